@@ -1,0 +1,1 @@
+//! Load drivers and benches; see `results/` for what they measured.

@@ -1,0 +1,84 @@
+//! Errors as they go over the wire, byte for byte in Redis's words.
+//!
+//! Wording lives here alone. Source: replies of Redis 7.0 and the command pages of redis.io.
+
+use std::borrow::Cow;
+
+/// An error reply to a command. Its bytes are `-` + [`WireError::line`] + CRLF.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WireError {
+    /// The key holds another type than the command works on.
+    WrongType,
+    /// Options that do not fit together, or an unknown option.
+    Syntax,
+    /// An argument that must be a 64-bit signed integer is not one.
+    NotInteger,
+    /// An argument or value that must be a float is not one.
+    NotFloat,
+    /// The key must exist and does not.
+    NoSuchKey,
+    /// An index beyond the value.
+    IndexOutOfRange,
+    /// The source and destination are the same object.
+    SameObject,
+    /// The increment or decrement would leave the 64-bit range.
+    Overflow,
+    /// Memory is above `maxmemory` and the policy cannot free any.
+    OutOfMemory,
+    /// AUTH is needed first.
+    NoAuth,
+    /// Wrong number of arguments; holds the lowercase full name (`client|id` for subcommands).
+    WrongArity(Cow<'static, str>),
+    /// The expire time of the named command is out of range.
+    InvalidExpire(Cow<'static, str>),
+    /// Anything else: the line without the leading `-` and without CRLF, its first word being the code.
+    Line(Cow<'static, str>),
+    /// As `Line`, for text that quotes a client's bytes. CR and LF are replaced by spaces when written.
+    Bytes(Vec<u8>),
+}
+
+impl WireError {
+    /// `ERR` followed by `text`.
+    pub fn err(text: &str) -> Self {
+        WireError::Line(Cow::Owned(format!("ERR {text}")))
+    }
+
+    /// A line fixed at compile time, code included, as in `"ERR no such key"`.
+    pub const fn fixed(line: &'static str) -> Self {
+        WireError::Line(Cow::Borrowed(line))
+    }
+
+    /// The line as it goes out, without `-` and CRLF.
+    pub fn line(&self) -> Cow<'_, [u8]> {
+        fn text(s: &'static str) -> Cow<'static, [u8]> {
+            Cow::Borrowed(s.as_bytes())
+        }
+        match self {
+            WireError::WrongType => {
+                text("WRONGTYPE Operation against a key holding the wrong kind of value")
+            }
+            WireError::Syntax => text("ERR syntax error"),
+            WireError::NotInteger => text("ERR value is not an integer or out of range"),
+            WireError::NotFloat => text("ERR value is not a valid float"),
+            WireError::NoSuchKey => text("ERR no such key"),
+            WireError::IndexOutOfRange => text("ERR index out of range"),
+            WireError::SameObject => text("ERR source and destination objects are the same"),
+            WireError::Overflow => text("ERR increment or decrement would overflow"),
+            WireError::OutOfMemory => {
+                text("OOM command not allowed when used memory > 'maxmemory'.")
+            }
+            WireError::NoAuth => text("NOAUTH Authentication required."),
+            WireError::WrongArity(name) => Cow::Owned(
+                format!("ERR wrong number of arguments for '{name}' command").into_bytes(),
+            ),
+            WireError::InvalidExpire(name) => {
+                Cow::Owned(format!("ERR invalid expire time in '{name}' command").into_bytes())
+            }
+            WireError::Line(line) => Cow::Borrowed(line.as_bytes()),
+            WireError::Bytes(bytes) => Cow::Owned(
+                bytes.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }).collect(),
+            ),
+        }
+    }
+}

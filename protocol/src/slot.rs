@@ -1,0 +1,120 @@
+//! Hash slots: which of the 16,384 parts of the key space a key belongs to.
+//!
+//! Source: the Redis Cluster specification, "Key distribution model" and "Hash tags".
+
+/// Number of slots.
+pub const SLOT_COUNT: usize = 16_384;
+
+/// A slot, always below [`SLOT_COUNT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u16);
+
+impl Slot {
+    /// Slot `index`, or `None` beyond the last one.
+    pub const fn new(index: u16) -> Option<Slot> {
+        if (index as usize) < SLOT_COUNT { Some(Slot(index)) } else { None }
+    }
+
+    /// Its number.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The slot of `key`: CRC16 of its hash tag, or of the whole key where it has none.
+pub fn slot_of(key: &[u8]) -> Slot {
+    Slot(crc16(hash_tag(key)) & (SLOT_COUNT as u16 - 1))
+}
+
+/// The part of `key` that is hashed: what stands between the first `{` and the next `}`, if that is not empty.
+pub fn hash_tag(key: &[u8]) -> &[u8] {
+    let Some(open) = memchr::memchr(b'{', key) else { return key };
+    match memchr::memchr(b'}', &key[open + 1..]) {
+        None | Some(0) => key,
+        Some(len) => &key[open + 1..open + 1 + len],
+    }
+}
+
+/// CRC16/XMODEM (polynomial 0x1021, initial value 0), eight bytes a step.
+pub fn crc16(bytes: &[u8]) -> u16 {
+    let mut crc = 0u16;
+    let mut chunks = bytes.chunks_exact(8);
+    for chunk in &mut chunks {
+        let head = crc ^ u16::from_be_bytes([chunk[0], chunk[1]]);
+        crc = TABLES[7][(head >> 8) as usize]
+            ^ TABLES[6][(head & 0xff) as usize]
+            ^ TABLES[5][chunk[2] as usize]
+            ^ TABLES[4][chunk[3] as usize]
+            ^ TABLES[3][chunk[4] as usize]
+            ^ TABLES[2][chunk[5] as usize]
+            ^ TABLES[1][chunk[6] as usize]
+            ^ TABLES[0][chunk[7] as usize];
+    }
+    for &byte in chunks.remainder() {
+        crc = (crc << 8) ^ TABLES[0][((crc >> 8) as u8 ^ byte) as usize];
+    }
+    crc
+}
+
+/// `TABLES[k][b]`: the CRC of byte `b` followed by `k` zero bytes (slicing-by-8, Kounavis and Berry 2005).
+static TABLES: [[u16; 256]; 8] = tables();
+
+const fn tables() -> [[u16; 256]; 8] {
+    let mut tables = [[0u16; 256]; 8];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = (byte as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 0x8000 != 0 { (crc << 1) ^ 0x1021 } else { crc << 1 };
+            bit += 1;
+        }
+        tables[0][byte] = crc;
+        byte += 1;
+    }
+    let mut k = 1;
+    while k < 8 {
+        let mut byte = 0;
+        while byte < 256 {
+            let prev = tables[k - 1][byte];
+            tables[k][byte] = (prev << 8) ^ tables[0][(prev >> 8) as usize];
+            byte += 1;
+        }
+        k += 1;
+    }
+    tables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crc_matches_the_specifications_check_value() {
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        assert_eq!(crc16(b""), 0);
+    }
+
+    #[test]
+    fn eight_bytes_a_step_equals_one_byte_a_step() {
+        let bytes: Vec<u8> = (0..100u32).map(|i| (i * 37 + 11) as u8).collect();
+        for len in 0..bytes.len() {
+            let slow = bytes[..len].iter().fold(0u16, |crc, &b| {
+                (crc << 8) ^ TABLES[0][((crc >> 8) as u8 ^ b) as usize]
+            });
+            assert_eq!(crc16(&bytes[..len]), slow, "length {len}");
+        }
+    }
+
+    #[test]
+    fn hash_tags_follow_the_specification() {
+        let check = |key: &str, tag: &str| assert_eq!(hash_tag(key.as_bytes()), tag.as_bytes());
+        check("{user1000}.following", "user1000");
+        check("foo{}{bar}", "foo{}{bar}");
+        check("foo{{bar}}zap", "{bar");
+        check("foo{bar}{zap}", "bar");
+        check("foo{bar", "foo{bar");
+        check("foo}bar{", "foo}bar{");
+        assert_eq!(slot_of(b"foo").index(), 12182);
+    }
+}

@@ -1,0 +1,5 @@
+//! What every layer stands on: time, randomness and bounds. Knows nothing of keys, commands or sockets.
+
+pub mod clock;
+pub mod limits;
+pub mod rng;

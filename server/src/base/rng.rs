@@ -1,0 +1,35 @@
+//! The only source of randomness: a small seeded generator, one for each owner.
+
+use std::hash::{BuildHasher, RandomState};
+
+/// A generator that replays from its seed. Not for secrets.
+#[derive(Debug, Clone)]
+pub struct Rng(fastrand::Rng);
+
+impl Rng {
+    /// The generator of `seed`.
+    pub fn seeded(seed: u64) -> Self {
+        Rng(fastrand::Rng::with_seed(seed))
+    }
+
+    /// Any 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0.u64(..)
+    }
+
+    /// Uniform below `bound`, which is not 0.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0.u64(..bound)
+    }
+
+    /// A generator independent of this one's future.
+    pub fn fork(&mut self) -> Self {
+        Rng(self.0.fork())
+    }
+}
+
+/// A seed from the operating system, for processes that were not given one.
+pub fn entropy() -> u64 {
+    // RandomState's keys come from the system's generator, and each state of a process differs.
+    RandomState::new().hash_one(0u8)
+}

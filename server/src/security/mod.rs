@@ -1,0 +1,1 @@
+//! Who may connect and run what: passwords and protected mode.

@@ -1,0 +1,1 @@
+//! Shared by the suites: starting nodes and reference servers, speaking raw RESP to them.
