@@ -1,5 +1,12 @@
 //! Settings: one row each, from which the command line, the file, CONFIG and the docs come.
 
-/// The settings in force. Reading one is a relaxed load.
-#[derive(Debug)]
-pub struct Settings {}
+mod kind;
+mod settings;
+mod special;
+mod table;
+
+pub use kind::Kind;
+pub use settings::{SetError, Settings};
+pub(crate) use settings::names;
+pub use special::OutputLimit;
+pub use table::{AppendFsync, DebugAccess, LogFormat, LogLevel, Off, Row, SETTINGS, Sanitize};
