@@ -133,7 +133,9 @@ impl Kind {
                 }
                 text
             }
-            Kind::Memory { min: 0, .. } => "bytes, or a number with k, kb, m, mb, g or gb".to_owned(),
+            Kind::Memory { min: 0, .. } => {
+                "bytes, or a number with k, kb, m, mb, g or gb".to_owned()
+            }
             Kind::Memory { min, .. } => {
                 format!("bytes, or a number with k, kb, m, mb, g or gb; at least {min}")
             }

@@ -6,7 +6,7 @@ mod special;
 mod table;
 
 pub use kind::Kind;
-pub use settings::{SetError, Settings};
 pub(crate) use settings::names;
+pub use settings::{SetError, Settings};
 pub use special::OutputLimit;
 pub use table::{AppendFsync, DebugAccess, LogFormat, LogLevel, Off, Row, SETTINGS, Sanitize};

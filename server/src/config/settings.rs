@@ -3,13 +3,13 @@
 //! Numbers, truth values and choices are relaxed atomics: a change may take a batch to be seen, and no two are promised
 //! to change together. Texts are behind a lock that only cold paths take.
 
-use super::kind::{Choice as _, Value};
+use super::kind::Value;
 use super::special::{self, OutputLimit};
 use super::table::{Id, Row, SETTINGS};
-use crate::store::{HashKind, Policy};
+use parking_lot::{Mutex, RwLock};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The settings in force. Reading a number is a relaxed load; see `config::table` for what each means.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Settings {
     }
 
     pub(super) fn text(&self, id: Id) -> Arc<str> {
-        Arc::clone(&self.texts.read().unwrap_or_else(PoisonError::into_inner)[id as usize])
+        Arc::clone(&self.texts.read()[id as usize])
     }
 
     /// The setting at `index` of [`SETTINGS`] as CONFIG GET shows it.
@@ -72,7 +72,7 @@ impl Settings {
         if row.kind.is_bits() {
             return row.kind.render(self.bits[index].load(Ordering::Relaxed));
         }
-        self.texts.read().unwrap_or_else(PoisonError::into_inner)[index].to_string()
+        self.texts.read()[index].to_string()
     }
 
     /// Whether the setting at `index` has another value than its default.
@@ -93,7 +93,7 @@ impl Settings {
 
     /// Changes all of `pairs`, or none and says why.
     pub fn set(&self, pairs: &[(&str, &str)]) -> Result<(), SetError> {
-        let _one_at_a_time = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.changes.lock();
         let mut values: Vec<(usize, Value)> = Vec::with_capacity(pairs.len());
         let mut indexes = Vec::with_capacity(pairs.len());
         // Redis looks all names up before it reads a value; so do we, for the same error comes first.
@@ -130,7 +130,7 @@ impl Settings {
                 if index == Id::client_output_buffer_limit as usize {
                     self.store_output_limits(&text);
                 }
-                let mut texts = self.texts.write().unwrap_or_else(PoisonError::into_inner);
+                let mut texts = self.texts.write();
                 texts[index] = Arc::from(text);
             }
         }
@@ -198,13 +198,10 @@ pub(crate) fn names(row: &Row) -> impl Iterator<Item = &'static str> + use<> {
     std::iter::once(row.name).chain(row.aliases.iter().copied())
 }
 
-// The store's choices are named in `table`; these keep the two lists from drifting apart.
-const _: () = assert!(Policy::ALL.len() == 8);
-const _: fn(u64) -> HashKind = HashKind::at;
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Policy;
 
     #[test]
     fn every_default_is_legal_and_canonical() {
@@ -228,7 +225,9 @@ mod tests {
     fn several_pairs_change_together_or_not_at_all() {
         let settings = Settings::default();
         let refused = settings.set(&[("maxmemory", "1kb"), ("maxmemory-samples", "0")]);
-        assert!(matches!(refused, Err(SetError::Refused { name, .. }) if name == "maxmemory-samples"));
+        assert!(
+            matches!(refused, Err(SetError::Refused { name, .. }) if name == "maxmemory-samples")
+        );
         assert_eq!(settings.maxmemory(), 0);
         settings.set(&[("maxmemory", "1kb"), ("MAXMEMORY-SAMPLES", "3")]).unwrap();
         assert_eq!((settings.maxmemory(), settings.maxmemory_samples()), (1024, 3));
@@ -243,7 +242,10 @@ mod tests {
         };
         check(&[("port", "1")], "can't set immutable config");
         check(&[("timeout", "1"), ("timeout", "2")], "duplicate parameter");
-        check(&[("hash-max-ziplist-value", "1"), ("hash-max-listpack-value", "2")], "duplicate parameter");
+        check(
+            &[("hash-max-ziplist-value", "1"), ("hash-max-listpack-value", "2")],
+            "duplicate parameter",
+        );
         assert_eq!(settings.set(&[("nope", "1")]), Err(SetError::Unknown("nope".into())));
     }
 

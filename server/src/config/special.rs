@@ -52,7 +52,8 @@ pub(super) fn parse_output_limits(
         };
         let numbers = (parse_memory(group[1]), parse_memory(group[2]), group[3].parse());
         let (Some(hard_bytes), Some(soft_bytes), Ok(soft_seconds)) = numbers else {
-            let words = "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
+            let words =
+                "Error in hard, soft or soft_seconds setting in buffer limit configuration.";
             return Err(words.to_owned());
         };
         limits[class] = OutputLimit { hard_bytes, soft_bytes, soft_seconds };
@@ -80,7 +81,8 @@ pub(super) fn keyspace_events(_current: &str, text: &str) -> Result<String, Stri
     let all = on[..EVENT_CLASSES_ALL].iter().all(|&class| class);
     let mut canonical = String::from(if all { "A" } else { "" });
     let from = if all { EVENT_CLASSES_ALL + 1 } else { 0 };
-    canonical.extend(EVENT_CLASSES.chars().zip(on).skip(from).filter(|(_, on)| *on).map(|(c, _)| c));
+    canonical
+        .extend(EVENT_CLASSES.chars().zip(on).skip(from).filter(|(_, on)| *on).map(|(c, _)| c));
     Ok(canonical)
 }
 
@@ -92,7 +94,8 @@ pub(super) fn percentiles(_current: &str, text: &str) -> Result<String, String> 
             .parse()
             .map_err(|_| "Invalid latency-tracking-info-percentiles parameters".to_owned())?;
         if !(0.0..=100.0).contains(&value) {
-            let words = "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
+            let words =
+                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
             return Err(words.to_owned());
         }
         canonical.push(value.to_string());
