@@ -75,11 +75,6 @@ impl Settings {
         self.texts.read()[index].to_string()
     }
 
-    /// Whether the setting at `index` has another value than its default.
-    pub(super) fn is_changed(&self, index: usize) -> bool {
-        SETTINGS[index].default != self.render(index)
-    }
-
     /// Sets `name` before the node runs, immutable settings included.
     pub(super) fn set_at_start(&self, name: &str, text: &str) -> Result<(), SetError> {
         let index = find(name).ok_or_else(|| SetError::Unknown(name.to_owned()))?;
