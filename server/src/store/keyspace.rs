@@ -75,7 +75,14 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
     /// The same view of another database.
     pub fn in_database(&mut self, db: u8) -> Keyspace<'_, 'g> {
-        Keyspace { store: self.store, local: self.local, guard: self.guard, db, now: self.now, touch: self.touch }
+        Keyspace {
+            store: self.store,
+            local: self.local,
+            guard: self.guard,
+            db,
+            now: self.now,
+            touch: self.touch,
+        }
     }
     /// Number of keys, those past their deadline but not yet swept included (as DBSIZE counts).
     pub fn len(&self) -> usize {
