@@ -8,6 +8,8 @@ mod generic;
 mod object;
 mod session;
 mod string;
+#[cfg(test)]
+pub(crate) mod testing;
 mod value;
 
 pub use context::{Ctx, Flow, Handler, Outcome};

@@ -9,11 +9,7 @@ const SHARED_INTEGERS: i64 = 10_000;
 const SHARED_REFERENCES: i64 = i32::MAX as i64;
 
 /// Looks the key of a subcommand up; answers null if it is absent.
-fn lookup<'a>(
-    ctx: &mut Ctx<'a>,
-    args: Args<'_>,
-    reply: &mut Reply<'_>,
-) -> Option<Entry<'a>> {
+fn lookup<'a>(ctx: &mut Ctx<'a>, args: Args<'_>, reply: &mut Reply<'_>) -> Option<Entry<'a>> {
     let found = ctx.keyspace().peek(&args[2]);
     if found.is_none() {
         reply.null();

@@ -91,8 +91,7 @@ impl<'a> Filter<'a> {
 
 /// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`
 pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let mut cursor =
-        parse_cursor(&args[1]).ok_or(WireError::fixed("ERR invalid cursor"))?;
+    let mut cursor = parse_cursor(&args[1]).ok_or(WireError::fixed("ERR invalid cursor"))?;
     let filter = Filter::parse(args)?;
     let mut keyspace = ctx.keyspace();
     let mut found: Vec<Entry<'_>> = Vec::new();
@@ -105,8 +104,8 @@ pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
                 found.push(entry);
             }
         });
-        let enough = found.len() >= filter.count
-            || visited >= filter.count.saturating_mul(SCAN_EFFORT_MAX);
+        let enough =
+            found.len() >= filter.count || visited >= filter.count.saturating_mul(SCAN_EFFORT_MAX);
         if cursor == 0 || enough {
             break;
         }

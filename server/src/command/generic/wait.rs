@@ -24,10 +24,10 @@ pub(crate) fn waitaof(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     if !(0..=1).contains(&local) {
         return Err(WireError::fixed("ERR value is out of range, value must between 0 and 1"));
     }
-    let replicas = integer(&args[2])?;
-    if replicas < 0 {
-        return Err(WireError::fixed("ERR value is out of range, must be positive"));
-    }
+    // The same words for what is no number at all.
+    let replicas = parse_i64(&args[2])
+        .filter(|&count| count >= 0)
+        .ok_or(WireError::fixed("ERR value is out of range, must be positive"))?;
     let timeout_ms = timeout(&args[3])?;
     if local > 0 {
         return Err(WireError::fixed(
@@ -42,8 +42,8 @@ pub(crate) fn waitaof(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
 }
 
 fn timeout(text: &[u8]) -> Result<u64, WireError> {
-    let ms = parse_i64(text)
-        .ok_or(WireError::fixed("ERR timeout is not an integer or out of range"))?;
+    let ms =
+        parse_i64(text).ok_or(WireError::fixed("ERR timeout is not an integer or out of range"))?;
     u64::try_from(ms).map_err(|_| WireError::fixed("ERR timeout is negative"))
 }
 

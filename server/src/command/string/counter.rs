@@ -24,9 +24,8 @@ pub(crate) fn incrby(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
 
 /// `DECRBY key decrement`
 pub(crate) fn decrby(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let by = integer(&args[2])?
-        .checked_neg()
-        .ok_or(WireError::fixed("ERR decrement would overflow"))?;
+    let by =
+        integer(&args[2])?.checked_neg().ok_or(WireError::fixed("ERR decrement would overflow"))?;
     add(ctx, &args[1], by, reply)
 }
 

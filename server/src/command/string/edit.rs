@@ -92,8 +92,6 @@ pub(crate) fn setrange(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>)
 fn check_length(before: u64, tail: &[u8], bytes_max: u64) -> Result<(), WireError> {
     match before.checked_add(tail.len() as u64) {
         Some(total) if total <= bytes_max => Ok(()),
-        _ => Err(WireError::fixed(
-            "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
-        )),
+        _ => Err(WireError::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)")),
     }
 }

@@ -32,7 +32,9 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     }
     let (old, stored) = ctx.keyspace().update(key, |found| {
         // Only GET minds what type the old value has.
-        if options.get && let Some(entry) = found {
+        if options.get
+            && let Some(entry) = found
+        {
             entry.string()?;
         }
         let keep = if found.is_some() { options.nx } else { options.xx };

@@ -52,9 +52,7 @@ fn string(entry: Option<Entry<'_>>) -> Result<Option<StringView<'_>>, WireError>
 }
 
 fn too_large(_: TooLarge) -> WireError {
-    WireError::fixed(
-        "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
-    )
+    WireError::fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
 }
 
 fn parse(args: Args<'_>) -> Result<Options, WireError> {
