@@ -8,9 +8,10 @@ mod generic;
 mod object;
 mod session;
 mod string;
+mod value;
+
 #[cfg(test)]
 pub(crate) mod testing;
-mod value;
 
 pub use context::{Ctx, Flow, Handler, Outcome};
 pub use session::Session;

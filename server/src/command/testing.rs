@@ -1,12 +1,14 @@
 //! Runs scripts of commands through the handlers, without a socket, on a clock that stands still until moved.
 
-use super::{Ctx, Flow, Handler, Session};
+use super::{Ctx, Flow, Session, handler};
 use crate::admin::Instance;
+use crate::admin::clients::Endpoint;
 use crate::base::clock::Clock;
 use crate::config::Settings;
-use crate::store::{Local, Store, StoreOptions};
+use crate::store::{KeyHint, Local};
 use std::sync::Arc;
 use std::time::Duration;
+use torc_protocol::command::resolve;
 use torc_protocol::request::Span;
 use torc_protocol::{Args, Protocol, Reply};
 
@@ -23,22 +25,20 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(protocol: Protocol) -> Self {
-        let instance = Instance {
-            clock: Clock::manual(START_MS),
-            store: Store::new(StoreOptions::default()),
-            settings: Settings::default(),
-        };
+        let instance = Instance::new(Settings::default(), Clock::manual(START_MS), 1);
         Node::of(Arc::new(instance), protocol)
     }
 
     /// Another client of the same node, for the thread that makes it.
     pub(crate) fn of(instance: Arc<Instance>, protocol: Protocol) -> Self {
         let local = instance.store.local();
-        let session = Session { id: 1, db: 0, protocol, authenticated: true };
+        let info = instance.clients.register(Endpoint::default(), 0, START_MS);
+        let mut session = Session::new(info, true);
+        session.protocol = protocol;
         Node { instance, session, flow: Flow::Next, local }
     }
 
-    /// Runs one command; returns the bytes of its reply and keeps what becomes of the connection in `flow`.
+    /// Runs one command, the checks of the table included; returns the bytes of its reply and keeps what becomes of the connection in `flow`.
     pub(crate) fn run(&mut self, words: &[&[u8]]) -> Vec<u8> {
         let (buf, spans) = encode(words);
         let args = Args::new(&buf, &spans);
@@ -52,8 +52,10 @@ impl Node {
             session: &mut self.session,
             now: self.instance.clock.unix_ms(),
             worker: 0,
+            hint: KeyHint::none(),
         };
-        match handler(args)(&mut ctx, args, &mut reply) {
+        let outcome = resolve(&args).and_then(|spec| handler(spec.id)(&mut ctx, args, &mut reply));
+        match outcome {
             Ok(flow) => self.flow = flow,
             Err(error) => {
                 reply.rewind(0);
@@ -121,66 +123,4 @@ fn unescape(word: &str) -> Vec<u8> {
         });
     }
     bytes
-}
-
-fn handler(args: Args<'_>) -> Handler {
-    use super::{generic as g, object as o, string as s};
-    let name = args[0].to_ascii_lowercase();
-    match &name[..] {
-        b"append" => s::append,
-        b"decr" => s::decr,
-        b"decrby" => s::decrby,
-        b"get" => s::get,
-        b"getdel" => s::getdel,
-        b"getex" => s::getex,
-        b"getrange" => s::getrange,
-        b"getset" => s::getset,
-        b"incr" => s::incr,
-        b"incrby" => s::incrby,
-        b"incrbyfloat" => s::incrbyfloat,
-        b"lcs" => s::lcs,
-        b"mget" => s::mget,
-        b"mset" => s::mset,
-        b"msetnx" => s::msetnx,
-        b"psetex" => s::psetex,
-        b"set" => s::set,
-        b"setex" => s::setex,
-        b"setnx" => s::setnx,
-        b"setrange" => s::setrange,
-        b"strlen" => s::strlen,
-        b"substr" => s::substr,
-        b"copy" => g::copy,
-        b"del" => g::del,
-        b"exists" => g::exists,
-        b"expire" => g::expire,
-        b"expireat" => g::expireat,
-        b"expiretime" => g::expiretime,
-        b"keys" => g::keys,
-        b"move" => g::move_,
-        b"persist" => g::persist,
-        b"pexpire" => g::pexpire,
-        b"pexpireat" => g::pexpireat,
-        b"pexpiretime" => g::pexpiretime,
-        b"pttl" => g::pttl,
-        b"randomkey" => g::randomkey,
-        b"rename" => g::rename,
-        b"renamenx" => g::renamenx,
-        b"scan" => g::scan,
-        b"sort" => g::sort,
-        b"sort_ro" => g::sort_ro,
-        b"touch" => g::touch,
-        b"ttl" => g::ttl,
-        b"type" => g::type_,
-        b"unlink" => g::unlink,
-        b"wait" => g::wait,
-        b"waitaof" => g::waitaof,
-        b"object" => match &args[1].to_ascii_lowercase()[..] {
-            b"encoding" => o::encoding,
-            b"freq" => o::freq,
-            b"idletime" => o::idletime,
-            b"refcount" => o::refcount,
-            _ => o::help,
-        },
-        _ => panic!("no such command: {}", name.escape_ascii()),
-    }
 }
