@@ -6,7 +6,7 @@ use torc_protocol::{Args, Reply};
 
 /// `DEL key [key …]`
 ///
-/// Each key is one atomic step; together they are none.
+/// Each key is one atomic step, not all of them together.
 pub(crate) fn del(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let mut keyspace = ctx.keyspace();
     let removed = args.from(1).iter().filter(|key| keyspace.remove(key)).count();
