@@ -12,7 +12,13 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
 }
 
 /// `give_up` becomes true when the end of the text was reached behind a star, so that earlier stars need not go on.
-fn fit(mut pattern: &[u8], mut text: &[u8], nocase: bool, give_up: &mut bool, nesting: usize) -> bool {
+fn fit(
+    mut pattern: &[u8],
+    mut text: &[u8],
+    nocase: bool,
+    give_up: &mut bool,
+    nesting: usize,
+) -> bool {
     if nesting > NESTING_MAX {
         return false;
     }
@@ -114,7 +120,11 @@ mod tests {
     #[test]
     fn patterns_match_as_in_redis() {
         let check = |pattern: &str, text: &str, expected| {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes(), false), expected, "{pattern} {text}");
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes(), false),
+                expected,
+                "{pattern} {text}"
+            );
         };
         check("*", "", false);
         check("", "", true);
