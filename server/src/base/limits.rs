@@ -27,3 +27,6 @@ pub const LATENCY_EVENT_COUNT_MAX: usize = 64;
 
 /// Seconds of history that each latency event keeps, as in Redis.
 pub const LATENCY_SAMPLE_COUNT_MAX: usize = 160;
+
+/// Keys that one DEBUG POPULATE makes: some seconds of one worker's time.
+pub const DEBUG_POPULATE_COUNT_MAX: u64 = 10_000_000;

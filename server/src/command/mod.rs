@@ -3,6 +3,7 @@
 //! A handler is `fn(&mut Ctx, Args, &mut Reply) -> Result<Flow, WireError>`. It reads and writes keys through
 //! `ctx.keyspace()`, never waits, and writes nothing to the reply before it can no longer fail (an error rewinds what it wrote).
 
+pub mod config;
 mod context;
 mod generic;
 mod object;
@@ -12,6 +13,14 @@ mod value;
 
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod debug;
+mod digest;
+pub mod info;
+pub mod latency;
+pub mod memory;
+pub mod server;
+mod session;
+pub mod slowlog;
 
 pub use context::{Ctx, Flow, Handler, Outcome};
 pub use session::Session;
