@@ -232,13 +232,7 @@ fn redis_arguments(arguments: &[&str]) -> Vec<String> {
     fixed.iter().chain(arguments).map(|&s| String::from(s)).collect()
 }
 
-fn spawn(
-    name: &'static str,
-    binary: &str,
-    arguments: &[String],
-    port: u16,
-    dir: &Path,
-) -> Server {
+fn spawn(name: &'static str, binary: &str, arguments: &[String], port: u16, dir: &Path) -> Server {
     let mut arguments = arguments.to_vec();
     if !arguments.iter().any(|argument| argument == "--port") {
         arguments.extend([String::from("--port"), port.to_string()]);
