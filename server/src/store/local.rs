@@ -172,8 +172,9 @@ impl Local {
         }
     }
 
-    /// Seals what is open and asks the collector to go on; for idle moments, with no guard held.
+    /// Seals what is open, asks the collector to go on, and gives unused blocks back; for a periodic tick, with no guard held.
     pub(super) fn settle(&mut self) {
+        self.heap.trim();
         self.seal();
         if !self.sealed.is_empty() {
             crossbeam_epoch::pin().flush();
@@ -245,6 +246,10 @@ impl Memory for Local {
 
     fn retire_lines(&mut self, address: *mut u8, lines: usize) {
         self.retire(Retired::Lines(address, lines), block_bytes(lines * LINE_BYTES));
+    }
+
+    fn is_stray(&self, address: *mut u8, lines: usize) -> bool {
+        self.heap.is_stray(address, lines * LINE_BYTES)
     }
 
     fn hash_of(&self, pointer: u64) -> u64 {

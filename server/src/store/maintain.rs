@@ -20,8 +20,8 @@ pub(super) struct Sweep {
     slot: usize,
     /// Position in the slot, and the earliest deadline seen before it.
     inside: Option<(u64, UnixMs)>,
-    /// Where the check for oversized tables stands.
-    shrink_slot: usize,
+    /// Where the look at tables' sizes and places stands.
+    tidy_slot: usize,
 }
 
 /// Whose share of the slots a call sweeps.
@@ -33,8 +33,8 @@ pub struct Share {
     pub of: usize,
 }
 
-/// Slots whose tables are checked for shrinking in one call.
-const SHRINK_SLOTS: usize = 64;
+/// Slots whose tables are looked at in one call: with ten calls a second, every table once in seven seconds for some 10 µs a call.
+const TIDY_SLOTS: usize = 256;
 
 impl Store {
     /// Sweeps expired keys of `share`'s slots until `keep_going` says to stop (asked every bucket of a due slot) or nothing is due.
@@ -71,11 +71,12 @@ impl Store {
         more
     }
 
-    /// Shrinks tables that have become far too large, a few slots a call, and frees what may go. For a periodic tick, with no guard held.
+    /// Shrinks tables that have become far too large and moves those that keep a page from being freed, a few slots a call; frees what may go.
+    /// For a periodic tick, with no guard held.
     pub fn tidy(&self, local: &mut Local, share: Share) {
         let guard = crossbeam_epoch::pin();
-        let first = local.sweep.shrink_slot;
-        for slot in (first..).take(SHRINK_SLOTS) {
+        let first = local.sweep.tidy_slot;
+        for slot in (first..).take(TIDY_SLOTS) {
             let slot = slot % SLOT_COUNT;
             if slot % share.of != share.index {
                 continue;
@@ -84,11 +85,11 @@ impl Store {
                 let Some(roots) = database.roots(&guard) else { continue };
                 let mut from = Some(0);
                 while let Some(position) = from {
-                    from = index::shrink(local, &roots.words[slot], position);
+                    from = index::tidy(local, &roots.words[slot], position);
                 }
             }
         }
-        local.sweep.shrink_slot = (first + SHRINK_SLOTS) % SLOT_COUNT;
+        local.sweep.tidy_slot = (first + TIDY_SLOTS) % SLOT_COUNT;
         drop(guard);
         local.settle();
     }

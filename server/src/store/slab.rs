@@ -12,6 +12,7 @@
 //! Under AddressSanitizer (`--cfg torc_asan`) every block is its own system allocation, so that misuse is caught.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const PAGE_BYTES: usize = 64 * 1024;
@@ -77,8 +78,8 @@ struct Page {
     free: u32,
     /// Offset of the first block never handed out.
     fresh: u32,
-    /// Blocks handed out.
-    used: u32,
+    /// Blocks handed out. Atomic, since `is_stray` reads it without the lock.
+    used: AtomicU32,
     prev: *mut Page,
     next: *mut Page,
 }
@@ -139,7 +140,7 @@ impl Slab {
                 }
                 // The last partial page stays, or a lone block would map and unmap a page each time.
                 let alone = list.partial == page && (*page).next.is_null();
-                if (*page).used == 0 && !alone {
+                if used(page) == 0 && !alone {
                     list.unlink(page);
                     dealloc(page.cast(), page_layout());
                 }
@@ -158,7 +159,7 @@ impl Drop for Slab {
                 // lists; pages with blocks still out would leak rather than dangle.
                 unsafe {
                     list.unlink(page);
-                    if (*page).used == 0 {
+                    if used(page) == 0 {
                         dealloc(page.cast(), page_layout());
                     }
                 }
@@ -212,7 +213,7 @@ fn new_page(class: usize) -> *mut Page {
         class: class as u32,
         free: NONE,
         fresh: HEADER_BYTES as u32,
-        used: 0,
+        used: AtomicU32::new(0),
         prev: std::ptr::null_mut(),
         next: std::ptr::null_mut(),
     };
@@ -229,12 +230,28 @@ unsafe fn has_room(page: *mut Page) -> bool {
     page.free != NONE || page.fresh as usize + class_bytes(page.class as usize) <= PAGE_BYTES
 }
 
+/// Blocks handed out.
+///
+/// # Safety
+/// `page` is live.
+unsafe fn used(page: *mut Page) -> u32 {
+    // SAFETY: as the caller promises. Relaxed: exact under the lock, a hint without it.
+    unsafe { (*page).used.load(Ordering::Relaxed) }
+}
+
+/// # Safety
+/// `page` is live and its class's lock is held.
+unsafe fn count(page: *mut Page, by: i32) {
+    // SAFETY: as the caller promises. Relaxed: only the lock's holder writes.
+    unsafe { (*page).used.store(used(page).wrapping_add_signed(by), Ordering::Relaxed) };
+}
+
 /// # Safety
 /// `page` is live and has room, and its class's lock is held.
 unsafe fn take_block(page: *mut Page) -> *mut u8 {
     // SAFETY: as the caller promises; offsets stay within the page.
     unsafe {
-        (*page).used += 1;
+        count(page, 1);
         if (*page).free != NONE {
             let block = page.cast::<u8>().add((*page).free as usize);
             (*page).free = block.cast::<u32>().read();
@@ -253,13 +270,15 @@ unsafe fn put_block(page: *mut Page, block: *mut u8) {
     unsafe {
         block.cast::<u32>().write((*page).free);
         (*page).free = (block.addr() % PAGE_BYTES) as u32;
-        (*page).used -= 1;
+        count(page, -1);
     }
 }
 
 /// One thread's magazines of free blocks.
 pub struct Heap {
     slab: Arc<Slab>,
+    /// The class whose magazine `trim` empties next.
+    trim_class: usize,
     magazines: Vec<Vec<*mut u8>>,
 }
 
@@ -280,7 +299,7 @@ fn batch(class: usize) -> usize {
 impl Heap {
     /// Empty magazines over `slab`.
     pub fn new(slab: Arc<Slab>) -> Self {
-        Heap { slab, magazines: vec![Vec::new(); CLASS_COUNT] }
+        Heap { slab, trim_class: 0, magazines: vec![Vec::new(); CLASS_COUNT] }
     }
 
     /// A block of at least `bytes` (not 0), 8-aligned; 64-aligned if `bytes` is a multiple of 64. Its content is arbitrary.
@@ -321,6 +340,31 @@ impl Heap {
             let blocks = magazine.drain(..batch(class));
             self.slab.flush(class, blocks);
         }
+    }
+
+    /// Gives back the blocks of some magazines, in turn. A block in a magazine keeps its page, and after a change of sizes
+    /// nobody asks for it again.
+    pub fn trim(&mut self) {
+        /// With ten calls a second, every magazine once in three seconds.
+        const CLASSES: usize = 4;
+        for _ in 0..CLASSES {
+            let class = self.trim_class;
+            self.trim_class = (class + 1) % CLASS_COUNT;
+            if !self.magazines[class].is_empty() {
+                self.slab.flush(class, self.magazines[class].drain(..));
+            }
+        }
+    }
+
+    /// Whether a block lies in a page that is less than a quarter in use.
+    pub fn is_stray(&self, block: *mut u8, bytes: usize) -> bool {
+        if bytes > SLAB_BYTES_MAX || cfg!(torc_asan) {
+            return false;
+        }
+        let page = block.wrapping_sub(block.addr() % PAGE_BYTES).cast::<Page>();
+        let capacity = (PAGE_BYTES - HEADER_BYTES) / class_bytes(class_of(bytes));
+        // SAFETY: the block is in use, so its page is live.
+        (unsafe { used(page) } as usize) < capacity / 4
     }
 }
 

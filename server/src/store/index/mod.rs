@@ -18,12 +18,12 @@
 pub mod table;
 pub mod word;
 
-#[cfg(any(test, torc_loom))]
+#[cfg(torc_loom)]
 pub mod models;
 
 use crate::base::sync::{AtomicU64, Ordering};
-use table::{LG_MAX, Memory, Table};
-use word::{BUCKET_WORDS, Ctrl, DEAD, EMPTY, FROZEN, KNOWN_BITS, LINE_WORDS, TAG_SHIFT};
+use table::{LG_MAX, Line, Memory, Table};
+use word::{BUCKET_WORDS, Ctrl, DEAD, EMPTY, FROZEN, KNOWN_BITS, NEAR_WORDS, TAG_SHIFT};
 
 /// Marks a root or child word that names a branch.
 const BRANCH: u64 = 1 << 63;
@@ -33,12 +33,15 @@ const BRANCH_BITS: u32 = 8;
 #[cfg(torc_loom)]
 const BRANCH_BITS: u32 = 1;
 /// Lines that a branch takes.
-const BRANCH_LINES: usize = (1 << BRANCH_BITS) * 8 / table::LINE_BYTES + (BRANCH_BITS < 3) as usize;
-/// Keys a bucket holds on average before a table doubles. With overflow lines made to measure this gives 11 to 15 bytes
-/// a key at any size, and one lookup in seven reads a second line.
-const LOAD_MAX: usize = 8;
+const BRANCH_LINES: usize = (8usize << BRANCH_BITS).div_ceil(table::LINE_BYTES);
+/// Keys a bucket holds on average from which a table doubles, once a bucket asks for its second overflow line. The index then takes
+/// 12 to 15 bytes a key at any size, and one look-up in four reads a second line.
+#[cfg(not(torc_loom))]
+const LOAD_MAX: usize = 10;
+#[cfg(torc_loom)]
+const LOAD_MAX: usize = 2;
 /// Words a bucket may hold right after a rebuild, so that the insert that asked for it finds room.
-const FILL_MAX: u8 = (BUCKET_WORDS - 1) as u8;
+const FILL_MAX: u8 = BUCKET_WORDS as u8 - 1;
 /// Deeper than this only keys of equal 64-bit hashes can fill a bucket.
 const DEPTH_MAX: u32 = 64 - BRANCH_BITS - LG_MAX;
 
@@ -113,20 +116,12 @@ fn descend(mut at: &AtomicU64, hash: u64) -> Place<'_> {
 
 /// Child `index` of the branch that `word` names.
 fn child<'t>(word: u64, index: usize) -> &'t AtomicU64 {
-    let table = Table::from_root(word & !BRANCH);
-    branch_word(table, index)
+    branch_line(word).word(index)
 }
 
-#[cfg(not(torc_loom))]
-fn branch_word<'t>(branch: Table, index: usize) -> &'t AtomicU64 {
-    // SAFETY: a branch is one allocation of 256 words, reached through a word read under a pin that still holds.
-    unsafe { &*branch.allocation_address().cast::<AtomicU64>().add(index) }
-}
-
-#[cfg(torc_loom)]
-fn branch_word<'t>(branch: Table, index: usize) -> &'t AtomicU64 {
-    // SAFETY: as above; the models allocate a vector of loom's atomics.
-    unsafe { &(&(*branch.allocation_address().cast::<models::Lines>()).words)[index] }
+/// The branch that `word` names: one allocation of 256 words.
+fn branch_line(word: u64) -> Line {
+    Line(std::ptr::with_exposed_provenance_mut((word & !BRANCH) as usize))
 }
 
 /// Looks for the word of the key that hashes to `hash`; `matches` tells whether the entry at an address is the key's.
@@ -150,7 +145,7 @@ pub fn probe<'t>(
         while bits != 0 {
             let index = bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            let slot = table.slot(bucket, ctrl, index);
+            let Some(slot) = table.slot(bucket, index) else { continue };
             // Acquire: pairs with the CAS that stored the word, so that the entry's bytes are seen; and keeps the load of
             // ctrl below after it.
             let found = slot.load(Ordering::Acquire);
@@ -195,7 +190,8 @@ pub fn prefetch_entry(root: &AtomicU64, hash: u64) {
         let index = bits.trailing_zeros() as usize;
         bits &= bits - 1;
         // Relaxed: only an address to prefetch.
-        let found = table.slot(bucket, ctrl, index).load(Ordering::Relaxed);
+        let Some(slot) = table.slot(bucket, index) else { return };
+        let found = slot.load(Ordering::Relaxed);
         if word::word_tag(found) == tag && word::is_entry(found) {
             table::prefetch(std::ptr::without_provenance(word::pointer(found) as usize));
             return;
@@ -269,14 +265,13 @@ impl Vacancy<'_> {
             return Insert::Changed;
         }
         let table = Table::from_root(self.place.word);
-        let free = !self.ctrl.bitmap() & ((1 << BUCKET_WORDS) - 1);
-        let reachable =
-            if self.ctrl.line().is_some() { free } else { free & ((1 << LINE_WORDS) - 1) };
-        let mut bits = reachable;
+        let mut bits = !self.ctrl.bitmap() & ((1 << BUCKET_WORDS) - 1);
+        let mut reachable = false;
         while bits != 0 {
             let index = bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            let slot = table.slot(self.bucket, self.ctrl, index);
+            let Some(slot) = table.slot(self.bucket, index) else { break };
+            reachable = true;
             // AcqRel: publishes the entry's bytes to readers with an old bitmap; sees the last remover's cleared bit. Fails where a
             // racing claim or a remover is at work.
             if slot.compare_exchange(EMPTY, new, Ordering::AcqRel, Ordering::Acquire).is_err() {
@@ -295,18 +290,18 @@ impl Vacancy<'_> {
             let _ = slot.compare_exchange(new, EMPTY, Ordering::AcqRel, Ordering::Acquire);
             return Insert::Changed;
         }
-        if reachable != 0 {
+        if reachable {
             // Every free word is another thread's for a few instructions.
             return Insert::Changed;
         }
-        self.make_room(memory, table, free)
+        self.make_room(memory, table)
     }
 
     fn insert_first(&self, memory: &mut impl Memory, new: u64) -> Insert {
-        let table = Table::allocate(memory, 0, 0);
+        let table = Table::allocate(memory, 0);
+        put(memory, table, 0, 0, new);
         // Relaxed: private until published.
-        table.slot(0, Ctrl(0), 0).store(new, Ordering::Relaxed);
-        table.ctrl(0).store(Ctrl::filled(1, None).0, Ordering::Relaxed);
+        table.ctrl(0).store(Ctrl::filled(1).0, Ordering::Relaxed);
         // Release: publishes table and entry.
         match self.place.at.compare_exchange(
             0,
@@ -316,26 +311,24 @@ impl Vacancy<'_> {
         ) {
             Ok(_) => Insert::Done,
             Err(_) => {
-                give_back(memory, table);
+                drop_private(memory, table.to_root());
                 Insert::Changed
             }
         }
     }
 
     /// The bucket's reachable words are all published: attaches an overflow line, or asks for a larger table.
-    fn make_room(&self, memory: &mut impl Memory, table: Table, free: u32) -> Insert {
-        if free != 0
-            && let Some(line) = table.take_overflow_line()
-        {
-            let next = self.ctrl.attach(line);
-            // AcqRel: as a publication; the line's words were EMPTY when the table was published.
-            if table
-                .ctrl(self.bucket)
-                .compare_exchange(self.ctrl.0, next.0, Ordering::AcqRel, Ordering::Acquire)
-                .is_err()
-            {
-                table.return_overflow_line(line);
+    fn make_room(&self, memory: &mut impl Memory, table: Table) -> Insert {
+        let published = self.ctrl.bitmap().count_ones() as usize;
+        let crowded = published >= NEAR_WORDS && table.live() >= LOAD_MAX << table.lg();
+        if !crowded && let Some(attach) = table.attach_point(self.bucket) {
+            let line = Table::blank(memory, attach.heading);
+            let new = line.to_link();
+            // AcqRel: publishes the line's words. Fails if another thread was first or the bucket is frozen.
+            if attach.link.compare_exchange(0, new, Ordering::AcqRel, Ordering::Acquire).is_err() {
+                memory.free_lines(line.0, 1);
             }
+            // A frozen bucket's ctrl tells the next look-up so.
             return Insert::Changed;
         }
         if self.place.depth > DEPTH_MAX && table.lg() >= LG_MAX {
@@ -361,10 +354,7 @@ fn rebuild(memory: &mut impl Memory, place: Place<'_>) {
     }
     // AcqRel: publishes the copy; fails when another thread's copy was first.
     match place.at.compare_exchange(place.word, new, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => {
-            let (address, lines) = old.allocation();
-            memory.retire_lines(address, lines);
-        }
+        Ok(_) => old.for_each_allocation(|address, lines| memory.retire_lines(address, lines)),
         Err(_) if cfg!(torc_trap = "leak") => {}
         Err(_) => drop_private(memory, new),
     }
@@ -383,11 +373,12 @@ fn freeze(memory: &impl Memory, table: Table, place: Place<'_>) -> (Vec<(u64, u6
     for bucket in 0..buckets {
         // AcqRel: after this no insert or remove is published here; sees all that were.
         let ctrl = Ctrl(table.ctrl(bucket).fetch_or(Ctrl::frozen_bit(), Ordering::AcqRel));
+        table.freeze_links(bucket);
         let mut bits = ctrl.bitmap();
         while bits != 0 {
             let index = bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            let slot = table.slot(bucket, ctrl, index);
+            let Some(slot) = table.slot(bucket, index) else { continue };
             // AcqRel: after this no replace succeeds here; sees the last one's entry.
             let word = if cfg!(torc_trap = "unfrozen_copy") {
                 slot.load(Ordering::Acquire)
@@ -420,7 +411,7 @@ fn build(
     if words.is_empty() {
         return 0;
     }
-    let mut lg = words.len().div_ceil(LOAD_MAX).next_power_of_two().trailing_zeros();
+    let mut lg = (words.len() + 1).div_ceil(LOAD_MAX).next_power_of_two().trailing_zeros();
     let mut counts = Vec::new();
     while lg <= LG_MAX {
         if depth + lg > known_bits {
@@ -434,7 +425,7 @@ fn build(
             counts[bucket] = counts[bucket].saturating_add(1);
         }
         if counts.iter().all(|&count| count <= FILL_MAX) {
-            return fill(memory, words, depth, lg, &counts).to_root();
+            return fill(memory, words, depth, lg).to_root();
         }
         lg += 1;
     }
@@ -446,8 +437,7 @@ fn build(
         return build_branch(memory, words, depth, known_bits);
     }
     // Only equal hashes come here: the table stays as full as it is, and the insert that asked answers `Full`.
-    counts.truncate(1 << LG_MAX);
-    fill(memory, words, depth, LG_MAX, &counts).to_root()
+    fill(memory, words, depth, LG_MAX).to_root()
 }
 
 /// Replaces partial hashes by whole ones.
@@ -457,35 +447,33 @@ fn complete(memory: &impl Memory, words: &mut [(u64, u64)]) {
     }
 }
 
-fn fill(
-    memory: &mut impl Memory,
-    words: &[(u64, u64)],
-    depth: u32,
-    lg: u32,
-    counts: &[u8],
-) -> Table {
-    let used = counts.iter().filter(|&&count| count as usize > LINE_WORDS).count();
-    // An eighth of the buckets may still come to need a line before the next rebuild.
-    let table = Table::allocate(memory, lg, used + (counts.len() / 8).max(1));
-    let mut filled = vec![0u8; counts.len()];
-    let mut lines = vec![0u16; counts.len()];
+fn fill(memory: &mut impl Memory, words: &[(u64, u64)], depth: u32, lg: u32) -> Table {
+    let table = Table::allocate(memory, lg);
+    let mut filled = vec![0u8; 1 << lg];
     for &(hash, word) in words {
         let bucket = (hash << depth >> 1 >> (63 - lg)) as usize;
-        let index = filled[bucket] as usize;
-        if index == LINE_WORDS {
-            // There are as many lines as buckets above LINE_WORDS.
-            lines[bucket] = table.take_overflow_line().map_or(0, |line| line as u16 + 1);
-        }
-        let ctrl = Ctrl::filled(0, (lines[bucket] as usize).checked_sub(1));
-        // Relaxed, here and below: private until `rebuild` publishes it.
-        table.slot(bucket, ctrl, index).store(word, Ordering::Relaxed);
+        put(memory, table, bucket, filled[bucket] as usize, word);
         filled[bucket] += 1;
     }
     for (bucket, &count) in filled.iter().enumerate() {
-        let line = (lines[bucket] as usize).checked_sub(1);
-        table.ctrl(bucket).store(Ctrl::filled(count as usize, line).0, Ordering::Relaxed);
+        // Relaxed: private until `rebuild` publishes it.
+        table.ctrl(bucket).store(Ctrl::filled(count as usize).0, Ordering::Relaxed);
     }
     table
+}
+
+/// Stores slot word `index` of a bucket of a private table, with the lines it needs.
+fn put(memory: &mut impl Memory, table: Table, bucket: usize, index: usize, word: u64) {
+    loop {
+        // Relaxed, here and below: private.
+        if let Some(slot) = table.slot(bucket, index) {
+            slot.store(word, Ordering::Relaxed);
+            return;
+        }
+        let Some(attach) = table.attach_point(bucket) else { return };
+        let line = Table::blank(memory, attach.heading);
+        attach.link.store(line.to_link(), Ordering::Relaxed);
+    }
 }
 
 fn build_branch(
@@ -494,8 +482,7 @@ fn build_branch(
     depth: u32,
     known_bits: u32,
 ) -> u64 {
-    let address = memory.allocate_lines(BRANCH_LINES);
-    let branch = Table::from_address(address);
+    let branch = Line(memory.allocate_lines(BRANCH_LINES));
     let mut parts = vec![Vec::new(); 1 << BRANCH_BITS];
     for &(hash, word) in words {
         parts[(hash << depth >> (64 - BRANCH_BITS)) as usize].push((hash, word));
@@ -503,19 +490,14 @@ fn build_branch(
     for (index, part) in parts.iter_mut().enumerate() {
         let child = build(memory, part, depth + BRANCH_BITS, known_bits);
         // Relaxed: private until published.
-        branch_word(branch, index).store(child, Ordering::Relaxed);
+        branch.word(index).store(child, Ordering::Relaxed);
     }
-    branch.to_root() | BRANCH
+    branch.to_link() | BRANCH
 }
 
 /// Frees what `build` made and nobody saw.
 fn drop_private(memory: &mut impl Memory, word: u64) {
     for_each_table(word, &mut |address, lines| memory.free_lines(address, lines));
-}
-
-fn give_back(memory: &mut impl Memory, table: Table) {
-    let (address, lines) = table.allocation();
-    memory.free_lines(address, lines);
 }
 
 /// Calls `visit` with the allocation of every table and branch under a root word that no other thread uses.
@@ -524,15 +506,13 @@ pub fn for_each_table(word: u64, visit: &mut impl FnMut(*mut u8, usize)) {
         return;
     }
     if word & BRANCH == 0 {
-        let (address, lines) = Table::from_root(word).allocation();
-        visit(address, lines);
-        return;
+        return Table::from_root(word).for_each_allocation(visit);
     }
     for index in 0..1 << BRANCH_BITS {
         // Relaxed: exclusive.
         for_each_table(child(word, index).load(Ordering::Relaxed), visit);
     }
-    visit(Table::from_root(word & !BRANCH).allocation_address(), BRANCH_LINES);
+    visit(branch_line(word).0, BRANCH_LINES);
 }
 
 /// Visits the published words of the bucket that holds position `from` of the hash space, and returns where the next bucket
@@ -556,7 +536,8 @@ pub fn visit_bucket<'t>(
         while bits != 0 {
             let index = bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            found[index] = table.slot(bucket, ctrl, index).load(Ordering::Acquire);
+            found[index] =
+                table.slot(bucket, index).map_or(EMPTY, |slot| slot.load(Ordering::Acquire));
         }
         if ctrl.same(Ctrl(table.ctrl(bucket).load(Ordering::Acquire))) {
             break ctrl;
@@ -566,8 +547,9 @@ pub fn visit_bucket<'t>(
     while bits != 0 {
         let index = bits.trailing_zeros() as usize;
         bits &= bits - 1;
-        if word::is_entry(found[index]) {
-            let slot = table.slot(bucket, ctrl, index);
+        if word::is_entry(found[index])
+            && let Some(slot) = table.slot(bucket, index)
+        {
             visit(Hit { place, bucket, index, slot, word: found[index] });
         }
     }
@@ -583,17 +565,16 @@ fn next_position(from: u64, bits: u32) -> Option<u64> {
     (from & !(width - 1)).checked_add(width)
 }
 
-/// Makes the table that holds position `from` smaller if it is mostly empty; returns where the next table begins.
-pub fn shrink(memory: &mut impl Memory, root: &AtomicU64, from: u64) -> Option<u64> {
+/// Makes the table that holds position `from` smaller if it is mostly empty, and moves it if it is one of few blocks that keep a page from being
+/// given back. Returns where the next table begins.
+pub fn tidy(memory: &mut impl Memory, root: &AtomicU64, from: u64) -> Option<u64> {
     let place = descend(root, from);
     if place.word != 0 {
         let table = Table::from_root(place.word);
-        let live: u32 = (0..1usize << table.lg())
-            // Relaxed: an estimate.
-            .map(|bucket| Ctrl(table.ctrl(bucket).load(Ordering::Relaxed)).bitmap().count_ones())
-            .sum();
+        let live = table.live();
         // An eighth of what it may hold: far from the size at which it would grow again.
-        if live == 0 || (table.lg() > 0 && (live as usize) < LOAD_MAX << table.lg() >> 3) {
+        let too_large = live == 0 || (table.lg() > 0 && live < LOAD_MAX << table.lg() >> 3);
+        if too_large || memory.is_stray(table.first().0, 1 << table.lg()) {
             rebuild(memory, place);
         }
     }

@@ -1,15 +1,16 @@
-//! A mini-table: one 64-aligned allocation of cache lines.
+//! A mini-table: `2^lg` buckets of one cache line in one allocation, and overflow lines of their own.
 //!
 //! ```text
-//! line 0                header: overflow lines handed out, overflow lines there are
-//! lines 1 ..= 2^lg      buckets: ctrl + 7 slot words
-//! the rest              overflow lines: 8 slot words each
+//! bucket      | ctrl | link | slot 0 … slot 5 |
+//! overflow A  | link | slot 6 … slot 12 |            hangs on the bucket's link
+//! overflow B  | slot 13 … slot 20 |                  hangs on A's link
 //! ```
 //!
 //! A table is written privately, published by one CAS of the word that points at it, and replaced whole: freeze every
-//! published word, copy, CAS. Nothing in a published table ever moves.
+//! published word and every link, copy, CAS. Nothing in a published table ever moves. Overflow lines come one at a time and are
+//! all of one size, so the slots' tables take no more than they need and share no half-empty pages.
 
-use super::word::{BUCKET_WORDS, Ctrl, EMPTY, LINE_WORDS};
+use super::word::{BUCKET_WORDS, Ctrl, EMPTY, FROZEN, HOME_WORDS, NEAR_WORDS};
 use crate::base::sync::{AtomicU64, Ordering};
 
 /// Words of a line.
@@ -25,82 +26,104 @@ pub const LG_MAX: u32 = 1;
 
 /// Where the words of tables come from and go to. Implemented by a thread's part of the store, and by the models.
 pub trait Memory {
-    /// Zeroed or not: `lines` lines of 64 bytes, 64-aligned, that this thread alone knows.
+    /// `lines` lines of 64 bytes, 64-aligned, of any content, that this thread alone knows.
     fn allocate_lines(&mut self, lines: usize) -> *mut u8;
-    /// Takes back lines that no other thread ever saw.
+    /// Takes back lines that no other thread can reach.
     fn free_lines(&mut self, address: *mut u8, lines: usize);
     /// Takes back lines that others may still read until the epoch has passed.
     fn retire_lines(&mut self, address: *mut u8, lines: usize);
+    /// Whether these lines lie in a page that is nearly empty, so that moving them elsewhere helps to free it. A hint.
+    fn is_stray(&self, address: *mut u8, lines: usize) -> bool;
     /// The hash of the key of the entry at `pointer`, which is live or protected by the caller's guard.
     fn hash_of(&self, pointer: u64) -> u64;
+}
+
+/// A cache line of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line(pub *mut u8);
+
+impl Line {
+    /// Word `i`.
+    #[cfg(not(torc_loom))]
+    pub fn word<'t>(self, i: usize) -> &'t AtomicU64 {
+        // SAFETY: the line was reached through words read under an epoch pin that still holds, or belongs to the caller alone;
+        // `i` is below the number of words of its allocation.
+        unsafe { &*self.0.cast::<AtomicU64>().add(i) }
+    }
+
+    /// Word `i`; the models allocate vectors of loom's atomics.
+    #[cfg(torc_loom)]
+    pub fn word<'t>(self, i: usize) -> &'t AtomicU64 {
+        // SAFETY: as above.
+        unsafe { &(*self.0.cast::<super::models::Lines>()).checked()[i] }
+    }
+
+    /// The line that a link names.
+    pub fn from_link(link: u64) -> Option<Line> {
+        let address = (link & !FROZEN) as usize;
+        (address != 0).then(|| Line(std::ptr::with_exposed_provenance_mut(address)))
+    }
+
+    /// The link that names it.
+    pub fn to_link(self) -> u64 {
+        self.0.expose_provenance() as u64
+    }
 }
 
 /// A table that is readable for as long as its guard or its owner lets it be.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
-    address: *mut u8,
+    first: Line,
     lg: u32,
 }
 
-impl Table {
-    /// Bytes between a table of `2^lg` buckets with `overflow` lines, as lines.
-    pub fn lines(lg: u32, overflow: usize) -> usize {
-        1 + (1 << lg) + overflow
-    }
+/// An overflow line about to be attached: which link it goes to.
+pub struct Attach<'t> {
+    /// The link.
+    pub link: &'t AtomicU64,
+    /// Its first words that are not slots.
+    pub heading: usize,
+}
 
-    /// A private table with every word EMPTY and nothing published.
-    pub fn allocate(memory: &mut impl Memory, lg: u32, overflow: usize) -> Table {
-        let lines = Self::lines(lg, overflow);
-        let address = memory.allocate_lines(lines);
-        let table = Table { address, lg };
-        table.initialise(lines);
-        // Relaxed: private until published by a Release CAS.
-        table.word(0, 0).store(0, Ordering::Relaxed);
-        table.word(0, 1).store(overflow as u64, Ordering::Relaxed);
+impl Table {
+    /// A private table with every slot word EMPTY and nothing published.
+    pub fn allocate(memory: &mut impl Memory, lg: u32) -> Table {
+        let first = Line(memory.allocate_lines(1 << lg));
+        let table = Table { first, lg };
+        // Relaxed, here and in `blank`: private until published by a Release CAS.
         for bucket in 0..1usize << lg {
-            table.ctrl(bucket).store(0, Ordering::Relaxed);
+            for i in 0..LINE {
+                let value = if i < 2 { 0 } else { EMPTY };
+                table.word(bucket, i).store(value, Ordering::Relaxed);
+            }
         }
         table
     }
 
-    #[cfg(not(torc_loom))]
-    fn initialise(&self, lines: usize) {
-        for index in 0..lines * LINE {
-            // SAFETY: the allocation has `lines` lines of 8 words and is private to this thread.
-            unsafe { self.address.cast::<u64>().add(index).write(EMPTY) };
+    /// A private overflow line whose first `heading` words are 0 and whose slots are EMPTY.
+    pub fn blank(memory: &mut impl Memory, heading: usize) -> Line {
+        let line = Line(memory.allocate_lines(1));
+        for i in 0..LINE {
+            line.word(i).store(if i < heading { 0 } else { EMPTY }, Ordering::Relaxed);
         }
-    }
-
-    #[cfg(torc_loom)]
-    fn initialise(&self, lines: usize) {
-        for line in 0..lines {
-            for i in 0..LINE {
-                self.word(line, i).store(EMPTY, Ordering::Relaxed);
-            }
-        }
+        line
     }
 
     /// The table that a root or child word names.
     pub fn from_root(word: u64) -> Table {
-        Table {
-            address: std::ptr::with_exposed_provenance_mut((word & 0x0000_ffff_ffff_ffff) as usize),
-            lg: (word >> 56) as u32 & 0x7f,
-        }
+        let address =
+            std::ptr::with_exposed_provenance_mut((word & 0x0000_ffff_ffff_ffff) as usize);
+        Table { first: Line(address), lg: (word >> 56) as u32 & 0x7f }
     }
 
     /// The root or child word that names this table.
     pub fn to_root(self) -> u64 {
-        (self.address.expose_provenance() as u64) | (self.lg as u64) << 56
+        self.first.to_link() | (self.lg as u64) << 56
     }
 
-    /// A branch's allocation, seen as a table for its address alone.
-    pub fn from_address(address: *mut u8) -> Table {
-        Table { address, lg: 0 }
-    }
-
-    /// Where it lies.
-    pub fn allocation_address(self) -> *mut u8 {
-        self.address
+    /// Its first bucket's line.
+    pub fn first(self) -> Line {
+        self.first
     }
 
     /// Logarithm of the number of buckets.
@@ -108,9 +131,18 @@ impl Table {
         self.lg
     }
 
-    /// Where it lies and how many lines it has, to give it back.
-    pub fn allocation(self) -> (*mut u8, usize) {
-        (self.address, Self::lines(self.lg, self.overflow_capacity()))
+    /// Calls `visit` with every allocation of the table. Its links are frozen, or nobody else uses it.
+    pub fn for_each_allocation(self, mut visit: impl FnMut(*mut u8, usize)) {
+        for bucket in 0..1usize << self.lg {
+            // Acquire: pairs with the attaching CAS.
+            if let Some(near) = Line::from_link(self.link(bucket).load(Ordering::Acquire)) {
+                if let Some(far) = Line::from_link(near.word(0).load(Ordering::Acquire)) {
+                    visit(far.0, 1);
+                }
+                visit(near.0, 1);
+            }
+        }
+        visit(self.first.0, 1 << self.lg);
     }
 
     /// The bucket of a hash whose consumed prefix was shifted out.
@@ -121,71 +153,69 @@ impl Table {
 
     /// The control word of `bucket`.
     pub fn ctrl<'t>(self, bucket: usize) -> &'t AtomicU64 {
-        self.word(1 + bucket, 0)
+        self.word(bucket, 0)
     }
 
-    /// Word `i` of `bucket`, whose overflow line is the one in `ctrl`.
-    pub fn slot<'t>(self, bucket: usize, ctrl: Ctrl, i: usize) -> &'t AtomicU64 {
+    /// The link of `bucket`.
+    pub fn link<'t>(self, bucket: usize) -> &'t AtomicU64 {
+        self.word(bucket, 1)
+    }
+
+    /// Slot word `i` of `bucket`, if its line is attached; it is if `i` was ever published.
+    pub fn slot<'t>(self, bucket: usize, i: usize) -> Option<&'t AtomicU64> {
         debug_assert!(i < BUCKET_WORDS);
-        if i < LINE_WORDS {
-            self.word(1 + bucket, 1 + i)
-        } else {
-            // A bit past the line is published only after a line is attached.
-            self.overflow_slot(ctrl.line().unwrap_or(0), i - LINE_WORDS)
+        if i < HOME_WORDS {
+            return Some(self.word(bucket, 2 + i));
         }
+        // Acquire: pairs with the attaching CAS, so that the line's words are seen.
+        let near = Line::from_link(self.link(bucket).load(Ordering::Acquire))?;
+        if i < NEAR_WORDS {
+            return Some(near.word(1 + i - HOME_WORDS));
+        }
+        let far = Line::from_link(near.word(0).load(Ordering::Acquire))?;
+        Some(far.word(i - NEAR_WORDS))
     }
 
-    /// Word `i` of overflow line `line`.
-    pub fn overflow_slot<'t>(self, line: usize, i: usize) -> &'t AtomicU64 {
-        self.word(1 + (1 << self.lg) + line, i)
-    }
-
-    fn overflow_capacity(self) -> usize {
-        // Relaxed: written before publication and never again.
-        self.word(0, 1).load(Ordering::Relaxed) as usize
-    }
-
-    /// Hands out an overflow line that nobody has, its words EMPTY; `None` when there is none left.
-    pub fn take_overflow_line(self) -> Option<usize> {
-        let taken = self.word(0, 0);
-        // Relaxed: the counter alone decides whose line it is; its words were written before publication.
-        let mut line = taken.load(Ordering::Relaxed);
-        while (line as usize) < self.overflow_capacity() {
-            match taken.compare_exchange_weak(line, line + 1, Ordering::Relaxed, Ordering::Relaxed)
-            {
-                Ok(_) => return Some(line as usize),
-                Err(now) => line = now,
+    /// Where the next overflow line of `bucket` goes; `None` if it has both.
+    pub fn attach_point<'t>(self, bucket: usize) -> Option<Attach<'t>> {
+        let link = self.link(bucket);
+        match Line::from_link(link.load(Ordering::Acquire)) {
+            None => Some(Attach { link, heading: 1 }),
+            Some(near) => {
+                let link = near.word(0);
+                let free = Line::from_link(link.load(Ordering::Acquire)).is_none();
+                free.then_some(Attach { link, heading: 0 })
             }
         }
-        None
     }
 
-    /// Gives back the line handed out last, if it still is that one; a line not given back stays unused until the
-    /// table is replaced.
-    pub fn return_overflow_line(self, line: usize) {
-        let line = line as u64;
-        // Relaxed: see `take_overflow_line`.
-        let _ =
-            self.word(0, 0).compare_exchange(line + 1, line, Ordering::Relaxed, Ordering::Relaxed);
+    /// Freezes the links of `bucket`, so that no line is attached any more.
+    pub fn freeze_links(self, bucket: usize) {
+        // AcqRel: a line attached before is seen, none is attached after.
+        let link = self.link(bucket).fetch_or(FROZEN, Ordering::AcqRel);
+        if let Some(near) = Line::from_link(link) {
+            near.word(0).fetch_or(FROZEN, Ordering::AcqRel);
+        }
+    }
+
+    /// Published words in all buckets, roughly.
+    pub fn live(self) -> usize {
+        (0..1usize << self.lg)
+            // Relaxed: an estimate.
+            .map(|bucket| {
+                Ctrl(self.ctrl(bucket).load(Ordering::Relaxed)).bitmap().count_ones() as usize
+            })
+            .sum()
     }
 
     /// Asks the processor for the line of the bucket of `hash`.
     pub fn prefetch(self, hash: u64) {
-        prefetch(self.address.wrapping_add((1 + self.bucket(hash)) * LINE_BYTES));
+        prefetch(self.first.0.wrapping_add(self.bucket(hash) * LINE_BYTES));
     }
 
-    #[cfg(not(torc_loom))]
-    fn word<'t>(self, line: usize, i: usize) -> &'t AtomicU64 {
-        debug_assert!(line <= (1 << self.lg) + (1 << 16) && i < LINE);
-        // SAFETY: the caller got this table from a root word it read under an epoch pin that still holds, or owns it; lines
-        // and words are within the allocation (bucket < 2^lg; overflow lines come from `take_overflow_line` or a ctrl word).
-        unsafe { &*self.address.cast::<AtomicU64>().add(line * LINE + i) }
-    }
-
-    #[cfg(torc_loom)]
-    fn word<'t>(self, line: usize, i: usize) -> &'t AtomicU64 {
-        // SAFETY: as above; the models allocate a vector of loom's atomics, which are not plain words.
-        unsafe { &(&(*self.address.cast::<super::models::Lines>()).words)[line * LINE + i] }
+    fn word<'t>(self, bucket: usize, i: usize) -> &'t AtomicU64 {
+        debug_assert!(bucket < 1 << self.lg && i < LINE);
+        self.first.word(bucket * LINE + i)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! root, child  | branch 1 | lg 7 (bits 56..63) | 0 (8) | table or branch pointer (48) |     0 = no key
-//! ctrl         | version 32 | overflow line + 1 : 16 | bitmap 15 | FROZEN 1 |
+//! ctrl         | version 42 | bitmap 21 | FROZEN 1 |
+//! link         | overflow line pointer (bits 6..47) | FROZEN 1 (bit 1) |                      0 = no line
 //! slot word    | tag 16 | SPECIAL 1 | entry pointer (bits 3..47) | TTL 1 | FROZEN 1 | LATCH 1 |
 //! ```
 //!
@@ -59,25 +60,33 @@ pub fn pointer(word: u64) -> u64 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ctrl(pub u64);
 
-/// Words that a bucket's own line holds.
-pub const LINE_WORDS: usize = 7;
-/// Words of a bucket with its overflow line.
-pub const BUCKET_WORDS: usize = 15;
+/// Slot words in a bucket's own line.
+#[cfg(not(torc_loom))]
+pub const HOME_WORDS: usize = 6;
+/// Few, so that models reach overflow and growth.
+#[cfg(torc_loom)]
+pub const HOME_WORDS: usize = 2;
+/// Slot words in a bucket's own line and its first overflow line.
+#[cfg(not(torc_loom))]
+pub const NEAR_WORDS: usize = 13;
+/// Few, so that models reach overflow and growth.
+#[cfg(torc_loom)]
+pub const NEAR_WORDS: usize = 3;
+/// Slot words of a bucket with both overflow lines.
+#[cfg(not(torc_loom))]
+pub const BUCKET_WORDS: usize = 21;
+/// Few, so that models reach overflow and growth.
+#[cfg(torc_loom)]
+pub const BUCKET_WORDS: usize = 4;
 
 impl Ctrl {
     const FROZEN: u64 = 1;
+    const BITMAP: u64 = ((1 << BUCKET_WORDS) - 1) << 1;
+    const VERSION_ONE: u64 = 1 << (BUCKET_WORDS + 1);
 
-    /// A bucket that holds its first `count` words, with overflow line `line`.
-    pub fn filled(count: usize, line: Option<usize>) -> Self {
-        Ctrl(((1u64 << count) - 1) << 1).with_line(line)
-    }
-
-    fn with_line(self, line: Option<usize>) -> Self {
-        Ctrl(self.0 & !(0xffff << 16) | line.map_or(0, |line| line as u64 + 1) << 16)
-    }
-
-    fn next_version(self) -> Self {
-        Ctrl(self.0.wrapping_add(1 << 32))
+    /// A bucket that holds its first `count` words.
+    pub fn filled(count: usize) -> Self {
+        Ctrl(((1u64 << count) - 1) << 1)
     }
 
     /// No insert or delete will ever be published here again.
@@ -97,26 +106,16 @@ impl Ctrl {
 
     /// Which words are published, bit `i` for word `i`.
     pub fn bitmap(self) -> u32 {
-        (self.0 >> 1) as u32 & 0x7fff
-    }
-
-    /// The bucket's overflow line.
-    pub fn line(self) -> Option<usize> {
-        ((self.0 >> 16 & 0xffff) as usize).checked_sub(1)
+        ((self.0 & Self::BITMAP) >> 1) as u32
     }
 
     /// With word `i` published.
     pub fn publish(self, i: usize) -> Self {
-        Ctrl(self.0 | 2 << i).next_version()
+        Ctrl((self.0 | 2 << i).wrapping_add(Self::VERSION_ONE))
     }
 
     /// With word `i` unpublished.
     pub fn withdraw(self, i: usize) -> Self {
-        Ctrl(self.0 & !(2 << i)).next_version()
-    }
-
-    /// With overflow line `line` attached.
-    pub fn attach(self, line: usize) -> Self {
-        self.with_line(Some(line)).next_version()
+        Ctrl((self.0 & !(2 << i)).wrapping_add(Self::VERSION_ONE))
     }
 }
