@@ -19,7 +19,6 @@ pub mod info;
 pub mod latency;
 pub mod memory;
 pub mod server;
-mod session;
 pub mod slowlog;
 
 pub use context::{Ctx, Flow, Handler, Outcome};
