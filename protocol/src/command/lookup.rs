@@ -6,7 +6,7 @@
 //! hostile names cost no more than the longest run of taken ones.
 
 use super::spec::CommandSpec;
-use super::{COMMAND_COUNT, COMMANDS, TABLE};
+use super::{COMMAND_COUNT, COMMANDS};
 
 /// The command `name`, in any case; subcommands are not found here.
 #[inline]
@@ -69,11 +69,11 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 static SLOTS: [Entry; SLOT_COUNT] = fill();
 
 const fn fill() -> [Entry; SLOT_COUNT] {
-    assert!(COMMAND_COUNT <= SLOT_COUNT / 2);
+    const { assert!(COMMAND_COUNT <= SLOT_COUNT / 2) };
     let mut slots = [Entry { key: 0, index: 0, len: 0, exact: false }; SLOT_COUNT];
     let mut index = 0;
     while index < COMMAND_COUNT {
-        let row = &TABLE[index];
+        let row = &COMMANDS[index];
         if row.parent.is_none() {
             let name = row.full_name.as_bytes();
             assert!(!name.is_empty() && name.len() <= u8::MAX as usize);
