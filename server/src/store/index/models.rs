@@ -1,0 +1,1 @@
+//! Models of the index, checked by loom.
