@@ -7,9 +7,10 @@
 use super::mailbox::{Mailboxes, Message};
 use crate::base::clock::UnixMs;
 use dashmap::DashMap;
+use parking_lot::{Mutex, MutexGuard};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use torc_protocol::command::COMMANDS;
 
 /// States of a client that CLIENT LIST shows as letters.
@@ -134,8 +135,7 @@ impl ClientInfo {
 
     /// What the client calls itself, for reading and changing.
     pub fn names(&self) -> MutexGuard<'_, Names> {
-        // Strings are whole at any moment, so a panic elsewhere cannot have left them broken.
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+        self.names.lock()
     }
 
     /// Publishes the figures of a batch. Called by the client's own worker alone.

@@ -1,4 +1,4 @@
-//! Mailboxes: how one thread asks another for something. Every worker has one; the acceptor is only ever asked to wake.
+//! Mailboxes: how one thread asks another for something. Every worker has one.
 //!
 //! Invariant: nothing here waits, and a full mailbox loses no request that matters. Each kind of [`Message`] says what
 //! happens to it when there is no room.
@@ -105,30 +105,19 @@ impl Mailbox {
     }
 }
 
-/// All threads that can be asked for something.
-#[derive(Default)]
-pub struct Mailboxes {
-    workers: OnceLock<Box<[Mailbox]>>,
-    acceptor: OnceLock<Wake>,
-    stopping: AtomicBool,
-}
-
-impl fmt::Debug for Mailboxes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mailboxes").field("workers", &self.workers.get()).finish_non_exhaustive()
-    }
-}
+/// All workers' mailboxes.
+#[derive(Debug, Default)]
+pub struct Mailboxes(OnceLock<Box<[Mailbox]>>);
 
 impl Mailboxes {
-    /// Makes the threads known. Once in the life of the process; later calls change nothing.
-    pub fn attach(&self, workers: Vec<Mailbox>, acceptor: Wake) {
-        let _ = self.workers.set(workers.into_boxed_slice());
-        let _ = self.acceptor.set(acceptor);
+    /// Makes the workers known, in order of their index. Once in the life of the process; a later call changes nothing.
+    pub fn attach(&self, workers: Vec<Mailbox>) {
+        let _ = self.0.set(workers.into_boxed_slice());
     }
 
     /// The workers' mailboxes, in order of their index; empty before [`Mailboxes::attach`].
     pub fn workers(&self) -> &[Mailbox] {
-        self.workers.get().map_or(&[], |workers| workers)
+        self.0.get().map_or(&[], |workers| workers)
     }
 
     /// Leaves `message` with every worker.
@@ -155,23 +144,5 @@ impl Mailboxes {
         } else {
             mailbox.monitors.fetch_sub(1, Ordering::Relaxed);
         }
-    }
-
-    /// Asks the process to stop: no more connections, what is written goes out, then the end.
-    pub fn request_shutdown(&self) {
-        // Release: pairs with the Acquire in `is_stopping`.
-        self.stopping.store(true, Ordering::Release);
-        for mailbox in self.workers() {
-            mailbox.wake();
-        }
-        if let Some(wake) = self.acceptor.get() {
-            wake();
-        }
-    }
-
-    /// Whether the process was asked to stop.
-    pub fn is_stopping(&self) -> bool {
-        // Acquire: pairs with `request_shutdown`.
-        self.stopping.load(Ordering::Acquire)
     }
 }

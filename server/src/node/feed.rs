@@ -1,9 +1,9 @@
-//! What monitoring clients see: one line a command, in the form of Redis's MONITOR; and which arguments nobody may see.
+//! What monitoring clients see: one line a command, in the form of Redis's MONITOR.
 
 use crate::admin::clients::Endpoint;
+use crate::admin::slowlog::is_secret;
 use std::io::Write as _;
 use torc_protocol::Args;
-use torc_protocol::request::Span;
 
 /// Appends `+seconds.microseconds [db address] "argument" ...` and CRLF.
 pub(super) fn push_line(
@@ -22,10 +22,9 @@ pub(super) fn push_line(
     };
     // Writing to a Vec cannot fail.
     let _ = write!(out, "+{seconds}.{microseconds:06} [{db} {kind}{address}]");
-    let mut owned = (Vec::new(), Vec::new());
-    for arg in redacted(args, &mut owned).iter() {
+    for (index, arg) in args.iter().enumerate() {
         out.push(b' ');
-        push_quoted(arg, out);
+        push_quoted(if is_secret(args, index) { b"(redacted)" } else { arg }, out);
     }
     out.extend_from_slice(b"\r\n");
 }
@@ -50,36 +49,10 @@ fn push_quoted(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// `args`, with the secrets of AUTH, HELLO and CONFIG SET replaced; `owned` keeps the copy where there are any.
-pub(super) fn redacted<'a>(args: Args<'a>, owned: &'a mut (Vec<u8>, Vec<Span>)) -> Args<'a> {
-    const PLACEHOLDER: &[u8] = b"(redacted)";
-    if !args.iter().enumerate().any(|(index, _)| is_secret(args, index)) {
-        return args;
-    }
-    let (bytes, spans) = owned;
-    for (index, arg) in args.iter().enumerate() {
-        let shown = if is_secret(args, index) { PLACEHOLDER } else { arg };
-        spans.push(Span { start: bytes.len() as u32, len: shown.len() as u32 });
-        bytes.extend_from_slice(shown);
-    }
-    Args::new(bytes, spans)
-}
-
-fn is_secret(args: Args<'_>, index: usize) -> bool {
-    if args.is(0, "AUTH") {
-        index > 0
-    } else if args.is(0, "HELLO") {
-        let follows = |distance: usize| index > distance && args.is(index - distance, "AUTH");
-        index > 2 && (follows(1) || follows(2))
-    } else {
-        let is_config = args.is(0, "CONFIG") && args.is(1, "SET");
-        is_config && index > 2 && index % 2 == 1 && args.is(index - 1, "REQUIREPASS")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use torc_protocol::request::Span;
 
     fn line(args: &[&[u8]], endpoint: &Endpoint) -> String {
         let (mut bytes, mut spans) = (Vec::new(), Vec::new());

@@ -5,24 +5,21 @@
 //! the slow log's threshold is below a millisecond.
 
 use crate::admin::Instance;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, UnixMs};
 use crate::base::limits::BATCH_COMMANDS_MAX;
 use torc_protocol::command::{CommandId, CommandSpec, Flags};
 
 /// Below this threshold of the slow log, in microseconds, sharing a measurement would hide what it asks for.
 const SHARED_THRESHOLD_US: i64 = 1_000;
 
-/// The measurements of one batch.
-pub(super) struct Timing<'a> {
-    instance: &'a Instance,
-    worker: usize,
-    /// Nanoseconds that earlier commands took beyond whole microseconds, so that sums stay true.
-    carry_ns: &'a mut u64,
-    last_ns: u64,
-    slowlog_us: i64,
-    latency_ms: u64,
-    sharing: [Option<CommandId>; BATCH_COMMANDS_MAX],
-    sharing_count: usize,
+/// A worker's idea of the time: where wall time stood when the monotonic clock was last compared with it, so that a batch needs but one
+/// of the two.
+#[derive(Debug, Default)]
+pub(super) struct Timeline {
+    unix_us: u64,
+    monotonic_ns: u64,
+    /// Nanoseconds that commands took beyond whole microseconds, so that the sums stay true.
+    carry_ns: u64,
 }
 
 fn nanoseconds(clock: &Clock) -> u64 {
@@ -30,26 +27,54 @@ fn nanoseconds(clock: &Clock) -> u64 {
     clock.monotonic().as_nanos() as u64
 }
 
+impl Timeline {
+    /// Compares the two clocks. Steps of the wall clock are seen here.
+    pub fn anchor(&mut self, clock: &Clock) -> UnixMs {
+        self.unix_us = clock.unix_us();
+        self.monotonic_ns = nanoseconds(clock);
+        self.unix_us / 1_000
+    }
+
+    fn unix_ms(&self, monotonic_ns: u64) -> UnixMs {
+        (self.unix_us + monotonic_ns.saturating_sub(self.monotonic_ns) / 1_000) / 1_000
+    }
+}
+
+/// The measurements of the batches of one run.
+pub(super) struct Timing<'a> {
+    instance: &'a Instance,
+    worker: usize,
+    line: &'a mut Timeline,
+    last_ns: u64,
+    slowlog_us: i64,
+    sharing: [Option<CommandId>; BATCH_COMMANDS_MAX],
+    sharing_count: usize,
+}
+
 impl<'a> Timing<'a> {
-    /// Starts the batch's clock.
-    pub fn start(instance: &'a Instance, worker: usize, carry_ns: &'a mut u64) -> Self {
+    /// Starts the clock.
+    pub fn start(instance: &'a Instance, worker: usize, line: &'a mut Timeline) -> Self {
         Timing {
             instance,
             worker,
-            carry_ns,
+            line,
             last_ns: nanoseconds(&instance.clock),
             slowlog_us: instance.settings.slowlog_log_slower_than(),
-            latency_ms: instance.settings.latency_monitor_threshold(),
             sharing: [None; BATCH_COMMANDS_MAX],
             sharing_count: 0,
         }
     }
 
+    /// Wall time when the clock was last read: at the start, and after every batch.
+    pub fn now(&self) -> UnixMs {
+        self.line.unix_ms(self.last_ns)
+    }
+
     /// Called before a command runs; whether it is measured on its own.
     pub fn begin(&mut self, spec: &CommandSpec) -> bool {
-        let threshold = 0..SHARED_THRESHOLD_US;
-        let alone = !spec.flags.contains(Flags::FAST) || threshold.contains(&self.slowlog_us);
-        if alone {
+        let fast = spec.flags.contains(Flags::FAST);
+        let alone = !fast || (0..SHARED_THRESHOLD_US).contains(&self.slowlog_us);
+        if alone && self.sharing_count != 0 {
             self.settle();
         }
         alone
@@ -67,19 +92,19 @@ impl<'a> Timing<'a> {
     pub fn alone(&mut self, spec: &CommandSpec) -> Option<u64> {
         let us = self.lap_us();
         self.instance.stats.worker(self.worker).call(spec.id, us);
-        let event = if spec.flags.contains(Flags::FAST) { "fast-command" } else { "command" };
-        self.record_latency(event, us);
+        let fast = spec.flags.contains(Flags::FAST);
+        self.record_latency(if fast { "fast-command" } else { "command" }, us);
         (self.slowlog_us >= 0 && us >= self.slowlog_us as u64).then_some(us)
     }
 
-    /// Measures what shares a measurement so far. Without such commands, costs nothing.
+    /// Measures what shares a measurement so far.
     pub fn settle(&mut self) {
-        if self.sharing_count == 0 {
+        let count = self.sharing_count as u64;
+        if count == 0 {
             return;
         }
         let us = self.lap_us();
         self.record_latency("fast-command", us);
-        let count = self.sharing_count as u64;
         let stats = self.instance.stats.worker(self.worker);
         for (index, id) in self.sharing[..self.sharing_count].iter().flatten().enumerate() {
             // The first ones take what does not divide, so that the sum is exact.
@@ -92,17 +117,17 @@ impl<'a> Timing<'a> {
     /// Whole microseconds since the last read; the rest is carried on.
     fn lap_us(&mut self) -> u64 {
         let now = nanoseconds(&self.instance.clock);
-        let elapsed = now.saturating_sub(self.last_ns) + *self.carry_ns;
+        let elapsed = now.saturating_sub(self.last_ns) + self.line.carry_ns;
         self.last_ns = now;
-        *self.carry_ns = elapsed % 1_000;
+        self.line.carry_ns = elapsed % 1_000;
         elapsed / 1_000
     }
 
-    fn record_latency(&self, event: &'static str, us: u64) {
-        let ms = us / 1_000;
-        if self.latency_ms != 0 && ms >= self.latency_ms {
-            let unix_seconds = self.instance.clock.unix_ms() / 1_000;
-            self.instance.latency.record(event, ms, unix_seconds);
+    #[inline]
+    fn record_latency(&self, event: &str, us: u64) {
+        // The log compares with its threshold itself; below a millisecond nothing ever counts.
+        if us >= 1_000 {
+            self.instance.latency.record(event, us / 1_000, self.now() / 1_000);
         }
     }
 }
