@@ -77,7 +77,7 @@ impl Connection {
     /// Runs what is at the beginning of `input`. Replies are appended to those that wait, or else to `shared`.
     pub fn run(
         &mut self,
-        input: &[u8],
+        input: &mut [u8],
         shared: &mut Vec<u8>,
         state: &mut WorkerState,
         instance: &Instance,
@@ -94,7 +94,7 @@ impl Connection {
         instance: &Instance,
     ) -> Progress {
         let mut input = std::mem::take(&mut self.input);
-        let progress = self.run(&input, shared, state, instance);
+        let progress = self.run(&mut input, shared, state, instance);
         if progress.consumed < input.len() {
             input.drain(..progress.consumed);
             self.input = input;

@@ -61,7 +61,7 @@ pub enum StartError {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let settings = match config::cli::parse() {
+    let settings = match config::from_command_line(std::env::args_os()) {
         Ok(settings) => settings,
         Err(code) => return code,
     };

@@ -16,7 +16,7 @@ use crate::base::limits::{
 };
 use crate::command::Session;
 use crate::command::connection::has_password;
-use crate::node::{self, Client, Park, Progress, Verdict, WorkerState};
+use crate::node::{Client, Park, Progress, Verdict, WorkerState};
 use crate::store::Share;
 use crossbeam_channel::Receiver;
 use mio::event::Event;
@@ -554,7 +554,7 @@ fn read_and_run(
         return Ok(Some(connection.run_kept(output, state, instance)));
     }
     buffer[..offset].copy_from_slice(&connection.input);
-    let input = &buffer[..offset + read];
+    let input = &mut buffer[..offset + read];
     let progress = connection.run(input, output, state, instance);
     connection.keep_input(&input[progress.consumed..]);
     Ok(Some(progress))

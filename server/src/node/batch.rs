@@ -206,7 +206,7 @@ impl Run<'_, '_> {
         }
         if self.session.is_monitoring() {
             // Redis counts monitoring clients among its replicas, which are never paused.
-            return if flags.intersects(Flags::WRITE | Flags::READONLY | Flags::MAY_REPLICATE) {
+            return if flags.intersects(Flags::WRITE.union(Flags::READONLY)) {
                 Err(WireError::fixed("ERR Replica can't interact with the keyspace"))
             } else {
                 Ok(None)
@@ -214,7 +214,7 @@ impl Run<'_, '_> {
         }
         let Some(pause) = self.instance.clients.paused(self.now) else { return Ok(None) };
         let held = pause.mode == PauseMode::All
-            || flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
+            || flags.contains(Flags::WRITE);
         Ok(held.then_some(Park::Pause(pause.until)))
     }
 
@@ -306,7 +306,7 @@ impl Run<'_, '_> {
 
 /// Whether monitoring clients do not see commands of these flags.
 fn flags_hidden(flags: Flags) -> bool {
-    flags.intersects(Flags::ADMIN | Flags::SKIP_MONITOR)
+    flags.intersects(Flags::ADMIN.union(Flags::SKIP_MONITOR))
 }
 
 /// Whether a request is the beginning or a header of an HTTP request. Browsers can be made to send those to a port of the machine they run on.

@@ -10,5 +10,5 @@ mod feed;
 mod pipeline;
 mod timing;
 
-pub use client::Client;
+pub use client::{Client, Waiting};
 pub use pipeline::{Park, Progress, Verdict, WorkerState, run};

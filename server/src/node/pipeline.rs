@@ -13,8 +13,8 @@ use crate::base::limits::{BATCH_COMMANDS_MAX, REPLY_BYTES_GATHERED};
 use crate::command::connection::has_password;
 use crate::store::Local;
 use torc_protocol::command::resolve;
-use torc_protocol::request::{Limits, ProtocolError, Span, Status};
-use torc_protocol::{Args, Reply, WireError};
+use torc_protocol::request::{Limits, Span, Status};
+use torc_protocol::{Args, ProtocolError, Reply, WireError};
 
 /// Why a client runs nothing for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl WorkerState {
 /// Runs the requests at the beginning of `input`, in order, appending their replies to `out`.
 pub fn run(
     client: &mut Client,
-    input: &[u8],
+    input: &mut [u8],
     out: &mut Vec<u8>,
     worker: &mut WorkerState,
     instance: &Instance,
@@ -111,7 +111,7 @@ pub fn run(
 
 fn run_batches(
     client: &mut Client,
-    input: &[u8],
+    input: &mut [u8],
     out: &mut Vec<u8>,
     worker: &mut WorkerState,
     instance: &Instance,
@@ -153,7 +153,7 @@ enum End {
 /// Decodes requests from `position` on into the worker's batch, and looks their commands up.
 fn plan(
     client: &mut Client,
-    input: &[u8],
+    input: &mut [u8],
     position: &mut usize,
     worker: &mut WorkerState,
     instance: &Instance,
