@@ -7,6 +7,7 @@
 
 pub mod command;
 pub mod error;
+pub mod glob;
 pub mod number;
 pub mod reply;
 pub mod request;

@@ -10,6 +10,7 @@ pub mod config;
 pub mod connection;
 mod context;
 pub mod debug;
+mod digest;
 pub mod dump;
 pub mod generic;
 pub mod hyperloglog;
@@ -22,7 +23,10 @@ pub mod server;
 mod session;
 pub mod slowlog;
 pub mod string;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod unsupported;
+mod value;
 
 pub use context::{Ctx, Flow, Handler, Outcome};
 pub use session::Session;
