@@ -29,7 +29,7 @@ pub mod unsupported;
 mod value;
 
 pub use context::{Ctx, Flow, Handler, Outcome};
-pub use session::Session;
+pub use session::{Mute, Session};
 
 use torc_protocol::command::{COMMAND_COUNT, CommandId};
 
