@@ -1,7 +1,7 @@
 //! Completes the rows at compile time with what follows from them.
 
-use super::keys::RUN_COUNT_MAX;
 use super::flags::{Categories, Flags, KeyFlags};
+use super::keys::RUN_COUNT_MAX;
 use super::spec::{Begin, CommandId, CommandSpec, Find, KeyRange, KeySpec};
 
 /// Fills in ids, names, implied ACL categories, old-style key ranges and subcommands.
