@@ -99,9 +99,9 @@ mod tests {
     fn eight_bytes_a_step_equals_one_byte_a_step() {
         let bytes: Vec<u8> = (0..100u32).map(|i| (i * 37 + 11) as u8).collect();
         for len in 0..bytes.len() {
-            let slow = bytes[..len].iter().fold(0u16, |crc, &b| {
-                (crc << 8) ^ TABLES[0][((crc >> 8) as u8 ^ b) as usize]
-            });
+            let slow = bytes[..len]
+                .iter()
+                .fold(0u16, |crc, &b| (crc << 8) ^ TABLES[0][((crc >> 8) as u8 ^ b) as usize]);
             assert_eq!(crc16(&bytes[..len]), slow, "length {len}");
         }
     }

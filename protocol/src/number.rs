@@ -1,1 +1,0 @@
-//! Numbers as Redis reads and writes them.
