@@ -3,7 +3,7 @@
 
 use cpu_time::ThreadTime;
 use std::time::Duration;
-use torc_server::store::{Expiry, NewValue, Store, StoreOptions};
+use torc_server::store::{Expiry, NewValue, Share, Store, StoreOptions};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -26,12 +26,19 @@ fn main() {
     let mut longest = Duration::ZERO;
     let mut over_ms = 0;
     let mut spent = Duration::ZERO;
-    println!("{:>10} {:>10} {:>12} {:>14} {:>8}", "keys", "RSS B/key", "ns/insert", "longest insert", "> 1 ms");
+    println!(
+        "{:>10} {:>10} {:>12} {:>14} {:>8}",
+        "keys", "RSS B/key", "ns/insert", "longest insert", "> 1 ms"
+    );
     for i in 0..count {
         let key = if one_slot { format!("{{t}}{i:013}") } else { format!("key:{i:012}") };
         let started = ThreadTime::now();
         let guard = local.pin();
-        store.keyspace(&mut local, &guard, 0, NOW).set(key.as_bytes(), NewValue::Bytes(&value), Expiry::Never);
+        store.keyspace(&mut local, &guard, 0, NOW).set(
+            key.as_bytes(),
+            NewValue::Bytes(&value),
+            Expiry::Never,
+        );
         drop(guard);
         let took = started.elapsed();
         spent += took;
@@ -40,8 +47,17 @@ fn main() {
         let done = i + 1;
         if done % (count / 8).max(1) == 0 {
             let bytes = resident_bytes().saturating_sub(empty) as f64 / done as f64;
-            println!("{done:>10} {bytes:>10.1} {:>12.0} {longest:>14.2?} {over_ms:>8}", spent.as_nanos() as f64 / done as f64);
+            println!(
+                "{done:>10} {bytes:>10.1} {:>12.0} {longest:>14.2?} {over_ms:>8}",
+                spent.as_nanos() as f64 / done as f64
+            );
         }
     }
+    for _ in 0..200 {
+        store.tidy(&mut local, Share { index: 0, of: 1 });
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let bytes = resident_bytes().saturating_sub(empty) as f64 / count as f64;
+    println!("{count:>10} {bytes:>10.1} after tidying");
     println!("accounted {:.1} B/key", store.used_bytes() as f64 / count as f64);
 }
