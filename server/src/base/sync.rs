@@ -1,4 +1,4 @@
-//! Atomics, threads' hints and `Arc` from std, or from loom where models are checked (`--cfg torc_loom`).
+//! Atomics and waiting, from std or, where models are checked (`--cfg torc_loom`), from loom.
 
 #[cfg(torc_loom)]
 pub use loom::sync::atomic::{AtomicU64, Ordering};

@@ -4,7 +4,14 @@
 //! `ctx.keyspace()`, never waits, and writes nothing to the reply before it can no longer fail (an error rewinds what it wrote).
 
 mod context;
+mod generic;
+mod object;
 mod session;
+mod string;
+mod value;
+
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use context::{Ctx, Flow, Handler, Outcome};
 pub use session::Session;

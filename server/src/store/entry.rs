@@ -34,7 +34,9 @@ pub enum NewValue<'v> {
     Integer(i64),
     /// A string. Text that is exactly an i64's canonical decimal form is kept as an integer.
     Bytes(&'v [u8]),
-    /// A string that stays text even where it looks like an integer (APPEND, SETRANGE and the like, as in Redis).
+    /// A string that stays text even where it looks like an integer (INCRBYFLOAT's sum).
+    Text(&'v [u8]),
+    /// As `Text`, and counts as `raw` even where it is short (APPEND, SETRANGE and the like, as in Redis).
     Raw(&'v [u8]),
 }
 
@@ -85,6 +87,7 @@ impl<'v> Payload<'v> {
     pub(super) fn of(value: NewValue<'v>) -> Self {
         match value {
             NewValue::Integer(value) => Payload::Integer(value),
+            NewValue::Text(bytes) => Payload::Bytes { bytes, raw: false },
             NewValue::Raw(bytes) => Payload::Bytes { bytes, raw: true },
             NewValue::Bytes(bytes) => match canonical_integer(bytes) {
                 Some(value) => Payload::Integer(value),

@@ -18,7 +18,7 @@
 pub mod table;
 pub mod word;
 
-#[cfg(any(test, torc_loom))]
+#[cfg(torc_loom)]
 pub mod models;
 
 use crate::base::sync::{AtomicU64, Ordering};
@@ -36,7 +36,10 @@ const BRANCH_BITS: u32 = 1;
 const BRANCH_LINES: usize = (8usize << BRANCH_BITS).div_ceil(table::LINE_BYTES);
 /// Keys a bucket holds on average from which a table doubles, once a bucket asks for its second overflow line. The index then takes
 /// 12 to 15 bytes a key at any size, and one look-up in four reads a second line.
+#[cfg(not(torc_loom))]
 const LOAD_MAX: usize = 10;
+#[cfg(torc_loom)]
+const LOAD_MAX: usize = 2;
 /// Words a bucket may hold right after a rebuild, so that the insert that asked for it finds room.
 const FILL_MAX: u8 = BUCKET_WORDS as u8 - 1;
 /// Deeper than this only keys of equal 64-bit hashes can fill a bucket.

@@ -55,7 +55,7 @@ impl Line {
     #[cfg(torc_loom)]
     pub fn word<'t>(self, i: usize) -> &'t AtomicU64 {
         // SAFETY: as above.
-        unsafe { &(&(*self.0.cast::<super::models::Lines>()).words)[i] }
+        unsafe { &(*self.0.cast::<super::models::Lines>()).checked()[i] }
     }
 
     /// The line that a link names.

@@ -61,11 +61,23 @@ pub fn pointer(word: u64) -> u64 {
 pub struct Ctrl(pub u64);
 
 /// Slot words in a bucket's own line.
+#[cfg(not(torc_loom))]
 pub const HOME_WORDS: usize = 6;
+/// Few, so that models reach overflow and growth.
+#[cfg(torc_loom)]
+pub const HOME_WORDS: usize = 2;
 /// Slot words in a bucket's own line and its first overflow line.
+#[cfg(not(torc_loom))]
 pub const NEAR_WORDS: usize = 13;
+/// Few, so that models reach overflow and growth.
+#[cfg(torc_loom)]
+pub const NEAR_WORDS: usize = 3;
 /// Slot words of a bucket with both overflow lines.
+#[cfg(not(torc_loom))]
 pub const BUCKET_WORDS: usize = 21;
+/// Few, so that models reach overflow and growth.
+#[cfg(torc_loom)]
+pub const BUCKET_WORDS: usize = 4;
 
 impl Ctrl {
     const FROZEN: u64 = 1;

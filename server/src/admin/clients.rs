@@ -1,0 +1,7 @@
+//! Who is connected.
+
+// A stand-in until the registry lands.
+
+/// Every client.
+#[derive(Debug, Default)]
+pub struct Clients {}
