@@ -589,4 +589,10 @@ impl StringEdit<'_> {
     pub fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
+
+    /// Puts `bytes` in the place of all that is there.
+    pub fn replace(&mut self, bytes: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+    }
 }

@@ -157,6 +157,10 @@ pub fn decompress(compressed: &[u8], len: usize) -> Option<Vec<u8>> {
     if len > compressed.len().saturating_mul(RATIO_MAX) {
         return None;
     }
+    if len == 0 {
+        // Any bytes will do: liblzf reports an error as a length of 0, which Redis then finds to be right.
+        return Some(Vec::new());
+    }
     let mut out = Vec::with_capacity(len);
     let mut rest = compressed;
     while let Some((&control, after)) = rest.split_first() {
