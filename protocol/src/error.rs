@@ -3,6 +3,7 @@
 //! Wording lives here alone. Source: replies of Redis 7.0 and the command pages of redis.io.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// An error reply to a command. Its bytes are `-` + [`WireError::line`] + CRLF.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,74 @@ pub enum WireError {
     Line(Cow<'static, str>),
     /// As `Line`, for text that quotes a client's bytes. CR and LF are replaced by spaces when written.
     Bytes(Vec<u8>),
+}
+
+/// Bytes that are no request. The connection answers with the error and closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// An inline request longer than the limit.
+    InlineTooLong,
+    /// The line that holds the count of arguments does not end within the limit.
+    MultibulkCountTooLong,
+    /// The count of arguments is no number or above the limit.
+    InvalidMultibulkLength,
+    /// More arguments than a client may send before AUTH.
+    UnauthenticatedMultibulkLength,
+    /// Where a bulk's length belongs stands this byte instead of `$`.
+    ExpectedDollar(u8),
+    /// The line that holds a bulk's length does not end within the limit.
+    BulkCountTooLong,
+    /// The length of a bulk is no number, negative or above the limit.
+    InvalidBulkLength,
+    /// A longer bulk than a client may send before AUTH.
+    UnauthenticatedBulkLength,
+    /// A quote is not closed, or no blank follows the closing one.
+    UnbalancedQuotes,
+    /// The request reaches beyond 4 GiB. Redis never answers so: a query buffer's limit closes the client earlier.
+    RequestTooLong,
+}
+
+impl ProtocolError {
+    /// What Redis says behind `Protocol error: `; the byte that [`ProtocolError::ExpectedDollar`] quotes is not part of it.
+    fn text(self) -> &'static str {
+        match self {
+            ProtocolError::InlineTooLong => "too big inline request",
+            ProtocolError::MultibulkCountTooLong => "too big mbulk count string",
+            ProtocolError::InvalidMultibulkLength => "invalid multibulk length",
+            ProtocolError::UnauthenticatedMultibulkLength => "unauthenticated multibulk length",
+            ProtocolError::ExpectedDollar(_) => "expected '$', got ",
+            ProtocolError::BulkCountTooLong => "too big bulk count string",
+            ProtocolError::InvalidBulkLength => "invalid bulk length",
+            ProtocolError::UnauthenticatedBulkLength => "unauthenticated bulk length",
+            ProtocolError::UnbalancedQuotes => "unbalanced quotes in request",
+            ProtocolError::RequestTooLong => "too big request",
+        }
+    }
+}
+
+/// For logs; the wire's form is [`WireError::from`], which keeps a quoted byte as it is.
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProtocolError::ExpectedDollar(got) => {
+                write!(f, "{}'{}'", self.text(), got.escape_ascii())
+            }
+            _ => f.write_str(self.text()),
+        }
+    }
+}
+
+impl std::error::Error for ProtocolError {}
+
+impl From<ProtocolError> for WireError {
+    fn from(error: ProtocolError) -> Self {
+        let mut line = format!("ERR Protocol error: {}", error.text()).into_bytes();
+        if let ProtocolError::ExpectedDollar(got) = error {
+            line.extend_from_slice(&[b'\'', got, b'\'']);
+        }
+        WireError::Bytes(line)
+    }
 }
 
 impl WireError {

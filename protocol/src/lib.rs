@@ -1,17 +1,18 @@
 //! The Redis protocol as Torc speaks it.
 //!
 //! Framing ([`request`]), replies ([`reply`]), the command table ([`command`]), slots ([`slot`]), numbers as Redis reads
-//! and writes them ([`number`]) and the wording of errors ([`error`]). No I/O, no async, no unsafe; nothing here knows a
+//! and writes them ([`number`]), glob patterns ([`glob`]) and the wording of errors ([`error`]). No I/O, no async, no unsafe; nothing here knows a
 //! server, so the client library shares it.
 #![forbid(unsafe_code)]
 
 pub mod command;
 pub mod error;
+pub mod glob;
 pub mod number;
 pub mod reply;
 pub mod request;
 pub mod slot;
 
-pub use error::WireError;
+pub use error::{ProtocolError, WireError};
 pub use reply::{Protocol, Reply};
 pub use request::Args;

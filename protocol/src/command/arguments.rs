@@ -19,7 +19,7 @@ use super::spec::CommandSpec;
 /// An argument, or several that belong together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Argument {
-    /// Its name.
+    /// Its name; a token's own is in the token's case.
     pub name: &'static str,
     /// Its type as COMMAND DOCS names it: `string`, `key`, `pure-token`, `oneof`, `block`, …
     pub kind: &'static str,
@@ -216,14 +216,6 @@ fn is_token(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_uppercase() || c == '"')
 }
 
-/// A token's name where none is given is found in [`Argument::display_name`], since it differs in case.
 fn pure_token(name: &'static str, token: &'static str) -> Argument {
     Argument { name, kind: "pure-token", token: Some(token), ..Argument::default() }
-}
-
-impl Argument {
-    /// Its name in lowercase, as COMMAND DOCS answers it.
-    pub fn display_name(&self) -> String {
-        self.name.to_ascii_lowercase()
-    }
 }

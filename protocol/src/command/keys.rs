@@ -98,13 +98,19 @@ impl CommandSpec {
 /// # Errors
 /// As COMMAND GETKEYS answers where the arguments contradict the key specs. A command without keys has none, no error.
 pub fn key_positions(spec: &CommandSpec, args: &Args<'_>) -> Result<KeyPositions, WireError> {
-    let found = match spec.keys_by {
-        None => by_specs(spec.keys, args),
-        Some(KeysBy::Set) => Some(by_set(args)),
-        Some(KeysBy::Bitfield) => Some(by_bitfield(args)),
-        Some(KeysBy::Sort) => Some(by_sort(args)),
-        Some(KeysBy::SortRo) => Some(KeyPositions::default().with(1, RO_ACCESS)),
-        Some(KeysBy::Migrate) => by_migrate(args),
+    // The specs come first where they say what becomes of each key; the command's own function is asked where they
+    // cannot tell, and where the flags depend on the arguments.
+    let by_arguments = spec.keys.iter().any(|key| key.flags.contains(KeyFlags::VARIABLE_FLAGS));
+    let found = match by_specs(spec.keys, args) {
+        Some(found) if !by_arguments => Some(found),
+        _ => match spec.keys_by {
+            None => None,
+            Some(KeysBy::Set) => Some(by_set(args)),
+            Some(KeysBy::Bitfield) => Some(by_bitfield(args)),
+            Some(KeysBy::Sort) => Some(by_sort(args)),
+            Some(KeysBy::SortRo) => Some(KeyPositions::default().with(1, RO_ACCESS)),
+            Some(KeysBy::Migrate) => by_migrate(args),
+        },
     };
     found.ok_or(WireError::fixed("ERR Invalid arguments specified for command"))
 }

@@ -6,12 +6,22 @@
 //! hostile names cost no more than the longest run of taken ones.
 
 use super::spec::CommandSpec;
-use super::{COMMAND_COUNT, COMMANDS, TABLE};
+use super::{COMMAND_COUNT, COMMANDS};
 
 /// The command `name`, in any case; subcommands are not found here.
 #[inline]
 pub fn find(name: &[u8]) -> Option<&'static CommandSpec> {
     let key = hash_key(name);
+    let entry = &SLOTS[slot_of(key)];
+    if entry.key == key && entry.len as usize == name.len() && entry.exact {
+        return Some(&COMMANDS[entry.index as usize]);
+    }
+    probe(name, key)
+}
+
+/// [`find`] where the first probe does not settle it.
+#[inline(never)]
+fn probe(name: &[u8], key: u64) -> Option<&'static CommandSpec> {
     let mut slot = slot_of(key);
     loop {
         let entry = &SLOTS[slot];
@@ -69,11 +79,11 @@ const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 static SLOTS: [Entry; SLOT_COUNT] = fill();
 
 const fn fill() -> [Entry; SLOT_COUNT] {
-    assert!(COMMAND_COUNT <= SLOT_COUNT / 2);
+    const { assert!(COMMAND_COUNT <= SLOT_COUNT / 2) };
     let mut slots = [Entry { key: 0, index: 0, len: 0, exact: false }; SLOT_COUNT];
     let mut index = 0;
     while index < COMMAND_COUNT {
-        let row = &TABLE[index];
+        let row = &COMMANDS[index];
         if row.parent.is_none() {
             let name = row.full_name.as_bytes();
             assert!(!name.is_empty() && name.len() <= u8::MAX as usize);
@@ -108,35 +118,40 @@ const fn all_letters(name: &[u8]) -> bool {
 /// A word that equal names in any case share: their bytes where there are at most eight, else a mix of both ends.
 #[inline]
 const fn hash_key(name: &[u8]) -> u64 {
-    match name.len() {
-        0 => 0,
-        // Each byte at its own place, some placed twice.
-        len @ 1..=3 => {
-            let middle = len / 2;
-            let packed = name[0] as u64
-                | (name[middle] as u64) << (8 * middle)
-                | (name[len - 1] as u64) << (8 * (len - 1));
-            packed | CASE >> (64 - 8 * len)
-        }
+    match name {
+        [a, b, c] => u32::from_le_bytes([*a, *b, *c, 0]) as u64 | CASE >> 40,
+        [] => 0,
+        [a] => *a as u64 | CASE >> 56,
+        [a, b] => u16::from_le_bytes([*a, *b]) as u64 | CASE >> 48,
         // The first and the last four, which overlap where there are fewer than eight.
-        len @ 4..=8 => {
-            let packed = word4(name, 0) | word4(name, len - 4) << (8 * (len - 4));
-            packed | CASE >> (64 - 8 * len)
+        _ if name.len() <= 8 => {
+            let shift = 8 * (name.len() as u32 - 4);
+            (first4(name) | last4(name) << shift) | CASE >> (32 - shift)
         }
-        len => {
-            let head = word4(name, 0) | word4(name, 4) << 32 | CASE;
-            let tail = word4(name, len - 8) | word4(name, len - 4) << 32 | CASE;
+        _ => {
+            let (head, rest) = name.split_at(4);
+            let (front, tail) = name.split_at(name.len() - 4);
+            let head = first4(head) | first4(rest) << 32 | CASE;
+            let tail = last4(front) | last4(tail) << 32 | CASE;
             head ^ tail.rotate_left(29)
         }
     }
 }
 
-/// Four bytes from `at` on as a little-endian number.
+/// The first four bytes as a little-endian number; 0 where there are fewer.
 #[inline]
-const fn word4(name: &[u8], at: usize) -> u64 {
-    let (_, rest) = name.split_at(at);
-    match rest.first_chunk::<4>() {
-        Some(bytes) => u32::from_le_bytes(*bytes) as u64,
+const fn first4(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk() {
+        Some(chunk) => u32::from_le_bytes(*chunk) as u64,
+        None => 0,
+    }
+}
+
+/// The last four bytes as a little-endian number; 0 where there are fewer.
+#[inline]
+const fn last4(bytes: &[u8]) -> u64 {
+    match bytes.last_chunk() {
+        Some(chunk) => u32::from_le_bytes(*chunk) as u64,
         None => 0,
     }
 }

@@ -69,15 +69,13 @@ macro_rules! count {
 }
 
 /// Every command and subcommand, a container directly before its subcommands.
-pub static COMMANDS: [CommandSpec; COMMAND_COUNT] = TABLE;
-
-/// Number of rows.
-pub const COMMAND_COUNT: usize = TABLE.len();
-
-const TABLE: [CommandSpec; crate::for_each_command!(count)] =
+pub static COMMANDS: [CommandSpec; COMMAND_COUNT] =
     build::complete(crate::for_each_command!(specs));
 
-/// Commands without subcommands, as COMMAND COUNT counts them.
+/// Number of rows.
+pub const COMMAND_COUNT: usize = crate::for_each_command!(count);
+
+/// Every command, subcommands left out.
 pub fn top_level() -> impl Iterator<Item = &'static CommandSpec> {
     COMMANDS.iter().filter(|spec| spec.parent.is_none())
 }

@@ -14,12 +14,20 @@ const QUOTE_MAX: usize = 128;
 /// Unknown command, unknown subcommand, wrong number of arguments, in this order.
 #[inline]
 pub fn resolve(args: &Args<'_>) -> Result<&'static CommandSpec, WireError> {
-    let Some(mut spec) = find(args.get(0).unwrap_or_default()) else {
-        return Err(unknown_command(args));
-    };
-    if spec.subcommand_count != 0 && args.len() > 1 {
-        spec = subcommand_of(spec, args).ok_or_else(|| unknown_subcommand(spec, args))?;
+    match args.get(0).and_then(find) {
+        Some(spec) if spec.subcommand_count == 0 && spec.accepts(args.len()) => Ok(spec),
+        found => resolve_rest(found, args),
     }
+}
+
+/// Containers and errors.
+#[inline(never)]
+fn resolve_rest(
+    found: Option<&'static CommandSpec>,
+    args: &Args<'_>,
+) -> Result<&'static CommandSpec, WireError> {
+    let container = found.ok_or_else(|| unknown_command(args))?;
+    let spec = subcommand_of(container, args).ok_or_else(|| unknown_subcommand(container, args))?;
     if spec.accepts(args.len()) { Ok(spec) } else { Err(wrong_arity(spec)) }
 }
 

@@ -79,25 +79,31 @@ impl Distribution {
         0.0
     }
 
-    /// Cumulative counts at rising powers of two microseconds, those that add nothing left out.
+    /// Cumulative counts at limits that about double, those that add nothing left out.
     pub fn powers(&self) -> Vec<(u64, u64)> {
         let mut powers = Vec::new();
-        let (mut limit, mut seen, mut shown) = (1u64, 0u64, 0u64);
+        let (mut power, mut seen, mut shown) = (0, 0u64, 0u64);
         for (index, count) in self.counts.iter().enumerate() {
-            while highest_of(index) > limit {
+            while highest_of(index) > limit_usec(power) {
                 if seen > shown {
-                    powers.push((limit, seen));
+                    powers.push((limit_usec(power), seen));
                     shown = seen;
                 }
-                limit *= 2;
+                power += 1;
             }
             seen += count;
         }
         if seen > shown {
-            powers.push((limit, seen));
+            powers.push((limit_usec(power), seen));
         }
         powers
     }
+}
+
+/// The limits 1, 2, 4, 8, 16, 33, 66, 132... that Redis shows: it counts nanoseconds with two digits' precision, where the range of
+/// 1024 × 2^power ends at 129 × 2^(power + 3) - 1.
+fn limit_usec(power: u32) -> u64 {
+    ((129u64 << (power + 3)) - 1) / 1000
 }
 
 fn bucket_of(usec: u64) -> usize {

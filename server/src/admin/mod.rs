@@ -5,6 +5,7 @@ pub mod histogram;
 mod instance;
 pub mod latency;
 pub mod logging;
+pub mod mailbox;
 pub mod memory;
 pub mod slowlog;
 pub mod stats;

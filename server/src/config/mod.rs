@@ -13,6 +13,7 @@ mod table;
 
 pub(crate) use file::rewrite;
 pub use kind::Kind;
+pub(crate) use kind::parse_memory;
 pub use markdown::markdown;
 pub(crate) use settings::names;
 pub use settings::{SetError, Settings};

@@ -14,6 +14,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use torc_protocol::number::parse_i64;
 
 /// What type of value a key holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +90,7 @@ impl<'v> Payload<'v> {
             NewValue::Integer(value) => Payload::Integer(value),
             NewValue::Text(bytes) => Payload::Bytes { bytes, raw: false },
             NewValue::Raw(bytes) => Payload::Bytes { bytes, raw: true },
-            NewValue::Bytes(bytes) => match canonical_integer(bytes) {
+            NewValue::Bytes(bytes) => match parse_i64(bytes) {
                 Some(value) => Payload::Integer(value),
                 None => Payload::Bytes { bytes, raw: false },
             },
@@ -103,30 +104,6 @@ impl<'v> Payload<'v> {
             Payload::Bytes { bytes, .. } => bytes.len(),
         }
     }
-}
-
-/// The integer that `text` is the decimal form of, if it is its only one.
-fn canonical_integer(text: &[u8]) -> Option<i64> {
-    if text.len() > 20 || !matches!(text.first(), Some(b'-' | b'0'..=b'9')) {
-        return None;
-    }
-    let (negative, digits) = match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    };
-    match digits {
-        [b'0'] if !negative => return Some(0),
-        [] | [b'0', ..] => return None,
-        _ => {}
-    }
-    let mut magnitude = 0u64;
-    for &digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        magnitude = magnitude.checked_mul(10)?.checked_add((digit - b'0') as u64)?;
-    }
-    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
 /// Allocates and writes an entry that only this thread knows.
@@ -485,31 +462,6 @@ pub(super) mod access {
 mod tests {
     use super::*;
     use crate::store::slab::Slab;
-
-    #[test]
-    fn only_canonical_integers_are_kept_as_integers() {
-        let check =
-            |text: &str, value| assert_eq!(canonical_integer(text.as_bytes()), value, "{text}");
-        check("0", Some(0));
-        check("-1", Some(-1));
-        check("9223372036854775807", Some(i64::MAX));
-        check("-9223372036854775808", Some(i64::MIN));
-        for text in [
-            "",
-            "-",
-            "-0",
-            "00",
-            "01",
-            "+1",
-            " 1",
-            "1 ",
-            "1.0",
-            "9223372036854775808",
-            "-9223372036854775809",
-        ] {
-            check(text, None);
-        }
-    }
 
     #[test]
     fn what_is_built_is_read_back() {

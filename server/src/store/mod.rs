@@ -17,6 +17,8 @@ mod slab;
 mod transaction;
 
 #[cfg(test)]
+mod stress;
+#[cfg(test)]
 mod tests;
 
 pub use crossbeam_epoch::Guard;

@@ -7,4 +7,5 @@ pub mod bitfield;
 pub mod bitmap;
 pub mod hyperloglog;
 pub mod lcs;
+pub mod long_double;
 pub mod rdb;

@@ -1,12 +1,33 @@
 //! Requests: the borrowed view of one command's arguments, and the incremental decoder that finds them.
+//!
+//! [`Decoder`] turns a connection's unread bytes into [`Span`]s, and [`Args`] reads them back out of the same bytes;
+//! in between nothing is copied. Source: the RESP specification, and Redis 7.0 for what it accepts beyond it.
+
+mod decoder;
+mod inline;
+#[cfg(test)]
+mod tests;
+
+pub use decoder::{Decoder, Limits, Status};
 
 /// Where one argument lies in the buffer it was decoded from.
+///
+/// 32 bits keep a span at 8 bytes; the decoder refuses a request that reaches beyond 4 GiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     /// Offset of the first byte.
     pub start: u32,
     /// Length in bytes.
     pub len: u32,
+}
+
+impl Span {
+    /// The bytes that it names in `buf`. The end is computed in `usize`, where it cannot wrap.
+    #[inline]
+    fn slice<'a>(self, buf: &'a [u8]) -> &'a [u8] {
+        let start = self.start as usize;
+        &buf[start..start + self.len as usize]
+    }
 }
 
 /// The arguments of one command, the command's name first, borrowed from the read buffer.
@@ -17,12 +38,13 @@ pub struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    /// The arguments that `spans` name in `buf`.
+    /// The arguments that `spans` name in `buf`. Reading one panics if it reaches beyond `buf`.
     pub fn new(buf: &'a [u8], spans: &'a [Span]) -> Self {
         Args { buf, spans }
     }
 
     /// Number of arguments, the command's name included.
+    #[inline]
     pub fn len(&self) -> usize {
         self.spans.len()
     }
@@ -33,9 +55,9 @@ impl<'a> Args<'a> {
     }
 
     /// Argument `index`, or `None` past the end.
+    #[inline]
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {
-        let span = self.spans.get(index)?;
-        Some(&self.buf[span.start as usize..(span.start + span.len) as usize])
+        Some(self.spans.get(index)?.slice(self.buf))
     }
 
     /// The arguments from `index` on; empty past the end.
@@ -46,7 +68,7 @@ impl<'a> Args<'a> {
     /// All arguments in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {
         let buf = self.buf;
-        self.spans.iter().map(move |s| &buf[s.start as usize..(s.start + s.len) as usize])
+        self.spans.iter().map(move |span| span.slice(buf))
     }
 
     /// Whether argument `index` is `word` in any case. `word` is uppercase ASCII.
@@ -58,8 +80,8 @@ impl<'a> Args<'a> {
 impl std::ops::Index<usize> for Args<'_> {
     type Output = [u8];
 
+    #[inline]
     fn index(&self, index: usize) -> &[u8] {
-        let span = self.spans[index];
-        &self.buf[span.start as usize..(span.start + span.len) as usize]
+        self.spans[index].slice(self.buf)
     }
 }
