@@ -84,13 +84,13 @@ pub(crate) fn bitpos(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let value = entry.string()?;
     let mut scratch = itoa::Buffer::new();
     let bytes = value.bytes(&mut scratch);
-    let (start, end) = match args.len() {
-        3 => (0, None),
-        4 => (integer(&args[3])?, None),
-        5 | 6 => (integer(&args[3])?, Some(integer(&args[4])?)),
-        _ => return Err(WireError::Syntax),
-    };
+    if args.len() > 6 {
+        return Err(WireError::Syntax);
+    }
+    // The unit is looked at before the end.
+    let start = args.get(3).map_or(Ok(0), integer)?;
     let unit = unit(args, 5)?;
+    let end = args.get(4).map(integer).transpose()?;
     let found = match bit_range(bytes.len(), start, end.unwrap_or(-1), unit) {
         None => None,
         Some((first, last)) => bitmap::position(bytes, bit, first, last).or_else(|| {
