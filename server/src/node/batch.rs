@@ -15,7 +15,7 @@ use crate::command::connection::has_password;
 use crate::command::{self, Ctx, Flow, Mute, Session};
 use crate::store::{Guard, KeyHash, KeyHint, Local};
 use std::ops::Range;
-use torc_protocol::command::{CommandSpec, Flags};
+use torc_protocol::command::{CommandSpec, Flags, find_full};
 use torc_protocol::request::Span;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -94,8 +94,16 @@ pub(super) fn execute(
         prefetch(instance, &guard, client.session.db, input, spans, batch);
     }
     let now = timing.now();
-    let mut run =
-        Run { instance, worker: *index, session: &mut client.session, local, guard: &guard, now, timing, feed };
+    let mut run = Run {
+        instance,
+        worker: *index,
+        session: &mut client.session,
+        local,
+        guard: &guard,
+        now,
+        timing,
+        feed,
+    };
     let mut ran = Ran::Whole;
     for planned in batch.iter() {
         let args = planned.args(input, spans);
@@ -180,7 +188,7 @@ impl Run<'_, '_> {
                 return Step::Stop(Verdict::Abort);
             }
             Err(error) => {
-                self.error(error, out);
+                self.refuse(error, out);
                 Step::Done
             }
         };
@@ -213,8 +221,7 @@ impl Run<'_, '_> {
             };
         }
         let Some(pause) = self.instance.clients.paused(self.now) else { return Ok(None) };
-        let held = pause.mode == PauseMode::All
-            || flags.contains(Flags::WRITE);
+        let held = pause.mode == PauseMode::All || flags.contains(Flags::WRITE);
         Ok(held.then_some(Park::Pause(pause.until)))
     }
 
@@ -250,9 +257,7 @@ impl Run<'_, '_> {
         } else if let Some(us) = self.timing.alone(spec) {
             self.record_slow(args, us);
         }
-        if self.instance.clients.is_monitored()
-            && !flags_hidden(spec.flags)
-        {
+        if self.instance.clients.is_monitored() && !flags_hidden(spec.flags) {
             self.show(args, out);
         }
         match outcome {
@@ -260,6 +265,17 @@ impl Run<'_, '_> {
             Ok(Flow::Close) => Step::Stop(Verdict::Close),
             Ok(Flow::SleepUntil(time)) => Step::Stop(Verdict::Parked(Park::Sleep(time))),
         }
+    }
+
+    /// Answers a request that names no command, or gives it a wrong number of arguments; the latter counts against the command.
+    #[cold]
+    fn refuse(&self, error: &WireError, out: &mut Vec<u8>) {
+        if let WireError::WrongArity(name) = error
+            && let Some(spec) = find_full(name.as_bytes())
+        {
+            self.instance.stats.worker(self.worker).rejected(spec.id);
+        }
+        self.error(error, out);
     }
 
     /// Writes an error and counts it.
