@@ -75,9 +75,7 @@ fn match_one(pattern: &[u8], at: usize, byte: u8, nocase: bool) -> Option<usize>
     match pattern[at] {
         b'?' => Some(at + 1),
         b'[' => match_class(pattern, at + 1, byte, nocase),
-        b'\\' if at + 1 < pattern.len() => {
-            same(pattern[at + 1], byte, nocase).then_some(at + 2)
-        }
+        b'\\' if at + 1 < pattern.len() => same(pattern[at + 1], byte, nocase).then_some(at + 2),
         literal => same(literal, byte, nocase).then_some(at + 1),
     }
 }

@@ -1,6 +1,7 @@
 //! Completes the rows at compile time with what follows from them.
 
 use super::flags::{Categories, Flags, KeyFlags};
+use super::keys::RUN_COUNT_MAX;
 use super::spec::{Begin, CommandId, CommandSpec, Find, KeyRange, KeySpec};
 
 /// Fills in ids, names, implied ACL categories, old-style key ranges and subcommands.
@@ -22,6 +23,7 @@ pub(super) const fn complete<const N: usize>(mut rows: [CommandSpec; N]) -> [Com
             container = index;
         }
         assert!(row.arity != 0);
+        assert!(row.keys.len() <= RUN_COUNT_MAX, "each key spec yields at most one run of keys");
         row.args_min = row.arity.unsigned_abs() as u32;
         row.args_more = if row.arity > 0 { 0 } else { u32::MAX };
         row.acl = row.acl.union(implied_categories(row.flags, row.acl));

@@ -26,7 +26,7 @@ pub struct KeyPositions {
 }
 
 /// No command of Redis has more key specs (SORT has three, two of which can yield keys).
-const RUN_COUNT_MAX: usize = 4;
+pub(super) const RUN_COUNT_MAX: usize = 4;
 
 /// Every `step`th argument from `first` through `last`.
 #[derive(Debug, Clone, Copy, Default)]

@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn only_the_canonical_spelling_is_an_integer() {
-        let check = |text: &str, expected| assert_eq!(parse_i64(text.as_bytes()), expected, "{text}");
+        let check =
+            |text: &str, expected| assert_eq!(parse_i64(text.as_bytes()), expected, "{text}");
         check("0", Some(0));
         check("7", Some(7));
         check("-7", Some(-7));
@@ -75,7 +76,9 @@ mod tests {
         check("-9223372036854775809", None);
         check("18446744073709551616", None);
         check("100000000000000000000", None);
-        for bad in ["", "-", "+1", "01", "-0", "-01", "00", " 1", "1 ", "1a", "a", "--1", "1.0", "1\0"] {
+        for bad in
+            ["", "-", "+1", "01", "-0", "-01", "00", " 1", "1 ", "1a", "a", "--1", "1.0", "1\0"]
+        {
             check(bad, None);
         }
     }
@@ -93,7 +96,8 @@ mod tests {
 
     #[test]
     fn unsigned_integers_reach_their_own_limit() {
-        let check = |text: &str, expected| assert_eq!(parse_u64(text.as_bytes()), expected, "{text}");
+        let check =
+            |text: &str, expected| assert_eq!(parse_u64(text.as_bytes()), expected, "{text}");
         check("18446744073709551615", Some(u64::MAX));
         check("18446744073709551616", None);
         check("99999999999999999999", None);
@@ -105,7 +109,8 @@ mod tests {
 
     #[test]
     fn cursors_are_read_as_strtoul_reads() {
-        let check = |text: &str, expected| assert_eq!(parse_cursor(text.as_bytes()), expected, "{text}");
+        let check =
+            |text: &str, expected| assert_eq!(parse_cursor(text.as_bytes()), expected, "{text}");
         check("", Some(0));
         check("0", Some(0));
         check("007", Some(7));

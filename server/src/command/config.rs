@@ -31,7 +31,7 @@ const PATTERN_COUNT_MAX: usize = 1024;
 
 /// `CONFIG SET name value [name value ...]`
 pub fn set(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(WireError::Syntax);
     }
     let words = args.from(2);

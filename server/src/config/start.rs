@@ -8,6 +8,7 @@ use super::settings::{SetError, Settings, find, names};
 use super::table::SETTINGS;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,7 +32,8 @@ pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Set
     })?;
     match matches.subcommand() {
         Some(("settings", _)) => {
-            print!("{}", markdown());
+            // Nobody to read it (`torc settings | head`) is no error.
+            let _ = std::io::stdout().write_all(markdown().as_bytes());
             Err(ExitCode::SUCCESS)
         }
         Some((_, server)) => settle(server).map_err(|wrong| {
@@ -207,7 +209,7 @@ mod tests {
     #[test]
     fn wrong_flags_are_refused() {
         let check = |flags: &[&str], expected: &str| {
-            let wrong = start(flags).err().expect("refused").join("\n");
+            let wrong = start(flags).expect_err("refused").join("\n");
             assert!(wrong.contains(expected), "{wrong}");
         };
         check(

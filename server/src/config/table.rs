@@ -227,10 +227,10 @@ settings! {
     tcp_backlog "tcp-backlog": fixed (integer 0, I32, "") = "511", "Thousands of clients connect at once.";
 
     /// Seconds of silence after which TCP probes whether a client is still there; 0 never does.
-    tcp_keepalive "tcp-keepalive": live (integer 0, I32, "s") = "300", "A firewall forgets quiet connections sooner.";
+    tcp_keepalive "tcp-keepalive": live (integer 0, I32, "seconds") = "300", "A firewall forgets quiet connections sooner.";
 
     /// Seconds after which an idle client is disconnected; 0 never does.
-    timeout "timeout": live (integer 0, I32, "s") = "0", "Clients leak connections.";
+    timeout "timeout": live (integer 0, I32, "seconds") = "0", "Clients leak connections.";
 
     /// Clients at most; one more is answered an error and closed.
     maxclients "maxclients": live (integer 1, u32::MAX as i64, "") = "10000", "More clients are expected, and the process may open that many files.";
@@ -265,7 +265,7 @@ settings! {
     active_expire_effort "active-expire-effort": live (integer 1, 10, "") = "1", "Expired keys take memory for too long.";
 
     /// Sweeps, samples and idle checks a second.
-    hz "hz": live (integer 1, 500, "per second") = "10", "Seldom; more costs CPU while idle.";
+    hz "hz": live (integer 1, 500, "") = "10", "Seldom; more costs CPU while idle.";
 
     /// Keyed hash that places keys: `ahash` is faster, `siphash13` withstands clients that choose keys to collide.
     hash "hash": fixed (choice HashKind) = "ahash", "Untrusted people choose the keys.";
@@ -284,13 +284,13 @@ settings! {
     // Watching.
 
     /// Commands that take at least this long enter the slow log; -1 turns it off, 0 logs all.
-    slowlog_log_slower_than "slowlog-log-slower-than": live (integer -1, LONG, "µs") = "10000", "You look for slow commands.";
+    slowlog_log_slower_than "slowlog-log-slower-than": live (integer -1, LONG, "microseconds") = "10000", "You look for slow commands.";
 
     /// Entries that the slow log keeps.
     slowlog_max_len "slowlog-max-len": live (integer 0, LONG, "") = "128", "Entries are gone before you read them; the log is capped at 65,536.";
 
     /// Events that take at least this long enter the latency history; 0 turns it off.
-    latency_monitor_threshold "latency-monitor-threshold": live (integer 0, LONG, "ms") = "0", "You look for pauses.";
+    latency_monitor_threshold "latency-monitor-threshold": live (integer 0, LONG, "milliseconds") = "0", "You look for pauses.";
 
     /// Keeps a histogram of each command's execution time.
     latency_tracking "latency-tracking": live (boolean) = "yes", "Seldom: it costs a few nanoseconds a command.";
@@ -393,7 +393,7 @@ settings! {
     cluster_enabled "cluster-enabled": fixed (choice Off) = "no", "";
 
     /// Milliseconds after which a script could be killed; there are no scripts yet.
-    busy_reply_threshold "busy-reply-threshold" | "lua-time-limit": live (integer 0, LONG, "ms") = "5000", "";
+    busy_reply_threshold "busy-reply-threshold" | "lua-time-limit": live (integer 0, LONG, "milliseconds") = "5000", "";
 
     /// Keys that client-side caching would track.
     tracking_table_max_keys "tracking-table-max-keys": live (memory 0, LONG as u64) = "1000000", "";
