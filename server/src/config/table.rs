@@ -86,14 +86,6 @@ impl Choice for HashKind {
         &[("ahash", HashKind::Ahash), ("siphash13", HashKind::SipHash13)];
 }
 
-/// What Torc cannot do is a choice with one value: asking for anything else is an error that lists it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Off;
-
-impl Choice for Off {
-    const ALL: &'static [(&'static str, Self)] = &[("no", Off)];
-}
-
 const I32: i64 = i32::MAX as i64;
 const LONG: i64 = i64::MAX;
 const MIB: u64 = 1 << 20;
@@ -354,7 +346,7 @@ settings! {
     save "save": live (special snapshots, "empty") = "", "";
 
     /// Log of writes on disk. Torc keeps none.
-    appendonly "appendonly": live (choice Off) = "no", "";
+    appendonly "appendonly": live (special off, "no") = "no", "";
 
     /// When a log of writes would be synced.
     appendfsync "appendfsync": live (choice AppendFsync) = "everysec", "";
@@ -381,16 +373,16 @@ settings! {
     dynamic_hz "dynamic-hz": live (boolean) = "yes", "";
 
     /// Memory is not moved to fill gaps.
-    activedefrag "activedefrag": live (choice Off) = "no", "";
+    activedefrag "activedefrag": live (special off, "no") = "no", "";
 
     /// Redis's name for threads; see `workers`.
     io_threads "io-threads": fixed (integer 1, 128, "") = "1", "";
 
     /// Torc runs in the foreground.
-    daemonize "daemonize": fixed (choice Off) = "no", "";
+    daemonize "daemonize": fixed (special off, "no") = "no", "";
 
     /// Whether this port speaks Redis Cluster's protocol.
-    cluster_enabled "cluster-enabled": fixed (choice Off) = "no", "";
+    cluster_enabled "cluster-enabled": fixed (special off, "no") = "no", "";
 
     /// Milliseconds after which a script could be killed; there are no scripts yet.
     busy_reply_threshold "busy-reply-threshold" | "lua-time-limit": live (integer 0, LONG, "milliseconds") = "5000", "";
