@@ -1,1 +1,3 @@
 //! Values: no I/O, no clock.
+
+pub mod long_double;
