@@ -13,19 +13,32 @@
 //! base     clock, randomness, bounds
 //! ```
 
+#[cfg(not(torc_loom))]
 pub mod admin;
 pub mod base;
+#[cfg(not(torc_loom))]
 pub mod command;
+#[cfg(not(torc_loom))]
 pub mod config;
+#[cfg(not(torc_loom))]
 pub mod net;
+#[cfg(not(torc_loom))]
 pub mod node;
+#[cfg(not(torc_loom))]
 pub mod security;
+#[cfg(not(torc_loom))]
 pub mod store;
+#[cfg(torc_loom)]
+#[path = "store/modelled.rs"]
+pub mod store;
+#[cfg(not(torc_loom))]
 pub mod types;
 
+#[cfg(not(torc_loom))]
 use std::process::ExitCode;
 
 /// Runs the `torc` command line and returns its exit code.
+#[cfg(not(torc_loom))]
 pub fn main() -> ExitCode {
     net::main()
 }

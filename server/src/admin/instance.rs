@@ -1,8 +1,18 @@
 //! The one running node, shared by all its threads.
 
-use crate::base::clock::Clock;
-use crate::config::Settings;
-use crate::store::Store;
+use super::clients::Clients;
+use super::latency::Latency;
+use super::memory;
+use super::slowlog::SlowLog;
+use super::stats::Stats;
+use crate::base::clock::{Clock, UnixMs};
+use crate::base::rng::Rng;
+use crate::config::{SetError, Settings};
+use crate::store::{Store, StoreOptions};
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Shared state of the process.
 #[derive(Debug)]
@@ -13,4 +23,180 @@ pub struct Instance {
     pub store: Store,
     /// The settings in force.
     pub settings: Settings,
+    /// The counters.
+    pub stats: Stats,
+    /// The slow log.
+    pub slowlog: SlowLog,
+    /// The latency events.
+    pub latency: Latency,
+    /// Who is connected.
+    pub clients: Clients,
+    /// 40 hexadecimal digits that name this run of the process.
+    pub run_id: String,
+    /// When the node started, in milliseconds since the Unix epoch.
+    pub started_ms: UnixMs,
+    started: Duration,
+    /// 40 hexadecimal digits that name the data's history, for ROLE and INFO; DEBUG CHANGE-REPL-ID draws a new one.
+    history: [AtomicU64; 3],
+    /// Whether expired keys are swept in the background (DEBUG SET-ACTIVE-EXPIRE).
+    active_expire: AtomicBool,
+    /// Bytes the allocator had given out when the node was ready.
+    memory_startup_bytes: u64,
+    shutdown: AtomicBool,
+    shutdown_waker: OnceLock<Waker>,
+}
+
+/// Called once when a shutdown is asked for.
+struct Waker(Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Waker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waker")
+    }
+}
+
+/// Threads that touch the store besides the workers: the acceptor's timers and a test's own.
+const STORE_THREADS_EXTRA: usize = 4;
+
+impl Instance {
+    /// A node that has no data and no clients yet.
+    pub fn new(settings: Settings, clock: Clock, seed: u64) -> Self {
+        let mut rng = Rng::seeded(seed);
+        let workers = settings.worker_count();
+        let options = StoreOptions {
+            hash: settings.hash(),
+            seed: rng.bits(),
+            threads: workers + STORE_THREADS_EXTRA,
+        };
+        let instance = Instance {
+            store: Store::new(options),
+            stats: Stats::new(workers),
+            slowlog: SlowLog::new(usize::try_from(settings.slowlog_max_len()).unwrap_or(0)),
+            latency: Latency::default(),
+            clients: Clients::default(),
+            run_id: hex40([rng.bits(), rng.bits(), rng.bits()]),
+            started_ms: clock.unix_ms(),
+            started: clock.monotonic(),
+            history: [rng.bits(), rng.bits(), rng.bits()].map(AtomicU64::new),
+            active_expire: AtomicBool::new(true),
+            memory_startup_bytes: memory::allocated_bytes().unwrap_or(0),
+            shutdown: AtomicBool::new(false),
+            shutdown_waker: OnceLock::new(),
+            clock,
+            settings,
+        };
+        instance.apply_settings();
+        instance
+    }
+
+    /// CONFIG SET: changes all of `pairs`, or none and says why, and tells those who keep copies.
+    pub fn configure(&self, pairs: &[(&str, &str)]) -> Result<(), SetError> {
+        self.settings.set(pairs)?;
+        self.apply_settings();
+        Ok(())
+    }
+
+    /// Hands the settings to those who keep copies, so that their hot paths read their own memory.
+    fn apply_settings(&self) {
+        fn narrow(value: i64) -> u32 {
+            u32::try_from(value).unwrap_or(if value < 0 { 0 } else { u32::MAX })
+        }
+        let (settings, limits) = (&self.settings, self.store.limits());
+        limits.set_policy(settings.maxmemory_policy());
+        limits.set_samples(narrow(settings.maxmemory_samples()));
+        limits.set_lfu(narrow(settings.lfu_decay_time()), narrow(settings.lfu_log_factor()));
+        limits.set_maxmemory(settings.maxmemory());
+        self.slowlog.set_len_max(usize::try_from(settings.slowlog_max_len()).unwrap_or(0));
+        self.latency.set_threshold_ms(settings.latency_monitor_threshold().max(0) as u64);
+        self.stats.track_latency(settings.latency_tracking());
+        super::logging::set_level(settings.loglevel());
+    }
+
+    /// Takes a sample for the rates of INFO. One worker calls this about every 100 ms.
+    pub fn sample(&self, now: UnixMs) {
+        self.stats.sample(now, self.used_memory_bytes());
+    }
+
+    /// Bytes the allocator has given out; what the store counts where the allocator does not tell.
+    pub fn used_memory_bytes(&self) -> u64 {
+        memory::allocated_bytes().unwrap_or_else(|| self.store.used_bytes())
+    }
+
+    /// Bytes the allocator had given out when the node started.
+    pub fn memory_startup_bytes(&self) -> u64 {
+        self.memory_startup_bytes
+    }
+
+    /// How long the node has run.
+    pub fn uptime(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.started)
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_stats(&self) {
+        self.stats.reset();
+        self.store.reset_stats();
+    }
+
+    /// The name of the data's history.
+    pub fn replication_id(&self) -> String {
+        // Relaxed: read torn during a change, it is still 40 digits.
+        hex40([0, 1, 2].map(|part: usize| self.history[part].load(Ordering::Relaxed)))
+    }
+
+    /// Draws a new name for the data's history.
+    pub fn change_replication_id(&self) {
+        let seed = self.clock.unix_us() ^ self.history[0].load(Ordering::Relaxed);
+        let mut rng = Rng::seeded(seed);
+        self.history.iter().for_each(|part| part.store(rng.bits(), Ordering::Relaxed));
+    }
+
+    /// Whether the sweeper of expired keys may run.
+    pub fn is_active_expire(&self) -> bool {
+        self.active_expire.load(Ordering::Relaxed)
+    }
+
+    /// Lets the sweeper of expired keys run, or not.
+    pub fn set_active_expire(&self, on: bool) {
+        self.active_expire.store(on, Ordering::Relaxed);
+    }
+
+    /// Registers what wakes the node up when a shutdown is asked for. Only the first registration counts.
+    pub fn on_shutdown(&self, wake: impl Fn() + Send + Sync + 'static) {
+        // A second registration is dropped on purpose.
+        let _ = self.shutdown_waker.set(Waker(Box::new(wake)));
+        // SeqCst, here and below: of a request and a registration at the same time, one must see the other.
+        if self.shutdown.load(Ordering::SeqCst) {
+            self.wake_for_shutdown();
+        }
+    }
+
+    /// Asks the node to finish what it has begun, and stop.
+    pub fn request_shutdown(&self) {
+        if !self.shutdown.swap(true, Ordering::SeqCst) {
+            self.wake_for_shutdown();
+        }
+    }
+
+    fn wake_for_shutdown(&self) {
+        if let Some(Waker(wake)) = self.shutdown_waker.get() {
+            wake();
+        }
+    }
+
+    /// Whether a shutdown was asked for.
+    #[inline]
+    pub fn is_shutdown_requested(&self) -> bool {
+        self.shutdown.load(Ordering::SeqCst)
+    }
+}
+
+/// The first 40 digits of three numbers.
+fn hex40(parts: [u64; 3]) -> String {
+    let mut text = String::with_capacity(48);
+    for part in parts {
+        let _ = write!(text, "{part:016x}");
+    }
+    text.truncate(40);
+    text
 }

@@ -1,5 +1,13 @@
 //! What operators read and steer: the running instance, its statistics, slow log, latency events and clients.
 
+pub mod clients;
+pub mod histogram;
 mod instance;
+pub mod latency;
+pub mod logging;
+pub mod mailbox;
+pub mod memory;
+pub mod slowlog;
+pub mod stats;
 
 pub use instance::Instance;

@@ -12,3 +12,42 @@ pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Workers at most; per-worker counters are arrays of this size.
 pub const WORKER_COUNT_MAX: usize = 256;
+
+/// Distinct error codes that INFO errorstats counts, as Redis 7.2 bounds them: clients can make codes up once there are scripts.
+pub const ERROR_CODE_COUNT_MAX: usize = 128;
+
+/// Bytes of an error code that are kept; every code of Redis fits.
+pub const ERROR_CODE_BYTES_MAX: usize = 32;
+
+/// Entries of the slow log, whatever `slowlog-max-len` says: at up to 5 KiB each, 320 MiB.
+pub const SLOWLOG_ENTRY_COUNT_MAX: usize = 65_536;
+
+/// Kinds of latency events. The code names about ten; DEBUG and later modules may add some.
+pub const LATENCY_EVENT_COUNT_MAX: usize = 64;
+
+/// Seconds of history that each latency event keeps, as in Redis.
+pub const LATENCY_SAMPLE_COUNT_MAX: usize = 160;
+
+/// Keys that one DEBUG POPULATE makes: some seconds of one worker's time.
+pub const DEBUG_POPULATE_COUNT_MAX: u64 = 10_000_000;
+/// Messages that wait for one worker. A busy worker empties its mailbox every few milliseconds; what happens to a message that finds no
+/// room is said at each kind.
+pub const MAILBOX_MESSAGES_MAX: usize = 16 * 1024;
+
+/// Replies of one connection that are gathered before they are sent. Past it they go out between two batches, so that one client's
+/// pipeline of large replies neither holds the worker nor its memory.
+pub const REPLY_BYTES_GATHERED: usize = 256 * 1024;
+
+/// Unsent output past which a client's commands are left unread until it takes its replies. What a client that never reads can cost is
+/// this and one reply. Redis has no such bound unless `client-output-buffer-limit` sets one; there, such a client is closed, here it
+/// waits for itself.
+pub const OUTPUT_BACKLOG_BYTES: usize = 1024 * 1024;
+
+/// Unsent output past which a monitoring client is cut: it cannot be slowed down, and must not miss a command unknowingly.
+pub const MONITOR_BACKLOG_BYTES: usize = 32 * 1024 * 1024;
+
+/// A worker keeps its shared buffers from one connection to the next up to this size.
+pub const SHARED_BUFFER_BYTES_KEPT: usize = 1024 * 1024;
+
+/// Time that a stop leaves for replies to go out.
+pub const STOP_FLUSH_MS: u64 = 1_000;

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::admin::Instance;
 use crate::base::clock::UnixMs;
-use crate::store::{Guard, Keyspace, Local};
+use crate::store::{Guard, KeyHint, Keyspace, Local};
 use torc_protocol::{Args, Reply, WireError};
 
 /// A command's implementation.
@@ -37,11 +37,17 @@ pub struct Ctx<'a> {
     pub now: UnixMs,
     /// Index of the worker that runs it, below `limits::WORKER_COUNT_MAX`.
     pub worker: usize,
+    /// The hash of the command's first key, if the pipeline has computed it already.
+    pub hint: KeyHint,
 }
 
 impl<'a> Ctx<'a> {
     /// The client's selected database.
     pub fn keyspace(&mut self) -> Keyspace<'_, 'a> {
-        self.instance.store.keyspace(self.local, self.guard, self.session.db, self.now)
+        self.instance
+            .store
+            .keyspace(self.local, self.guard, self.session.db, self.now)
+            .with_hint(self.hint)
+            .with_touch(!self.session.no_touch)
     }
 }

@@ -2,9 +2,49 @@
 //!
 //! A handler is `fn(&mut Ctx, Args, &mut Reply) -> Result<Flow, WireError>`. It reads and writes keys through
 //! `ctx.keyspace()`, never waits, and writes nothing to the reply before it can no longer fail (an error rewinds what it wrote).
+//! Its arguments begin with the command's name and suit its arity: `resolve` in the protocol crate saw to that.
 
+pub mod bitmap;
+pub mod client;
+pub mod config;
+pub mod connection;
 mod context;
+pub mod debug;
+mod digest;
+pub mod dump;
+pub mod generic;
+pub mod hyperloglog;
+pub mod info;
+pub mod introspect;
+pub mod latency;
+pub mod memory;
+pub mod object;
+pub mod server;
 mod session;
+pub mod slowlog;
+pub mod string;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod unsupported;
+mod value;
 
 pub use context::{Ctx, Flow, Handler, Outcome};
-pub use session::Session;
+pub use session::{Mute, Session};
+
+use torc_protocol::command::{COMMAND_COUNT, CommandId};
+
+/// Takes the handler's name out of each row.
+macro_rules! handlers {
+    ($($group:ident { $($name:literal => $module:ident :: $function:ident $row:tt)* })*) => {
+        [$($($module::$function,)*)*]
+    };
+}
+
+/// The handler of each row of the command table.
+static HANDLERS: [Handler; COMMAND_COUNT] = torc_protocol::for_each_command!(handlers);
+
+/// The implementation of a command.
+#[inline]
+pub fn handler(id: CommandId) -> Handler {
+    HANDLERS[id.index()]
+}

@@ -1,8 +1,26 @@
 //! What the server remembers of one client between commands.
 
+use crate::admin::clients::{Activity, ClientInfo, Clients, flag};
+use crate::base::clock::UnixMs;
+use std::sync::Arc;
 use torc_protocol::Protocol;
+use torc_protocol::command::CommandId;
 
-/// A client's state.
+/// Whose replies are left out (CLIENT REPLY).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mute {
+    /// Nobody's.
+    #[default]
+    Off,
+    /// The next command's, once this one is done.
+    Next,
+    /// This command's.
+    This,
+    /// Every command's.
+    All,
+}
+
+/// A client's state. Used by its worker alone; what others may see of it is in [`Session::info`].
 #[derive(Debug)]
 pub struct Session {
     /// Unique for the life of the process, rising.
@@ -11,6 +29,93 @@ pub struct Session {
     pub db: u8,
     /// RESP version.
     pub protocol: Protocol,
-    /// Whether AUTH succeeded or is not needed.
+    /// Whether AUTH succeeded, or no password was set when the client came.
     pub authenticated: bool,
+    /// Whose replies are left out.
+    pub mute: Mute,
+    /// Whether its reads leave the keys' access times alone (CLIENT NO-TOUCH).
+    pub no_touch: bool,
+    /// Whether it is spared when clients take too much memory (CLIENT NO-EVICT).
+    pub no_evict: bool,
+    /// The last command that was looked up for it.
+    pub command: Option<CommandId>,
+    /// Its public record.
+    pub info: Arc<ClientInfo>,
+    monitoring: bool,
+}
+
+impl Session {
+    /// The state of a client that has just connected.
+    pub fn new(info: Arc<ClientInfo>, authenticated: bool) -> Self {
+        Session {
+            id: info.id,
+            db: 0,
+            protocol: Protocol::Resp2,
+            authenticated,
+            mute: Mute::Off,
+            no_touch: false,
+            no_evict: false,
+            command: None,
+            info,
+            monitoring: false,
+        }
+    }
+
+    /// Back to what it was when the client connected (RESET). The library's name stays: it still speaks for the connection.
+    pub fn reset(&mut self, clients: &Clients, authenticated: bool) {
+        self.stop_monitoring(clients);
+        self.info.names().name.clear();
+        let mute = if self.mute == Mute::This { Mute::This } else { Mute::Off };
+        let fresh = Session::new(Arc::clone(&self.info), authenticated);
+        *self = Session { mute, command: self.command, ..fresh };
+    }
+
+    /// Whether the client sees every command (MONITOR).
+    pub fn is_monitoring(&self) -> bool {
+        self.monitoring
+    }
+
+    /// Begins to show the client every command. Returns whether it did not see them already.
+    pub fn start_monitoring(&mut self, clients: &Clients) -> bool {
+        if self.monitoring {
+            return false;
+        }
+        self.monitoring = true;
+        clients.count_monitor(self.info.worker, true);
+        true
+    }
+
+    /// Ends what [`Session::start_monitoring`] began. Whoever drops a session calls this first.
+    pub fn stop_monitoring(&mut self, clients: &Clients) {
+        if self.monitoring {
+            self.monitoring = false;
+            clients.count_monitor(self.info.worker, false);
+        }
+    }
+
+    /// The figures that CLIENT LIST shows, the buffers left empty.
+    pub fn activity(&self, now: UnixMs) -> Activity {
+        let mut flags = if self.info.endpoint.unix_socket { flag::UNIX_SOCKET } else { 0 };
+        for (set, bit) in [
+            (self.monitoring, flag::MONITOR),
+            (self.no_evict, flag::NO_EVICT),
+            (self.no_touch, flag::NO_TOUCH),
+        ] {
+            if set {
+                flags |= bit;
+            }
+        }
+        Activity {
+            last_ms: now,
+            db: self.db,
+            resp: match self.protocol {
+                Protocol::Resp2 => 2,
+                Protocol::Resp3 => 3,
+            },
+            flags,
+            command: self.command.map(|id| id.index() as u16),
+            input_bytes: 0,
+            output_bytes: 0,
+        }
+    }
 }

@@ -1,5 +1,22 @@
 //! Settings: one row each, from which the command line, the file, CONFIG and the docs come.
+//!
+//! A setting is legal or the node does not start: a name or value that is wrong is answered with the place where it stands and what would be
+//! right. Knows nothing of sockets; whether an address can be bound is found out by who binds it.
 
-/// The settings in force. Reading one is a relaxed load.
-#[derive(Debug)]
-pub struct Settings {}
+mod file;
+mod kind;
+mod markdown;
+mod settings;
+mod special;
+mod start;
+mod table;
+
+pub(crate) use file::rewrite;
+pub use kind::Kind;
+pub(crate) use kind::parse_memory;
+pub use markdown::markdown;
+pub(crate) use settings::names;
+pub use settings::{SetError, Settings};
+pub use special::OutputLimit;
+pub use start::from_command_line;
+pub use table::{AppendFsync, DebugAccess, LogFormat, LogLevel, Off, Row, SETTINGS, Sanitize};

@@ -1,10 +1,25 @@
 //! A database as a batch of commands sees it: expired keys are absent, every write is one atomic step on its key.
+//!
+//! A key that another thread's [`Transaction`](super::Transaction) holds is waited for (microseconds); nothing else waits.
 
-use super::{Entry, Expiry, Guard, Kind, Local, NewValue, Store, WrongType};
+use super::database::Roots;
+use super::entry::{Big, Entry, Expiry, NewValue, Payload, WrongType, access, build};
+use super::hash::{KeyHash, KeyHint};
+use super::index::{self, Changed, Hit, Insert, Probe, word};
+use super::local::{Local, add};
+use super::slab::block_bytes;
+use super::{Guard, Store};
 use crate::base::clock::UnixMs;
+use crate::base::limits::DATABASE_COUNT;
+use crate::base::sync::Backoff;
+use parking_lot::RwLock;
+use std::sync::Arc;
+use torc_protocol::slot::SLOT_COUNT;
 
-/// A view of one database; see [`Store::keyspace`]. Nothing here blocks, but a key that a [`Transaction`] of another
-/// thread holds is waited for (microseconds).
+/// A string edited to more than this becomes a large value, edited in place from then on.
+const INLINE_EDIT_BYTES_MAX: usize = 4096;
+
+/// A view of one database; see [`Store::keyspace`].
 #[derive(Debug)]
 pub struct Keyspace<'k, 'g> {
     pub(super) store: &'g Store,
@@ -12,7 +27,8 @@ pub struct Keyspace<'k, 'g> {
     pub(super) guard: &'g Guard,
     pub(super) db: u8,
     pub(super) now: UnixMs,
-    pub(super) touch: bool,
+    touch: bool,
+    hint: KeyHint,
 }
 
 /// What [`Keyspace::update`]'s closure wants done with the key.
@@ -28,110 +44,514 @@ pub enum Change<'v> {
     Delete,
 }
 
+/// A key as a writer found it.
+pub(super) enum Found<'g> {
+    /// Its word, unlatched, and whether its time has not come.
+    Present {
+        hit: Hit<'g>,
+        entry: Entry<'g>,
+        live: bool,
+    },
+    Absent(index::Vacancy<'g>),
+}
+
 impl<'k, 'g> Keyspace<'k, 'g> {
+    pub(super) fn new(
+        store: &'g Store,
+        local: &'k mut Local,
+        guard: &'g Guard,
+        db: u8,
+        now: UnixMs,
+    ) -> Self {
+        Keyspace { store, local, guard, db, now, touch: true, hint: KeyHint::none() }
+    }
+
+    /// With a hash that was computed ahead.
+    #[must_use]
+    pub fn with_hint(mut self, hint: KeyHint) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// With or without marking what is read as used (CLIENT NO-TOUCH).
+    #[must_use]
+    pub fn with_touch(mut self, touch: bool) -> Self {
+        self.touch = touch;
+        self
+    }
+
+    /// The same view of another database.
+    pub fn in_database(&mut self, db: u8) -> Keyspace<'_, 'g> {
+        Keyspace { local: self.local, db, ..*self }
+    }
+
     /// The time that this view lives at.
     pub fn now(&self) -> UnixMs {
         self.now
     }
+
+    #[inline]
+    pub(super) fn place(&self, key: &[u8]) -> KeyHash {
+        match self.hint.get(key) {
+            Some(place) => place,
+            None => self.local.hasher().place(key),
+        }
+    }
+
+    fn roots(&self) -> Option<&'g Roots> {
+        self.store.inner.databases[self.db as usize].roots(self.guard)
+    }
+
+    pub(super) fn roots_or_create(&self) -> &'g Roots {
+        let threads = self.store.inner.tallies.len();
+        self.store.inner.databases[self.db as usize].roots_or_create(self.guard, threads)
+    }
+
     /// Looks `key` up for a command that reads its value: counts a hit or miss and marks it as used.
-    pub fn read(&mut self, _key: &[u8]) -> Option<Entry<'g>> {
-        unimplemented!()
+    #[inline]
+    pub fn read(&mut self, key: &[u8]) -> Option<Entry<'g>> {
+        let found = self.peek(key);
+        match found {
+            Some(entry) => {
+                add(&self.local.tally().hits, 1);
+                if self.touch {
+                    self.local.touch(entry, self.now);
+                }
+            }
+            None => add(&self.local.tally().misses, 1),
+        }
+        found
     }
-    /// Looks `key` up without counting or marking (TTL, OBJECT, TYPE, EXISTS... as Redis's LOOKUP_NOTOUCH/NOSTATS).
-    pub fn peek(&mut self, _key: &[u8]) -> Option<Entry<'g>> {
-        unimplemented!()
+
+    /// Looks `key` up without counting or marking (TTL, OBJECT, TYPE, EXISTS).
+    #[inline]
+    pub fn peek(&mut self, key: &[u8]) -> Option<Entry<'g>> {
+        let roots = self.roots()?;
+        let place = self.place(key);
+        match self.find(roots, place, key) {
+            Found::Present { entry, live: true, .. } => Some(entry),
+            Found::Present { hit, .. } => {
+                self.expire(roots, &hit);
+                None
+            }
+            Found::Absent(_) => None,
+        }
     }
+
+    /// Finds the key's word, waiting while a transaction holds it.
+    #[inline]
+    pub(super) fn find(&self, roots: &'g Roots, place: KeyHash, key: &[u8]) -> Found<'g> {
+        let mut backoff = Backoff::default();
+        loop {
+            // SAFETY: words are read under `guard`, and what they name is freed only an epoch later.
+            let matches = |pointer| unsafe { Entry::at(pointer) }.key() == key;
+            match index::probe(&roots.words[place.slot], place.hash, matches) {
+                Probe::Miss(vacancy) => return Found::Absent(vacancy),
+                Probe::Hit(hit) if hit.word & word::LATCH != 0 => backoff.wait(),
+                Probe::Hit(hit) => {
+                    // SAFETY: as above.
+                    let entry = unsafe { Entry::at(word::pointer(hit.word)) };
+                    let live = hit.word & word::TTL == 0
+                        || entry.deadline().is_none_or(|deadline| deadline > self.now);
+                    return Found::Present { hit, entry, live };
+                }
+            }
+        }
+    }
+
+    /// Removes a key whose time has come, unless somebody else just changed it.
+    fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
+        if hit.remove(self.local).is_ok() {
+            self.local.forget(roots, hit.word);
+            add(&self.local.tally().expired, 1);
+        }
+    }
+
     /// Stores `value`, whatever was there. Returns whether a live key was replaced.
-    pub fn set(&mut self, _key: &[u8], _value: NewValue<'_>, _expiry: Expiry) -> bool {
-        unimplemented!()
+    #[inline]
+    pub fn set(&mut self, key: &[u8], value: NewValue<'_>, expiry: Expiry) -> bool {
+        let roots = self.roots_or_create();
+        let place = self.place(key);
+        let mut backoff = Backoff::default();
+        loop {
+            let found = self.find(roots, place, key);
+            match self.write(roots, place, key, &found, Payload::of(value), expiry) {
+                Ok(()) => return matches!(found, Found::Present { live: true, .. }),
+                Err(Changed) => backoff.wait(),
+            }
+        }
     }
+
     /// Removes `key`; whether a live one was there.
-    pub fn remove(&mut self, _key: &[u8]) -> bool {
-        unimplemented!()
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        let Some(roots) = self.roots() else { return false };
+        let place = self.place(key);
+        loop {
+            match self.find(roots, place, key) {
+                Found::Absent(_) => return false,
+                Found::Present { hit, live, .. } => {
+                    if hit.remove(self.local).is_ok() {
+                        self.local.forget(roots, hit.word);
+                        if !live {
+                            add(&self.local.tally().expired, 1);
+                        }
+                        return live;
+                    }
+                }
+            }
+        }
     }
+
     /// Reads `key` and changes it in one atomic step. `decide` runs again whenever another writer came first, so it must
     /// only compute. What it returned last comes back, its change done. An error leaves the key as it was.
-    pub fn update<R, E>(
+    pub fn update<'v, R, E>(
         &mut self,
-        _key: &[u8],
-        _decide: impl FnMut(Option<Entry<'g>>) -> Result<(Change<'g>, R), E>,
+        key: &[u8],
+        mut decide: impl FnMut(Option<Entry<'g>>) -> Result<(Change<'v>, R), E>,
     ) -> Result<R, E> {
-        unimplemented!()
+        let roots = self.roots_or_create();
+        let place = self.place(key);
+        let mut backoff = Backoff::default();
+        loop {
+            let found = self.find(roots, place, key);
+            let live = match &found {
+                Found::Present { entry, live: true, .. } => Some(*entry),
+                _ => None,
+            };
+            // Nobody edits a large value between the decision and the step, or the step would undo an edit it has not seen.
+            let _held = live.and_then(|entry| entry.big()).map(|big| big.bytes.read_recursive());
+            let (change, result) = decide(live)?;
+            match self.apply(roots, place, key, &found, change) {
+                Ok(()) => return Ok(result),
+                Err(Changed) => backoff.wait(),
+            }
+        }
     }
-    /// Edits the bytes of a string in place (large values) or by copy (small ones); an absent key begins empty, is created
-    /// if the edit makes it non-empty, and a deadline stays. `edit` may run again, from the then current bytes. On `Err` the key stays as it was;
-    /// an edit that may fail must fail before it writes.
+
+    fn apply(
+        &mut self,
+        roots: &'g Roots,
+        place: KeyHash,
+        key: &[u8],
+        found: &Found<'g>,
+        change: Change<'_>,
+    ) -> Result<(), Changed> {
+        match (change, found) {
+            (Change::Put(value, expiry), _) => {
+                self.write(roots, place, key, found, Payload::of(value), expiry)
+            }
+            (_, Found::Absent(_)) | (Change::Keep | Change::Expire(Expiry::Keep), _) => Ok(()),
+            (_, Found::Present { hit, live: false, .. }) => {
+                self.expire(roots, hit);
+                Ok(())
+            }
+            (Change::Delete, Found::Present { hit, .. }) => {
+                hit.remove(self.local)?;
+                self.local.forget(roots, hit.word);
+                Ok(())
+            }
+            (Change::Expire(Expiry::At(at)), Found::Present { hit, .. }) if at <= self.now => {
+                hit.remove(self.local)?;
+                self.local.forget(roots, hit.word);
+                Ok(())
+            }
+            (Change::Expire(expiry), Found::Present { entry, .. }) => {
+                self.write(roots, place, key, found, entry.payload(), expiry)
+            }
+        }
+    }
+
+    /// Builds an entry and puts it where `found` says, if nothing changed there since.
+    #[inline]
+    fn write(
+        &mut self,
+        roots: &'g Roots,
+        place: KeyHash,
+        key: &[u8],
+        found: &Found<'g>,
+        payload: Payload<'_>,
+        expiry: Expiry,
+    ) -> Result<(), Changed> {
+        let old = match found {
+            Found::Present { entry, live: true, .. } => Some(*entry),
+            _ => None,
+        };
+        let deadline = match expiry {
+            Expiry::Keep => old.and_then(|entry| entry.deadline()),
+            Expiry::Never => None,
+            Expiry::At(at) => Some(at),
+        };
+        let access = match old {
+            Some(entry) if self.local.policy().is_lfu() => entry.access(),
+            _ => self.local.new_access(self.now),
+        };
+        let new = self.local.build(key, payload, deadline, access);
+        let new_word = word::slot_word(new, place.hash, deadline.is_some());
+        match found {
+            Found::Present { hit, .. } => {
+                if hit.replace(self.local, new_word).is_err() {
+                    // Never published, so nobody saw it.
+                    self.local.free_entry(new);
+                    return Err(Changed);
+                }
+                let had_deadline = hit.word & word::TTL != 0;
+                roots.count(self.local.thread, 0, deadline.is_some() as i64 - had_deadline as i64);
+                self.local.retire_entry(word::pointer(hit.word));
+            }
+            Found::Absent(vacancy) => {
+                if vacancy.insert(self.local, new_word) != Insert::Done {
+                    // A reader with an old bitmap may have seen the claim.
+                    self.local.discard(new);
+                    return Err(Changed);
+                }
+                roots.count(self.local.thread, 1, deadline.is_some() as i64);
+            }
+        }
+        if let Some(deadline) = deadline {
+            roots.note_deadline(place.slot, deadline);
+        }
+        Ok(())
+    }
+
+    /// Edits the bytes of a string in place (large values) or by copy (small ones). An absent key begins empty and is created
+    /// if the edit makes it non-empty; a deadline stays. `edit` may run again, from the then current bytes. On `Err` the key
+    /// stays as it was: an edit that may fail must fail before it writes.
     pub fn edit_string<R, E: From<WrongType>>(
         &mut self,
-        _key: &[u8],
-        _edit: impl FnMut(&mut StringEdit<'_>) -> Result<R, E>,
+        key: &[u8],
+        mut edit: impl FnMut(&mut StringEdit<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
-        unimplemented!()
+        let roots = self.roots_or_create();
+        let place = self.place(key);
+        let mut backoff = Backoff::default();
+        loop {
+            let found = self.find(roots, place, key);
+            if let Found::Present { hit, entry, live: true } = &found
+                && let Some(big) = entry.big()
+            {
+                match self.edit_big(hit, big, &mut edit)? {
+                    Some(result) => return Ok(result),
+                    None => {
+                        backoff.wait();
+                        continue;
+                    }
+                }
+            }
+            if let Some(result) = self.edit_copy(roots, place, key, &found, &mut edit)? {
+                return Ok(result);
+            }
+            backoff.wait();
+        }
     }
-    /// Holds all of `keys` (duplicates allowed) so that what follows on them is one atomic step. Keys are taken in a
-    /// global order, so that transactions never wait for each other in a circle.
-    pub fn transaction<'t>(&'t mut self, _keys: &[&[u8]]) -> Transaction<'t, 'k, 'g> {
-        unimplemented!()
+
+    /// `None`: the key no longer holds this value.
+    fn edit_big<R, E>(
+        &mut self,
+        hit: &Hit<'g>,
+        big: &Big,
+        edit: &mut impl FnMut(&mut StringEdit<'_>) -> Result<R, E>,
+    ) -> Result<Option<R>, E> {
+        let mut bytes = big.bytes.write();
+        // Whoever deletes, replaces or holds the key changes its word first; an edit after that would be lost.
+        if !hit.is_current(self.local) {
+            return Ok(None);
+        }
+        let before = bytes.capacity();
+        let result = edit(&mut StringEdit { bytes: &mut bytes, existed: true });
+        self.local.account(bytes.capacity() as i64 - before as i64);
+        result.map(Some)
     }
-    /// The same view of another database.
-    pub fn in_database(&mut self, db: u8) -> Keyspace<'_, 'g> {
-        Keyspace { store: self.store, local: self.local, guard: self.guard, db, now: self.now, touch: self.touch }
+
+    fn edit_copy<R, E: From<WrongType>>(
+        &mut self,
+        roots: &'g Roots,
+        place: KeyHash,
+        key: &[u8],
+        found: &Found<'g>,
+        edit: &mut impl FnMut(&mut StringEdit<'_>) -> Result<R, E>,
+    ) -> Result<Option<R>, E> {
+        let mut bytes = std::mem::take(&mut self.local.scratch);
+        bytes.clear();
+        let live = match found {
+            Found::Present { entry, live: true, .. } => Some(*entry),
+            _ => None,
+        };
+        if let Some(entry) = live {
+            bytes.extend_from_slice(entry.string()?.bytes(&mut itoa::Buffer::new()));
+        }
+        let existed = live.is_some();
+        let result = edit(&mut StringEdit { bytes: &mut bytes, existed })?;
+        if bytes.is_empty() && !existed {
+            self.local.scratch = bytes;
+            return Ok(Some(result));
+        }
+        let written = if bytes.len() > INLINE_EDIT_BYTES_MAX {
+            self.local.account(bytes.capacity() as i64);
+            let big = Arc::new(Big { bytes: RwLock::new(std::mem::take(&mut bytes)) });
+            self.write(roots, place, key, found, Payload::Big(big), Expiry::Keep)
+        } else {
+            let payload = Payload::Bytes { bytes: &bytes, raw: true };
+            self.write(roots, place, key, found, payload, Expiry::Keep)
+        };
+        self.local.scratch = bytes;
+        Ok(written.is_ok().then_some(result))
     }
+
+    /// Sets how long `key` has not been used (RESTORE IDLETIME).
+    pub fn set_idle_seconds(&mut self, key: &[u8], seconds: u64) {
+        if let Some(entry) = self.peek(key) {
+            entry.set_access(super::access_of_idle(seconds, self.now));
+        }
+    }
+
+    /// Sets how often `key` counts as used (RESTORE FREQ).
+    pub fn set_frequency(&mut self, key: &[u8], frequency: u8) {
+        if let Some(entry) = self.peek(key) {
+            entry.set_access(access::lfu_of(frequency, self.now));
+        }
+    }
+
+    /// How often `key`'s entry counts as used by now.
+    pub fn frequency(&self, entry: Entry<'g>) -> u8 {
+        entry.frequency(self.now, self.store.lfu_decay_minutes())
+    }
+
     /// Number of keys, those past their deadline but not yet swept included (as DBSIZE counts).
     pub fn len(&self) -> usize {
-        unimplemented!()
+        self.roots().map_or(0, |roots| roots.keys() as usize)
     }
+
     /// Whether it holds no key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
     /// A random live key, near uniform; `None` if there is none.
     pub fn random(&mut self) -> Option<Entry<'g>> {
-        unimplemented!()
+        /// Expired keys that are passed over before one is taken for want of a live one.
+        const TRIES_MAX: usize = 128;
+        let roots = self.roots()?;
+        for _ in 0..TRIES_MAX {
+            if self.is_empty() {
+                return None;
+            }
+            let first = self.local.rng.below(SLOT_COUNT as u64) as usize;
+            let mut candidates = Vec::new();
+            for slot in (first..SLOT_COUNT).chain(0..first) {
+                index::visit_bucket(&roots.words[slot], self.local.rng.bits(), |hit| {
+                    // SAFETY: read under `guard`.
+                    let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
+                    if !entry.is_absent() && entry.deadline().is_none_or(|at| at > self.now) {
+                        candidates.push(entry);
+                    }
+                });
+                if !candidates.is_empty() {
+                    let pick = self.local.rng.below(candidates.len() as u64) as usize;
+                    return Some(candidates[pick]);
+                }
+            }
+        }
+        None
     }
-    /// One step of an iteration from `cursor` (0 begins): calls `visit` for about `count` or more entries, and returns the next
-    /// cursor, 0 at the end. A key present throughout the iteration is visited at least once, whatever grows or shrinks meanwhile.
-    /// Any number is a valid cursor. Cursors fit an i64.
-    pub fn scan(&mut self, _cursor: u64, _count: usize, _visit: impl FnMut(Entry<'g>)) -> u64 {
-        unimplemented!()
+
+    /// One step of an iteration from `cursor` (0 begins): calls `visit` for about `count` entries or more, and returns the next
+    /// cursor, 0 at the end. A key present throughout the iteration is visited at least once, whatever grows or shrinks
+    /// meanwhile: the order is that of (slot, hash), which neither changes. Any number is a valid cursor. Cursors fit an i64.
+    ///
+    /// ```text
+    /// cursor: | 0 (2) | slot 14 | top 48 bits of the hash |
+    /// ```
+    pub fn scan(&mut self, cursor: u64, count: usize, mut visit: impl FnMut(Entry<'g>)) -> u64 {
+        const HASH_BITS: u32 = 48;
+        /// Empty slots passed in one step, so that a step over a nearly empty database stays short.
+        const EMPTY_MAX: usize = 4096;
+        let Some(roots) = self.roots() else { return 0 };
+        let (mut slot, mut from) = ((cursor >> HASH_BITS) as usize, cursor << (64 - HASH_BITS));
+        let (mut visited, mut empty) = (0, 0);
+        while slot < SLOT_COUNT {
+            if visited >= count || empty >= EMPTY_MAX {
+                // Buckets of more than 2^48 to a slot do not exist, so no bits are lost.
+                return (slot as u64) << HASH_BITS | from >> (64 - HASH_BITS);
+            }
+            let before = visited;
+            let next = index::visit_bucket(&roots.words[slot], from, |hit| {
+                // SAFETY: read under `guard`.
+                let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
+                if !entry.is_absent() {
+                    visited += 1;
+                    if entry.deadline().is_none_or(|at| at > self.now) {
+                        visit(entry);
+                    }
+                }
+            });
+            empty += (visited == before) as usize;
+            match next {
+                Some(position) => from = position,
+                None => {
+                    slot += 1;
+                    from = 0;
+                }
+            }
+        }
+        0
     }
+
     /// Removes every key in one step; memory is freed in the background. Returns how many there were.
     pub fn flush(&mut self) -> usize {
-        unimplemented!()
+        let count = self.len();
+        let roots = self.store.inner.databases[self.db as usize].take();
+        if !roots.is_null() {
+            self.local.retire_roots(roots);
+        }
+        count
     }
-    /// Exchanges the contents of databases `a` and `b`.
-    pub fn swap(&mut self, _a: u8, _b: u8) {
-        unimplemented!()
+
+    /// Exchanges the contents of databases `a` and `b`. Another thread may see one of the two exchanged before the other.
+    pub fn swap(&mut self, a: u8, b: u8) {
+        debug_assert!((a as usize) < DATABASE_COUNT && (b as usize) < DATABASE_COUNT);
+        if a == b {
+            return;
+        }
+        let databases = &self.store.inner.databases;
+        let of_a = databases[a as usize].take();
+        let of_b = databases[b as usize].exchange(of_a);
+        let made_meanwhile = databases[a as usize].exchange(of_b);
+        if !made_meanwhile.is_null() {
+            // Written between the steps, to a database that was about to be replaced.
+            self.local.retire_roots(made_meanwhile);
+        }
     }
 }
 
-/// Keys held for one atomic step; see [`Keyspace::transaction`]. Writes are collected and seen by this transaction's own reads; all
-/// appear to others when it is committed. Dropped without commit, it changes nothing.
-#[derive(Debug)]
-pub struct Transaction<'t, 'k, 'g> {
-    keyspace: &'t mut Keyspace<'k, 'g>,
-}
+impl Local {
+    pub(super) fn build(
+        &mut self,
+        key: &[u8],
+        payload: Payload<'_>,
+        deadline: Option<UnixMs>,
+        access: u16,
+    ) -> u64 {
+        let block = build(&mut self.heap, key, payload, deadline, access);
+        let address = block.expose_provenance() as u64;
+        // SAFETY: just built, and private.
+        let bytes = unsafe { Entry::at(address) }.bytes();
+        self.account(block_bytes(bytes) as i64);
+        address
+    }
 
-impl<'g> Transaction<'_, '_, 'g> {
-    /// The value of a held key, own writes included.
-    pub fn read(&mut self, _key: &[u8]) -> Option<Entry<'g>> {
-        unimplemented!()
+    /// Gives up an entry that was claimed but never published.
+    pub(super) fn discard(&mut self, address: u64) {
+        if cfg!(torc_trap = "free_undone") {
+            self.free_entry(address);
+        } else {
+            self.retire_entry(address);
+        }
     }
-    /// Stores a value. `Expiry::Keep` keeps the deadline the key has.
-    pub fn put(&mut self, _key: &[u8], _value: NewValue<'_>, _expiry: Expiry) {
-        unimplemented!()
-    }
-    /// Stores what `entry` holds (any type) under another held key (RENAME, COPY).
-    pub fn put_entry(&mut self, _key: &[u8], _entry: Entry<'g>, _expiry: Expiry) {
-        unimplemented!()
-    }
-    /// Removes a held key; whether it was there.
-    pub fn delete(&mut self, _key: &[u8]) -> bool {
-        unimplemented!()
-    }
-    /// Makes every write visible and releases the keys.
-    pub fn commit(self) {
-        let _ = self.keyspace;
+
+    /// Counts a removed key out and retires its entry.
+    pub(super) fn forget(&mut self, roots: &Roots, removed: u64) {
+        roots.count(self.thread, -1, -((removed & word::TTL != 0) as i64));
+        self.retire_entry(word::pointer(removed));
     }
 }
 
@@ -147,24 +567,32 @@ impl StringEdit<'_> {
     pub fn existed(&self) -> bool {
         self.existed
     }
+
     /// The bytes now.
     pub fn bytes(&self) -> &[u8] {
         self.bytes
     }
+
     /// The bytes, to be changed at will.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.bytes
     }
+
     /// Grows with zero bytes to at least `len`.
     pub fn grow(&mut self, len: usize) {
         if len > self.bytes.len() {
             self.bytes.resize(len, 0);
         }
     }
+
     /// Appends.
     pub fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
-}
 
-const _: Option<Kind> = None;
+    /// Puts `bytes` in the place of all that is there.
+    pub fn replace(&mut self, bytes: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+    }
+}

@@ -4,31 +4,157 @@
 //! a view of one database for the time of one batch. The store knows time only as the `now` that it is given,
 //! and nothing of commands, clients or sockets.
 
+mod background;
+mod database;
 mod entry;
+mod evict;
+mod hash;
+pub mod index;
 mod keyspace;
+mod local;
+mod maintain;
+mod slab;
+mod transaction;
+
+#[cfg(test)]
+mod stress;
+#[cfg(test)]
+mod tests;
 
 pub use crossbeam_epoch::Guard;
 pub use entry::{Entry, Expiry, Kind, NewValue, StringView, WrongType};
-pub use keyspace::{Change, Keyspace, StringEdit, Transaction};
+pub use evict::{Limits, Policy};
+pub use hash::{HashKind, KeyHash, KeyHint};
+pub use keyspace::{Change, Keyspace, StringEdit};
+pub use local::Local;
+pub use maintain::Share;
+pub use transaction::Transaction;
 
 use crate::base::clock::UnixMs;
+use crate::base::limits::DATABASE_COUNT;
+use crate::base::rng::Rng;
+use background::Background;
+use database::Database;
+use entry::access;
+use hash::Hasher;
+use local::{Batch, Tally, free_orphan, free_roots};
+use parking_lot::Mutex;
+use slab::{Heap, Slab};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
-/// The shared part of the store.
-#[derive(Debug)]
-pub struct Store {}
+/// How a store is made.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreOptions {
+    /// The keyed hash.
+    pub hash: HashKind,
+    /// Seed of the hash and of all sampling.
+    pub seed: u64,
+    /// Threads that may hold a [`Local`] at once.
+    pub threads: usize,
+}
 
-/// What one thread owns of the store: its allocator cache, retired entries, counters and generator.
-#[derive(Debug)]
-pub struct Local {}
-
-impl Local {
-    /// Pins the epoch: what is reachable now stays readable until the guard is dropped.
-    pub fn pin(&self) -> Guard {
-        crossbeam_epoch::pin()
+impl Default for StoreOptions {
+    fn default() -> Self {
+        StoreOptions { hash: HashKind::Ahash, seed: 0, threads: 8 }
     }
 }
 
+/// The shared part of the store.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+/// Bytes in use, over all threads and up to 64 KiB a thread behind.
+#[derive(Debug, Default)]
+struct Totals {
+    /// Entries, tables and large values, those in limbo included.
+    used: AtomicI64,
+    /// Removed, but perhaps still being read.
+    limbo: AtomicI64,
+}
+
+struct Inner {
+    databases: [Database; DATABASE_COUNT],
+    hasher: Hasher,
+    limits: Limits,
+    totals: Arc<Totals>,
+    tallies: Vec<Tally>,
+    threads_given: AtomicUsize,
+    seed: u64,
+    /// What threads that ended left behind; see `Local::drop`.
+    orphans: Mutex<Vec<Batch>>,
+    slab: Arc<Slab>,
+    background: Background,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner").field("totals", &self.totals).finish_non_exhaustive()
+    }
+}
+
+/// What the store counts, for INFO and metrics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Keys a database, those past their deadline and not yet swept included.
+    pub keys: [u64; DATABASE_COUNT],
+    /// Of these, keys with a deadline.
+    pub expires: [u64; DATABASE_COUNT],
+    /// Look-ups of commands that read, which found their key.
+    pub hits: u64,
+    /// And which did not.
+    pub misses: u64,
+    /// Keys removed because their time had come.
+    pub expired: u64,
+    /// Keys removed to make room.
+    pub evicted: u64,
+    /// Bytes in entries, tables and large values, those in limbo included.
+    pub used_bytes: u64,
+    /// Bytes removed, but perhaps still being read.
+    pub limbo_bytes: u64,
+}
+
 impl Store {
+    /// An empty store.
+    pub fn new(options: StoreOptions) -> Self {
+        let slab = Slab::new();
+        let totals = Arc::new(Totals::default());
+        let threads = options.threads.max(1);
+        let inner = Inner {
+            databases: Default::default(),
+            hasher: Hasher::new(options.hash, options.seed),
+            limits: Limits::default(),
+            tallies: (0..threads).map(|_| Tally::default()).collect(),
+            threads_given: AtomicUsize::new(0),
+            seed: options.seed,
+            orphans: Mutex::new(Vec::new()),
+            background: Background::start(slab.clone(), totals.clone()),
+            totals,
+            slab,
+        };
+        Store { inner: Arc::new(inner) }
+    }
+
+    /// The part of the store for one more thread.
+    ///
+    /// # Panics
+    /// If more are asked for than `StoreOptions::threads`.
+    pub fn local(&self) -> Local {
+        // Relaxed: only the number's uniqueness counts.
+        let thread = self.inner.threads_given.fetch_add(1, Ordering::Relaxed);
+        assert!(thread < self.inner.tallies.len(), "more threads than StoreOptions::threads");
+        let rng =
+            Rng::seeded(self.inner.seed ^ (thread as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        Local::new(self.inner.clone(), thread, rng)
+    }
+
+    /// `maxmemory` and its companions.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
     /// A view of database `db` (below 16) at time `now`.
     pub fn keyspace<'k, 'g>(
         &'g self,
@@ -37,6 +163,92 @@ impl Store {
         db: u8,
         now: UnixMs,
     ) -> Keyspace<'k, 'g> {
-        Keyspace { store: self, local, guard, db, now, touch: true }
+        Keyspace::new(self, local, guard, db, now)
     }
+
+    /// Where `key` lives, to be handed to the prefetches and, as a [`KeyHint`], to the keyspace.
+    #[inline]
+    pub fn place(&self, key: &[u8]) -> KeyHash {
+        self.inner.hasher.place(key)
+    }
+
+    /// Asks for the bucket of a key ahead of its look-up.
+    #[inline]
+    pub fn prefetch_bucket(&self, guard: &Guard, db: u8, place: KeyHash) {
+        if let Some(roots) = self.inner.databases[db as usize].roots(guard) {
+            index::prefetch_bucket(&roots.words[place.slot], place.hash);
+        }
+    }
+
+    /// Asks for the entry of a key whose bucket was prefetched.
+    #[inline]
+    pub fn prefetch_entry(&self, guard: &Guard, db: u8, place: KeyHash) {
+        if let Some(roots) = self.inner.databases[db as usize].roots(guard) {
+            index::prefetch_entry(&roots.words[place.slot], place.hash);
+        }
+    }
+
+    /// What the store counts.
+    pub fn stats(&self) -> StoreStats {
+        let guard = crossbeam_epoch::pin();
+        let mut stats = StoreStats::default();
+        for (db, database) in self.inner.databases.iter().enumerate() {
+            if let Some(roots) = database.roots(&guard) {
+                stats.keys[db] = roots.keys();
+                stats.expires[db] = roots.with_deadline();
+            }
+        }
+        // Relaxed, here and below: statistics.
+        for tally in &self.inner.tallies {
+            stats.hits += tally.hits.load(Ordering::Relaxed);
+            stats.misses += tally.misses.load(Ordering::Relaxed);
+            stats.expired += tally.expired.load(Ordering::Relaxed);
+            stats.evicted += tally.evicted.load(Ordering::Relaxed);
+        }
+        stats.used_bytes = self.used_bytes();
+        stats.limbo_bytes = self.inner.totals.limbo.load(Ordering::Relaxed).max(0) as u64;
+        stats
+    }
+
+    /// Bytes in use, as `maxmemory` counts them.
+    pub fn used_bytes(&self) -> u64 {
+        // Relaxed: a statistic.
+        self.inner.totals.used.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Starts hits, misses, expired and evicted over (CONFIG RESETSTAT). A thread that counts at the same moment may undo it for
+    /// its own share.
+    pub fn reset_stats(&self) {
+        for tally in &self.inner.tallies {
+            for counter in [&tally.hits, &tally.misses, &tally.expired, &tally.evicted] {
+                counter.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// How often the LFU policies decay, for [`Entry::frequency`].
+    pub fn lfu_decay_minutes(&self) -> u32 {
+        self.inner.limits.lfu().0
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The last owner: nobody reads anything any more.
+        let mut heap = Heap::new(self.slab.clone());
+        for database in &self.databases {
+            let roots = database.take();
+            if !roots.is_null() {
+                free_roots(roots, &mut heap);
+            }
+        }
+        for batch in self.orphans.get_mut().drain(..) {
+            free_orphan(batch, &mut heap);
+        }
+    }
+}
+
+/// The access fields that RESTORE sets.
+pub(crate) fn access_of_idle(idle_seconds: u64, now: UnixMs) -> u16 {
+    access::lru_clock(now.saturating_sub(idle_seconds.saturating_mul(1000)))
 }

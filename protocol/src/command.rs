@@ -1,1 +1,0 @@
-//! The command table: one row a command.

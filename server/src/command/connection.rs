@@ -1,0 +1,190 @@
+//! Commands about the connection itself: PING ECHO HELLO AUTH SELECT QUIT RESET.
+//!
+//! Source: the commands' pages on redis.io and the replies of Redis 7.0 and 7.2.
+
+use super::{Ctx, Flow, Outcome};
+use crate::admin::Instance;
+use crate::base::limits::DATABASE_COUNT;
+use crate::security;
+use torc_protocol::{Args, Protocol, Reply, WireError, number};
+
+/// The version of Redis that we claim to be, because clients choose their features by it.
+pub const REDIS_VERSION: &str = "7.2.4";
+
+const WRONG_PASSWORD: WireError =
+    WireError::fixed("WRONGPASS invalid username-password pair or user is disabled.");
+const NO_PASSWORD: WireError = WireError::fixed(
+    "ERR AUTH <password> called without any password configured for the default user. \
+     Are you sure your configuration is correct?",
+);
+const HELLO_FIRST: WireError = WireError::fixed(
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
+     option can be used to authenticate the client and select the RESP protocol version at the same time",
+);
+pub(super) const BAD_NAME: WireError =
+    WireError::fixed("ERR Client names cannot contain spaces, newlines or special characters.");
+
+/// An error that quotes a client's bytes between two texts. Redis prints them as a C string, so a NUL ends them.
+pub(super) fn quoting(before: &str, bytes: &[u8], after: &str) -> WireError {
+    let bytes = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+    WireError::Bytes([before.as_bytes(), bytes, after.as_bytes()].concat())
+}
+
+/// `bytes` as text, if it can stand in a field of CLIENT LIST: printable ASCII without spaces.
+pub(super) fn attribute(bytes: &[u8]) -> Option<&str> {
+    if bytes.iter().all(u8::is_ascii_graphic) { std::str::from_utf8(bytes).ok() } else { None }
+}
+
+/// PING [message]
+pub fn ping(_: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    match args.len() {
+        1 => reply.simple("PONG"),
+        2 => reply.bulk(&args[1]),
+        _ => return Err(WireError::WrongArity("ping".into())),
+    }
+    Ok(Flow::Next)
+}
+
+/// ECHO message
+pub fn echo(_: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    reply.bulk(&args[1]);
+    Ok(Flow::Next)
+}
+
+/// HELLO [protover [AUTH username password] [SETNAME clientname]]
+pub fn hello(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let protocol = args.get(1).map(parse_protocol).transpose()?;
+    let HelloOptions { credentials, name } = parse_hello(args.from(2))?;
+    if let Some((user, password)) = credentials {
+        authenticate(ctx, user, password)?;
+    }
+    if !is_authenticated(ctx) {
+        return Err(HELLO_FIRST);
+    }
+    if let Some(name) = name {
+        ctx.session.info.names().name = name.to_owned();
+    }
+    if let Some(protocol) = protocol {
+        ctx.session.protocol = protocol;
+        reply.set_protocol(protocol);
+    }
+    reply.map(7);
+    for (field, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
+        reply.bulk(field.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"proto");
+    reply.integer(match reply.protocol() {
+        Protocol::Resp2 => 2,
+        Protocol::Resp3 => 3,
+    });
+    reply.bulk(b"id");
+    reply.integer(ctx.session.id as i64);
+    for (field, value) in [("mode", "standalone"), ("role", "master")] {
+        reply.bulk(field.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"modules");
+    reply.array(0);
+    Ok(Flow::Next)
+}
+
+fn parse_protocol(arg: &[u8]) -> Result<Protocol, WireError> {
+    match number::parse_i64(arg) {
+        Some(2) => Ok(Protocol::Resp2),
+        Some(3) => Ok(Protocol::Resp3),
+        Some(_) => Err(WireError::fixed("NOPROTO unsupported protocol version")),
+        None => Err(WireError::err("Protocol version is not an integer or out of range")),
+    }
+}
+
+#[derive(Default)]
+struct HelloOptions<'a> {
+    credentials: Option<(&'a [u8], &'a [u8])>,
+    name: Option<&'a str>,
+}
+
+fn parse_hello(args: Args<'_>) -> Result<HelloOptions<'_>, WireError> {
+    let mut options = HelloOptions::default();
+    let mut index = 0;
+    while let Some(option) = args.get(index) {
+        match (args.get(index + 1), args.get(index + 2)) {
+            (Some(user), Some(password)) if args.is(index, "AUTH") => {
+                options.credentials = Some((user, password));
+                index += 3;
+            }
+            (Some(name), _) if args.is(index, "SETNAME") => {
+                options.name = Some(attribute(name).ok_or(BAD_NAME)?);
+                index += 2;
+            }
+            _ => return Err(quoting("ERR Syntax error in HELLO option '", option, "'")),
+        }
+    }
+    Ok(options)
+}
+
+/// AUTH [username] password
+pub fn auth(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    match args.len() {
+        2 if !has_password(ctx.instance) => return Err(NO_PASSWORD),
+        2 => authenticate(ctx, DEFAULT_USER, &args[1])?,
+        3 => authenticate(ctx, &args[1], &args[2])?,
+        _ => return Err(WireError::Syntax),
+    }
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+const DEFAULT_USER: &[u8] = crate::admin::clients::DEFAULT_USER.as_bytes();
+
+/// Whether clients have to authenticate.
+pub fn has_password(instance: &Instance) -> bool {
+    !instance.settings.requirepass().is_empty()
+}
+
+/// Whether the client may run what is not marked as open to all.
+fn is_authenticated(ctx: &Ctx<'_>) -> bool {
+    ctx.session.authenticated || !has_password(ctx.instance)
+}
+
+fn authenticate(ctx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> Result<(), WireError> {
+    let expected = ctx.instance.settings.requirepass();
+    // Without a password the default user accepts any.
+    let matches =
+        expected.is_empty() || security::password_matches(expected.as_bytes(), password);
+    if user != DEFAULT_USER || !matches {
+        return Err(WRONG_PASSWORD);
+    }
+    ctx.session.authenticated = true;
+    Ok(())
+}
+
+/// SELECT index
+pub fn select(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let index = number::parse_i64(&args[1]).ok_or(WireError::NotInteger)?;
+    if i32::try_from(index).is_err() {
+        return Err(WireError::fixed(
+            "ERR value is out of range, value must between -2147483648 and 2147483647",
+        ));
+    }
+    match u8::try_from(index) {
+        Ok(db) if usize::from(db) < DATABASE_COUNT => ctx.session.db = db,
+        _ => return Err(WireError::fixed("ERR DB index is out of range")),
+    }
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+/// QUIT
+pub fn quit(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    reply.ok();
+    Ok(Flow::Close)
+}
+
+/// RESET
+pub fn reset(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let authenticated = !has_password(ctx.instance);
+    ctx.session.reset(&ctx.instance.clients, authenticated);
+    reply.simple("RESET");
+    Ok(Flow::Next)
+}

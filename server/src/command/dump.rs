@@ -1,0 +1,155 @@
+//! DUMP and RESTORE: values in Redis's own format, to move between servers.
+
+use crate::base::clock::UnixMs;
+use crate::command::value::integer;
+use crate::command::{Ctx, Flow, Outcome};
+use crate::store::{Change, Expiry, Keyspace, NewValue, StringView};
+use crate::types::rdb::string::StringValue;
+use crate::types::rdb::{self, Invalid, Value};
+use std::borrow::Cow;
+use torc_protocol::{Args, Reply, WireError};
+
+#[cfg(test)]
+mod tests;
+
+const BUSY: WireError = WireError::fixed("BUSYKEY Target key name already exists.");
+
+/// `DUMP key`
+pub(crate) fn dump(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let Some(entry) = ctx.keyspace().read(&args[1]) else {
+        reply.null();
+        return Ok(Flow::Next);
+    };
+    let payload = match entry.string()? {
+        StringView::Integer(value) => rdb::dump_string(StringValue::Integer(value)),
+        other => {
+            let mut scratch = itoa::Buffer::new();
+            rdb::dump_string(StringValue::Bytes(Cow::Borrowed(other.bytes(&mut scratch))))
+        }
+    };
+    reply.bulk(&payload);
+    Ok(Flow::Next)
+}
+
+/// `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]`
+pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let bytes_max = ctx.instance.settings.proto_max_bulk_len();
+    let is_lfu = ctx.instance.settings.maxmemory_policy().is_lfu();
+    let options = parse(args)?;
+    let mut keyspace = ctx.keyspace();
+    let key = &args[1];
+    if !options.replace && keyspace.read(key).is_some() {
+        return Err(BUSY);
+    }
+    let ttl_ms = u64::try_from(integer(&args[2])?)
+        .map_err(|_| WireError::fixed("ERR Invalid TTL value, must be >= 0"))?;
+    let payload = &args[3];
+    rdb::verify(payload).map_err(wire_error)?;
+    let Value::String(value) = rdb::load(payload, bytes_max).map_err(wire_error)?;
+    let expiry = match deadline(ttl_ms, options.absolute, keyspace.now()) {
+        Ok(expiry) => expiry,
+        Err(Passed) => {
+            if options.replace {
+                keyspace.remove(key);
+            }
+            reply.ok();
+            return Ok(Flow::Next);
+        }
+    };
+    put(&mut keyspace, key, &value, expiry, options.replace)?;
+    match options.usage {
+        Some(Usage::IdleSeconds(seconds)) if !is_lfu => keyspace.set_idle_seconds(key, seconds),
+        Some(Usage::Frequency(frequency)) if is_lfu => keyspace.set_frequency(key, frequency),
+        _ => {}
+    }
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+/// Stores `value`, unless the key came to be since it was looked for.
+fn put(
+    keyspace: &mut Keyspace<'_, '_>,
+    key: &[u8],
+    value: &StringValue<'_>,
+    expiry: Expiry,
+    replace: bool,
+) -> Result<(), WireError> {
+    let value = match value {
+        StringValue::Integer(value) => NewValue::Integer(*value),
+        StringValue::Bytes(bytes) => NewValue::Bytes(bytes),
+    };
+    keyspace.update(key, |entry| match entry {
+        Some(_) if !replace => Err(BUSY),
+        _ => Ok((Change::Put(value, expiry), ())),
+    })
+}
+
+/// The time for it has come already.
+struct Passed;
+
+fn deadline(ttl_ms: u64, absolute: bool, now: UnixMs) -> Result<Expiry, Passed> {
+    if ttl_ms == 0 {
+        return Ok(Expiry::Never);
+    }
+    let at = if absolute { Some(ttl_ms) } else { ttl_ms.checked_add(now) };
+    // A sum beyond the signed range wraps into the past in Redis.
+    match at {
+        Some(at) if at > now && i64::try_from(at).is_ok() => Ok(Expiry::At(at)),
+        _ => Err(Passed),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Options {
+    replace: bool,
+    absolute: bool,
+    usage: Option<Usage>,
+}
+
+/// How much the key was used where it comes from.
+#[derive(Debug, Clone, Copy)]
+enum Usage {
+    IdleSeconds(u64),
+    Frequency(u8),
+}
+
+fn parse(args: Args<'_>) -> Result<Options, WireError> {
+    let mut options = Options::default();
+    let mut index = 4;
+    while index < args.len() {
+        let more = index + 1 < args.len();
+        if args.is(index, "REPLACE") {
+            options.replace = true;
+        } else if args.is(index, "ABSTTL") {
+            options.absolute = true;
+        } else if args.is(index, "IDLETIME")
+            && more
+            && !matches!(options.usage, Some(Usage::Frequency(_)))
+        {
+            index += 1;
+            let seconds = u64::try_from(integer(&args[index])?)
+                .map_err(|_| WireError::fixed("ERR Invalid IDLETIME value, must be >= 0"))?;
+            options.usage = Some(Usage::IdleSeconds(seconds));
+        } else if args.is(index, "FREQ")
+            && more
+            && !matches!(options.usage, Some(Usage::IdleSeconds(_)))
+        {
+            index += 1;
+            let frequency = u8::try_from(integer(&args[index])?).map_err(|_| {
+                WireError::fixed("ERR Invalid FREQ value, must be >= 0 and <= 255")
+            })?;
+            options.usage = Some(Usage::Frequency(frequency));
+        } else {
+            return Err(WireError::Syntax);
+        }
+        index += 1;
+    }
+    Ok(options)
+}
+
+fn wire_error(invalid: Invalid) -> WireError {
+    WireError::fixed(match invalid {
+        Invalid::VersionOrChecksum => "ERR DUMP payload version or checksum are wrong",
+        Invalid::Format => "ERR Bad data format",
+    })
+}

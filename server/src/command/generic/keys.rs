@@ -1,0 +1,60 @@
+//! Commands that ask for keys, or remove them, whatever they hold.
+
+use crate::command::{Ctx, Flow, Outcome};
+use crate::store::Kind;
+use torc_protocol::{Args, Reply};
+
+/// `DEL key [key …]`
+///
+/// Each key is one atomic step, not all of them together.
+pub(crate) fn del(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let mut keyspace = ctx.keyspace();
+    let removed = args.from(1).iter().filter(|key| keyspace.remove(key)).count();
+    reply.integer(removed as i64);
+    Ok(Flow::Next)
+}
+
+/// `UNLINK key [key …]`: the same, for the store frees large values in the background anyway.
+pub(crate) fn unlink(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    del(ctx, args, reply)
+}
+
+/// `EXISTS key [key …]`: a key given twice counts twice.
+pub(crate) fn exists(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let mut keyspace = ctx.keyspace().with_touch(false);
+    let found = args.from(1).iter().filter(|key| keyspace.read(key).is_some()).count();
+    reply.integer(found as i64);
+    Ok(Flow::Next)
+}
+
+/// `TOUCH key [key …]`
+pub(crate) fn touch(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    // It marks keys as used even for a client that set CLIENT NO-TOUCH.
+    let mut keyspace = ctx.keyspace().with_touch(true);
+    let found = args.from(1).iter().filter(|key| keyspace.read(key).is_some()).count();
+    reply.integer(found as i64);
+    Ok(Flow::Next)
+}
+
+/// `TYPE key`
+pub(crate) fn type_(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let found = ctx.keyspace().with_touch(false).read(&args[1]);
+    reply.simple(found.map_or("none", |entry| kind_name(entry.kind())));
+    Ok(Flow::Next)
+}
+
+/// Redis's name of a type.
+pub(super) fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::String => "string",
+    }
+}
+
+/// `RANDOMKEY`
+pub(crate) fn randomkey(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    match ctx.keyspace().random() {
+        Some(entry) => reply.bulk(entry.key()),
+        None => reply.null(),
+    }
+    Ok(Flow::Next)
+}

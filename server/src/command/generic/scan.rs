@@ -1,0 +1,168 @@
+//! KEYS and SCAN.
+
+use super::keys::kind_name;
+use crate::command::value::integer;
+use crate::command::{Ctx, Flow, Outcome};
+use crate::store::Entry;
+use torc_protocol::{Args, Reply, WireError, glob};
+
+/// Keys that SCAN looks at where no COUNT says otherwise.
+const SCAN_COUNT_DEFAULT: usize = 10;
+
+/// SCAN goes on while its filters leave fewer than COUNT keys, up to this many times COUNT.
+const SCAN_EFFORT_MAX: usize = 10;
+
+/// Steps of the store's own, each of which may pass thousands of empty buckets, that one SCAN takes. Five cover a nearly empty
+/// database whole, so that few keys come in one reply; more than the effort's ten are needed only where most keys have expired.
+const SCAN_STEPS_MAX: usize = 16;
+
+/// `KEYS pattern`
+///
+/// Keys written or removed meanwhile by other threads may or may not be among them.
+pub(crate) fn keys(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let pattern = &args[1];
+    let mut keyspace = ctx.keyspace();
+    let mut found: Vec<Entry<'_>> = Vec::new();
+    if !has_wildcard(pattern) {
+        found.extend(keyspace.peek(pattern));
+    } else {
+        let all = pattern == b"*";
+        let mut cursor = 0;
+        loop {
+            cursor = keyspace.scan(cursor, usize::MAX, |entry| {
+                if all || glob::matches(pattern, entry.key(), false) {
+                    found.push(entry);
+                }
+            });
+            if cursor == 0 {
+                break;
+            }
+        }
+    }
+    reply.array(found.len());
+    for entry in found {
+        reply.bulk(entry.key());
+    }
+    Ok(Flow::Next)
+}
+
+/// Whether a pattern may match anything but itself.
+fn has_wildcard(pattern: &[u8]) -> bool {
+    pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'[' | b'\\'))
+}
+
+/// What SCAN is asked for.
+struct Filter<'a> {
+    count: usize,
+    pattern: Option<&'a [u8]>,
+    kind: Option<&'a [u8]>,
+}
+
+impl<'a> Filter<'a> {
+    fn parse(args: Args<'a>) -> Result<Self, WireError> {
+        let mut filter = Filter { count: SCAN_COUNT_DEFAULT, pattern: None, kind: None };
+        let mut index = 2;
+        while let Some(value) = args.get(index + 1) {
+            if args.is(index, "COUNT") {
+                let count = integer(value)?;
+                if count < 1 {
+                    return Err(WireError::Syntax);
+                }
+                filter.count = usize::try_from(count).unwrap_or(usize::MAX);
+            } else if args.is(index, "MATCH") {
+                filter.pattern = (value != b"*").then_some(value);
+            } else if args.is(index, "TYPE") {
+                filter.kind = Some(value);
+            } else {
+                return Err(WireError::Syntax);
+            }
+            index += 2;
+        }
+        // Each option has a value, so none is left alone.
+        if index < args.len() { Err(WireError::Syntax) } else { Ok(filter) }
+    }
+
+    fn passes(&self, entry: Entry<'_>) -> bool {
+        // A type that does not exist is no error: nothing is of it.
+        self.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(kind_name(entry.kind()).as_bytes()))
+            && self.pattern.is_none_or(|pattern| glob::matches(pattern, entry.key(), false))
+    }
+}
+
+/// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`
+pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let mut cursor = parse_cursor(&args[1]).ok_or(WireError::fixed("ERR invalid cursor"))?;
+    let filter = Filter::parse(args)?;
+    let mut keyspace = ctx.keyspace();
+    let mut found: Vec<Entry<'_>> = Vec::new();
+    let mut visited = 0;
+    for _ in 0..SCAN_STEPS_MAX {
+        let step = if visited < filter.count { filter.count - visited } else { filter.count };
+        cursor = keyspace.scan(cursor, step, |entry| {
+            visited += 1;
+            if filter.passes(entry) {
+                found.push(entry);
+            }
+        });
+        let enough =
+            found.len() >= filter.count || visited >= filter.count.saturating_mul(SCAN_EFFORT_MAX);
+        if cursor == 0 || enough {
+            break;
+        }
+    }
+    reply.array(2);
+    let mut text = itoa::Buffer::new();
+    reply.bulk(text.format(cursor).as_bytes());
+    reply.array(found.len());
+    for entry in found {
+        reply.bulk(entry.key());
+    }
+    Ok(Flow::Next)
+}
+
+/// Reads a cursor as C's `strtoul` does, which Redis uses: a sign is allowed, a negative number wraps, nothing is 0; but
+/// nothing may stand before or after.
+fn parse_cursor(text: &[u8]) -> Option<u64> {
+    let (negative, digits) = match text {
+        [] => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    let magnitude = digits.iter().try_fold(0u64, |value, &byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    })?;
+    Some(if negative { magnitude.wrapping_neg() } else { magnitude })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_read_as_c_reads_them() {
+        let check =
+            |text: &str, expected| assert_eq!(parse_cursor(text.as_bytes()), expected, "{text}");
+        check("0", Some(0));
+        check("", Some(0));
+        check("+7", Some(7));
+        check("-1", Some(u64::MAX));
+        check("007", Some(7));
+        check("18446744073709551615", Some(u64::MAX));
+        for wrong in ["18446744073709551616", "-", "+", "--1", " 1", "1 ", "x", "1x"] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn a_pattern_without_wildcards_matches_itself_alone() {
+        assert!(!has_wildcard(b"user:1]"));
+        for pattern in ["*", "a?", "[a", "\\a"] {
+            assert!(has_wildcard(pattern.as_bytes()), "{pattern}");
+        }
+    }
+}

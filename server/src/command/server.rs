@@ -1,0 +1,191 @@
+//! The node as a whole: its databases, its time, its end.
+
+use super::{Ctx, Flow, Outcome};
+use crate::base::limits::DATABASE_COUNT;
+use std::fmt::Write as _;
+use torc_protocol::number::parse_i64;
+use torc_protocol::{Args, Reply, WireError};
+
+/// The Redis version that Torc answers as, because clients choose features by it.
+pub const REDIS_VERSION: &str = "7.2.4";
+
+/// Torc's own version.
+pub const TORC_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The reply of a HELP subcommand.
+pub(super) fn help_lines(reply: &mut Reply<'_>, lines: &[&str]) -> Outcome {
+    reply.array(lines.len());
+    lines.iter().for_each(|line| reply.simple(line));
+    Ok(Flow::Next)
+}
+
+/// `DBSIZE`
+pub fn dbsize(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    reply.integer(ctx.keyspace().len() as i64);
+    Ok(Flow::Next)
+}
+
+/// `FLUSHDB [ASYNC|SYNC]`
+pub fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    check_flush(args)?;
+    ctx.keyspace().flush();
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+/// `FLUSHALL [ASYNC|SYNC]`
+pub fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    check_flush(args)?;
+    let mut keyspace = ctx.keyspace();
+    for db in 0..DATABASE_COUNT {
+        keyspace.in_database(db as u8).flush();
+    }
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+/// Keys are gone at once and freed in the background whichever word is given.
+fn check_flush(args: Args<'_>) -> Result<(), WireError> {
+    let known = args.len() == 1 || args.len() == 2 && (args.is(1, "ASYNC") || args.is(1, "SYNC"));
+    if known { Ok(()) } else { Err(WireError::Syntax) }
+}
+
+/// `SWAPDB index index`
+pub fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let number = |index: usize, wrong| {
+        let number = parse_i64(&args[index]).and_then(|number| i32::try_from(number).ok());
+        number.ok_or(WireError::fixed(wrong))
+    };
+    let first = number(1, "ERR invalid first DB index")?;
+    let second = number(2, "ERR invalid second DB index")?;
+    let database = |number: i32| {
+        u8::try_from(number)
+            .ok()
+            .filter(|&db| usize::from(db) < DATABASE_COUNT)
+            .ok_or(WireError::fixed("ERR DB index is out of range"))
+    };
+    let (first, second) = (database(first)?, database(second)?);
+    ctx.keyspace().swap(first, second);
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+/// `TIME`
+pub fn time(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let now_us = ctx.instance.clock.unix_us();
+    reply.array(2);
+    reply.bulk_integer((now_us / 1_000_000) as i64);
+    reply.bulk_integer((now_us % 1_000_000) as i64);
+    Ok(Flow::Next)
+}
+
+/// `LASTSAVE`: when the data was last as it is on disk; there is none, so when the node started.
+pub fn lastsave(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    reply.integer((ctx.instance.started_ms / 1000) as i64);
+    Ok(Flow::Next)
+}
+
+/// `ROLE`: a primary without replicas.
+pub fn role(_ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    reply.array(3);
+    reply.bulk(b"master");
+    reply.integer(0);
+    reply.array(0);
+    Ok(Flow::Next)
+}
+
+/// `MONITOR`: shows the client every command from now on. A client that sees them already gets no reply, as in Redis.
+pub fn monitor(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if ctx.session.start_monitoring(&ctx.instance.clients) {
+        reply.ok();
+    }
+    Ok(Flow::Next)
+}
+
+/// `SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE] [ABORT]`
+///
+/// Stops the node and answers nothing: the connection closes. There is nothing to save and no replica to wait for, so the options
+/// only have to fit together.
+pub fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>, _reply: &mut Reply<'_>) -> Outcome {
+    let (mut save, mut nosave, mut abort, mut other) = (false, false, false, false);
+    for index in 1..args.len() {
+        if args.is(index, "NOSAVE") {
+            nosave = true;
+        } else if args.is(index, "SAVE") {
+            save = true;
+        } else if args.is(index, "NOW") || args.is(index, "FORCE") {
+            other = true;
+        } else if args.is(index, "ABORT") {
+            abort = true;
+        } else {
+            return Err(WireError::Syntax);
+        }
+    }
+    if (save && nosave) || (abort && (save || nosave || other)) {
+        return Err(WireError::Syntax);
+    }
+    if abort {
+        // A shutdown waits for nobody, so none that has begun can still be taken back.
+        return Err(WireError::fixed("ERR No shutdown in progress."));
+    }
+    ctx.instance.request_shutdown();
+    Ok(Flow::Close)
+}
+
+/// `LOLWUT [VERSION version [size]]`: a torc, the open ring of twisted metal that gave the name.
+pub fn lolwut(_ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let mut rows = TORC_ROWS;
+    if args.len() >= 3 && args.is(1, "VERSION") {
+        for index in 2..args.len() {
+            let number = parse_i64(&args[index]).ok_or(WireError::NotInteger)?;
+            if index == 3 {
+                rows = number.clamp(TORC_ROWS_MIN, TORC_ROWS_MAX);
+            }
+        }
+    }
+    reply.verbatim(*b"txt", torc(rows).as_bytes());
+    Ok(Flow::Next)
+}
+
+const TORC_ROWS: i64 = 17;
+const TORC_ROWS_MIN: i64 = 5;
+const TORC_ROWS_MAX: i64 = 60;
+
+fn torc(rows: i64) -> String {
+    let mut text = String::new();
+    let radius = rows as f64 / 2.0;
+    for row in 0..rows {
+        let mut line = String::new();
+        // A character is about twice as high as it is wide.
+        for column in 0..rows * 2 {
+            let x = (column as f64 + 0.5) / 2.0 - radius;
+            let y = row as f64 + 0.5 - radius;
+            let from_middle = (x * x + y * y).sqrt() / radius;
+            // 0 at the opening, which is at the bottom, up to π at the top.
+            let angle = x.atan2(y);
+            let strand = (angle * 9.0 + from_middle * 5.0).sin();
+            line.push(match from_middle {
+                f if !(0.68..=1.0).contains(&f) => ' ',
+                _ if angle.abs() < 0.35 => ' ',
+                _ if angle.abs() < 0.6 => '@',
+                _ if strand > 0.4 => '#',
+                _ if strand > -0.3 => '+',
+                _ => '.',
+            });
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    let _ = write!(text, "\nTorc {TORC_VERSION}, answering as Redis ver. {REDIS_VERSION}\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_art_names_the_version_and_is_bounded() {
+        assert!(torc(TORC_ROWS).ends_with("Redis ver. 7.2.4\n"));
+        assert!(torc(TORC_ROWS_MAX).len() < 10_000);
+    }
+}

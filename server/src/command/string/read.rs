@@ -1,0 +1,155 @@
+//! Commands that read strings, those that change the deadline or remove the key while they do included.
+
+use super::options::{Of, Options};
+use crate::base::limits::BATCH_COMMANDS_MAX;
+use crate::command::value::{integer, write_string, write_string_or_null};
+use crate::command::{Ctx, Flow, Outcome};
+use crate::store::{Change, Entry, Expiry, KeyHint};
+use torc_protocol::{Args, Reply, WireError};
+
+/// `GET key`
+pub(crate) fn get(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    match ctx.keyspace().read(&args[1]) {
+        Some(entry) => write_string(reply, entry)?,
+        None => reply.null(),
+    }
+    Ok(Flow::Next)
+}
+
+/// `MGET key [key …]`
+///
+/// Each key is read on its own: a MSET that runs at the same time may be seen for some keys and not for others.
+pub(crate) fn mget(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let keys = args.from(1);
+    reply.array(keys.len());
+    let mut first = 0;
+    while first < keys.len() {
+        mget_batch(ctx, keys.from(first), reply);
+        first += MGET_BATCH_KEYS;
+    }
+    Ok(Flow::Next)
+}
+
+/// As many keys at once as the pipeline takes commands, and for the same reason: their cache misses overlap.
+const MGET_BATCH_KEYS: usize = BATCH_COMMANDS_MAX;
+
+/// Answers the first keys of `keys`.
+fn mget_batch(ctx: &mut Ctx<'_>, keys: Args<'_>, reply: &mut Reply<'_>) {
+    let (store, db) = (&ctx.instance.store, ctx.session.db);
+    let mut places = [None; MGET_BATCH_KEYS];
+    for (place, key) in places.iter_mut().zip(keys.iter()) {
+        let found = store.place(key);
+        store.prefetch_bucket(ctx.guard, db, found);
+        *place = Some(found);
+    }
+    for &place in places.iter().flatten() {
+        store.prefetch_entry(ctx.guard, db, place);
+    }
+    for (&place, key) in places.iter().flatten().zip(keys.iter()) {
+        let mut keyspace = ctx.keyspace().with_hint(KeyHint::new(key, place));
+        match keyspace.read(key).and_then(|entry| entry.string().ok()) {
+            Some(value) => reply.bulk(value.bytes(&mut itoa::Buffer::new())),
+            None => reply.null(),
+        }
+    }
+}
+
+/// `GETDEL key`
+pub(crate) fn getdel(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let found = ctx.keyspace().update(&args[1], |found: Option<Entry<'_>>| {
+        if let Some(entry) = found {
+            entry.string()?;
+        }
+        Ok::<_, WireError>((Change::Delete, found))
+    })?;
+    write_string_or_null(reply, found)?;
+    Ok(Flow::Next)
+}
+
+/// `GETEX key [EX s | PX ms | EXAT s | PXAT ms | PERSIST]`
+pub(crate) fn getex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if args.len() == 2 {
+        return get(ctx, args, reply);
+    }
+    let options = Options::parse(args, 2, Of::GetEx)?;
+    let now = ctx.now;
+    let found = ctx.keyspace().update(&args[1], |found| {
+        // A bad time is found last: on an absent key it goes unnoticed.
+        let Some(entry) = found else { return Ok((Change::Keep, found)) };
+        entry.string()?;
+        let change = match options.deadline(now, "getex")? {
+            Some(deadline) => Change::Expire(Expiry::At(deadline)),
+            None if options.persist && entry.deadline().is_some() => Change::Expire(Expiry::Never),
+            None => Change::Keep,
+        };
+        Ok::<_, WireError>((change, found))
+    })?;
+    write_string_or_null(reply, found)?;
+    Ok(Flow::Next)
+}
+
+/// `STRLEN key`
+pub(crate) fn strlen(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let bytes = match ctx.keyspace().read(&args[1]) {
+        Some(entry) => entry.string()?.len(),
+        None => 0,
+    };
+    reply.integer(bytes as i64);
+    Ok(Flow::Next)
+}
+
+/// `GETRANGE key start end`
+pub(crate) fn getrange(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let (start, end) = (integer(&args[2])?, integer(&args[3])?);
+    let Some(entry) = ctx.keyspace().read(&args[1]) else {
+        reply.bulk(b"");
+        return Ok(Flow::Next);
+    };
+    let value = entry.string()?;
+    let mut scratch = itoa::Buffer::new();
+    reply.bulk(range(value.bytes(&mut scratch), start, end));
+    Ok(Flow::Next)
+}
+
+/// `SUBSTR key start end`: the first name of GETRANGE.
+pub(crate) fn substr(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    getrange(ctx, args, reply)
+}
+
+/// The bytes from `start` to `end`, both included; negative indexes count from the end, -1 being the last byte.
+fn range(bytes: &[u8], start: i64, end: i64) -> &[u8] {
+    // A length fits an i64.
+    let len = bytes.len() as i64;
+    // Redis answers nothing here before it clamps: both lie before the string's start, perhaps, and clamp to its first byte.
+    if start < 0 && end < 0 && start > end {
+        return b"";
+    }
+    let clamp = |index: i64| if index < 0 { (len + index).max(0) } else { index };
+    let (start, end) = (clamp(start), clamp(end).min(len - 1));
+    if start > end { b"" } else { &bytes[start as usize..=end as usize] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::range;
+
+    #[test]
+    fn ranges_count_from_both_ends() {
+        let check = |start, end, expected: &str| {
+            assert_eq!(range(b"hello", start, end), expected.as_bytes(), "{start} {end}");
+        };
+        check(0, 4, "hello");
+        check(0, -1, "hello");
+        check(-3, -2, "ll");
+        check(1, 1, "e");
+        check(-100, 100, "hello");
+        check(-100, -99, "h");
+        check(-99, -100, "");
+        check(5, 10, "");
+        check(3, 1, "");
+        check(i64::MIN, i64::MAX, "hello");
+        check(i64::MAX, i64::MIN, "");
+        assert_eq!(range(b"", 0, -1), b"");
+        assert_eq!(range(b"", i64::MIN, i64::MIN), b"");
+    }
+}

@@ -1,0 +1,146 @@
+//! Commands that store whole values: SET and its older forms, MSET, MSETNX.
+
+use super::options::{Of, Options};
+use crate::command::value::{TimeUnit, write_string_or_null};
+use crate::command::{Ctx, Flow, Outcome};
+use crate::store::{Change, Entry, Expiry, NewValue};
+use std::borrow::Cow;
+use torc_protocol::{Args, Reply, WireError};
+
+/// `SET key value [NX | XX] [GET] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]`
+pub(crate) fn set(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if args.len() == 3 {
+        ctx.keyspace().set(&args[1], NewValue::Bytes(&args[2]), Expiry::Never);
+        reply.ok();
+        return Ok(Flow::Next);
+    }
+    set_with_options(ctx, args, reply)
+}
+
+fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let options = Options::parse(args, 3, Of::Set)?;
+    let (key, value) = (&args[1], NewValue::Bytes(&args[2]));
+    let expiry = match options.deadline(ctx.now, "set")? {
+        Some(deadline) => Expiry::At(deadline),
+        None if options.keep_deadline => Expiry::Keep,
+        None => Expiry::Never,
+    };
+    if !(options.nx || options.xx || options.get) {
+        ctx.keyspace().set(key, value, expiry);
+        reply.ok();
+        return Ok(Flow::Next);
+    }
+    let (old, stored) = ctx.keyspace().update(key, |found| {
+        // Only GET minds what type the old value has.
+        if options.get
+            && let Some(entry) = found
+        {
+            entry.string()?;
+        }
+        let keep = if found.is_some() { options.nx } else { options.xx };
+        let change = if keep { Change::Keep } else { Change::Put(value, expiry) };
+        Ok::<_, WireError>((change, (found, !keep)))
+    })?;
+    if options.get {
+        write_string_or_null(reply, old)?;
+    } else if stored {
+        reply.ok();
+    } else {
+        reply.null();
+    }
+    Ok(Flow::Next)
+}
+
+/// `SETNX key value`
+pub(crate) fn setnx(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let stored = ctx.keyspace().update(&args[1], |found| {
+        let change = match found {
+            Some(_) => Change::Keep,
+            None => Change::Put(NewValue::Bytes(&args[2]), Expiry::Never),
+        };
+        Ok::<_, WireError>((change, found.is_none()))
+    })?;
+    reply.integer(stored.into());
+    Ok(Flow::Next)
+}
+
+/// `SETEX key seconds value`
+pub(crate) fn setex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    set_for(ctx, args, reply, TimeUnit::Seconds, "setex")
+}
+
+/// `PSETEX key milliseconds value`
+pub(crate) fn psetex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    set_for(ctx, args, reply, TimeUnit::Millis, "psetex")
+}
+
+fn set_for(
+    ctx: &mut Ctx<'_>,
+    args: Args<'_>,
+    reply: &mut Reply<'_>,
+    unit: TimeUnit,
+    command: &'static str,
+) -> Outcome {
+    let deadline = unit.deadline(&args[2], ctx.now, command)?;
+    ctx.keyspace().set(&args[1], NewValue::Bytes(&args[3]), Expiry::At(deadline));
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+/// `GETSET key value`
+pub(crate) fn getset(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let old = ctx.keyspace().update(&args[1], |found: Option<Entry<'_>>| {
+        if let Some(entry) = found {
+            entry.string()?;
+        }
+        Ok::<_, WireError>((Change::Put(NewValue::Bytes(&args[2]), Expiry::Never), found))
+    })?;
+    write_string_or_null(reply, old)?;
+    Ok(Flow::Next)
+}
+
+/// `MSET key value [key value …]`
+pub(crate) fn mset(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    check_pairs(args, "mset")?;
+    if args.len() == 3 {
+        // One key is one atomic step as it is.
+        return set(ctx, args, reply);
+    }
+    let db = ctx.session.db;
+    let mut keyspace = ctx.keyspace();
+    let mut transaction = keyspace.transaction_across(pairs(args).map(|(key, _)| (db, key)));
+    for (key, value) in pairs(args) {
+        transaction.put(key, NewValue::Bytes(value), Expiry::Never);
+    }
+    transaction.commit();
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+/// `MSETNX key value [key value …]`
+pub(crate) fn msetnx(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    check_pairs(args, "msetnx")?;
+    let db = ctx.session.db;
+    let mut keyspace = ctx.keyspace();
+    let mut transaction = keyspace.transaction_across(pairs(args).map(|(key, _)| (db, key)));
+    if pairs(args).any(|(key, _)| transaction.read(key).is_some()) {
+        reply.integer(0);
+        return Ok(Flow::Next);
+    }
+    for (key, value) in pairs(args) {
+        transaction.put(key, NewValue::Bytes(value), Expiry::Never);
+    }
+    transaction.commit();
+    reply.integer(1);
+    Ok(Flow::Next)
+}
+
+/// The table's arity cannot say that keys and values come in pairs.
+fn check_pairs(args: Args<'_>, command: &'static str) -> Result<(), WireError> {
+    if args.len() % 2 == 1 { Ok(()) } else { Err(WireError::WrongArity(Cow::Borrowed(command))) }
+}
+
+fn pairs<'a>(args: Args<'a>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    let keys = args.iter().skip(1).step_by(2);
+    keys.zip(args.iter().skip(2).step_by(2))
+}

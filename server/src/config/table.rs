@@ -1,0 +1,456 @@
+//! The table of settings: one row each.
+//!
+//! From a row come the getter on [`Settings`](super::Settings), CONFIG GET and SET, the key in the settings file, the flag of the
+//! command line and the lines of the README. Names and defaults are Redis's where Redis has the setting (redis.io, "Redis
+//! configuration"; 7.0's CONFIG GET as the check), except where a comment in the row says why not.
+
+use super::kind::{Choice, Kind};
+use super::settings::Settings;
+use super::special;
+use crate::store::{HashKind, Policy};
+use std::sync::Arc;
+
+/// One setting.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name, as in CONFIG GET, the file and (after `--`) the command line.
+    pub name: &'static str,
+    /// Older names for it; CONFIG takes and shows them too.
+    pub aliases: &'static [&'static str],
+    /// What it may be.
+    pub kind: Kind,
+    /// Its value unless set.
+    pub default: &'static str,
+    /// Whether CONFIG SET may change it while the node runs.
+    pub mutable: bool,
+    /// What it means; Markdown.
+    pub means: &'static str,
+    /// When to change it; empty for settings that are there for Redis's clients alone.
+    pub when: &'static str,
+}
+
+/// How verbose the log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// Connections as they come and go.
+    Verbose,
+    /// What an operator wants to know.
+    Notice,
+    /// Only what needs a look.
+    Warning,
+    /// Silence.
+    Nothing,
+}
+
+impl Choice for LogLevel {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("debug", LogLevel::Debug),
+        ("verbose", LogLevel::Verbose),
+        ("notice", LogLevel::Notice),
+        ("warning", LogLevel::Warning),
+        ("nothing", LogLevel::Nothing),
+    ];
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Choice for LogFormat {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+impl Choice for Policy {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("volatile-lru", Policy::VolatileLru),
+        ("volatile-lfu", Policy::VolatileLfu),
+        ("volatile-random", Policy::VolatileRandom),
+        ("volatile-ttl", Policy::VolatileTtl),
+        ("allkeys-lru", Policy::AllKeysLru),
+        ("allkeys-lfu", Policy::AllKeysLfu),
+        ("allkeys-random", Policy::AllKeysRandom),
+        ("noeviction", Policy::NoEviction),
+    ];
+}
+
+impl Choice for HashKind {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("ahash", HashKind::Ahash), ("siphash13", HashKind::SipHash13)];
+}
+
+/// What Torc cannot do is a choice with one value: asking for anything else is an error that lists it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Off;
+
+impl Choice for Off {
+    const ALL: &'static [(&'static str, Self)] = &[("no", Off)];
+}
+
+const I32: i64 = i32::MAX as i64;
+const LONG: i64 = i64::MAX;
+const MIB: u64 = 1 << 20;
+
+/// Expands a row's kind.
+macro_rules! kind {
+    (integer $min:expr, $max:expr, $unit:literal) => {
+        Kind::Integer { min: $min, max: $max, unit: $unit }
+    };
+    (memory $min:expr, $max:expr) => {
+        Kind::Memory { min: $min, max: $max }
+    };
+    (octal $max:expr) => {
+        Kind::Octal { max: $max }
+    };
+    (boolean) => {
+        Kind::Boolean
+    };
+    (choice $type:ty) => {
+        Kind::Choice { name: |index| <$type as Choice>::ALL.get(index).map(|(name, _)| *name) }
+    };
+    (text) => {
+        Kind::Text
+    };
+    (special $parse:ident, $shape:literal) => {
+        Kind::Special { shape: $shape, parse: special::$parse }
+    };
+}
+
+/// Expands a row's getter.
+macro_rules! getter {
+    ($means:expr, $field:ident, integer $($rest:tt)*) => {
+        #[doc = $means]
+        #[inline]
+        pub fn $field(&self) -> i64 {
+            self.bits(Id::$field) as i64
+        }
+    };
+    ($means:expr, $field:ident, memory $($rest:tt)*) => {
+        #[doc = $means]
+        #[inline]
+        pub fn $field(&self) -> u64 {
+            self.bits(Id::$field)
+        }
+    };
+    ($means:expr, $field:ident, octal $max:expr) => {
+        #[doc = $means]
+        #[inline]
+        pub fn $field(&self) -> u32 {
+            self.bits(Id::$field) as u32
+        }
+    };
+    ($means:expr, $field:ident, boolean) => {
+        #[doc = $means]
+        #[inline]
+        pub fn $field(&self) -> bool {
+            self.bits(Id::$field) != 0
+        }
+    };
+    ($means:expr, $field:ident, choice $type:ty) => {
+        #[doc = $means]
+        #[inline]
+        pub fn $field(&self) -> $type {
+            <$type as Choice>::at(self.bits(Id::$field))
+        }
+    };
+    ($means:expr, $field:ident, $($text:tt)*) => {
+        #[doc = $means]
+        pub fn $field(&self) -> Arc<str> {
+            self.text(Id::$field)
+        }
+    };
+}
+
+/// Declares the settings: the enum of their indexes, the table and the getters.
+macro_rules! settings {
+    ($(
+        $(#[doc = $means:literal])+
+        $field:ident $name:literal $(| $alias:literal)* : $mutable:ident ($($kind:tt)+) = $default:literal, $when:literal;
+    )*) => {
+        /// Index of a setting in [`SETTINGS`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(non_camel_case_types, reason = "named as the getters are")]
+        #[repr(usize)]
+        pub(crate) enum Id { $($field,)* }
+
+        /// Every setting, in the order of the docs.
+        pub static SETTINGS: &[Row] = &[$(
+            Row {
+                name: $name,
+                aliases: &[$($alias),*],
+                kind: kind!($($kind)+),
+                default: $default,
+                mutable: mutable!($mutable),
+                means: concat!($($means),+),
+                when: $when,
+            },
+        )*];
+
+        impl Settings {
+            $(getter!(concat!($($means),+), $field, $($kind)+);)*
+        }
+    };
+}
+
+macro_rules! mutable {
+    (live) => {
+        true
+    };
+    (fixed) => {
+        false
+    };
+}
+
+settings! {
+    // Network.
+
+    /// TCP port for clients; 0 listens on none.
+    port "port": fixed (integer 0, 65_535, "") = "6379", "Another server has the port.";
+
+    /// Addresses to listen on. Redis listens on all by default; Torc on loopback alone, so that nothing is open by accident.
+    bind "bind": fixed (special addresses, "IP addresses separated by spaces, `*` for all, `-` before those that may fail") = "127.0.0.1 -::1", "Other machines are to connect; set `requirepass` as well.";
+
+    /// Path of a Unix socket to listen on besides TCP; empty for none.
+    unixsocket "unixsocket": fixed (text) = "", "Clients run on the same machine: it saves the TCP stack.";
+
+    /// Permissions of the Unix socket; 0 leaves what the umask gives.
+    unixsocketperm "unixsocketperm": fixed (octal 0o777) = "0", "Another user's processes connect by the socket.";
+
+    /// Connections that the kernel queues before they are accepted; the kernel caps it at `net.core.somaxconn`.
+    tcp_backlog "tcp-backlog": fixed (integer 0, I32, "") = "511", "Thousands of clients connect at once.";
+
+    /// Seconds of silence after which TCP probes whether a client is still there; 0 never does.
+    tcp_keepalive "tcp-keepalive": live (integer 0, I32, "seconds") = "300", "A firewall forgets quiet connections sooner.";
+
+    /// Seconds after which an idle client is disconnected; 0 never does.
+    timeout "timeout": live (integer 0, I32, "seconds") = "0", "Clients leak connections.";
+
+    /// Clients at most; one more is answered an error and closed.
+    maxclients "maxclients": live (integer 1, u32::MAX as i64, "") = "10000", "More clients are expected, and the process may open that many files.";
+
+    /// Refuses to start where other machines could connect and no password is set.
+    protected_mode "protected-mode": live (boolean) = "yes", "The network itself keeps strangers out.";
+
+    /// Password that clients must AUTH with; empty lets everyone in.
+    requirepass "requirepass": live (text) = "", "Anyone but you can reach the port.";
+
+    /// Worker threads, each with its own event loop; 0 is one for each core.
+    workers "workers": fixed (integer 0, crate::base::limits::WORKER_COUNT_MAX as i64, "") = "0", "The machine's cores are shared with other programs.";
+
+    // Memory.
+
+    /// Bytes that keys, values and the index may take; 0 is no limit. Beyond it `maxmemory-policy` decides.
+    maxmemory "maxmemory": live (memory 0, u64::MAX) = "0", "Always, in production: leave a fifth of the machine's memory free for buffers.";
+
+    /// What is evicted at `maxmemory`: the least recently used (lru), least frequently used (lfu), nearest deadline (ttl) or any key, of all keys or of those with a deadline (volatile); or nothing, so that writes fail.
+    maxmemory_policy "maxmemory-policy": live (choice Policy) = "noeviction", "Torc is used as a cache: `allkeys-lru` or `allkeys-lfu`.";
+
+    /// Candidates that eviction compares, at least.
+    maxmemory_samples "maxmemory-samples": live (integer 1, I32, "") = "5", "Evicting the right key matters more than CPU time: 10.";
+
+    /// How much harder each step of the LFU counter is.
+    lfu_log_factor "lfu-log-factor": live (integer 0, I32, "") = "10", "Hot keys are so hot that their counters are all at the top.";
+
+    /// Minutes after which an unused key's LFU counter drops by one; 0 never drops it.
+    lfu_decay_time "lfu-decay-time": live (integer 0, I32, "minutes") = "1", "What is popular changes slower or faster than in minutes.";
+
+    /// How hard the sweeper of expired keys works, from 1 to 10.
+    active_expire_effort "active-expire-effort": live (integer 1, 10, "") = "1", "Expired keys take memory for too long.";
+
+    /// Sweeps, samples and idle checks a second.
+    hz "hz": live (integer 1, 500, "") = "10", "Seldom; more costs CPU while idle.";
+
+    /// Keyed hash that places keys: `ahash` is faster, `siphash13` withstands clients that choose keys to collide.
+    hash "hash": fixed (choice HashKind) = "ahash", "Untrusted people choose the keys.";
+
+    // Limits on clients.
+
+    /// Longest string in a request.
+    proto_max_bulk_len "proto-max-bulk-len": live (memory MIB, LONG as u64) = "536870912", "To refuse big values earlier.";
+
+    /// Bytes of unfinished requests that a client may have waiting.
+    client_query_buffer_limit "client-query-buffer-limit": live (memory MIB, LONG as u64) = "1073741824", "To bound what one client can take.";
+
+    /// Bytes of replies that a client may leave unread, for each class of clients: hard limit, soft limit, seconds over the soft limit.
+    client_output_buffer_limit "client-output-buffer-limit": live (special output_limits, "`class hard soft seconds`, repeated; classes normal, replica, pubsub") = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", "Clients that stop reading must not take memory: `normal 256mb 64mb 60`.";
+
+    // Watching.
+
+    /// Commands that take at least this long enter the slow log; -1 turns it off, 0 logs all.
+    slowlog_log_slower_than "slowlog-log-slower-than": live (integer -1, LONG, "microseconds") = "10000", "You look for slow commands.";
+
+    /// Entries that the slow log keeps.
+    slowlog_max_len "slowlog-max-len": live (integer 0, LONG, "") = "128", "Entries are gone before you read them; the log is capped at 65,536.";
+
+    /// Events that take at least this long enter the latency history; 0 turns it off.
+    latency_monitor_threshold "latency-monitor-threshold": live (integer 0, LONG, "milliseconds") = "0", "You look for pauses.";
+
+    /// Keeps a histogram of each command's execution time.
+    latency_tracking "latency-tracking": live (boolean) = "yes", "Seldom: it costs a few nanoseconds a command.";
+
+    /// Percentiles that INFO latencystats shows.
+    latency_tracking_info_percentiles "latency-tracking-info-percentiles": live (special percentiles, "numbers from 0 to 100 separated by spaces") = "50 99 99.9", "Your goals are stated in other percentiles.";
+
+    /// What is logged, at least.
+    loglevel "loglevel": live (choice LogLevel) = "notice", "You look for a fault: `debug`.";
+
+    /// File to append the log to; empty is standard error.
+    logfile "logfile": fixed (text) = "", "Nothing collects standard error.";
+
+    /// Log lines for people, or one JSON object each.
+    log_format "log-format": fixed (choice LogFormat) = "text", "A program reads the log.";
+
+    /// Whether DEBUG may be run by `local` clients, by all (`yes`) or by none. Test suites need it.
+    enable_debug_command "enable-debug-command": fixed (choice DebugAccess) = "no", "Test suites run against this node.";
+
+    // Values.
+
+    /// Largest sparse HyperLogLog; a bigger one is kept dense.
+    hll_sparse_max_bytes "hll-sparse-max-bytes": live (memory 0, LONG as u64) = "3000", "Counting is CPU-bound: less. Many small counters: up to 15000.";
+
+    /// Fields up to which a hash is kept packed.
+    hash_max_listpack_entries "hash-max-listpack-entries" | "hash-max-ziplist-entries": live (memory 0, LONG as u64) = "512", "";
+
+    /// Bytes of a field or value up to which a hash is kept packed.
+    hash_max_listpack_value "hash-max-listpack-value" | "hash-max-ziplist-value": live (memory 0, LONG as u64) = "64", "";
+
+    /// Elements (or, below 0, size classes) of a packed part of a list.
+    list_max_listpack_size "list-max-listpack-size" | "list-max-ziplist-size": live (integer i32::MIN as i64, I32, "") = "-2", "";
+
+    /// Parts at the ends of a list that are not compressed. Accepted; lists are never compressed.
+    list_compress_depth "list-compress-depth": live (integer 0, I32, "") = "0", "";
+
+    /// Members up to which a set of integers is kept packed.
+    set_max_intset_entries "set-max-intset-entries": live (memory 0, LONG as u64) = "512", "";
+
+    /// Members up to which a set is kept packed.
+    set_max_listpack_entries "set-max-listpack-entries": live (memory 0, LONG as u64) = "128", "";
+
+    /// Bytes of a member up to which a set is kept packed.
+    set_max_listpack_value "set-max-listpack-value": live (memory 0, LONG as u64) = "64", "";
+
+    /// Members up to which a sorted set is kept packed.
+    zset_max_listpack_entries "zset-max-listpack-entries" | "zset-max-ziplist-entries": live (memory 0, LONG as u64) = "128", "";
+
+    /// Bytes of a member up to which a sorted set is kept packed.
+    zset_max_listpack_value "zset-max-listpack-value" | "zset-max-ziplist-value": live (memory 0, LONG as u64) = "64", "";
+
+    /// Classes of keyspace events to publish. Accepted; no events are published yet.
+    notify_keyspace_events "notify-keyspace-events": live (special keyspace_events, "letters of `Ag$lshzxeKEtmdn`") = "", "";
+
+    // There for Redis's clients and test suites, which read or set them; they change nothing here.
+
+    /// Databases that SELECT reaches; always 16.
+    databases "databases": fixed (integer 16, 16, "") = "16", "";
+
+    /// Snapshots to disk. Torc keeps none: only the empty text is taken.
+    save "save": live (special snapshots, "empty") = "", "";
+
+    /// Log of writes on disk. Torc keeps none.
+    appendonly "appendonly": live (choice Off) = "no", "";
+
+    /// When a log of writes would be synced.
+    appendfsync "appendfsync": live (choice AppendFsync) = "everysec", "";
+
+    /// Evicted values are always freed in the background where they are big.
+    lazyfree_lazy_eviction "lazyfree-lazy-eviction": live (boolean) = "no", "";
+
+    /// Expired values are always freed in the background where they are big.
+    lazyfree_lazy_expire "lazyfree-lazy-expire": live (boolean) = "no", "";
+
+    /// Overwritten values are always freed in the background where they are big.
+    lazyfree_lazy_server_del "lazyfree-lazy-server-del": live (boolean) = "no", "";
+
+    /// DEL always frees big values in the background.
+    lazyfree_lazy_user_del "lazyfree-lazy-user-del": live (boolean) = "no", "";
+
+    /// FLUSHALL always frees in the background.
+    lazyfree_lazy_user_flush "lazyfree-lazy-user-flush": live (boolean) = "no", "";
+
+    /// The index always grows and shrinks step by step.
+    activerehashing "activerehashing": live (boolean) = "yes", "";
+
+    /// `hz` does not follow the number of clients.
+    dynamic_hz "dynamic-hz": live (boolean) = "yes", "";
+
+    /// Memory is not moved to fill gaps.
+    activedefrag "activedefrag": live (choice Off) = "no", "";
+
+    /// Redis's name for threads; see `workers`.
+    io_threads "io-threads": fixed (integer 1, 128, "") = "1", "";
+
+    /// Torc runs in the foreground.
+    daemonize "daemonize": fixed (choice Off) = "no", "";
+
+    /// Whether this port speaks Redis Cluster's protocol.
+    cluster_enabled "cluster-enabled": fixed (choice Off) = "no", "";
+
+    /// Milliseconds after which a script could be killed; there are no scripts yet.
+    busy_reply_threshold "busy-reply-threshold" | "lua-time-limit": live (integer 0, LONG, "milliseconds") = "5000", "";
+
+    /// Keys that client-side caching would track.
+    tracking_table_max_keys "tracking-table-max-keys": live (memory 0, LONG as u64) = "1000000", "";
+
+    /// Bytes of a node of a stream.
+    stream_node_max_bytes "stream-node-max-bytes": live (memory 0, LONG as u64) = "4096", "";
+
+    /// Entries of a node of a stream.
+    stream_node_max_entries "stream-node-max-entries": live (integer 0, LONG, "") = "100", "";
+
+    /// Checks of dumped values at RESTORE; they are always checked in full.
+    sanitize_dump_payload "sanitize-dump-payload": live (choice Sanitize) = "no", "";
+}
+
+/// Who may run DEBUG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DebugAccess {
+    /// Nobody.
+    No,
+    /// Everybody.
+    Yes,
+    /// Clients on this machine.
+    Local,
+}
+
+impl Choice for DebugAccess {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("no", DebugAccess::No), ("yes", DebugAccess::Yes), ("local", DebugAccess::Local)];
+}
+
+/// See `appendfsync`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "accepted and ignored")]
+pub enum AppendFsync {
+    EverySec,
+    Always,
+    No,
+}
+
+impl Choice for AppendFsync {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("everysec", AppendFsync::EverySec),
+        ("always", AppendFsync::Always),
+        ("no", AppendFsync::No),
+    ];
+}
+
+/// See `sanitize-dump-payload`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "accepted and ignored")]
+pub enum Sanitize {
+    No,
+    Yes,
+    Clients,
+}
+
+impl Choice for Sanitize {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("no", Sanitize::No), ("yes", Sanitize::Yes), ("clients", Sanitize::Clients)];
+}

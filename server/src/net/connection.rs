@@ -1,0 +1,195 @@
+//! One connection: the client, its socket, and what waits on either side.
+//!
+//! A connection with no unfinished request and no unsent reply owns no buffer: bytes are read into the worker's buffer, run there, and
+//! answered from the worker's output.
+
+use super::stream::Stream;
+use crate::admin::Instance;
+use crate::base::clock::UnixMs;
+use crate::base::limits::{OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES};
+use crate::node::{self, Client, Park, Progress, Waiting, WorkerState};
+use std::io;
+
+/// A connection that a worker serves.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub client: Client,
+    pub stream: Stream,
+    /// Received and not yet run: the beginning of a request, or whole requests where `stalled`.
+    pub input: Vec<u8>,
+    /// Whether `input` may hold whole requests, so that it must be run before anything more is read.
+    pub stalled: bool,
+    /// Whether the socket may have more to read. Edges are reported once, so this remembers.
+    pub readable: bool,
+    /// Whether the client has closed its side, or the network has: `readable` then stays true until the end was read.
+    pub ended: bool,
+    /// Whether it stands in the worker's list of connections that go on without an event.
+    pub queued: bool,
+    /// Whether it stands in the worker's list of monitoring connections.
+    pub monitors: bool,
+    /// Close once the output has gone out.
+    pub closing: bool,
+    /// Why it runs nothing now.
+    pub parked: Option<Park>,
+    /// When the output first stood over the soft limit without a break.
+    pub over_soft_limit_since: Option<UnixMs>,
+    output: Vec<u8>,
+    /// Bytes of `output` that have gone out.
+    sent: usize,
+}
+
+impl Connection {
+    /// A connection that has done nothing yet.
+    pub fn new(client: Client, stream: Stream) -> Self {
+        Connection {
+            client,
+            stream,
+            input: Vec::new(),
+            stalled: false,
+            readable: false,
+            ended: false,
+            queued: false,
+            monitors: false,
+            closing: false,
+            parked: None,
+            over_soft_limit_since: None,
+            output: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    /// Bytes of output that wait to be sent.
+    pub fn output_bytes(&self) -> usize {
+        self.output.len() - self.sent
+    }
+
+    /// Whether its commands are left alone until it takes its replies.
+    pub fn is_clogged(&self) -> bool {
+        self.output_bytes() > OUTPUT_BACKLOG_BYTES
+    }
+
+    /// Whether there is something to do for it without a further event.
+    pub fn can_go_on(&self) -> bool {
+        let has_work = self.stalled || self.readable;
+        has_work && self.parked.is_none() && !self.closing && !self.is_clogged()
+    }
+
+    /// Runs what is at the beginning of `input`. Replies are appended to those that wait, or else to `shared`.
+    pub fn run(
+        &mut self,
+        input: &mut [u8],
+        shared: &mut Vec<u8>,
+        state: &mut WorkerState,
+        instance: &Instance,
+    ) -> Progress {
+        let out = if self.output.is_empty() { shared } else { &mut self.output };
+        node::run(&mut self.client, input, out, state, instance)
+    }
+
+    /// Runs what was received before.
+    pub fn run_kept(
+        &mut self,
+        shared: &mut Vec<u8>,
+        state: &mut WorkerState,
+        instance: &Instance,
+    ) -> Progress {
+        let mut input = std::mem::take(&mut self.input);
+        let progress = self.run(&mut input, shared, state, instance);
+        if progress.consumed < input.len() {
+            input.drain(..progress.consumed);
+            self.input = input;
+        }
+        progress
+    }
+
+    /// Sends what waits, or else what `shared` holds; what the socket does not take waits here, and `shared` is left empty. Returns the bytes
+    /// sent.
+    pub fn send(&mut self, shared: &mut Vec<u8>) -> io::Result<usize> {
+        let own = !self.output.is_empty();
+        let bytes = if own { &self.output[self.sent..] } else { shared.as_slice() };
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let total = bytes.len();
+        let written = match self.stream.write(bytes) {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                shared.clear();
+                return Err(error);
+            }
+        };
+        if own {
+            self.sent += written;
+            if written == total {
+                self.output = Vec::new();
+                self.sent = 0;
+            } else if self.sent > self.output.len() / 2 {
+                self.output.drain(..self.sent);
+                self.sent = 0;
+            }
+        } else if written == total {
+            shared.clear();
+        } else if total > OUTPUT_BACKLOG_BYTES {
+            // Too much to copy: the worker gets a new buffer instead.
+            self.output = std::mem::take(shared);
+            self.sent = written;
+        } else {
+            self.output = shared[written..].to_vec();
+            shared.clear();
+        }
+        Ok(written)
+    }
+
+    /// Keeps what `shared` holds, to be sent later.
+    pub fn hold_back(&mut self, shared: &mut Vec<u8>) {
+        if self.output.is_empty() {
+            self.output = shared.as_slice().to_vec();
+        }
+        shared.clear();
+    }
+
+    /// Drops what waits to be sent.
+    pub fn drop_output(&mut self, shared: &mut Vec<u8>) {
+        self.output = Vec::new();
+        self.sent = 0;
+        shared.clear();
+    }
+
+    /// Appends to what waits to be sent.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.output.extend_from_slice(bytes);
+    }
+
+    /// Keeps `rest` as what was received and has not run.
+    pub fn keep_input(&mut self, rest: &[u8]) {
+        if rest.is_empty() {
+            // Gives the memory back, too.
+            self.input = Vec::new();
+        } else {
+            self.input.clear();
+            self.input.extend_from_slice(rest);
+        }
+    }
+
+    /// Makes room for a large request as it comes in: never for more than has already come, so that a length that is only declared costs
+    /// nothing.
+    pub fn make_room(&mut self, missing: usize) {
+        if self.input.len() > READ_BUFFER_BYTES && self.input.capacity() == self.input.len() {
+            self.input.reserve_exact(missing.min(self.input.len()));
+        }
+    }
+
+    /// Lets others see how the connection stands.
+    pub fn publish(&self, now: UnixMs) {
+        self.client.publish(
+            now,
+            Waiting {
+                input_bytes: self.input.len(),
+                output_bytes: self.output_bytes(),
+                blocked: matches!(self.parked, Some(Park::Pause(_))),
+                closing: self.closing,
+            },
+        );
+    }
+}

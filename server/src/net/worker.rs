@@ -1,0 +1,585 @@
+//! A worker: one thread, one poll, many connections, and its part of the store.
+//!
+//! A turn of a connection is at most one read, the batches that it brought, and one write. Connections that have more to do take turns with
+//! all others. Whatever waits (a sleep, a pause, a client that does not take its replies) is a state of the connection; the thread
+//! waits in its poll alone.
+
+use super::connection::Connection;
+use super::slots::Slots;
+use super::stream::Stream;
+use crate::admin::Instance;
+use crate::admin::clients::ClientInfo;
+use crate::admin::mailbox::Message;
+use crate::base::clock::UnixMs;
+use crate::base::limits::{
+    MONITOR_BACKLOG_BYTES, READ_BUFFER_BYTES, SHARED_BUFFER_BYTES_KEPT, STOP_FLUSH_MS,
+};
+use crate::command::Session;
+use crate::command::connection::has_password;
+use crate::node::{Client, Park, Progress, Verdict, WorkerState};
+use crate::store::Share;
+use crossbeam_channel::Receiver;
+use mio::event::Event;
+use mio::{Events, Poll, Token};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The token of the mailbox; connections have their slot plus one.
+pub(super) const WAKE: Token = Token(0);
+
+/// Events taken from the kernel at once.
+const EVENTS_MAX: usize = 1024;
+
+/// Unfinished requests up to this size are copied in front of what is read next; larger ones are appended to.
+const INPUT_COPIED_MAX: usize = READ_BUFFER_BYTES / 4;
+
+/// Longest stretch of sweeping between two polls, so that no request waits longer for it.
+const SWEEP_STRETCH: Duration = Duration::from_micros(500);
+
+/// A connection on its way from the acceptor.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub stream: Stream,
+    pub info: Arc<ClientInfo>,
+}
+
+/// What the acceptor and a worker share besides the mailbox.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub accepted: Receiver<Accepted>,
+    /// Connections that the worker has or is about to get.
+    pub load: Arc<AtomicUsize>,
+    pub mail: Receiver<Message>,
+}
+
+/// One worker.
+pub(super) struct Worker {
+    instance: Arc<Instance>,
+    state: WorkerState,
+    poll: Poll,
+    desk: Desk,
+    slots: Slots,
+    /// Connections that go on without an event, each at most once.
+    queue: VecDeque<usize>,
+    /// Ends of sleeps.
+    sleeps: BinaryHeap<Reverse<(UnixMs, usize, u64)>>,
+    /// Connections that a pause holds, and when it ends at the earliest.
+    held: Vec<(usize, u64)>,
+    held_until: UnixMs,
+    /// Connections that monitor, and some that no longer do.
+    monitors: Vec<(usize, u64)>,
+    buffer: Box<[u8]>,
+    output: Vec<u8>,
+    now: UnixMs,
+    next_tick: UnixMs,
+    /// Where the walk over all connections stands.
+    checked: usize,
+    /// What is left of this tick's time for sweeping; zero when nothing is due.
+    sweep_left: Duration,
+}
+
+/// Why a connection ends, for the log.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// The client closed it, or the network did.
+    Gone,
+    /// All is said (QUIT, a protocol error).
+    Done,
+    /// CLIENT KILL or an attack.
+    Killed,
+    /// `timeout`.
+    Idle,
+    /// A limit on its buffers.
+    Limit,
+    /// The process stops.
+    Stop,
+}
+
+impl Worker {
+    /// Worker `index` of `instance`.
+    pub fn new(instance: Arc<Instance>, index: usize, poll: Poll, desk: Desk) -> Self {
+        let mut state = WorkerState::new(&instance, index);
+        let now = state.tick(&instance);
+        Worker {
+            instance,
+            state,
+            poll,
+            desk,
+            slots: Slots::default(),
+            queue: VecDeque::new(),
+            sleeps: BinaryHeap::new(),
+            held: Vec::new(),
+            held_until: UnixMs::MAX,
+            monitors: Vec::new(),
+            buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            output: Vec::with_capacity(READ_BUFFER_BYTES),
+            now,
+            next_tick: now,
+            checked: 0,
+            sweep_left: Duration::ZERO,
+        }
+    }
+
+    /// Serves until the process is asked to stop.
+    ///
+    /// # Errors
+    /// The poll fails, which means that the process is broken.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        while !self.instance.is_shutdown_requested() {
+            let timeout = self.timeout();
+            self.poll(&mut events, timeout)?;
+            self.now = self.instance.clock.unix_ms();
+            let mut woken = false;
+            for event in &events {
+                match event.token() {
+                    WAKE => woken = true,
+                    Token(token) => self.on_event(token - 1, event),
+                }
+            }
+            self.take_turns();
+            if woken {
+                self.read_mail();
+            }
+            self.fire_timers();
+            if self.now >= self.next_tick {
+                self.tick();
+            }
+            if !self.sweep_left.is_zero() {
+                self.sweep();
+            }
+        }
+        self.stop(&mut events)
+    }
+
+    fn poll(&mut self, events: &mut Events, timeout: Duration) -> io::Result<()> {
+        match self.poll.poll(events, Some(timeout)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// How long nothing but an event can bring work.
+    fn timeout(&self) -> Duration {
+        if !self.queue.is_empty() || !self.sweep_left.is_zero() {
+            return Duration::ZERO;
+        }
+        let mut wake = self.next_tick;
+        if let Some(Reverse((time, ..))) = self.sleeps.peek() {
+            wake = wake.min(*time);
+        }
+        if !self.held.is_empty() {
+            wake = wake.min(self.held_until);
+        }
+        Duration::from_millis(wake.saturating_sub(self.now))
+    }
+
+    fn on_event(&mut self, slot: usize, event: &Event) {
+        // Events of a connection that ended earlier in this turn find nobody: its slot is given away only afterwards.
+        let Some(connection) = self.slots.get(slot) else { return };
+        let ended = event.is_read_closed() || event.is_error();
+        // The end of the stream has to be read, even where the last read took all that was there.
+        connection.ended |= ended;
+        connection.readable |= event.is_readable() || ended;
+        // A held client that goes takes with it what it had sent, as in Redis; and where nobody is left to read what waits to be sent,
+        // there is nothing to wait for.
+        let held = matches!(connection.parked, Some(Park::Pause(_)));
+        let deaf = event.is_write_closed() && (connection.closing || connection.is_clogged());
+        if ended && held || deaf {
+            return self.close(slot, End::Gone);
+        }
+        if connection.can_go_on() || (event.is_writable() && connection.output_bytes() > 0) {
+            self.turn(slot);
+        }
+    }
+
+    /// Lets every queued connection go on once.
+    fn take_turns(&mut self) {
+        for _ in 0..self.queue.len() {
+            let Some(slot) = self.queue.pop_front() else { break };
+            if let Some(connection) = self.slots.get(slot) {
+                connection.queued = false;
+                self.turn(slot);
+            }
+        }
+    }
+
+    /// One turn: send what waits; then run what is there, or else read and run; then send.
+    fn turn(&mut self, slot: usize) {
+        if let Err(end) = self.try_turn(slot) {
+            return self.close(slot, end);
+        }
+        let Some(connection) = self.slots.get(slot) else { return };
+        if connection.can_go_on() && !connection.queued {
+            connection.queued = true;
+            self.queue.push_back(slot);
+        }
+    }
+
+    fn try_turn(&mut self, slot: usize) -> Result<(), End> {
+        let Worker { slots, state, instance, buffer, output, .. } = self;
+        let Some(connection) = slots.get(slot) else { return Ok(()) };
+        if connection.output_bytes() > 0 && !matches!(connection.parked, Some(Park::Sleep(_))) {
+            send(connection, output, instance, state.index)?;
+        }
+        if !connection.can_go_on() {
+            connection.publish(connection.client.session.info.last_ms());
+            let done = connection.closing && connection.output_bytes() == 0;
+            return if done { Err(End::Done) } else { Ok(()) };
+        }
+        let progress = if connection.stalled {
+            connection.run_kept(output, state, instance)
+        } else {
+            match read_and_run(connection, buffer, output, state, instance)? {
+                Some(progress) => progress,
+                None => return Ok(()),
+            }
+        };
+        self.obey(slot, progress)
+    }
+
+    /// Does what the pipeline said is to happen next.
+    fn obey(&mut self, slot: usize, progress: Progress) -> Result<(), End> {
+        let Worker { slots, instance, output, .. } = self;
+        let Some(connection) = slots.get(slot) else { return Ok(()) };
+        connection.stalled = false;
+        match progress.verdict {
+            Verdict::Drained(missing) => {
+                let bytes = connection.input.len() as u64;
+                if bytes > instance.settings.client_query_buffer_limit() {
+                    instance.stats.query_limit_closed();
+                    return Err(End::Limit);
+                }
+                connection.make_room(missing);
+            }
+            Verdict::More => connection.stalled = !connection.input.is_empty(),
+            Verdict::Parked(park) => {
+                connection.stalled = !connection.input.is_empty();
+                connection.parked = Some(park);
+                let id = connection.client.session.id;
+                match park {
+                    Park::Sleep(until) => {
+                        connection.hold_back(output);
+                        self.sleeps.push(Reverse((until, slot, id)));
+                    }
+                    Park::Pause(until) => {
+                        instance.clients.count_blocked(true);
+                        self.held.push((slot, id));
+                        self.held_until = self.held_until.min(until);
+                    }
+                }
+            }
+            Verdict::Close => {
+                connection.closing = true;
+                connection.keep_input(&[]);
+            }
+            Verdict::Abort => {
+                connection.drop_output(output);
+                return Err(End::Killed);
+            }
+        }
+        self.finish_turn(slot)
+    }
+
+    /// Sends, lets others see how the connection stands, and keeps the shared buffer small.
+    fn finish_turn(&mut self, slot: usize) -> Result<(), End> {
+        let Worker { slots, instance, output, state, .. } = self;
+        let Some(connection) = slots.get(slot) else { return Ok(()) };
+        if !matches!(connection.parked, Some(Park::Sleep(_))) {
+            send(connection, output, instance, state.index)?;
+        }
+        if output.capacity() > SHARED_BUFFER_BYTES_KEPT || output.capacity() == 0 {
+            *output = Vec::with_capacity(READ_BUFFER_BYTES);
+        }
+        if connection.client.session.is_monitoring() && !connection.monitors {
+            connection.monitors = true;
+            self.monitors.push((slot, connection.client.session.id));
+        }
+        connection.publish(self.now);
+        let done = connection.closing && connection.output_bytes() == 0;
+        if done { Err(End::Done) } else { Ok(()) }
+    }
+
+    fn read_mail(&mut self) {
+        if let Some(mailbox) = self.instance.clients.mailboxes.workers().get(self.state.index) {
+            mailbox.rearm();
+            if mailbox.take_feed_lost() {
+                self.cut_monitors();
+            }
+        }
+        // Only what is there now: later messages wake the worker again.
+        for _ in 0..self.desk.accepted.len() {
+            if let Ok(accepted) = self.desk.accepted.try_recv() {
+                self.welcome(accepted);
+            }
+        }
+        let mut fed = false;
+        for _ in 0..self.desk.mail.len() {
+            match self.desk.mail.try_recv() {
+                Ok(Message::Kill { slot, id }) => {
+                    if self.slots.get_if(slot, id).is_some() {
+                        self.close(slot, End::Killed);
+                    }
+                }
+                Ok(Message::Resume) => self.resume_held(),
+                Ok(Message::Monitor { lines, except }) => {
+                    self.feed(&lines, except);
+                    fed = true;
+                }
+                Err(_) => break,
+            }
+        }
+        if fed {
+            for (slot, id) in self.monitors.clone() {
+                if self.slots.get_if(slot, id).is_some() {
+                    self.turn(slot);
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, accepted: Accepted) {
+        let Accepted { mut stream, info } = accepted;
+        let slot = self.slots.next();
+        if info.is_killed() || stream.register(self.poll.registry(), Token(slot + 1)).is_err() {
+            self.instance.clients.unregister(info.id);
+            // Relaxed: a hint for placing connections.
+            self.desk.load.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        info.set_slot(slot);
+        let session = Session::new(info, !has_password(&self.instance));
+        self.slots.insert(Connection::new(Client::new(session), stream));
+    }
+
+    /// Appends lines to the output of every monitoring client but `except`.
+    fn feed(&mut self, lines: &[u8], except: u64) {
+        let slots = &mut self.slots;
+        self.monitors.retain(|&(slot, id)| {
+            let Some(connection) = slots.get_if(slot, id) else { return false };
+            connection.monitors = connection.client.session.is_monitoring();
+            if connection.monitors && id != except {
+                connection.append(lines);
+            }
+            connection.monitors
+        });
+    }
+
+    fn cut_monitors(&mut self) {
+        for (slot, id) in std::mem::take(&mut self.monitors) {
+            if self.slots.get_if(slot, id).is_some() {
+                self.close(slot, End::Limit);
+            }
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        while let Some(&Reverse((time, slot, id))) = self.sleeps.peek()
+            && time <= self.now
+        {
+            self.sleeps.pop();
+            if let Some(connection) = self.slots.get_if(slot, id) {
+                connection.parked = None;
+                self.turn(slot);
+            }
+        }
+        if !self.held.is_empty() && self.now >= self.held_until {
+            self.resume_held();
+        }
+    }
+
+    /// Lets everyone go on whom a pause held. Whom it still holds will be held again.
+    fn resume_held(&mut self) {
+        self.held_until = UnixMs::MAX;
+        for (slot, id) in std::mem::take(&mut self.held) {
+            if let Some(connection) = self.slots.get_if(slot, id)
+                && matches!(connection.parked, Some(Park::Pause(_)))
+            {
+                connection.parked = None;
+                self.instance.clients.count_blocked(false);
+                self.turn(slot);
+            }
+        }
+    }
+
+    /// What is done `hz` times a second.
+    fn tick(&mut self) {
+        self.now = self.state.tick(&self.instance);
+        let settings = &self.instance.settings;
+        let hz = settings.hz().clamp(1, 500) as u64;
+        let interval_ms = 1_000 / hz;
+        self.next_tick = self.now + interval_ms;
+        if self.state.index == 0 {
+            self.instance.sample(self.now);
+        }
+        if !self.held.is_empty() && self.instance.clients.paused(self.now).is_none() {
+            self.resume_held();
+        }
+        // The whole walk takes a second.
+        let share = self.slots.len() / hz as usize + 1;
+        for _ in 0..share.min(self.slots.len()) {
+            self.checked = (self.checked + 1) % self.slots.len();
+            if let Some(end) = self.check(self.checked) {
+                self.close(self.checked, end);
+            }
+        }
+        let share = self.share();
+        self.instance.store.tidy(&mut self.state.local, share);
+        if self.instance.is_active_expire() {
+            // Redis's figures: 25 % of the time, and 2 % more for each further degree of effort.
+            let percent = 23 + 2 * self.instance.settings.active_expire_effort().clamp(1, 10) as u64;
+            self.sweep_left = Duration::from_millis(interval_ms) * percent as u32 / 100;
+        }
+    }
+
+    fn share(&self) -> Share {
+        let workers = self.instance.clients.mailboxes.workers().len().max(1);
+        Share { index: self.state.index, of: workers }
+    }
+
+    /// Whether the connection in `slot` has to go.
+    fn check(&mut self, slot: usize) -> Option<End> {
+        let now = self.now;
+        let settings = &self.instance.settings;
+        let connection = self.slots.get(slot)?;
+        let session = &connection.client.session;
+        if session.info.is_killed() {
+            return Some(End::Killed);
+        }
+        let idle_seconds = now.saturating_sub(session.info.last_ms()) / 1_000;
+        let timeout = settings.timeout() as u64;
+        let waits = connection.parked.is_some() || session.is_monitoring();
+        if timeout != 0 && idle_seconds > timeout && !waits {
+            return Some(End::Idle);
+        }
+        let limit = settings.output_limit_normal();
+        if limit.soft_bytes == 0 || (connection.output_bytes() as u64) < limit.soft_bytes {
+            connection.over_soft_limit_since = None;
+            return None;
+        }
+        let since = *connection.over_soft_limit_since.get_or_insert(now);
+        if now.saturating_sub(since) / 1_000 <= limit.soft_seconds {
+            return None;
+        }
+        self.instance.stats.output_limit_closed();
+        Some(End::Limit)
+    }
+
+    /// Sweeps expired keys for a moment.
+    fn sweep(&mut self) {
+        let share = self.share();
+        let Worker { instance, state, sweep_left, now, .. } = self;
+        let clock = &instance.clock;
+        let start = clock.monotonic();
+        let budget = SWEEP_STRETCH.min(*sweep_left);
+        let guard = state.local.pin();
+        let more = instance.store.sweep(&mut state.local, &guard, *now, share, || {
+            clock.monotonic().saturating_sub(start) < budget
+        });
+        drop(guard);
+        let spent = clock.monotonic().saturating_sub(start);
+        *sweep_left = if more { sweep_left.saturating_sub(spent) } else { Duration::ZERO };
+    }
+
+    fn close(&mut self, slot: usize, end: End) {
+        let Some(mut connection) = self.slots.remove(slot) else { return };
+        let clients = &self.instance.clients;
+        if matches!(connection.parked, Some(Park::Pause(_))) {
+            clients.count_blocked(false);
+        }
+        let session = &mut connection.client.session;
+        session.stop_monitoring(clients);
+        clients.unregister(session.id);
+        // Relaxed: a hint for placing connections.
+        self.desk.load.fetch_sub(1, Ordering::Relaxed);
+        self.output.clear();
+        tracing::debug!(client = session.id, address = %session.info.endpoint.address, ?end, "disconnected");
+    }
+
+    /// Sends what waits, for a moment at most, and closes everything.
+    fn stop(mut self, events: &mut Events) -> io::Result<()> {
+        let deadline = self.instance.clock.unix_ms() + STOP_FLUSH_MS;
+        loop {
+            let waiting = self.slots.select(|connection| connection.output_bytes() > 0);
+            for &slot in &waiting {
+                let Some(connection) = self.slots.get(slot) else { continue };
+                let sent =
+                    send(connection, &mut self.output, &self.instance, self.state.index);
+                if sent.is_err() || connection.output_bytes() == 0 {
+                    self.close(slot, End::Stop);
+                }
+            }
+            let left_ms = deadline.saturating_sub(self.instance.clock.unix_ms());
+            if waiting.is_empty() || left_ms == 0 {
+                break;
+            }
+            self.poll(events, Duration::from_millis(left_ms.min(50)))?;
+        }
+        for slot in 0..self.slots.len() {
+            self.close(slot, End::Stop);
+        }
+        Ok(())
+    }
+}
+
+/// Reads once and runs what came. `None`: nothing came.
+fn read_and_run(
+    connection: &mut Connection,
+    buffer: &mut [u8],
+    output: &mut Vec<u8>,
+    state: &mut WorkerState,
+    instance: &Instance,
+) -> Result<Option<Progress>, End> {
+    let kept = connection.input.len();
+    let copied = kept <= INPUT_COPIED_MAX;
+    let offset = if copied { kept } else { 0 };
+    let read = match connection.stream.read(&mut buffer[offset..]) {
+        Ok(0) => return Err(End::Gone),
+        Ok(read) => read,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            connection.readable = false;
+            return Ok(None);
+        }
+        Err(_) => return Err(End::Gone),
+    };
+    instance.stats.worker(state.index).net_in(read as u64);
+    // Less than there was room for is all that there was; what comes later is reported as a new edge.
+    connection.readable = offset + read == buffer.len() || connection.ended;
+    if !copied {
+        connection.input.extend_from_slice(&buffer[..read]);
+        return Ok(Some(connection.run_kept(output, state, instance)));
+    }
+    buffer[..offset].copy_from_slice(&connection.input);
+    let input = &mut buffer[..offset + read];
+    let progress = connection.run(input, output, state, instance);
+    connection.keep_input(&input[progress.consumed..]);
+    Ok(Some(progress))
+}
+
+/// Sends what a connection has to say, and enforces what it may leave unread.
+fn send(
+    connection: &mut Connection,
+    output: &mut Vec<u8>,
+    instance: &Instance,
+    worker: usize,
+) -> Result<(), End> {
+    let sent = connection.send(output).map_err(|_| End::Gone)?;
+    if sent > 0 {
+        instance.stats.worker(worker).net_out(sent as u64);
+    }
+    let waiting = connection.output_bytes();
+    if waiting == 0 {
+        return Ok(());
+    }
+    let hard = instance.settings.output_limit_normal().hard_bytes;
+    let monitors = connection.client.session.is_monitoring();
+    if (hard != 0 && waiting as u64 >= hard) || (monitors && waiting > MONITOR_BACKLOG_BYTES) {
+        instance.stats.output_limit_closed();
+        return Err(End::Limit);
+    }
+    Ok(())
+}

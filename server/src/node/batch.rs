@@ -1,0 +1,315 @@
+//! Running a batch: what is checked before each command, the command itself, and what is noted about it.
+//!
+//! The order of the checks is Redis's, because the first that fails decides the reply: unknown or wrong arity, not authenticated, out of memory,
+//! a monitoring client's key access, a pause.
+
+use super::client::Client;
+use super::feed;
+use super::pipeline::{Park, Verdict, WorkerState};
+use super::timing::Timing;
+use crate::admin::Instance;
+use crate::admin::clients::PauseMode;
+use crate::base::clock::UnixMs;
+use crate::base::limits::REPLY_BYTES_GATHERED;
+use crate::command::connection::has_password;
+use crate::command::{self, Ctx, Flow, Mute, Session};
+use crate::store::{Guard, KeyHash, KeyHint, Local};
+use std::ops::Range;
+use torc_protocol::command::{CommandSpec, Flags};
+use torc_protocol::request::Span;
+use torc_protocol::{Args, Reply, WireError};
+
+/// One decoded request.
+#[derive(Debug)]
+pub(super) struct Planned {
+    /// Its bytes in the input.
+    bytes: Range<usize>,
+    /// Its arguments among the batch's spans.
+    spans: Range<usize>,
+    /// What it asks for, or why that cannot be.
+    spec: Result<&'static CommandSpec, WireError>,
+    /// Where its first key lives, if that was computed ahead.
+    place: Option<(usize, KeyHash)>,
+}
+
+impl Planned {
+    /// The request in these bytes of the input.
+    pub fn new(
+        bytes: Range<usize>,
+        spans: Range<usize>,
+        spec: Result<&'static CommandSpec, WireError>,
+    ) -> Self {
+        Planned { bytes, spans, spec, place: None }
+    }
+
+    fn args<'a>(&self, input: &'a [u8], spans: &'a [Span]) -> Args<'a> {
+        Args::new(input, &spans[self.spans.clone()])
+    }
+
+    fn hint(&self, args: Args<'_>) -> KeyHint {
+        match self.place {
+            Some((index, place)) => KeyHint::new(&args[index], place),
+            None => KeyHint::none(),
+        }
+    }
+}
+
+/// How far a batch came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ran {
+    /// To its end.
+    Whole,
+    /// Up to this offset of the input.
+    Until {
+        /// Where what has not run begins.
+        consumed: usize,
+        /// Why.
+        verdict: Verdict,
+    },
+}
+
+/// What became of one command.
+enum Step {
+    Done,
+    Stop(Verdict),
+    /// It has not run.
+    Held(Park),
+}
+
+/// Runs the worker's batch, whose requests lie in `input`.
+pub(super) fn execute(
+    client: &mut Client,
+    input: &[u8],
+    out: &mut Vec<u8>,
+    worker: &mut WorkerState,
+    instance: &Instance,
+    timing: &mut Timing<'_>,
+) -> Ran {
+    let WorkerState { index, local, spans, batch, feed, .. } = worker;
+    if batch.is_empty() {
+        return Ran::Whole;
+    }
+    let guard = local.pin();
+    if batch.len() > 1 {
+        prefetch(instance, &guard, client.session.db, input, spans, batch);
+    }
+    let now = timing.now();
+    let mut run =
+        Run { instance, worker: *index, session: &mut client.session, local, guard: &guard, now, timing, feed };
+    let mut ran = Ran::Whole;
+    for planned in batch.iter() {
+        let args = planned.args(input, spans);
+        let (consumed, verdict) = match run.step(planned, args, out) {
+            // The bound is checked here too: sixteen replies may be of 512 MiB each.
+            Step::Done if out.len() >= REPLY_BYTES_GATHERED => (planned.bytes.end, Verdict::More),
+            Step::Done => continue,
+            Step::Stop(verdict) => (planned.bytes.end, verdict),
+            Step::Held(park) => (planned.bytes.start, Verdict::Parked(park)),
+        };
+        ran = Ran::Until { consumed, verdict };
+        break;
+    }
+    run.timing.settle();
+    drop(guard);
+    if !feed.is_empty() {
+        instance.clients.mailboxes.feed_monitors(feed, client.session.id);
+        feed.clear();
+    }
+    ran
+}
+
+/// Hashes the batch's first keys and asks for their buckets, then for their entries.
+fn prefetch(
+    instance: &Instance,
+    guard: &Guard,
+    db: u8,
+    input: &[u8],
+    spans: &[Span],
+    batch: &mut [Planned],
+) {
+    let store = &instance.store;
+    for planned in batch.iter_mut() {
+        let Ok(spec) = planned.spec else { continue };
+        let args = planned.args(input, spans);
+        let Some(index) = spec.first_key(&args) else { continue };
+        let Some(key) = args.get(index) else { continue };
+        let place = store.place(key);
+        store.prefetch_bucket(guard, db, place);
+        planned.place = Some((index, place));
+    }
+    for planned in batch.iter() {
+        if let Some((_, place)) = planned.place {
+            store.prefetch_entry(guard, db, place);
+        }
+    }
+}
+
+/// What the commands of one batch share.
+struct Run<'r, 't> {
+    instance: &'r Instance,
+    worker: usize,
+    session: &'r mut Session,
+    local: &'r mut Local,
+    guard: &'r Guard,
+    now: UnixMs,
+    timing: &'r mut Timing<'t>,
+    feed: &'r mut Vec<u8>,
+}
+
+impl Run<'_, '_> {
+    /// One command, from its checks to its reply.
+    fn step(&mut self, planned: &Planned, args: Args<'_>, out: &mut Vec<u8>) -> Step {
+        let position = out.len();
+        let step = match &planned.spec {
+            Ok(spec) => match self.check(spec) {
+                Ok(None) => self.command(spec, args, planned.hint(args), out),
+                Ok(Some(park)) => return Step::Held(park),
+                Err(error) => {
+                    self.session.command = Some(spec.id);
+                    self.instance.stats.worker(self.worker).rejected(spec.id);
+                    self.error(&error, out);
+                    Step::Done
+                }
+            },
+            Err(_) if is_http(args) => {
+                let address = &*self.session.info.endpoint.address;
+                tracing::warn!(
+                    address,
+                    "a client speaks HTTP; this may be an attack through a browser, so it is disconnected"
+                );
+                return Step::Stop(Verdict::Abort);
+            }
+            Err(error) => {
+                self.error(error, out);
+                Step::Done
+            }
+        };
+        if self.session.mute != Mute::Off {
+            self.mute(position, out);
+        }
+        step
+    }
+
+    /// Whether `spec` may run now: yes (`None`), later, or never.
+    fn check(&mut self, spec: &CommandSpec) -> Result<Option<Park>, WireError> {
+        let flags = spec.flags;
+        if !self.session.authenticated
+            && !flags.contains(Flags::NO_AUTH)
+            && has_password(self.instance)
+        {
+            return Err(WireError::NoAuth);
+        }
+        if flags.contains(Flags::DENYOOM)
+            && !self.instance.store.make_room(self.local, self.guard, self.now)
+        {
+            return Err(WireError::OutOfMemory);
+        }
+        if self.session.is_monitoring() {
+            // Redis counts monitoring clients among its replicas, which are never paused.
+            return if flags.intersects(Flags::WRITE.union(Flags::READONLY)) {
+                Err(WireError::fixed("ERR Replica can't interact with the keyspace"))
+            } else {
+                Ok(None)
+            };
+        }
+        let Some(pause) = self.instance.clients.paused(self.now) else { return Ok(None) };
+        let held = pause.mode == PauseMode::All
+            || flags.contains(Flags::WRITE);
+        Ok(held.then_some(Park::Pause(pause.until)))
+    }
+
+    /// Runs the handler, and notes what it cost.
+    fn command(
+        &mut self,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        hint: KeyHint,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let alone = self.timing.begin(spec);
+        self.session.command = Some(spec.id);
+        let mut reply = Reply::new(out, self.session.protocol);
+        let position = reply.position();
+        let mut ctx = Ctx {
+            instance: self.instance,
+            local: self.local,
+            guard: self.guard,
+            session: self.session,
+            now: self.now,
+            worker: self.worker,
+            hint,
+        };
+        let outcome = command::handler(spec.id)(&mut ctx, args, &mut reply);
+        if let Err(error) = &outcome {
+            reply.rewind(position);
+            self.instance.stats.worker(self.worker).failed(spec.id);
+            self.error(error, out);
+        }
+        if !alone {
+            self.timing.share(spec.id);
+        } else if let Some(us) = self.timing.alone(spec) {
+            self.record_slow(args, us);
+        }
+        if self.instance.clients.is_monitored()
+            && !flags_hidden(spec.flags)
+        {
+            self.show(args, out);
+        }
+        match outcome {
+            Ok(Flow::Next) | Err(_) => Step::Done,
+            Ok(Flow::Close) => Step::Stop(Verdict::Close),
+            Ok(Flow::SleepUntil(time)) => Step::Stop(Verdict::Parked(Park::Sleep(time))),
+        }
+    }
+
+    /// Writes an error and counts it.
+    fn error(&self, error: &WireError, out: &mut Vec<u8>) {
+        let line = error.line();
+        let code = line.split(|&byte| byte == b' ').next().unwrap_or(b"ERR");
+        self.instance.stats.worker(self.worker).error(code);
+        Reply::new(out, self.session.protocol).error(error);
+    }
+
+    /// CLIENT REPLY: takes back what the command wrote where it is not wanted, and moves on to the next command's turn.
+    #[cold]
+    fn mute(&mut self, position: usize, out: &mut Vec<u8>) {
+        let (wanted, next) = match self.session.mute {
+            Mute::Off => (true, Mute::Off),
+            Mute::Next => (true, Mute::This),
+            Mute::This => (false, Mute::Off),
+            Mute::All => (false, Mute::All),
+        };
+        if !wanted {
+            out.truncate(position);
+        }
+        self.session.mute = next;
+    }
+
+    #[cold]
+    fn record_slow(&self, args: Args<'_>, us: u64) {
+        let info = &self.session.info;
+        let name = info.names().name.clone();
+        self.instance.slowlog.record(args, us, &info.endpoint.address, &name, self.now / 1_000);
+    }
+
+    /// Shows the command to monitoring clients: to this one, if it is one, at once, and to the others with the whole batch.
+    #[cold]
+    fn show(&mut self, args: Args<'_>, out: &mut Vec<u8>) {
+        let from = self.feed.len();
+        let time = self.instance.clock.unix_us();
+        feed::push_line(time, self.session.db, &self.session.info.endpoint, args, self.feed);
+        if self.session.is_monitoring() {
+            out.extend_from_slice(&self.feed[from..]);
+        }
+    }
+}
+
+/// Whether monitoring clients do not see commands of these flags.
+fn flags_hidden(flags: Flags) -> bool {
+    flags.intersects(Flags::ADMIN.union(Flags::SKIP_MONITOR))
+}
+
+/// Whether a request is the beginning or a header of an HTTP request. Browsers can be made to send those to a port of the machine they run on.
+fn is_http(args: Args<'_>) -> bool {
+    args.is(0, "POST") || args.is(0, "HOST:")
+}

@@ -1,0 +1,133 @@
+//! What commands cost: the call counters, the slow log and latency events of one batch.
+//!
+//! A clock read costs as much as a tenth of a GET, so commands that are always quick (flag FAST) share one measurement: the time of all that
+//! ran between two reads is split evenly among them. Any other command gets a measurement of its own, and so does every command while
+//! the slow log's threshold is below a millisecond.
+
+use crate::admin::Instance;
+use crate::base::clock::{Clock, UnixMs};
+use crate::base::limits::BATCH_COMMANDS_MAX;
+use torc_protocol::command::{CommandId, CommandSpec, Flags};
+
+/// Below this threshold of the slow log, in microseconds, sharing a measurement would hide what it asks for.
+const SHARED_THRESHOLD_US: i64 = 1_000;
+
+/// A worker's idea of the time: where wall time stood when the monotonic clock was last compared with it, so that a batch needs but one
+/// of the two.
+#[derive(Debug, Default)]
+pub(super) struct Timeline {
+    unix_us: u64,
+    monotonic_ns: u64,
+    /// Nanoseconds that commands took beyond whole microseconds, so that the sums stay true.
+    carry_ns: u64,
+}
+
+fn nanoseconds(clock: &Clock) -> u64 {
+    // 2^64 ns are 584 years.
+    clock.monotonic().as_nanos() as u64
+}
+
+impl Timeline {
+    /// Compares the two clocks. Steps of the wall clock are seen here.
+    pub fn anchor(&mut self, clock: &Clock) -> UnixMs {
+        self.unix_us = clock.unix_us();
+        self.monotonic_ns = nanoseconds(clock);
+        self.unix_us / 1_000
+    }
+
+    fn unix_ms(&self, monotonic_ns: u64) -> UnixMs {
+        (self.unix_us + monotonic_ns.saturating_sub(self.monotonic_ns) / 1_000) / 1_000
+    }
+}
+
+/// The measurements of the batches of one run.
+pub(super) struct Timing<'a> {
+    instance: &'a Instance,
+    worker: usize,
+    line: &'a mut Timeline,
+    last_ns: u64,
+    slowlog_us: i64,
+    sharing: [Option<CommandId>; BATCH_COMMANDS_MAX],
+    sharing_count: usize,
+}
+
+impl<'a> Timing<'a> {
+    /// Starts the clock.
+    pub fn start(instance: &'a Instance, worker: usize, line: &'a mut Timeline) -> Self {
+        Timing {
+            instance,
+            worker,
+            line,
+            last_ns: nanoseconds(&instance.clock),
+            slowlog_us: instance.settings.slowlog_log_slower_than(),
+            sharing: [None; BATCH_COMMANDS_MAX],
+            sharing_count: 0,
+        }
+    }
+
+    /// Wall time when the clock was last read: at the start, and after every batch.
+    pub fn now(&self) -> UnixMs {
+        self.line.unix_ms(self.last_ns)
+    }
+
+    /// Called before a command runs; whether it is measured on its own.
+    pub fn begin(&mut self, spec: &CommandSpec) -> bool {
+        let fast = spec.flags.contains(Flags::FAST);
+        let alone = !fast || (0..SHARED_THRESHOLD_US).contains(&self.slowlog_us);
+        if alone && self.sharing_count != 0 {
+            self.settle();
+        }
+        alone
+    }
+
+    /// Counts a command that shares its measurement with its neighbours.
+    pub fn share(&mut self, id: CommandId) {
+        if let Some(place) = self.sharing.get_mut(self.sharing_count) {
+            *place = Some(id);
+            self.sharing_count += 1;
+        }
+    }
+
+    /// Counts a command that is measured on its own. Returns its microseconds, if they belong in the slow log.
+    pub fn alone(&mut self, spec: &CommandSpec) -> Option<u64> {
+        let us = self.lap_us();
+        self.instance.stats.worker(self.worker).call(spec.id, us);
+        let fast = spec.flags.contains(Flags::FAST);
+        self.record_latency(if fast { "fast-command" } else { "command" }, us);
+        (self.slowlog_us >= 0 && us >= self.slowlog_us as u64).then_some(us)
+    }
+
+    /// Measures what shares a measurement so far.
+    pub fn settle(&mut self) {
+        let count = self.sharing_count as u64;
+        if count == 0 {
+            return;
+        }
+        let us = self.lap_us();
+        self.record_latency("fast-command", us);
+        let stats = self.instance.stats.worker(self.worker);
+        for (index, id) in self.sharing[..self.sharing_count].iter().flatten().enumerate() {
+            // The first ones take what does not divide, so that the sum is exact.
+            let extra = u64::from((index as u64) < us % count);
+            stats.call(*id, us / count + extra);
+        }
+        self.sharing_count = 0;
+    }
+
+    /// Whole microseconds since the last read; the rest is carried on.
+    fn lap_us(&mut self) -> u64 {
+        let now = nanoseconds(&self.instance.clock);
+        let elapsed = now.saturating_sub(self.last_ns) + self.line.carry_ns;
+        self.last_ns = now;
+        self.line.carry_ns = elapsed % 1_000;
+        elapsed / 1_000
+    }
+
+    #[inline]
+    fn record_latency(&self, event: &str, us: u64) {
+        // The log compares with its threshold itself; below a millisecond nothing ever counts.
+        if us >= 1_000 {
+            self.instance.latency.record(event, us / 1_000, self.now() / 1_000);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! What one thread owns of the store: its allocator, what it removed and may not free yet, and its counters.
+//!
+//! Removed entries wait in batches of 64. A sealed batch goes to the epoch collector as one deferred flag; once the flag
+//! is up nobody can read the batch any more, and the thread that removed it frees it. Frees are so local, and never
+//! run inside the collector.
+
+use super::database::Roots;
+use super::entry::{Entry, access};
+use super::evict::Policy;
+use super::hash::Hasher;
+use super::index::table::{LINE_BYTES, Memory};
+use super::slab::{Heap, block_bytes};
+use super::{Inner, background};
+use crate::base::clock::UnixMs;
+use crate::base::rng::Rng;
+use crossbeam_epoch::Guard;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Removed entries that one deferred flag covers. Crossbeam collects eight bags of 64 a time; a flag for each entry would let
+/// limbo grow faster than it is collected (642 bytes a key were measured so).
+const BATCH_ENTRIES: usize = 64;
+/// A batch is sealed early once it holds this much.
+const BATCH_BYTES: usize = 64 * 1024;
+/// Memory changes are made known to other threads in steps of this size.
+const PUBLISH_BYTES: i64 = 64 * 1024;
+
+/// Something unreachable that may still be read until the epoch has passed.
+pub(super) enum Retired {
+    Entry(u64),
+    Lines(*mut u8, usize),
+    Roots(*mut Roots),
+}
+
+/// Retired things and the flag that says when they may go.
+pub(super) struct Batch {
+    passed: Arc<AtomicBool>,
+    things: Vec<Retired>,
+    bytes: usize,
+}
+
+// SAFETY: retired things are reached by nobody else; whoever holds the batch frees them.
+unsafe impl Send for Batch {}
+
+/// Counters of one thread; see `StoreStats`.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+pub(super) struct Tally {
+    pub(super) hits: AtomicU64,
+    pub(super) misses: AtomicU64,
+    pub(super) expired: AtomicU64,
+    pub(super) evicted: AtomicU64,
+}
+
+/// Adds to a counter that only this thread writes.
+pub(super) fn add(counter: &AtomicU64, by: u64) {
+    // Relaxed load and store: one writer, read for statistics only.
+    counter.store(counter.load(Ordering::Relaxed) + by, Ordering::Relaxed);
+}
+
+/// A thread's part of the store.
+pub struct Local {
+    pub(super) inner: Arc<Inner>,
+    pub(super) thread: usize,
+    pub(super) heap: Heap,
+    pub(super) rng: Rng,
+    pub(super) sweep: super::maintain::Sweep,
+    pub(super) scratch: Vec<u8>,
+    open: Vec<Retired>,
+    open_bytes: usize,
+    sealed: VecDeque<Batch>,
+    unpublished_bytes: i64,
+    policy: Policy,
+}
+
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Local").field("thread", &self.thread).finish_non_exhaustive()
+    }
+}
+
+impl Local {
+    pub(super) fn new(inner: Arc<Inner>, thread: usize, rng: Rng) -> Self {
+        let heap = Heap::new(inner.slab.clone());
+        let policy = inner.limits.policy();
+        Local {
+            inner,
+            thread,
+            heap,
+            rng,
+            sweep: super::maintain::Sweep::default(),
+            scratch: Vec::new(),
+            open: Vec::with_capacity(BATCH_ENTRIES),
+            open_bytes: 0,
+            sealed: VecDeque::new(),
+            unpublished_bytes: 0,
+            policy,
+        }
+    }
+
+    /// Frees what may go, and pins the epoch: what is reachable now stays readable until the guard is dropped. Call once a batch of
+    /// commands; hold no other guard meanwhile, or memory only grows.
+    pub fn pin(&mut self) -> Guard {
+        self.policy = self.inner.limits.policy();
+        self.reclaim();
+        crossbeam_epoch::pin()
+    }
+
+    pub(super) fn tally(&self) -> &Tally {
+        &self.inner.tallies[self.thread]
+    }
+
+    /// Notes that `bytes` more (or fewer) are in use.
+    pub(super) fn account(&mut self, bytes: i64) {
+        self.unpublished_bytes += bytes;
+        if self.unpublished_bytes.abs() >= PUBLISH_BYTES {
+            self.publish_bytes();
+        }
+    }
+
+    pub(super) fn publish_bytes(&mut self) {
+        // Relaxed: a sum of statistics that limits are checked against.
+        self.inner.totals.used.fetch_add(self.unpublished_bytes, Ordering::Relaxed);
+        self.unpublished_bytes = 0;
+    }
+
+    /// An entry that was never published, or is unreachable now: others may be reading it.
+    pub(super) fn retire_entry(&mut self, address: u64) {
+        // SAFETY: retired by the one thread that made it unreachable; not freed before its batch has passed.
+        let entry = unsafe { Entry::at(address) };
+        let big = entry.big().map_or(0, |big| big.bytes.try_read().map_or(0, |b| b.capacity()));
+        self.retire(Retired::Entry(address), block_bytes(entry.bytes()) + big);
+    }
+
+    pub(super) fn retire_roots(&mut self, roots: *mut Roots) {
+        self.retire(Retired::Roots(roots), 0);
+        self.seal();
+    }
+
+    fn retire(&mut self, thing: Retired, bytes: usize) {
+        self.open.push(thing);
+        self.open_bytes += bytes;
+        if self.open.len() >= BATCH_ENTRIES || self.open_bytes >= BATCH_BYTES {
+            self.seal();
+        }
+    }
+
+    /// Hands the open batch to the collector.
+    fn seal(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        let passed = Arc::new(AtomicBool::new(false));
+        let things = std::mem::replace(&mut self.open, Vec::with_capacity(BATCH_ENTRIES));
+        let bytes = std::mem::take(&mut self.open_bytes);
+        // Relaxed: a statistic.
+        self.inner.totals.limbo.fetch_add(bytes as i64, Ordering::Relaxed);
+        self.sealed.push_back(Batch { passed: passed.clone(), things, bytes });
+        let guard = crossbeam_epoch::pin();
+        // Release: pairs with the Acquire in `reclaim`, after which nobody reads the batch.
+        guard.defer(move || passed.store(true, Ordering::Release));
+        guard.flush();
+    }
+
+    /// Frees the batches that nobody can read any more.
+    pub(super) fn reclaim(&mut self) {
+        while self.sealed.front().is_some_and(|batch| batch.passed.load(Ordering::Acquire)) {
+            if let Some(batch) = self.sealed.pop_front() {
+                self.free(batch);
+            }
+        }
+    }
+
+    /// Seals what is open, asks the collector to go on, and gives unused blocks back; for a periodic tick, with no guard held.
+    pub(super) fn settle(&mut self) {
+        self.heap.trim();
+        self.seal();
+        if !self.sealed.is_empty() {
+            crossbeam_epoch::pin().flush();
+            self.reclaim();
+        }
+        self.publish_bytes();
+    }
+
+    fn free(&mut self, batch: Batch) {
+        // Relaxed: a statistic.
+        self.inner.totals.limbo.fetch_sub(batch.bytes as i64, Ordering::Relaxed);
+        for thing in batch.things {
+            match thing {
+                Retired::Entry(address) => self.free_entry(address),
+                Retired::Lines(address, lines) => self.free_lines(address, lines),
+                Retired::Roots(roots) => self.inner.background.drop_roots(roots),
+            }
+        }
+    }
+
+    /// Frees an entry that nobody can reach: it was never published, or its batch has passed.
+    pub(super) fn free_entry(&mut self, address: u64) {
+        // SAFETY: as this function's description demands of its callers in this module's parents.
+        let (bytes, big) = unsafe { Entry::at(address).free(&mut self.heap) };
+        self.account(-(bytes as i64));
+        if let Some(big) = big {
+            let big = big.bytes.into_inner();
+            self.account(-(big.capacity() as i64));
+            self.inner.background.drop_bytes(big);
+        }
+    }
+
+    /// The access field of a new key.
+    pub(super) fn new_access(&self, now: UnixMs) -> u16 {
+        if self.policy.is_lfu() { access::lfu_new(now) } else { access::lru_clock(now) }
+    }
+
+    /// Marks an entry as used.
+    #[inline]
+    pub(super) fn touch(&mut self, entry: Entry<'_>, now: UnixMs) {
+        if !self.policy.is_lfu() {
+            entry.set_access(access::lru_clock(now));
+            return;
+        }
+        let (decay, factor) = self.inner.limits.lfu();
+        entry.set_access(access::lfu_touched(entry.access(), now, decay, factor, &mut self.rng));
+    }
+
+    pub(super) fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    pub(super) fn hasher(&self) -> &Hasher {
+        &self.inner.hasher
+    }
+}
+
+impl Memory for Local {
+    fn allocate_lines(&mut self, lines: usize) -> *mut u8 {
+        self.account(block_bytes(lines * LINE_BYTES) as i64);
+        self.heap.allocate(lines * LINE_BYTES)
+    }
+
+    fn free_lines(&mut self, address: *mut u8, lines: usize) {
+        self.account(-(block_bytes(lines * LINE_BYTES) as i64));
+        // SAFETY: allocated above with this size; the caller (see `Memory`) says that nobody uses it.
+        unsafe { self.heap.free(address, lines * LINE_BYTES) };
+    }
+
+    fn retire_lines(&mut self, address: *mut u8, lines: usize) {
+        self.retire(Retired::Lines(address, lines), block_bytes(lines * LINE_BYTES));
+    }
+
+    fn is_stray(&self, address: *mut u8, lines: usize) -> bool {
+        self.heap.is_stray(address, lines * LINE_BYTES)
+    }
+
+    fn hash_of(&self, pointer: u64) -> u64 {
+        // SAFETY: see `Memory::hash_of`: live, or protected by the caller's guard.
+        self.inner.hasher.hash(unsafe { Entry::at(pointer) }.key())
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.seal();
+        self.publish_bytes();
+        // Others may still read these: they go when the store itself goes.
+        let mut orphans = self.inner.orphans.lock();
+        orphans.extend(self.sealed.drain(..));
+    }
+}
+
+/// Frees every key and table of contents that no thread can reach.
+pub(super) fn free_roots(roots: *mut Roots, heap: &mut Heap) -> background::Freed {
+    // SAFETY: from Box::into_raw in `Database`, exchanged out, its epoch passed, freed once.
+    let roots = unsafe { Box::from_raw(roots) };
+    let mut freed = background::Freed::default();
+    for root in &roots.words {
+        let mut from = Some(0);
+        while let Some(position) = from {
+            from = super::index::visit_bucket(root, position, |hit| {
+                // SAFETY: exclusive, as above; each word is visited once.
+                let entry = unsafe { Entry::at(super::index::word::pointer(hit.word)) };
+                freed.add(unsafe { entry.free(heap) });
+            });
+        }
+        // Relaxed: exclusive.
+        super::index::for_each_table(root.load(Ordering::Relaxed), &mut |address, lines| {
+            freed.bytes += block_bytes(lines * LINE_BYTES);
+            // SAFETY: as above.
+            unsafe { heap.free(address, lines * LINE_BYTES) };
+        });
+    }
+    freed
+}
+
+pub(super) fn free_orphan(batch: Batch, heap: &mut Heap) {
+    for thing in batch.things {
+        // SAFETY: the last owner of the store runs this: nobody reads anything any more, and each thing is freed once.
+        unsafe {
+            match thing {
+                Retired::Entry(address) => drop(Entry::at(address).free(heap)),
+                Retired::Lines(address, lines) => heap.free(address, lines * LINE_BYTES),
+                Retired::Roots(roots) => drop(free_roots(roots, heap)),
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+"""redis-py's plain client against a node: what an application does, in both protocols. Usage: redis_py.py PORT"""
+
+import sys
+import threading
+import time
+
+import redis
+
+
+def check(actual, expected):
+    assert actual == expected, f"{actual!r} is not {expected!r}"
+
+
+def raises(kind, text, call):
+    try:
+        call()
+    except kind as error:
+        assert text in str(error), f"{error} does not say {text!r}"
+    else:
+        raise AssertionError(f"no {kind.__name__}")
+
+
+def strings(r):
+    check(r.set("k", "v"), True)
+    check(r.get("k"), b"v")
+    check(r.get("absent"), None)
+    check(r.set("k", "w", nx=True), None)
+    check(r.set("k", "w", xx=True, ex=100), True)
+    assert 98 <= r.ttl("k") <= 100
+    check(r.set("k", "x", keepttl=True, get=True), b"w")
+    check(r.getex("k", persist=True), b"x")
+    check(r.ttl("k"), -1)
+    check(r.mset({"a": 1, "b": 2.5, "c": "drei"}), True)
+    check(r.mget("a", "b", "c", "d"), [b"1", b"2.5", b"drei", None])
+    check(r.msetnx({"a": 1, "z": 2}), False)
+    check(r.incr("a", 41), 42)
+    check(r.decr("a", 2), 40)
+    check(r.incrbyfloat("b", 0.25), 2.75)
+    check(r.append("c", "!"), 5)
+    check(r.strlen("c"), 5)
+    check(r.getrange("c", 0, 2), b"dre")
+    check(r.setrange("c", 1, "XY"), 5)
+    check(r.getdel("c"), b"dXYi!")
+    check(r.set(b"\x00\xff", b"\r\n\x00"), True)
+    check(r.get(b"\x00\xff"), b"\r\n\x00")
+    check(r.set("big", b"x" * 3_000_000), True)
+    check(len(r.get("big")), 3_000_000)
+    check(r.lcs("a", "b") if hasattr(r, "lcs") else None, r.execute_command("LCS", "a", "b"))
+    raises(redis.ResponseError, "not an integer", lambda: r.incr("k"))
+    raises(redis.ResponseError, "unknown command", lambda: r.execute_command("NOPE"))
+    raises(redis.ResponseError, "wrong number of arguments", lambda: r.execute_command("GET"))
+
+
+def keys(r):
+    r.flushall()
+    for i in range(2500):
+        r.set(f"key:{i}", i)
+    found = sorted(r.scan_iter(match="key:*", count=100))
+    check(len(set(found)), 2500)
+    check(len(list(r.scan_iter(match="key:1?", count=50))), 10)
+    check(len(list(r.scan_iter(_type="string"))) >= 2500, True)
+    check(r.dbsize(), 2500)
+    check(r.exists("key:1", "key:2", "nope"), 2)
+    check(r.delete("key:1", "key:2", "nope"), 2)
+    check(r.unlink("key:3"), 1)
+    check(r.type("key:4"), b"string")
+    check(r.rename("key:4", "renamed"), True)
+    check(r.renamenx("renamed", "key:5"), False)
+    check(r.copy("renamed", "copied"), True)
+    check(r.get("copied"), b"4")
+    check(r.expire("copied", 100), True)
+    check(r.expire("copied", 50, gt=True), False)
+    check(r.persist("copied"), True)
+    check(r.pexpireat("copied", int(time.time() * 1000) + 60_000), True)
+    assert r.expiretime("copied") > time.time()
+    payload = r.dump("copied")
+    check(r.restore("restored", 0, payload) in (True, b"OK"), True)
+    check(r.get("restored"), b"4")
+    check(r.object("encoding", "restored"), b"int")
+    check(r.touch("restored", "nope"), 1)
+    assert r.randomkey() is not None
+    check(sorted(r.keys("key:10")), [b"key:10"])
+    check(r.flushdb(), True)
+    check(r.dbsize(), 0)
+
+
+def bits(r):
+    check(r.setbit("bits", 7, 1), 0)
+    check(r.getbit("bits", 7), 1)
+    check(r.bitcount("bits"), 1)
+    check(r.bitpos("bits", 1), 7)
+    check(r.bitop("NOT", "inverse", "bits"), 1)
+    check(r.get("inverse"), b"\xfe")
+    field = r.bitfield("field")
+    check(field.set("u8", 0, 255).incrby("u8", 0, 1, "SAT").get("u8", 0).execute(), [0, 255, 255])
+    check(r.pfadd("hll", *range(1000)), 1)
+    assert abs(r.pfcount("hll") - 1000) < 30
+    check(r.pfmerge("hll2", "hll"), True)
+    check(r.pfcount("hll2"), r.pfcount("hll"))
+
+
+def pipelines(r):
+    pipe = r.pipeline(transaction=False)
+    for i in range(5000):
+        pipe.set(f"p:{i}", i).incr(f"p:{i}").get(f"p:{i}")
+    replies = pipe.execute()
+    check(len(replies), 15000)
+    check(replies[-1], b"5000")
+    pipe = r.pipeline(transaction=False)
+    pipe.set("text", "abc").incr("text").get("text")
+    replies = pipe.execute(raise_on_error=False)
+    check(replies[0], True)
+    assert isinstance(replies[1], redis.ResponseError), replies
+    check(replies[2], b"abc")
+
+
+def server(r):
+    check(r.ping(), True)
+    check(r.echo("hi"), b"hi")
+    info = r.info()
+    for field in ("redis_version", "used_memory", "connected_clients", "total_commands_processed", "uptime_in_seconds"):
+        assert field in info, field
+    r.set("one", 1)
+    assert "db0" in r.info("keyspace"), r.info("keyspace")
+    check(r.config_get("maxmemory")["maxmemory"], "0")
+    check(r.config_set("maxmemory-samples", 7), True)
+    check(r.config_get("maxmemory-samples")["maxmemory-samples"], "7")
+    check(r.config_set("maxmemory-samples", 5), True)
+    check(r.client_setname("tester"), True)
+    check(r.client_getname() in ("tester", b"tester"), True)
+    assert r.client_id() > 0
+    assert any(client["name"] == "tester" for client in r.client_list())
+    assert abs(r.time()[0] - time.time()) < 5
+    assert r.memory_usage("one") > 0
+    assert r.command_count() > 80
+    assert "get" in r.command() or b"get" in r.command()
+    r.config_set("slowlog-log-slower-than", 0)
+    r.get("one")
+    assert len(r.slowlog_get()) > 0
+    r.config_set("slowlog-log-slower-than", 10000)
+    r.slowlog_reset()
+    check(r.config_resetstat(), True)
+
+
+def databases(port, protocol):
+    zero = redis.Redis(port=port, db=0, protocol=protocol)
+    three = redis.Redis(port=port, db=3, protocol=protocol)
+    zero.set("where", "zero")
+    three.set("where", "three")
+    check(zero.get("where"), b"zero")
+    check(zero.move("where", 3), False)
+    check(zero.swapdb(0, 3), True)
+    check(zero.get("where"), b"three")
+    zero.flushall()
+    check(three.dbsize(), 0)
+
+
+def pool(port, protocol):
+    shared = redis.Redis(
+        connection_pool=redis.ConnectionPool(port=port, protocol=protocol, max_connections=20, decode_responses=True)
+    )
+    failures = []
+
+    def work(name):
+        try:
+            for i in range(300):
+                shared.set(f"{name}:{i}", f"wert ü {i}")
+                check(shared.get(f"{name}:{i}"), f"wert ü {i}")
+                shared.incr("together")
+        except Exception as error:  # a thread's failure is told by the main one
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(f"t{n}",)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    check(shared.get("together"), "4800")
+    # What the pool hands out after a client was killed connects anew.
+    shared.client_kill_filter(_type="normal", skipme=True)
+    check(shared.ping(), True)
+
+
+def blocking_lock(r):
+    """SET NX PX and a compare by hand: what caches use in place of scripts."""
+    check(r.set("lock", "me", nx=True, px=60000), True)
+    check(r.set("lock", "you", nx=True, px=60000), None)
+    check(r.get("lock"), b"me")
+    check(r.delete("lock"), 1)
+    check(r.set("lock", "you", nx=True, px=60000), True)
+
+
+def main():
+    port = int(sys.argv[1])
+    for protocol in (2, 3):
+        r = redis.Redis(port=port, protocol=protocol)
+        r.flushall()
+        for part in (strings, keys, bits, pipelines, server, blocking_lock):
+            part(r)
+        databases(port, protocol)
+        pool(port, protocol)
+        decoded = redis.Redis(port=port, protocol=protocol, decode_responses=True)
+        decoded.set("ü", "ß")
+        check(decoded.get("ü"), "ß")
+        check(decoded.mget("ü", "-"), ["ß", None])
+        r.flushall()
+        print(f"redis-py {redis.__version__}, RESP{protocol}: all passed")
+
+
+main()

@@ -1,0 +1,252 @@
+//! Scripts of commands against the node under test and a real redis-server, compared byte for byte in both protocols.
+//!
+//! The scripts lie in `conformance/`, one a command group; [`torc_tests::script`] says how they are written.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use torc_protocol::command::COMMANDS;
+use torc_tests::{Connection, Server, Value, differences, script, start_node};
+
+const SCRIPTS: &[(&str, &str)] = &[
+    ("bitmap.txt", include_str!("../conformance/bitmap.txt")),
+    ("client.txt", include_str!("../conformance/client.txt")),
+    ("connection.txt", include_str!("../conformance/connection.txt")),
+    ("generic.txt", include_str!("../conformance/generic.txt")),
+    ("hyperloglog.txt", include_str!("../conformance/hyperloglog.txt")),
+    ("server.txt", include_str!("../conformance/server.txt")),
+    ("string.txt", include_str!("../conformance/string.txt")),
+    ("unsupported.txt", include_str!("../conformance/unsupported.txt")),
+];
+
+fn check(file: &str) {
+    let (_, source) = SCRIPTS.iter().find(|(name, _)| *name == file).expect("a listed script");
+    let steps = script::parse(file, source);
+    let ours = start_node!(&["--enable-debug-command", "yes"]);
+    let reference = Server::reference(&[]);
+    let outcome = script::run(file, &steps, &ours, &reference);
+    println!("{file}: {} replies compared", outcome.compared);
+    assert!(
+        outcome.failures.is_empty(),
+        "{} of {} replies differ\n\n{}\n",
+        outcome.failures.len(),
+        outcome.compared,
+        outcome.failures.join("\n")
+    );
+}
+
+#[test]
+fn bitmaps() {
+    check("bitmap.txt");
+}
+
+#[test]
+fn clients() {
+    check("client.txt");
+}
+
+#[test]
+fn connections() {
+    check("connection.txt");
+}
+
+#[test]
+fn keys() {
+    check("generic.txt");
+}
+
+#[test]
+fn hyperloglogs() {
+    check("hyperloglog.txt");
+}
+
+#[test]
+fn servers() {
+    check("server.txt");
+}
+
+#[test]
+fn strings() {
+    check("string.txt");
+}
+
+#[test]
+fn refused_commands() {
+    check("unsupported.txt");
+}
+
+#[test]
+fn every_script_is_listed() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance");
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let listed = SCRIPTS.iter().any(|(script, _)| *script == name);
+        assert!(listed || name == "differences.txt", "{name} is not run");
+    }
+}
+
+#[test]
+fn every_difference_is_shown_by_a_line() {
+    let used: BTreeSet<String> = SCRIPTS
+        .iter()
+        .flat_map(|(file, source)| script::parse(file, source))
+        .filter_map(|step| step.difference)
+        .collect();
+    let known: BTreeSet<String> = differences::all().into_iter().map(|d| d.id).collect();
+    let unknown: Vec<_> = used.difference(&known).collect();
+    assert!(unknown.is_empty(), "not in differences.txt: {unknown:?}");
+    let unused: Vec<_> = known.difference(&used).collect();
+    assert!(unused.is_empty(), "no script shows {unused:?}");
+}
+
+#[test]
+fn every_command_is_in_a_script() {
+    let covered: BTreeSet<String> = SCRIPTS
+        .iter()
+        .flat_map(|(file, source)| script::commands(&script::parse(file, source)))
+        .collect();
+    let missing: Vec<&str> = COMMANDS
+        .iter()
+        // A refused command answers the same whatever its subcommand.
+        .filter(|spec| spec.refused.is_none() || spec.parent.is_none())
+        .map(|spec| spec.full_name)
+        .filter(|name| !covered.contains(*name))
+        .collect();
+    assert!(missing.is_empty(), "no script runs {missing:?}");
+}
+
+/// Sections of INFO and the fields that client libraries, exporters and dashboards read from them.
+const INFO_FIELDS: &[(&str, &[&str])] = &[
+    (
+        "server",
+        &[
+            "redis_version",
+            "redis_mode",
+            "os",
+            "arch_bits",
+            "process_id",
+            "run_id",
+            "tcp_port",
+            "uptime_in_seconds",
+            "uptime_in_days",
+            "hz",
+            "config_file",
+            "executable",
+        ],
+    ),
+    (
+        "clients",
+        &["connected_clients", "maxclients", "blocked_clients", "client_recent_max_input_buffer"],
+    ),
+    (
+        "memory",
+        &[
+            "used_memory",
+            "used_memory_human",
+            "used_memory_rss",
+            "used_memory_peak",
+            "maxmemory",
+            "maxmemory_human",
+            "maxmemory_policy",
+            "mem_fragmentation_ratio",
+            "mem_allocator",
+            "used_memory_dataset",
+            "used_memory_overhead",
+            "total_system_memory",
+        ],
+    ),
+    ("persistence", &["loading", "rdb_bgsave_in_progress", "aof_enabled", "rdb_last_save_time"]),
+    (
+        "stats",
+        &[
+            "total_connections_received",
+            "total_commands_processed",
+            "instantaneous_ops_per_sec",
+            "total_net_input_bytes",
+            "total_net_output_bytes",
+            "rejected_connections",
+            "expired_keys",
+            "evicted_keys",
+            "keyspace_hits",
+            "keyspace_misses",
+            "total_error_replies",
+        ],
+    ),
+    ("replication", &["role", "connected_slaves", "master_replid", "master_repl_offset"]),
+    ("cpu", &["used_cpu_sys", "used_cpu_user"]),
+    ("commandstats", &["cmdstat_set"]),
+    ("errorstats", &["errorstat_ERR"]),
+    ("latencystats", &["latency_percentiles_usec_set"]),
+    ("cluster", &["cluster_enabled"]),
+    ("keyspace", &["db0"]),
+];
+
+#[test]
+fn info_has_the_fields_that_dashboards_read() {
+    for server in [Server::reference(&[]), start_node!(&[])] {
+        let mut connection = server.connect();
+        connection.run("SET key value EX 1000");
+        connection.run("NOPE");
+        for (section, fields) in INFO_FIELDS {
+            let text = connection.run(&format!("INFO {section}")).text();
+            let title = text.lines().next().unwrap_or_default().to_lowercase();
+            assert_eq!(title, format!("# {section}"));
+            assert!(text.ends_with("\r\n"), "{section}");
+            for field in *fields {
+                let found = text.lines().any(|line| line.starts_with(&format!("{field}:")));
+                assert!(found, "INFO {section} has no {field}:\n{text}");
+            }
+        }
+        let all = connection.run("INFO everything").text();
+        let keyspace = all.lines().find(|line| line.starts_with("db0:")).unwrap();
+        assert!(keyspace.starts_with("db0:keys=1,expires=1,avg_ttl="), "{keyspace}");
+    }
+}
+
+/// What COMMAND INFO says of a command, in an order that does not depend on the server.
+fn command_info(connection: &mut Connection, name: &str) -> Vec<String> {
+    let reply = connection.call(&["COMMAND", "INFO", name]).unwrap();
+    let Some(Value::Array(_, fields)) = reply.items().first() else { return Vec::new() };
+    fields
+        .iter()
+        .enumerate()
+        .map(|(index, field)| match field {
+            // The last is the subcommands, each compared under its own name.
+            Value::Array(_, _) if index == 9 => String::new(),
+            Value::Array(kind, items) => {
+                let mut items: Vec<String> = items.iter().map(|item| format!("{item:?}")).collect();
+                items.sort();
+                format!("{}{}", *kind as char, items.join(" "))
+            }
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+/// Client libraries route and check by these: arity, flags, key positions, categories.
+#[test]
+fn command_info_agrees_with_the_reference() {
+    let (ours, reference) = (start_node!(&[]), Server::reference(&[]));
+    let (mut ours, mut reference) = (ours.connect(), reference.connect());
+    let mut wrong = Vec::new();
+    for protocol in ["2", "3"] {
+        for connection in [&mut ours, &mut reference] {
+            connection.call(&["HELLO", protocol]).unwrap();
+        }
+        for spec in COMMANDS.iter().filter(|spec| spec.refused.is_none()) {
+            let expected = command_info(&mut reference, spec.full_name);
+            let known = differences::command_info().contains(&spec.full_name);
+            // Newer than the reference, or known to differ.
+            if expected.is_empty() || known {
+                continue;
+            }
+            let actual = command_info(&mut ours, spec.full_name);
+            if actual != expected {
+                wrong.push(format!(
+                    "{} (RESP{protocol}):\n  ours      {actual:?}\n  reference {expected:?}",
+                    spec.full_name
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));
+}
