@@ -124,7 +124,12 @@ fn requests(keys: u64, zipf: bool, seed: u64) -> Vec<([u8; 16], bool)> {
 }
 
 /// Time for `operations` operations on each of `threads` threads, which is what a criterion iteration stands for.
-fn run<T: Table>(table: &T, threads: usize, requests: &[Vec<([u8; 16], bool)>], operations: u64) -> Duration {
+fn run<T: Table>(
+    table: &T,
+    threads: usize,
+    requests: &[Vec<([u8; 16], bool)>],
+    operations: u64,
+) -> Duration {
     let barrier = Barrier::new(threads);
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
@@ -173,11 +178,22 @@ fn compare<T: Table>(criterion: &mut Criterion, name: &str, keys: u64, table: &T
 }
 
 fn store(criterion: &mut Criterion) {
-    let keys = std::env::var("TORC_BENCH_KEYS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let keys =
+        std::env::var("TORC_BENCH_KEYS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     // Each measurement takes a Local a thread.
-    compare(criterion, "torc", keys, &Store::new(StoreOptions { threads: 4096, ..StoreOptions::default() }));
+    compare(
+        criterion,
+        "torc",
+        keys,
+        &Store::new(StoreOptions { threads: 4096, ..StoreOptions::default() }),
+    );
     let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
-    compare(criterion, "dashmap", keys, &dashmap::DashMap::<Map, Map, _>::with_hasher(hasher.clone()));
+    compare(
+        criterion,
+        "dashmap",
+        keys,
+        &dashmap::DashMap::<Map, Map, _>::with_hasher(hasher.clone()),
+    );
     compare(criterion, "papaya", keys, &papaya::HashMap::<Map, Map, _>::with_hasher(hasher));
 }
 

@@ -1,6 +1,7 @@
 //! Scripts of commands against the node under test and a real redis-server, compared byte for byte in both protocols.
 //!
 //! The scripts lie in `conformance/`, one a command group; [`torc_tests::script`] says how they are written.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::BTreeSet;
 use std::path::Path;

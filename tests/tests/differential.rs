@@ -2,6 +2,7 @@
 //!
 //! `TORC_TEST_COMMANDS` and `TORC_TEST_SEED` set how many and which. A difference is shrunk to the fewest commands
 //! that show it and printed as lines for redis-cli; the run then goes on, so that one run tells of several.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::BTreeSet;
 use torc_tests::generator::{Generated, Generator};

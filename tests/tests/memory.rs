@@ -1,6 +1,7 @@
 //! What the node does with memory: `maxmemory`, eviction, expiry in bulk, and what a key takes.
 //!
 //! The tests run one after the other (`--test-threads=1` in tests/run): each measures a whole process.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,6 @@
 //! What misbehaving clients do to the node: each gets a clear error or a close, memory stays bounded, and another
 //! client's requests are answered all the while.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use socket2::{Domain, Socket, Type};
 use std::fmt::Write as _;

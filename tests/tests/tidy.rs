@@ -1,5 +1,6 @@
 //! Hygiene that the compiler does not hold: import directions, banned calls, where `unsafe` may stand, and documents
 //! that say what the tables say. `TORC_WRITE_README=1` writes the README's generated parts instead of checking them.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

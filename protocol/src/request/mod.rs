@@ -24,7 +24,7 @@ pub struct Span {
 impl Span {
     /// The bytes that it names in `buf`. The end is computed in `usize`, where it cannot wrap.
     #[inline]
-    fn slice<'a>(self, buf: &'a [u8]) -> &'a [u8] {
+    fn slice(self, buf: &[u8]) -> &[u8] {
         let start = self.start as usize;
         &buf[start..start + self.len as usize]
     }

@@ -9,8 +9,8 @@ use crate::base::clock::UnixMs;
 use dashmap::DashMap;
 use parking_lot::{Mutex, MutexGuard};
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use torc_protocol::command::COMMANDS;
 
 /// States of a client that CLIENT LIST shows as letters.
@@ -202,7 +202,8 @@ impl ClientInfo {
 const CLIENT_BYTES: usize = 1024;
 
 fn push_flags(flags: u16, line: &mut String) {
-    let letters = flag::LETTERS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, letter)| letter);
+    let letters =
+        flag::LETTERS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, letter)| letter);
     let start = line.len();
     line.extend(letters);
     if line.len() == start {
@@ -325,7 +326,8 @@ impl Clients {
 
     /// All clients, the oldest first.
     pub fn all(&self) -> Vec<Arc<ClientInfo>> {
-        let mut clients: Vec<_> = self.by_id.iter().map(|entry| Arc::clone(entry.value())).collect();
+        let mut clients: Vec<_> =
+            self.by_id.iter().map(|entry| Arc::clone(entry.value())).collect();
         clients.sort_unstable_by_key(|client| client.id);
         clients
     }

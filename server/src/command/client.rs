@@ -5,7 +5,9 @@
 use super::connection::{BAD_NAME, attribute, quoting};
 use super::session::Mute;
 use super::{Ctx, Flow, Outcome};
-use crate::admin::clients::{Activity, ClientInfo, ClientType, DEFAULT_USER, KillFilter, PauseMode};
+use crate::admin::clients::{
+    Activity, ClientInfo, ClientType, DEFAULT_USER, KillFilter, PauseMode,
+};
 use crate::base::clock::UnixMs;
 use torc_protocol::{Args, Reply, WireError, number};
 
@@ -18,7 +20,11 @@ pub fn id(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
 /// CLIENT GETNAME
 pub fn getname(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let names = ctx.session.info.names();
-    if names.name.is_empty() { reply.null() } else { reply.bulk(names.name.as_bytes()) }
+    if names.name.is_empty() {
+        reply.null()
+    } else {
+        reply.bulk(names.name.as_bytes())
+    }
     Ok(Flow::Next)
 }
 
@@ -69,9 +75,9 @@ pub fn list(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome
         }
     } else if args.len() > 3 && args.is(2, "ID") {
         for arg in args.from(3).iter() {
-            let id = number::parse_i64(arg)
-                .ok_or(WireError::fixed("ERR Invalid client ID"))?;
-            if let Some(client) = u64::try_from(id).ok().and_then(|id| ctx.instance.clients.get(id)) {
+            let id = number::parse_i64(arg).ok_or(WireError::fixed("ERR Invalid client ID"))?;
+            if let Some(client) = u64::try_from(id).ok().and_then(|id| ctx.instance.clients.get(id))
+            {
                 describe(ctx, &client, own, &mut text);
             }
         }

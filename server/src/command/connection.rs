@@ -150,8 +150,7 @@ fn is_authenticated(ctx: &Ctx<'_>) -> bool {
 fn authenticate(ctx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> Result<(), WireError> {
     let expected = ctx.instance.settings.requirepass();
     // Without a password the default user accepts any.
-    let matches =
-        expected.is_empty() || security::password_matches(expected.as_bytes(), password);
+    let matches = expected.is_empty() || security::password_matches(expected.as_bytes(), password);
     if user != DEFAULT_USER || !matches {
         return Err(WRONG_PASSWORD);
     }

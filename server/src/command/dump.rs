@@ -135,9 +135,8 @@ fn parse(args: Args<'_>) -> Result<Options, WireError> {
             && !matches!(options.usage, Some(Usage::IdleSeconds(_)))
         {
             index += 1;
-            let frequency = u8::try_from(integer(&args[index])?).map_err(|_| {
-                WireError::fixed("ERR Invalid FREQ value, must be >= 0 and <= 255")
-            })?;
+            let frequency = u8::try_from(integer(&args[index])?)
+                .map_err(|_| WireError::fixed("ERR Invalid FREQ value, must be >= 0 and <= 255"))?;
             options.usage = Some(Usage::Frequency(frequency));
         } else {
             return Err(WireError::Syntax);

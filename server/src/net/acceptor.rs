@@ -71,15 +71,7 @@ impl Acceptor {
         let mut signals = UnixStream::from_std(receiver);
         poll.registry().register(&mut signals, SIGNAL, Interest::READABLE)?;
         let ready = vec![false; listeners.len()];
-        Ok(Acceptor {
-            instance,
-            poll,
-            listeners,
-            ready,
-            ports,
-            signals,
-            backing_off: false,
-        })
+        Ok(Acceptor { instance, poll, listeners, ready, ports, signals, backing_off: false })
     }
 
     /// Accepts until the process is asked to stop.
@@ -149,7 +141,8 @@ impl Acceptor {
         let Incoming { mut stream, address, local_address, ip } = incoming;
         let Instance { stats, settings, clients, clock, .. } = &*self.instance;
         let full = clients.connected() as i64 >= settings.maxclients();
-        let refused = security::is_refused(ip, settings.protected_mode(), has_password(&self.instance));
+        let refused =
+            security::is_refused(ip, settings.protected_mode(), has_password(&self.instance));
         if full || refused {
             stats.connection_rejected();
             tracing::debug!(%address, full, "refused");
@@ -164,7 +157,8 @@ impl Acceptor {
         stats.connection_accepted();
         // Relaxed: an estimate is enough to spread connections.
         let load = |port: &Port| port.load.load(Ordering::Relaxed);
-        let Some((worker, port)) = self.ports.iter().enumerate().min_by_key(|(_, p)| load(p)) else {
+        let Some((worker, port)) = self.ports.iter().enumerate().min_by_key(|(_, p)| load(p))
+        else {
             return;
         };
         port.load.fetch_add(1, Ordering::Relaxed);

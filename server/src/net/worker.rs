@@ -431,7 +431,8 @@ impl Worker {
         self.instance.store.tidy(&mut self.state.local, share);
         if self.instance.is_active_expire() {
             // Redis's figures: 25 % of the time, and 2 % more for each further degree of effort.
-            let percent = 23 + 2 * self.instance.settings.active_expire_effort().clamp(1, 10) as u64;
+            let percent =
+                23 + 2 * self.instance.settings.active_expire_effort().clamp(1, 10) as u64;
             self.sweep_left = Duration::from_millis(interval_ms) * percent as u32 / 100;
         }
     }
@@ -507,8 +508,7 @@ impl Worker {
             let waiting = self.slots.select(|connection| connection.output_bytes() > 0);
             for &slot in &waiting {
                 let Some(connection) = self.slots.get(slot) else { continue };
-                let sent =
-                    send(connection, &mut self.output, &self.instance, self.state.index);
+                let sent = send(connection, &mut self.output, &self.instance, self.state.index);
                 if sent.is_err() || connection.output_bytes() == 0 {
                     self.close(slot, End::Stop);
                 }

@@ -94,8 +94,16 @@ pub(super) fn execute(
         prefetch(instance, &guard, client.session.db, input, spans, batch);
     }
     let now = timing.now();
-    let mut run =
-        Run { instance, worker: *index, session: &mut client.session, local, guard: &guard, now, timing, feed };
+    let mut run = Run {
+        instance,
+        worker: *index,
+        session: &mut client.session,
+        local,
+        guard: &guard,
+        now,
+        timing,
+        feed,
+    };
     let mut ran = Ran::Whole;
     for planned in batch.iter() {
         let args = planned.args(input, spans);
@@ -213,8 +221,7 @@ impl Run<'_, '_> {
             };
         }
         let Some(pause) = self.instance.clients.paused(self.now) else { return Ok(None) };
-        let held = pause.mode == PauseMode::All
-            || flags.contains(Flags::WRITE);
+        let held = pause.mode == PauseMode::All || flags.contains(Flags::WRITE);
         Ok(held.then_some(Park::Pause(pause.until)))
     }
 
@@ -250,9 +257,7 @@ impl Run<'_, '_> {
         } else if let Some(us) = self.timing.alone(spec) {
             self.record_slow(args, us);
         }
-        if self.instance.clients.is_monitored()
-            && !flags_hidden(spec.flags)
-        {
+        if self.instance.clients.is_monitored() && !flags_hidden(spec.flags) {
             self.show(args, out);
         }
         match outcome {

@@ -81,17 +81,13 @@ mod tests {
         );
         let unix =
             Endpoint { address: "/run/t.sock:0".into(), unix_socket: true, ..Endpoint::default() };
-        assert_eq!(
-            line(&[b"ping"], &unix),
-            "+1339518083.107412 [3 unix:/run/t.sock] \"ping\"\r\n"
-        );
+        assert_eq!(line(&[b"ping"], &unix), "+1339518083.107412 [3 unix:/run/t.sock] \"ping\"\r\n");
     }
 
     #[test]
     fn secrets_are_hidden() {
-        let shown = |args: &[&[u8]]| {
-            line(args, &tcp()).split_once("] ").unwrap().1.trim_end().to_owned()
-        };
+        let shown =
+            |args: &[&[u8]]| line(args, &tcp()).split_once("] ").unwrap().1.trim_end().to_owned();
         assert_eq!(shown(&[b"auth", b"a", b"b"]), r#""auth" "(redacted)" "(redacted)""#);
         assert_eq!(
             shown(&[b"HELLO", b"3", b"auth", b"default", b"x", b"setname", b"n"]),

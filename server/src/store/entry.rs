@@ -382,7 +382,6 @@ impl<'g> Entry<'g> {
 
 impl StringView<'_> {
     /// Length in bytes of the text.
-    #[expect(clippy::len_without_is_empty, reason = "`is_empty` follows")]
     pub fn len(&self) -> usize {
         match self {
             StringView::Integer(value) => itoa::Buffer::new().format(*value).len(),

@@ -279,6 +279,7 @@ pub(super) fn free_roots(roots: *mut Roots, heap: &mut Heap) -> background::Free
             from = super::index::visit_bucket(root, position, |hit| {
                 // SAFETY: exclusive, as above; each word is visited once.
                 let entry = unsafe { Entry::at(super::index::word::pointer(hit.word)) };
+                // SAFETY: as above.
                 freed.add(unsafe { entry.free(heap) });
             });
         }

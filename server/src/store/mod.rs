@@ -9,7 +9,7 @@ mod database;
 mod entry;
 mod evict;
 mod hash;
-pub mod index;
+mod index;
 mod keyspace;
 mod local;
 mod maintain;

@@ -406,7 +406,7 @@ mod tests {
                 let bytes = 1 + rng.below(6000) as usize;
                 let block = heap.allocate(bytes);
                 assert_eq!(block.addr() % 8, 0);
-                assert!(bytes % 64 != 0 || block.addr() % 64 == 0);
+                assert!(!bytes.is_multiple_of(64) || block.addr().is_multiple_of(64));
                 // SAFETY: the block has `bytes` bytes and is ours.
                 unsafe { block.write_bytes(round as u8, bytes) };
                 live.push((block, bytes, round as u8));

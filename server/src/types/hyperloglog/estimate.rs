@@ -4,7 +4,7 @@
 use super::{RANK_BITS, REGISTER_COUNT};
 
 /// 1 / (2 ln 2), the limit of HyperLogLog's bias correction for many registers.
-const ALPHA: f64 = 0.721347520444481703680;
+const ALPHA: f64 = 0.721_347_520_444_481_7;
 
 /// How many registers hold each rank.
 #[derive(Debug)]
