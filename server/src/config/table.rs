@@ -88,6 +88,8 @@ impl Choice for HashKind {
 
 const I32: i64 = i32::MAX as i64;
 const LONG: i64 = i64::MAX;
+/// An entry keeps the length of its value in 32 bits.
+const STRING_BYTES_MAX: u32 = u32::MAX;
 const MIB: u64 = 1 << 20;
 
 /// Expands a row's kind.
@@ -265,7 +267,7 @@ settings! {
     // Limits on clients.
 
     /// Longest string in a request.
-    proto_max_bulk_len "proto-max-bulk-len": live (memory MIB, LONG as u64) = "536870912", "To refuse big values earlier.";
+    proto_max_bulk_len "proto-max-bulk-len": live (memory MIB, STRING_BYTES_MAX as u64) = "536870912", "To refuse big values earlier.";
 
     /// Bytes of unfinished requests that a client may have waiting.
     client_query_buffer_limit "client-query-buffer-limit": live (memory MIB, LONG as u64) = "1073741824", "To bound what one client can take.";
