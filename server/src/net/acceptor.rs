@@ -45,6 +45,8 @@ pub(super) struct Acceptor {
     ports: Vec<Port>,
     signals: UnixStream,
     backing_off: bool,
+    /// Whether the last accept failed, so that a long failure is logged once.
+    failing: bool,
 }
 
 impl Acceptor {
@@ -71,7 +73,16 @@ impl Acceptor {
         let mut signals = UnixStream::from_std(receiver);
         poll.registry().register(&mut signals, SIGNAL, Interest::READABLE)?;
         let ready = vec![false; listeners.len()];
-        Ok(Acceptor { instance, poll, listeners, ready, ports, signals, backing_off: false })
+        Ok(Acceptor {
+            instance,
+            poll,
+            listeners,
+            ready,
+            ports,
+            signals,
+            backing_off: false,
+            failing: false,
+        })
     }
 
     /// Accepts until the process is asked to stop.
@@ -119,7 +130,10 @@ impl Acceptor {
         for _ in 0..ACCEPTS_MAX {
             let keepalive_seconds = self.instance.settings.tcp_keepalive();
             match self.listeners[index].accept(keepalive_seconds) {
-                Ok(incoming) => self.admit(incoming),
+                Ok(incoming) => {
+                    self.failing = false;
+                    self.admit(incoming);
+                }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return false,
                     // The client was gone before it was accepted.
@@ -127,7 +141,10 @@ impl Acceptor {
                     | io::ErrorKind::ConnectionReset
                     | io::ErrorKind::Interrupted => {}
                     _ => {
-                        tracing::warn!(%error, "cannot accept a connection; trying again soon");
+                        if !self.failing {
+                            tracing::warn!(%error, "cannot accept connections; trying again until it works");
+                        }
+                        self.failing = true;
                         self.backing_off = true;
                         return true;
                     }

@@ -18,7 +18,6 @@ use crate::admin::mailbox::Mailbox;
 use crate::admin::{Instance, logging};
 use crate::base::clock::Clock;
 use crate::base::rng;
-use crate::command::connection::has_password;
 use crate::config::{self, Settings};
 use acceptor::{Acceptor, Port};
 use listener::Listener;
@@ -48,12 +47,6 @@ pub enum StartError {
     /// There is nothing to listen on.
     #[error("nothing to listen on: set a port, or a unixsocket")]
     Nowhere,
-    /// Other machines could connect, and there is no password.
-    #[error(
-        "refusing to listen on {0} without a password: other machines could read and change everything. \
-         Set requirepass, or bind loopback addresses alone, or say --protected-mode no if the network is trusted"
-    )]
-    Unprotected(String),
     /// The log file cannot be opened.
     #[error("cannot open the log file: {0}")]
     Log(io::Error),
@@ -68,10 +61,14 @@ pub fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(code) => return code,
     };
+    let logs_to_file = !settings.logfile().is_empty();
     match start(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "stopped");
+            // Otherwise the line below is in the log's place already.
+            if logs_to_file {
+                tracing::error!(%error, "stopped");
+            }
             eprintln!("torc: {error}");
             ExitCode::FAILURE
         }
@@ -81,26 +78,12 @@ pub fn main() -> ExitCode {
 fn start(settings: Settings) -> Result<(), StartError> {
     logging::start(&settings).map_err(StartError::Log)?;
     let instance = Arc::new(Instance::new(settings, Clock::system(), rng::entropy()));
-    check_protection(&instance)?;
     files::raise_limit(&instance);
     let listeners = listener::listen(&instance.settings)?;
     let places: Vec<String> = listeners.iter().map(Listener::place).collect();
     serve(&instance, listeners, || greet(&instance.settings, &places))?;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Refuses what protected mode is there to prevent.
-fn check_protection(instance: &Instance) -> Result<(), StartError> {
-    let settings = &instance.settings;
-    if !settings.protected_mode() || has_password(instance) || settings.port() == 0 {
-        return Ok(());
-    }
-    let addresses = listener::bind_addresses(&settings.bind())?;
-    match addresses.iter().find(|address| !address.ip.is_loopback()) {
-        Some(open) => Err(StartError::Unprotected(open.ip.to_string())),
-        None => Ok(()),
-    }
 }
 
 /// Serves on `listeners` until the process is asked to stop; calls `ready` once clients can connect.
