@@ -352,6 +352,35 @@ impl Value {
     }
 }
 
+impl std::fmt::Display for Value {
+    /// One line, for messages: `(integer 3)` is `3`, strings are escaped, aggregates bracketed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |f: &mut std::fmt::Formatter<'_>, items: &[Value]| {
+            items.iter().enumerate().try_for_each(|(index, item)| {
+                write!(f, "{}{item}", if index > 0 { " " } else { "" })
+            })
+        };
+        match self {
+            Value::Integer(number) => write!(f, "{number}"),
+            Value::Null(_) => f.write_str("null"),
+            Value::Array(_, items) => {
+                f.write_str("[")?;
+                list(f, items)?;
+                f.write_str("]")
+            }
+            Value::Map(pairs) => {
+                f.write_str("{")?;
+                pairs.iter().try_for_each(|(key, value)| write!(f, "{key}: {value} "))?;
+                f.write_str("}")
+            }
+            Value::Simple(text)
+            | Value::Error(text)
+            | Value::Bulk(text)
+            | Value::Other(_, text) => f.write_str(&crate::text::quote(text)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -126,6 +126,7 @@ fn episode(
     classes: &mut BTreeSet<String>,
 ) -> usize {
     pair.begin(protocol);
+    generator.begin_episode();
     let mut history: Vec<Generated> = Vec::with_capacity(EPISODE);
     while history.len() < EPISODE {
         let chunk: Vec<Generated> = (0..CHUNK).map(|_| generator.command()).collect();

@@ -10,17 +10,24 @@ pub fn get(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome 
     let patterns = args.from(2);
     // Every name is compared with every pattern, so many patterns must not make that long.
     let all: Vec<&[u8]> = patterns.iter().take(PATTERN_COUNT_MAX).collect();
-    let mut found = Vec::new();
+    let is_glob = |pattern: &[u8]| pattern.iter().any(|byte| b"[*?".contains(byte));
+    let mut found: Vec<(&[u8], usize)> = Vec::new();
     for (index, row) in SETTINGS.iter().enumerate() {
         for name in names(row) {
-            if all.iter().any(|pattern| glob::matches(pattern, name.as_bytes(), true)) {
-                found.push((name, index));
-            }
+            // A name that is no pattern comes back in the case in which it was asked for.
+            let asked = all.iter().find_map(|&pattern| {
+                if is_glob(pattern) {
+                    glob::matches(pattern, name.as_bytes(), true).then_some(name.as_bytes())
+                } else {
+                    pattern.eq_ignore_ascii_case(name.as_bytes()).then_some(pattern)
+                }
+            });
+            found.extend(asked.map(|name| (name, index)));
         }
     }
     reply.map(found.len());
     for (name, index) in found {
-        reply.bulk(name.as_bytes());
+        reply.bulk(name);
         reply.bulk(ctx.instance.settings.render(index).as_bytes());
     }
     Ok(Flow::Next)

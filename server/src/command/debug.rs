@@ -42,8 +42,7 @@ pub fn debug(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
         // There is no disk to reload from: the data is, and stays, what it would be afterwards.
         ("reload", _) | ("loadaof", 2) => {}
         // Knobs of parts that Torc does not have. Suites turn them before and after a test.
-        ("jmap", 2)
-        | ("replicate", 3)
+        ("replicate", 3)
         | ("pause-cron", 3)
         | ("dict-resizing", 3)
         | ("set-skip-checksum-validation", 3)

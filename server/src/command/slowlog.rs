@@ -10,9 +10,9 @@ const COUNT_DEFAULT: usize = 10;
 /// `SLOWLOG GET [count]`
 pub fn get(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     if args.len() > 3 {
-        return Err(WireError::fixed(
-            "ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP.",
-        ));
+        // The subcommand as the client wrote it.
+        let start = b"ERR unknown subcommand or wrong number of arguments for '";
+        return Err(WireError::Bytes([start, &args[1], b"'. Try SLOWLOG HELP."].concat()));
     }
     let count = match args.get(2).map(parse_i64) {
         None => COUNT_DEFAULT,

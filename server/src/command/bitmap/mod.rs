@@ -54,12 +54,12 @@ pub(crate) fn bitcount(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         2 => bitmap::count(bytes),
         4 | 5 => {
             let (start, end) = (integer(&args[2])?, integer(&args[3])?);
-            let unit = unit(args, 4)?;
-            // Both before the beginning is nothing, although both would be moved to the first byte.
+            // Both before the beginning is nothing, although both would be moved to the first byte. Redis says so before
+            // it looks at the unit.
             if start < 0 && end < 0 && start > end {
                 0
             } else {
-                bit_range(bytes.len(), start, end, unit)
+                bit_range(bytes.len(), start, end, unit(args, 4)?)
                     .map_or(0, |(first, last)| bitmap::count_range(bytes, first, last))
             }
         }
@@ -84,13 +84,13 @@ pub(crate) fn bitpos(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let value = entry.string()?;
     let mut scratch = itoa::Buffer::new();
     let bytes = value.bytes(&mut scratch);
-    let (start, end) = match args.len() {
-        3 => (0, None),
-        4 => (integer(&args[3])?, None),
-        5 | 6 => (integer(&args[3])?, Some(integer(&args[4])?)),
-        _ => return Err(WireError::Syntax),
-    };
+    if args.len() > 6 {
+        return Err(WireError::Syntax);
+    }
+    // In Redis's order: of several wrong words the unit is told before the end.
+    let start = args.get(3).map_or(Ok(0), integer)?;
     let unit = unit(args, 5)?;
+    let end = args.get(4).map(integer).transpose()?;
     let found = match bit_range(bytes.len(), start, end.unwrap_or(-1), unit) {
         None => None,
         Some((first, last)) => bitmap::position(bytes, bit, first, last).or_else(|| {
