@@ -14,10 +14,10 @@
 //! is relative to the request's start. After an error the connection is to be closed.
 //!
 //! **Invariant.** Each byte of a request's framing is looked at once, however the bytes arrive: a request of 1 GiB that
-//! comes in reads of 16 KiB costs a constant a read, and so does a line that comes byte by byte. (A length line that was
-//! cut short is read again once, and it is at most a few bytes long unless the request is wrong.) The bytes
-//! of a bulk are never looked at. Nothing is allocated for what was only declared: a partial request holds 8 bytes for each
-//! argument that arrived whole.
+//! comes in reads of 16 KiB costs a constant a read, and so does a line that comes byte by byte. The bytes of a bulk are
+//! never looked at. (The one exception is a constant: a request of up to nine arguments that is not whole at first has had
+//! its few length lines read when that shows, and they are read once more.) Nothing is allocated for what was only
+//! declared: a partial request holds 8 bytes for each argument that arrived whole.
 //!
 //! Deliberately as lenient as Redis: neither the byte after a line's CR nor the two bytes after a bulk are checked.
 //! Deliberately different: a NUL byte does not hide the rest of its line, where Redis waits for a line end that it
@@ -52,14 +52,10 @@ impl Limits {
     /// Longest bulk before authentication.
     const UNAUTHENTICATED_BULK_BYTES_MAX: u64 = 16 << 10;
 
-    /// The longest bulk for this client.
+    /// Whether they are so wide that a short request needs no look at them.
     #[inline]
-    fn bulk_bytes_allowed(&self) -> u64 {
-        if self.authenticated {
-            self.bulk_bytes_max
-        } else {
-            self.bulk_bytes_max.min(Limits::UNAUTHENTICATED_BULK_BYTES_MAX)
-        }
+    fn are_common(&self) -> bool {
+        self.bulk_bytes_max >= u64::from(SHORT_BULK_BYTES_MAX) && self.elements_max >= 9
     }
 }
 
@@ -128,7 +124,30 @@ impl Decoder {
     /// Requests without arguments (`*0`, `*-1`, blank lines) are skipped. `buf` is mutable because quoted inline
     /// arguments are unescaped where they stand; multibulk requests leave it as it is. `spans` grows only if a request
     /// is returned. See the module for what the caller owes between calls.
+    #[inline]
     pub fn decode(
+        &mut self,
+        buf: &mut [u8],
+        pos: &mut usize,
+        spans: &mut Vec<Span>,
+        limits: &Limits,
+    ) -> Result<Status, ProtocolError> {
+        let first = spans.len();
+        if self.partial.is_none() && limits.are_common() {
+            let end = buf.get(*pos..).and_then(|tail| short_request(tail, *pos, spans));
+            if let Some(end) = end {
+                *pos = end;
+                return Ok(Status::Request { spans: first..spans.len() });
+            }
+            spans.truncate(first);
+        }
+        self.decode_any(buf, pos, spans, limits)
+    }
+
+    /// As [`Decoder::decode`], for everything that [`short_request`] is not for.
+    #[cold]
+    #[inline(never)]
+    fn decode_any(
         &mut self,
         buf: &mut [u8],
         pos: &mut usize,
@@ -246,7 +265,6 @@ enum Line {
 impl Progress {
     /// Reads on in `tail`, which begins with the request's first byte and is not empty. Each argument found is pushed to
     /// `spans`, its offset in `tail` plus `base`.
-    #[inline]
     fn advance(
         &mut self,
         tail: &mut [u8],
@@ -254,49 +272,21 @@ impl Progress {
         spans: &mut Vec<Span>,
         limits: &Limits,
     ) -> Result<Step, ProtocolError> {
-        if self.remaining == 0 {
-            match short_count(tail) {
-                Some(count) if count <= limits.elements_max => {
-                    self.remaining = count;
-                    self.at = SHORT_COUNT_BYTES;
-                }
-                _ => {
-                    if let Some(step) = self.first_line(tail, base, spans, limits)? {
-                        return Ok(step);
-                    }
-                }
-            }
+        if self.remaining == 0
+            && let Some(step) = self.first_line(tail, base, spans, limits)?
+        {
+            return Ok(step);
         }
-        self.bulks(tail, base, spans, limits)
-    }
-
-    /// The arguments of a multibulk request, from `at` on.
-    #[inline]
-    fn bulks(
-        &mut self,
-        tail: &[u8],
-        base: u32,
-        spans: &mut Vec<Span>,
-        limits: &Limits,
-    ) -> Result<Step, ProtocolError> {
         loop {
-            let bytes = match self.bulk_bytes {
-                Some(bytes) => bytes,
-                None => match short_length(tail, self.at) {
-                    Some((bytes, body)) if u64::from(bytes) <= limits.bulk_bytes_allowed() => {
-                        self.at = body;
-                        bytes
-                    }
-                    _ => match self.length_line(tail, limits)? {
-                        Ok(bytes) => bytes,
-                        Err(step) => return Ok(step),
-                    },
-                },
-            };
+            if self.bulk_bytes.is_none()
+                && let Some(step) = self.length_line(tail, limits)?
+            {
+                return Ok(step);
+            }
+            let bytes = self.bulk_bytes.unwrap_or(0);
             // Neither sum can wrap: `at` and `bytes` are below 4 GiB.
             let next = self.at + bytes as usize + 2;
             if next > tail.len() {
-                self.bulk_bytes = Some(bytes);
                 return Ok(Step::Missing { bytes: next - tail.len() });
             }
             spans.push(Span { start: base + self.at as u32, len: bytes });
@@ -309,10 +299,8 @@ impl Progress {
         }
     }
 
-    /// A first line that is not `*1` to `*9`: an inline request, or any other count. Returns a step if that settles the
-    /// matter, and `None` if bulks follow.
-    #[cold]
-    #[inline(never)]
+    /// The first line: an inline request, or the count of arguments. Returns a step if that settles the matter, and `None`
+    /// if bulks follow.
     fn first_line(
         &mut self,
         tail: &mut [u8],
@@ -358,17 +346,28 @@ impl Progress {
         }
     }
 
-    /// Any length line, with the errors of Redis. Leaves `at` behind it, or gives the step to return.
-    #[cold]
-    #[inline(never)]
-    fn length_line(
+    /// The length line at `at`. Leaves `at` behind it and the length in `bulk_bytes`, or gives the step to return.
+    #[inline]
+    fn length_line(&mut self, tail: &[u8], limits: &Limits) -> Result<Option<Step>, ProtocolError> {
+        if limits.are_common()
+            && let Some((bytes, line)) = tail.get(self.at..).and_then(short_length)
+        {
+            self.at += line;
+            self.bulk_bytes = Some(bytes);
+            return Ok(None);
+        }
+        self.any_length_line(tail, limits)
+    }
+
+    /// As [`Progress::length_line`], for any line, with the errors of Redis.
+    fn any_length_line(
         &mut self,
         tail: &[u8],
         limits: &Limits,
-    ) -> Result<Result<u32, Step>, ProtocolError> {
+    ) -> Result<Option<Step>, ProtocolError> {
         let end = match self.line(tail, limits, ProtocolError::BulkCountTooLong)? {
             Line::End(end) => end,
-            Line::Missing(step) => return Ok(Err(step)),
+            Line::Missing(step) => return Ok(Some(step)),
         };
         if tail[self.at] != b'$' {
             return Err(ProtocolError::ExpectedDollar(tail[self.at]));
@@ -377,7 +376,7 @@ impl Progress {
             .and_then(|bytes| u64::try_from(bytes).ok())
             .filter(|&bytes| bytes <= limits.bulk_bytes_max)
             .ok_or(ProtocolError::InvalidBulkLength)?;
-        if bytes > limits.bulk_bytes_allowed() {
+        if !limits.authenticated && bytes > Limits::UNAUTHENTICATED_BULK_BYTES_MAX {
             return Err(ProtocolError::UnauthenticatedBulkLength);
         }
         self.at = end + 2;
@@ -386,7 +385,8 @@ impl Progress {
         if reach > u64::from(u32::MAX) {
             return Err(ProtocolError::RequestTooLong);
         }
-        Ok(Ok(bytes as u32))
+        self.bulk_bytes = Some(bytes as u32);
+        Ok(None)
     }
 
     /// The CR that ends the line at `at`, once the byte behind it is there too.
@@ -428,35 +428,62 @@ impl Progress {
     }
 }
 
-/// Bytes of a line `*N` CR LF with one digit.
-const SHORT_COUNT_BYTES: usize = 4;
-
-/// The count of a first line `*1` to `*9`.
+/// The request of one to nine short arguments that is most of what a cache is asked, if all of it is there. Its spans are
+/// pushed, offsets in `tail` plus `pos`; returns the offset behind it, plus `pos`. After `None`, whatever the reason, the caller
+/// takes back what was pushed and lets [`Progress`] look at the same bytes: that is nine length lines at most, and only once a
+/// request.
 #[inline]
-fn short_count(tail: &[u8]) -> Option<u32> {
-    match tail {
-        [b'*', digit @ b'1'..=b'9', b'\r', _, ..] => Some(u32::from(digit - b'0')),
-        _ => None,
-    }
-}
-
-/// The value of a length line `$N` CR LF of one to five digits, and the offset behind it. `None` leaves the judgement to
-/// [`Progress::length_line`].
-#[inline]
-fn short_length(tail: &[u8], at: usize) -> Option<(u32, usize)> {
-    // `$`, digits, CR and LF in one read with one bounds check; only at the very end of a buffer are there fewer bytes.
-    let head: &[u8; 8] = tail.get(at..)?.first_chunk()?;
-    let mut value = u32::from(head[1].wrapping_sub(b'0'));
-    // A leading zero is for the slow path to refuse, or to accept as the length of an empty argument.
-    if head[0] != b'$' || value > 9 || (value == 0 && head[2] != b'\r') {
+fn short_request(tail: &[u8], pos: usize, spans: &mut Vec<Span>) -> Option<usize> {
+    // As in `short_length`.
+    let line = u32::from_le_bytes(*tail.first_chunk()?) ^ u32::from_le_bytes(*b"*0\r\n");
+    let count = line.rotate_right(8);
+    if !(1..=9).contains(&count) {
         return None;
     }
-    for (index, &byte) in head.iter().enumerate().take(7).skip(2) {
-        let digit = u32::from(byte.wrapping_sub(b'0'));
-        if digit > 9 {
-            return (byte == b'\r').then_some((value, at + index + 2));
-        }
-        value = value * 10 + digit;
+    // The offset of the request's end must fit a span; a buffer beyond that is refused elsewhere.
+    u32::try_from(pos + tail.len()).ok()?;
+    let mut rest = &tail[4..];
+    let mut at = pos + 4;
+    for _ in 0..count {
+        let (bytes, line) = short_length(rest)?;
+        spans.push(Span { start: (at + line) as u32, len: bytes });
+        let argument = line + bytes as usize + 2;
+        rest = rest.get(argument..)?;
+        at += argument;
     }
-    None
+    Some(at)
+}
+
+/// The longest bulk that [`short_length`] reads.
+const SHORT_BULK_BYTES_MAX: u32 = 9_999;
+
+/// The value of the length line `$N` CR LF of one to four digits that `rest` begins with, and the line's length. `None` leaves
+/// the judgement to [`Progress::any_length_line`].
+///
+/// One digit is compared as one word, less (xor) the line of a zero; more are looked at one by one.
+#[inline]
+fn short_length(rest: &[u8]) -> Option<(u32, usize)> {
+    let one = u32::from_le_bytes(*rest.first_chunk()?) ^ u32::from_le_bytes(*b"$0\r\n");
+    // The digit to the bottom, and all that must be zero above it.
+    let digit = one.rotate_right(8);
+    if digit <= 9 {
+        return Some((digit, 4));
+    }
+    // No whole argument has fewer bytes than these six, and they hold every length line of three digits.
+    let &[b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', c, d, e] = rest.first_chunk()? else {
+        return None;
+    };
+    let value = u32::from(a - b'0') * 10 + u32::from(b - b'0');
+    if c == b'\r' {
+        return Some((value, 5));
+    }
+    let digit = u32::from(c.wrapping_sub(b'0'));
+    let value = value * 10 + digit;
+    if d == b'\r' && digit <= 9 {
+        return Some((value, 6));
+    }
+    // The LF of this one is the seventh byte, which a whole argument of four digits has.
+    let last = u32::from(d.wrapping_sub(b'0'));
+    let is_line = digit <= 9 && last <= 9 && e == b'\r' && rest.len() > 6;
+    is_line.then_some((value * 10 + last, 7))
 }
