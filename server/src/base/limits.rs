@@ -39,8 +39,8 @@ pub const MAILBOX_MESSAGES_MAX: usize = 16 * 1024;
 pub const REPLY_BYTES_GATHERED: usize = 256 * 1024;
 
 /// Unsent output past which a client's commands are left unread until it takes its replies. What a client that never reads can cost is
-/// this and one reply. Redis has no such bound unless `client-output-buffer-limit` sets one; there, such a client is closed, here it
-/// waits for itself.
+/// this and one reply. Redis has no such bound unless `client-output-buffer-limit` sets one and closes such a client; where it is set, it
+/// takes the place of this bound.
 pub const OUTPUT_BACKLOG_BYTES: usize = 1024 * 1024;
 
 /// Unsent output past which a monitoring client is cut: it cannot be slowed down, and must not miss a command unknowingly.

@@ -63,15 +63,15 @@ impl Connection {
         self.output.len() - self.sent
     }
 
-    /// Whether its commands are left alone until it takes its replies.
-    pub fn is_clogged(&self) -> bool {
-        self.output_bytes() > OUTPUT_BACKLOG_BYTES
+    /// Whether its commands are left alone until it takes its replies, of which `backlog_max` bytes may wait.
+    pub fn is_clogged(&self, backlog_max: usize) -> bool {
+        self.output_bytes() > backlog_max
     }
 
     /// Whether there is something to do for it without a further event.
-    pub fn can_go_on(&self) -> bool {
+    pub fn can_go_on(&self, backlog_max: usize) -> bool {
         let has_work = self.stalled || self.readable;
-        has_work && self.parked.is_none() && !self.closing && !self.is_clogged()
+        has_work && self.parked.is_none() && !self.closing && !self.is_clogged(backlog_max)
     }
 
     /// Runs what is at the beginning of `input`. Replies are appended to those that wait, or else to `shared`.

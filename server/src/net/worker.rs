@@ -12,10 +12,12 @@ use crate::admin::clients::ClientInfo;
 use crate::admin::mailbox::Message;
 use crate::base::clock::UnixMs;
 use crate::base::limits::{
-    MONITOR_BACKLOG_BYTES, READ_BUFFER_BYTES, SHARED_BUFFER_BYTES_KEPT, STOP_FLUSH_MS,
+    MONITOR_BACKLOG_BYTES, OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES, SHARED_BUFFER_BYTES_KEPT,
+    STOP_FLUSH_MS,
 };
 use crate::command::Session;
 use crate::command::connection::has_password;
+use crate::config::OutputLimit;
 use crate::node::{Client, Park, Progress, Verdict, WorkerState};
 use crate::store::Share;
 use crossbeam_channel::Receiver;
@@ -74,6 +76,8 @@ pub(super) struct Worker {
     monitors: Vec<(usize, u64)>,
     buffer: Box<[u8]>,
     output: Vec<u8>,
+    /// Unsent output past which a client's commands are left alone; see [`backlog_max`].
+    backlog_max: usize,
     now: UnixMs,
     next_tick: UnixMs,
     /// Where the walk over all connections stands.
@@ -117,6 +121,7 @@ impl Worker {
             monitors: Vec::new(),
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             output: Vec::with_capacity(READ_BUFFER_BYTES),
+            backlog_max: OUTPUT_BACKLOG_BYTES,
             now,
             next_tick: now,
             checked: 0,
@@ -188,11 +193,14 @@ impl Worker {
         // A held client that goes takes with it what it had sent, as in Redis; and where nobody is left to read what waits to be sent,
         // there is nothing to wait for.
         let held = matches!(connection.parked, Some(Park::Pause(_)));
-        let deaf = event.is_write_closed() && (connection.closing || connection.is_clogged());
+        let deaf = event.is_write_closed()
+            && (connection.closing || connection.is_clogged(self.backlog_max));
         if ended && held || deaf {
             return self.close(slot, End::Gone);
         }
-        if connection.can_go_on() || (event.is_writable() && connection.output_bytes() > 0) {
+        if connection.can_go_on(self.backlog_max)
+            || (event.is_writable() && connection.output_bytes() > 0)
+        {
             self.turn(slot);
         }
     }
@@ -214,19 +222,19 @@ impl Worker {
             return self.close(slot, end);
         }
         let Some(connection) = self.slots.get(slot) else { return };
-        if connection.can_go_on() && !connection.queued {
+        if connection.can_go_on(self.backlog_max) && !connection.queued {
             connection.queued = true;
             self.queue.push_back(slot);
         }
     }
 
     fn try_turn(&mut self, slot: usize) -> Result<(), End> {
-        let Worker { slots, state, instance, buffer, output, .. } = self;
+        let Worker { slots, state, instance, buffer, output, backlog_max, .. } = self;
         let Some(connection) = slots.get(slot) else { return Ok(()) };
         if connection.output_bytes() > 0 && !matches!(connection.parked, Some(Park::Sleep(_))) {
             send(connection, output, instance, state.index)?;
         }
-        if !connection.can_go_on() {
+        if !connection.can_go_on(*backlog_max) {
             connection.publish(connection.client.session.info.last_ms());
             let done = connection.closing && connection.output_bytes() == 0;
             return if done { Err(End::Done) } else { Ok(()) };
@@ -412,9 +420,13 @@ impl Worker {
         let settings = &self.instance.settings;
         let hz = settings.hz().clamp(1, 500) as u64;
         let interval_ms = 1_000 / hz;
+        let backlog_max = backlog_max(settings.output_limit_normal());
         self.next_tick = self.now + interval_ms;
         if self.state.index == 0 {
             self.instance.sample(self.now);
+        }
+        if self.backlog_max != backlog_max {
+            self.change_backlog(backlog_max);
         }
         if !self.held.is_empty() && self.instance.clients.paused(self.now).is_none() {
             self.resume_held();
@@ -434,6 +446,14 @@ impl Worker {
             let percent =
                 23 + 2 * self.instance.settings.active_expire_effort().clamp(1, 10) as u64;
             self.sweep_left = Duration::from_millis(interval_ms) * percent as u32 / 100;
+        }
+    }
+
+    /// Lets those go on who were left alone under the old bound and are not under the new one: no event will tell.
+    fn change_backlog(&mut self, backlog_max: usize) {
+        self.backlog_max = backlog_max;
+        for slot in self.slots.select(|connection| connection.can_go_on(backlog_max)) {
+            self.turn(slot);
         }
     }
 
@@ -524,6 +544,13 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+/// How much unsent output a client may have before its commands are left alone. Where `client-output-buffer-limit` closes clients, it is to be
+/// reached: whoever set it wants them closed rather than kept waiting.
+fn backlog_max(limit: OutputLimit) -> usize {
+    let reached_at = limit.hard_bytes.max(limit.soft_bytes);
+    usize::try_from(reached_at).unwrap_or(usize::MAX).max(OUTPUT_BACKLOG_BYTES)
 }
 
 /// Reads once and runs what came. `None`: nothing came.
