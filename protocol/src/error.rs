@@ -33,9 +33,9 @@ pub enum WireError {
     WrongArity(Cow<'static, str>),
     /// The expire time of the named command is out of range.
     InvalidExpire(Cow<'static, str>),
-    /// Anything else: the line without the leading `-` and without CRLF, its first word being the code.
+    /// Anything else: the line without the leading `-`, its first word being the code. CR and LF become spaces when written.
     Line(Cow<'static, str>),
-    /// As `Line`, for text that quotes a client's bytes. CR and LF are replaced by spaces when written.
+    /// As `Line`, for text that quotes a client's bytes, which need not be UTF-8.
     Bytes(Vec<u8>),
 }
 
@@ -144,10 +144,36 @@ impl WireError {
             WireError::InvalidExpire(name) => {
                 Cow::Owned(format!("ERR invalid expire time in '{name}' command").into_bytes())
             }
-            WireError::Line(line) => Cow::Borrowed(line.as_bytes()),
-            WireError::Bytes(bytes) => Cow::Owned(
-                bytes.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }).collect(),
-            ),
+            WireError::Line(line) => one_line(line.as_bytes()),
+            WireError::Bytes(bytes) => one_line(bytes),
         }
+    }
+}
+
+/// `text` as one line: line ends behind it are cut, others become spaces, so that no client's bytes can forge a second reply.
+fn one_line(text: &[u8]) -> Cow<'_, [u8]> {
+    let is_break = |byte: u8| matches!(byte, b'\r' | b'\n');
+    let end = text.iter().rposition(|&byte| !is_break(byte)).map_or(0, |last| last + 1);
+    let text = &text[..end];
+    match memchr::memchr2(b'\r', b'\n', text) {
+        None => Cow::Borrowed(text),
+        Some(_) => text.iter().map(|&byte| if is_break(byte) { b' ' } else { byte }).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::WireError;
+
+    #[test]
+    fn every_error_is_one_line() {
+        let check = |error: WireError, line: &str| assert_eq!(&*error.line(), line.as_bytes());
+        check(WireError::Syntax, "ERR syntax error");
+        check(WireError::err("a\r\nb\n"), "ERR a  b");
+        check(WireError::Bytes(b"ERR \r\n+OK\r\n".to_vec()), "ERR   +OK");
+        check(
+            WireError::WrongArity("client|id".into()),
+            "ERR wrong number of arguments for 'client|id' command",
+        );
     }
 }

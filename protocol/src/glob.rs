@@ -122,3 +122,110 @@ fn in_range(from: u8, to: u8, byte: u8, nocase: bool) -> bool {
 fn same(a: u8, b: u8, nocase: bool) -> bool {
     a == b || (nocase && a.eq_ignore_ascii_case(&b))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    fn check(pattern: &[u8], text: &[u8], expected: bool) {
+        let (p, t) = (pattern.escape_ascii(), text.escape_ascii());
+        assert_eq!(matches(pattern, text, false), expected, "{p} on {t}");
+    }
+
+    #[test]
+    fn stars_and_question_marks() {
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("", "a", false),
+            ("a", "", false),
+            ("*", "a", true),
+            ("**", "abc", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abb", false),
+            ("a*b*c", "axxbxxbxxc", true),
+            ("*ab", "aab", true),
+            ("a*", "a", true),
+            ("a***", "a", true),
+            ("*a", "a", true),
+            ("?", "a", true),
+            ("?", "", false),
+            ("??", "a", false),
+            ("*?", "a", true),
+            ("*??", "a", false),
+            ("h?llo*", "hello world", true),
+            ("*a*a*a*b", "aaaaaaaaaa", false),
+        ] {
+            check(pattern.as_bytes(), text.as_bytes(), expected);
+        }
+    }
+
+    /// The reference's matcher looks at a pattern only while the text has bytes.
+    #[test]
+    fn an_empty_text_matches_no_star() {
+        check(b"*", b"", false);
+        check(b"**", b"", false);
+    }
+
+    #[test]
+    fn classes() {
+        for (pattern, text, expected) in [
+            ("[abc]", "b", true),
+            ("[abc]", "d", false),
+            ("[^abc]", "d", true),
+            ("[^abc]", "a", false),
+            ("[a-c]", "b", true),
+            ("[c-a]", "b", true),
+            ("[a-c]x", "bx", true),
+            ("[a-]", "-", false),
+            ("[a-]", "^", true),
+            ("[-a]", "-", true),
+            ("[]", "]", false),
+            ("[]a]", "a]", false),
+            ("[^]", "a", true),
+            ("[", "[", false),
+            ("[^", "x", true),
+            ("[ab", "b", true),
+            ("[ab", "bc", false),
+            ("[a\\]b]", "]", true),
+            ("[\\", "\\", true),
+            ("[a-z]*[0-9]", "key:7", true),
+        ] {
+            check(pattern.as_bytes(), text.as_bytes(), expected);
+        }
+        check(b"[\x80-\x90]", b"\x85", true);
+        // Signed, 0xff comes before 1: the range holds -1, 0 and 1 alone.
+        check(b"[\x01-\xff]", b"a", false);
+        check(b"[\x01-\xff]", b"\x00", true);
+    }
+
+    #[test]
+    fn escapes() {
+        check(b"a\\*", b"a*", true);
+        check(b"a\\*", b"ab", false);
+        check(b"\\a", b"a", true);
+        check(b"a\\", b"a\\", true);
+        check(b"*\\?", b"ab?", true);
+    }
+
+    #[test]
+    fn either_case() {
+        assert!(matches(b"MAXMEM*", b"maxmemory", true));
+        assert!(!matches(b"MAXMEM*", b"maxmemory", false));
+        assert!(matches(b"[A-C]", b"b", true));
+        assert!(matches(b"[a-c]", b"B", true));
+        assert!(!matches(b"[\\A]", b"a", true));
+        assert!(!matches(b"\xc0", b"\xe0", true));
+    }
+
+    /// Patterns like these took a recursive matcher exponential time, or its stack.
+    #[test]
+    fn hostile_patterns_cost_little() {
+        let text = b"a".repeat(20_000);
+        assert!(!matches(&[&b"*a".repeat(500)[..], b"b"].concat(), &text, false));
+        assert!(!matches(&b"*?".repeat(100_000), &text, false));
+        assert!(matches(&b"a*".repeat(1000), &text, false));
+        // A `*` at the end needs nothing tried, so it does not count.
+        assert!(matches(&b"a*".repeat(1001), &text, false));
+        assert!(!matches(&b"a*".repeat(1002), &text, false));
+    }
+}

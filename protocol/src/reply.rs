@@ -4,6 +4,7 @@
 //! Source: the RESP specification (redis.io/docs/reference/protocol-spec).
 
 use crate::error::WireError;
+use crate::number::DoubleText;
 
 /// The protocol version a connection speaks; HELLO changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -141,7 +142,12 @@ impl<'o> Reply<'o> {
         });
     }
 
-    /// A double; a bulk string in RESP2. `text` is the number as [`crate::number`] prints it.
+    /// A double; a bulk string in RESP2.
+    pub fn double(&mut self, value: f64) {
+        self.double_text(DoubleText::new().format(value));
+    }
+
+    /// As [`Reply::double`], for a double at hand as text. `text` is the number as [`crate::number`] prints it.
     pub fn double_text(&mut self, text: &str) {
         match self.protocol {
             Protocol::Resp2 => self.bulk(text.as_bytes()),
@@ -177,5 +183,61 @@ impl<'o> Reply<'o> {
     fn number(&mut self, kind: u8, value: i64) {
         let mut text = itoa::Buffer::new();
         self.line(kind, text.format(value).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Protocol, Reply};
+    use crate::error::WireError;
+
+    /// What `write` writes in RESP2 and RESP3.
+    fn check(write: impl Fn(&mut Reply<'_>), resp2: &str, resp3: &str) {
+        for (protocol, expected) in [(Protocol::Resp2, resp2), (Protocol::Resp3, resp3)] {
+            let mut out = Vec::new();
+            write(&mut Reply::new(&mut out, protocol));
+            assert_eq!(
+                out.escape_ascii().to_string(),
+                expected.as_bytes().escape_ascii().to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_alike_in_both_versions() {
+        let same = |write: fn(&mut Reply<'_>), expected| check(write, expected, expected);
+        same(|reply| reply.ok(), "+OK\r\n");
+        same(|reply| reply.simple("PONG"), "+PONG\r\n");
+        same(|reply| reply.integer(i64::MIN), ":-9223372036854775808\r\n");
+        same(|reply| reply.bulk(b""), "$0\r\n\r\n");
+        same(|reply| reply.bulk(b"a\r\nb"), "$4\r\na\r\nb\r\n");
+        same(|reply| reply.bulk_integer(-12), "$3\r\n-12\r\n");
+        same(|reply| reply.array(0), "*0\r\n");
+        same(|reply| reply.error(&WireError::fixed("ERR a\nb")), "-ERR a b\r\n");
+    }
+
+    #[test]
+    fn what_the_version_decides() {
+        check(|reply| reply.null(), "$-1\r\n", "_\r\n");
+        check(|reply| reply.null_array(), "*-1\r\n", "_\r\n");
+        check(|reply| reply.map(2), "*4\r\n", "%2\r\n");
+        check(|reply| reply.set(2), "*2\r\n", "~2\r\n");
+        check(|reply| reply.push(2), "*2\r\n", ">2\r\n");
+        check(|reply| reply.boolean(true), ":1\r\n", "#t\r\n");
+        check(|reply| reply.boolean(false), ":0\r\n", "#f\r\n");
+        check(|reply| reply.double(-0.25), "$5\r\n-0.25\r\n", ",-0.25\r\n");
+        check(|reply| reply.double(f64::INFINITY), "$3\r\ninf\r\n", ",inf\r\n");
+        check(|reply| reply.verbatim(*b"txt", b"a"), "$1\r\na\r\n", "=5\r\ntxt:a\r\n");
+    }
+
+    #[test]
+    fn a_reply_can_be_taken_back() {
+        let mut out = b"+OK\r\n".to_vec();
+        let mut reply = Reply::new(&mut out, Protocol::Resp2);
+        let start = reply.position();
+        reply.array(3);
+        reply.rewind(start);
+        reply.null();
+        assert_eq!(out, b"+OK\r\n$-1\r\n");
     }
 }

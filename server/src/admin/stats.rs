@@ -116,7 +116,9 @@ impl WorkerStats {
     pub fn error(&self, code: &[u8]) {
         self.catch_up();
         self.errors_total.add(1);
-        let code = &code[..code.len().min(ERROR_CODE_BYTES_MAX)];
+        // DEBUG ERROR can answer a line without a code.
+        let code =
+            if code.is_empty() { b"ERR" } else { &code[..code.len().min(ERROR_CODE_BYTES_MAX)] };
         let mut errors = self.errors.lock();
         if let Some((_, count)) = errors.iter_mut().find(|(known, _)| **known == *code) {
             *count += 1;

@@ -14,6 +14,9 @@ mod tests;
 
 const BUSY: WireError = WireError::fixed("BUSYKEY Target key name already exists.");
 
+/// The access counter of a new key, as in Redis's notes on LFU.
+const FREQUENCY_NEW: u8 = 5;
+
 /// `DUMP key`
 pub(crate) fn dump(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let Some(entry) = ctx.keyspace().read(&args[1]) else {
@@ -60,6 +63,8 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     match options.usage {
         Some(Usage::IdleSeconds(seconds)) if !is_lfu => keyspace.set_idle_seconds(key, seconds),
         Some(Usage::Frequency(frequency)) if is_lfu => keyspace.set_frequency(key, frequency),
+        // A restored key counts as new even where it replaces one.
+        _ if is_lfu => keyspace.set_frequency(key, FREQUENCY_NEW),
         _ => {}
     }
     reply.ok();

@@ -11,8 +11,9 @@ mod tests;
 /// `PFADD key [element ...]`
 pub(crate) fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let sparse_bytes_max = sparse_bytes_max(ctx);
-    let changed = ctx.keyspace().edit_string(&args[1], |edit| {
+    let (changed, corrupted) = ctx.keyspace().edit_string(&args[1], |edit| {
         let mut changed = !edit.existed();
+        let mut corrupted = None;
         if changed {
             edit.replace(&hyperloglog::empty());
         }
@@ -24,11 +25,15 @@ pub(crate) fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
                 }
             }
             Encoding::Sparse => {
-                // On a copy: a corrupted value must stay as it is.
                 let mut bytes = edit.bytes().to_vec();
                 for element in elements.iter() {
-                    changed |= hyperloglog::add(&mut bytes, element, sparse_bytes_max)
-                        .map_err(wire_error)?;
+                    match hyperloglog::add(&mut bytes, element, sparse_bytes_max) {
+                        Ok(grew) => changed |= grew,
+                        Err(invalid) => {
+                            corrupted = Some(invalid);
+                            break;
+                        }
+                    }
                 }
                 edit.replace(&bytes);
             }
@@ -36,8 +41,12 @@ pub(crate) fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
         if changed {
             hyperloglog::forget_count(edit.bytes_mut());
         }
-        Ok::<_, WireError>(changed)
+        // What was added before the corrupted place was met stays, as in Redis: so it is no error of the edit.
+        Ok::<_, WireError>((changed, corrupted))
     })?;
+    if let Some(invalid) = corrupted {
+        return Err(wire_error(invalid));
+    }
     reply.integer(i64::from(changed));
     Ok(Flow::Next)
 }

@@ -108,6 +108,15 @@ pub(super) fn snapshots(_current: &str, text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Ok(String::new()) } else { Err("Invalid save parameters".into()) }
 }
 
+/// A switch of something that Torc does not have.
+pub(super) fn off(_current: &str, text: &str) -> Result<String, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "no" => Ok("no".to_owned()),
+        "yes" => Err("not supported by Torc, it must be 'no'".to_owned()),
+        _ => Err("argument must be 'yes' or 'no'".to_owned()),
+    }
+}
+
 /// Addresses to listen on, separated by spaces. `-` before one means that it may be unavailable; `*` and `::*` mean all.
 pub(super) fn addresses(_current: &str, text: &str) -> Result<String, String> {
     let words: Vec<&str> = text.split_whitespace().collect();

@@ -86,16 +86,10 @@ impl Choice for HashKind {
         &[("ahash", HashKind::Ahash), ("siphash13", HashKind::SipHash13)];
 }
 
-/// What Torc cannot do is a choice with one value: asking for anything else is an error that lists it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Off;
-
-impl Choice for Off {
-    const ALL: &'static [(&'static str, Self)] = &[("no", Off)];
-}
-
 const I32: i64 = i32::MAX as i64;
 const LONG: i64 = i64::MAX;
+/// An entry keeps the length of its value in 32 bits.
+const STRING_BYTES_MAX: u32 = u32::MAX;
 const MIB: u64 = 1 << 20;
 
 /// Expands a row's kind.
@@ -273,7 +267,7 @@ settings! {
     // Limits on clients.
 
     /// Longest string in a request.
-    proto_max_bulk_len "proto-max-bulk-len": live (memory MIB, LONG as u64) = "536870912", "To refuse big values earlier.";
+    proto_max_bulk_len "proto-max-bulk-len": live (memory MIB, STRING_BYTES_MAX as u64) = "536870912", "To refuse big values earlier.";
 
     /// Bytes of unfinished requests that a client may have waiting.
     client_query_buffer_limit "client-query-buffer-limit": live (memory MIB, LONG as u64) = "1073741824", "To bound what one client can take.";
@@ -354,7 +348,7 @@ settings! {
     save "save": live (special snapshots, "empty") = "", "";
 
     /// Log of writes on disk. Torc keeps none.
-    appendonly "appendonly": live (choice Off) = "no", "";
+    appendonly "appendonly": live (special off, "no") = "no", "";
 
     /// When a log of writes would be synced.
     appendfsync "appendfsync": live (choice AppendFsync) = "everysec", "";
@@ -381,16 +375,16 @@ settings! {
     dynamic_hz "dynamic-hz": live (boolean) = "yes", "";
 
     /// Memory is not moved to fill gaps.
-    activedefrag "activedefrag": live (choice Off) = "no", "";
+    activedefrag "activedefrag": live (special off, "no") = "no", "";
 
     /// Redis's name for threads; see `workers`.
     io_threads "io-threads": fixed (integer 1, 128, "") = "1", "";
 
     /// Torc runs in the foreground.
-    daemonize "daemonize": fixed (choice Off) = "no", "";
+    daemonize "daemonize": fixed (special off, "no") = "no", "";
 
     /// Whether this port speaks Redis Cluster's protocol.
-    cluster_enabled "cluster-enabled": fixed (choice Off) = "no", "";
+    cluster_enabled "cluster-enabled": fixed (special off, "no") = "no", "";
 
     /// Milliseconds after which a script could be killed; there are no scripts yet.
     busy_reply_threshold "busy-reply-threshold" | "lua-time-limit": live (integer 0, LONG, "milliseconds") = "5000", "";

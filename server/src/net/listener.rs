@@ -94,7 +94,8 @@ fn is_missing(error: &io::Error) -> bool {
     !taken.contains(&error.kind())
 }
 
-fn listen_tcp(address: SocketAddr, backlog: i32) -> io::Result<mio::net::TcpListener> {
+/// Listens on `address`; on any free port where that is 0.
+pub(super) fn listen_tcp(address: SocketAddr, backlog: i32) -> io::Result<mio::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     // A restart must not wait for the old process's connections to be forgotten.
     socket.set_reuse_address(true)?;
@@ -108,7 +109,8 @@ fn listen_tcp(address: SocketAddr, backlog: i32) -> io::Result<mio::net::TcpList
     Ok(mio::net::TcpListener::from_std(socket.into()))
 }
 
-fn listen_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<Listener> {
+/// Listens at `path`, with these permissions unless they are 0.
+pub(super) fn listen_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<Listener> {
     // What an earlier run left behind; anything but a socket stays, and the bind fails on it.
     if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
         fs::remove_file(path)?;

@@ -11,6 +11,9 @@ mod slots;
 mod stream;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 use crate::admin::mailbox::Mailbox;
 use crate::admin::{Instance, logging};
 use crate::base::clock::Clock;

@@ -15,7 +15,7 @@ use crate::command::connection::has_password;
 use crate::command::{self, Ctx, Flow, Mute, Session};
 use crate::store::{Guard, KeyHash, KeyHint, Local};
 use std::ops::Range;
-use torc_protocol::command::{CommandSpec, Flags};
+use torc_protocol::command::{CommandSpec, Flags, find_full};
 use torc_protocol::request::Span;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -188,7 +188,7 @@ impl Run<'_, '_> {
                 return Step::Stop(Verdict::Abort);
             }
             Err(error) => {
-                self.error(error, out);
+                self.refuse(error, out);
                 Step::Done
             }
         };
@@ -265,6 +265,17 @@ impl Run<'_, '_> {
             Ok(Flow::Close) => Step::Stop(Verdict::Close),
             Ok(Flow::SleepUntil(time)) => Step::Stop(Verdict::Parked(Park::Sleep(time))),
         }
+    }
+
+    /// Answers a request that names no command, or gives it a wrong number of arguments; the latter counts against the command.
+    #[cold]
+    fn refuse(&self, error: &WireError, out: &mut Vec<u8>) {
+        if let WireError::WrongArity(name) = error
+            && let Some(spec) = find_full(name.as_bytes())
+        {
+            self.instance.stats.worker(self.worker).rejected(spec.id);
+        }
+        self.error(error, out);
     }
 
     /// Writes an error and counts it.

@@ -10,5 +10,8 @@ mod feed;
 mod pipeline;
 mod timing;
 
+#[cfg(test)]
+mod tests;
+
 pub use client::{Client, Waiting};
 pub use pipeline::{Park, Progress, Verdict, WorkerState, run};

@@ -60,6 +60,8 @@ pub struct WorkerState {
     pub(super) batch: Vec<Planned>,
     /// Lines for monitoring clients.
     pub(super) feed: Vec<u8>,
+    /// The bytes of an inline request as they came; see [`plan`].
+    original: Vec<u8>,
     timeline: Timeline,
 }
 
@@ -75,6 +77,7 @@ impl WorkerState {
             spans: Vec::new(),
             batch: Vec::with_capacity(BATCH_COMMANDS_MAX),
             feed: Vec::new(),
+            original: Vec::new(),
             timeline: Timeline::default(),
         };
         state.tick(instance);
@@ -125,6 +128,9 @@ fn run_batches(
         {
             // The decoder may stand in the middle of a later request, which will be decoded anew.
             client.decoder = Default::default();
+            if consumed < position {
+                restore(input, consumed, &worker.original);
+            }
             return Progress { consumed, verdict };
         }
         let verdict = match end {
@@ -151,6 +157,9 @@ enum End {
 }
 
 /// Decodes requests from `position` on into the worker's batch, and looks their commands up.
+///
+/// A request that is held will be decoded again, but the decoder unescapes the quoted words of an inline request where they stand. So an
+/// inline request is a batch of its own, and its bytes are kept for [`restore`].
 fn plan(
     client: &mut Client,
     input: &mut [u8],
@@ -158,16 +167,26 @@ fn plan(
     worker: &mut WorkerState,
     instance: &Instance,
 ) -> End {
-    let open = client.session.authenticated || !has_password(instance);
+    let authenticated = client.session.authenticated || !has_password(instance);
     let limits = Limits {
         bulk_bytes_max: instance.settings.proto_max_bulk_len(),
-        authenticated: open,
+        authenticated,
         ..Limits::default()
     };
+    // AUTH lifts limits on what follows it, so until then it is run before that is decoded.
+    let count_max = if authenticated { BATCH_COMMANDS_MAX } else { 1 };
     worker.spans.clear();
     worker.batch.clear();
-    while worker.batch.len() < BATCH_COMMANDS_MAX {
+    worker.original.clear();
+    while worker.batch.len() < count_max {
         let start = *position;
+        let inline = !is_multibulk(&input[start..]);
+        if inline {
+            if !worker.batch.is_empty() {
+                return End::Full;
+            }
+            worker.original.extend_from_slice(first_line(&input[start..]));
+        }
         match client.decoder.decode(input, position, &mut worker.spans, &limits) {
             Ok(Status::Request { spans }) => {
                 let args = Args::new(input, &worker.spans[spans.clone()]);
@@ -176,8 +195,38 @@ fn plan(
             Ok(Status::Incomplete { more_bytes_hint }) => return End::Incomplete(more_bytes_hint),
             Err(error) => return End::Broken(error),
         }
+        if inline {
+            break;
+        }
     }
     End::Full
+}
+
+/// Whether a request with arguments in RESP's form begins here. The empty ones, which the decoder skips to look at what follows, count as
+/// inline.
+fn is_multibulk(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'*', b'1'..=b'9', ..] | [b'*'] | [])
+}
+
+/// Everything up to the end of the first line that is not an empty request; nothing if that has not arrived.
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let mut start = 0;
+    while let Some(length) = memchr::memchr(b'\n', &bytes[start..]) {
+        let line = &bytes[start..start + length];
+        start += length + 1;
+        let is_empty = line.trim_ascii().is_empty() || line.starts_with(b"*");
+        if !is_empty {
+            return &bytes[..start];
+        }
+    }
+    &[]
+}
+
+/// Puts an inline request back as it came.
+fn restore(input: &mut [u8], start: usize, original: &[u8]) {
+    if let Some(place) = input.get_mut(start..start + original.len()) {
+        place.copy_from_slice(original);
+    }
 }
 
 /// Answers bytes that are not the protocol.

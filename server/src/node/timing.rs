@@ -94,7 +94,8 @@ impl<'a> Timing<'a> {
         self.instance.stats.worker(self.worker).call(spec.id, us);
         let fast = spec.flags.contains(Flags::FAST);
         self.record_latency(if fast { "fast-command" } else { "command" }, us);
-        (self.slowlog_us >= 0 && us >= self.slowlog_us as u64).then_some(us)
+        let slow = self.slowlog_us >= 0 && us >= self.slowlog_us as u64;
+        (slow && !spec.flags.contains(Flags::SKIP_SLOWLOG)).then_some(us)
     }
 
     /// Measures what shares a measurement so far.

@@ -248,7 +248,8 @@ impl Drop for Inner {
     }
 }
 
-/// The access fields that RESTORE sets.
+/// The access field that RESTORE sets. What is longer than the field can say becomes the longest that it can.
 pub(crate) fn access_of_idle(idle_seconds: u64, now: UnixMs) -> u16 {
-    access::lru_clock(now.saturating_sub(idle_seconds.saturating_mul(1000)))
+    let idle_ms = idle_seconds.min(u64::from(u16::MAX)) * 1000;
+    access::lru_clock(now.saturating_sub(idle_ms))
 }

@@ -3,8 +3,8 @@
 
 use super::{RANK_BITS, REGISTER_COUNT};
 
-/// 1 / (2 ln 2), the limit of HyperLogLog's bias correction for many registers.
-const ALPHA: f64 = 0.721_347_520_444_481_7;
+/// HyperLogLog's bias correction in the limit of many registers.
+const ALPHA: f64 = 0.5 / std::f64::consts::LN_2;
 
 /// How many registers hold each rank.
 #[derive(Debug)]

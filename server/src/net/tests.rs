@@ -1,0 +1,195 @@
+//! A whole node on loopback: sockets, workers, and the end.
+
+use super::listener::{Listener, listen_tcp, listen_unix};
+use super::serve;
+use crate::admin::Instance;
+use crate::base::clock::Clock;
+use crate::base::limits::OUTPUT_BACKLOG_BYTES;
+use crate::config::Settings;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+struct Node {
+    instance: Arc<Instance>,
+    address: String,
+    socket: String,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    fn start(name: &str) -> Self {
+        let instance = Arc::new(Instance::new(Settings::default(), Clock::system(), 1));
+        let socket = std::env::temp_dir().join(format!("torc-{name}-{}.sock", std::process::id()));
+        let tcp = Listener::Tcp(listen_tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap());
+        let unix = listen_unix(&socket, 0o600, 16).unwrap();
+        let address = tcp.place();
+        let thread = {
+            let instance = Arc::clone(&instance);
+            std::thread::spawn(move || serve(&instance, vec![tcp, unix], || ()).unwrap())
+        };
+        Node { instance, address, socket: socket.display().to_string(), thread: Some(thread) }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        // Only so that a fault ends the test; nothing waits this long.
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    fn stop(&mut self) {
+        self.instance.request_shutdown();
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.instance.request_shutdown();
+    }
+}
+
+fn expect(stream: &mut impl Read, bytes: &[u8]) {
+    let mut got = vec![0; bytes.len()];
+    stream.read_exact(&mut got).unwrap();
+    assert_eq!(got.escape_ascii().to_string(), bytes.escape_ascii().to_string());
+}
+
+fn line(stream: &mut impl Read) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).unwrap()
+}
+
+fn expect_end(stream: &mut impl Read) {
+    match stream.read(&mut [0]) {
+        Ok(0) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+        other => panic!("still open: {other:?}"),
+    }
+}
+
+#[test]
+fn tcp_and_unix_clients_talk_and_end() {
+    let mut node = Node::start("talk");
+    let mut tcp = node.connect();
+    let mut unix = UnixStream::connect(&node.socket).unwrap();
+    tcp.write_all(b"SET k v\r\nGET k\r\n").unwrap();
+    expect(&mut tcp, b"+OK\r\n$1\r\nv\r\n");
+    unix.write_all(b"GET k\r\nCLIENT LIST\r\n").unwrap();
+    expect(&mut unix, b"$1\r\nv\r\n");
+    assert!(line(&mut unix).starts_with('$'));
+    let mut lines = vec![0; 4096];
+    let length = unix.read(&mut lines).unwrap();
+    let lines = String::from_utf8_lossy(&lines[..length]);
+    let unix_line = format!("addr={0}:0 laddr={0}:0 ", node.socket);
+    assert!(lines.contains(&unix_line) && lines.contains(" flags=U "), "{lines}");
+
+    // What was sent before the client's end is still answered.
+    tcp.write_all(b"PING\r\nPING\r\n").unwrap();
+    tcp.shutdown(Shutdown::Write).unwrap();
+    expect(&mut tcp, b"+PONG\r\n+PONG\r\n");
+    expect_end(&mut tcp);
+    node.stop();
+    expect_end(&mut unix);
+    assert!(!std::path::Path::new(&node.socket).exists());
+}
+
+#[test]
+fn clients_of_other_workers_are_reached() {
+    let mut node = Node::start("reach");
+    let mut clients: Vec<_> = (0..8).map(|_| node.connect()).collect();
+    let ids: Vec<String> = clients
+        .iter_mut()
+        .map(|client| {
+            client.write_all(b"CLIENT ID\r\n").unwrap();
+            line(client).trim_start_matches(':').trim().to_owned()
+        })
+        .collect();
+    let (monitor, others) = clients.split_first_mut().unwrap();
+    monitor.write_all(b"MONITOR\r\n").unwrap();
+    expect(monitor, b"+OK\r\n");
+    for (client, id) in others.iter_mut().zip(&ids[1..]) {
+        client.write_all(format!("ECHO {id}\r\n").as_bytes()).unwrap();
+        line(client);
+        line(client);
+        assert!(line(monitor).ends_with(&format!("\"ECHO\" \"{id}\"\r\n")));
+    }
+    let (killer, victims) = others.split_first_mut().unwrap();
+    for (victim, id) in victims.iter_mut().zip(&ids[2..]) {
+        killer.write_all(format!("CLIENT KILL ID {id}\r\n").as_bytes()).unwrap();
+        expect(killer, b":1\r\n");
+        expect_end(victim);
+    }
+    // A pause holds clients of every worker, and lets them go when it is lifted.
+    let mut held: Vec<_> = (0..4).map(|_| node.connect()).collect();
+    killer.write_all(b"CLIENT PAUSE 1000000 WRITE\r\n").unwrap();
+    expect(killer, b"+OK\r\n");
+    for client in &mut held {
+        client.write_all(b"SET a b\r\n").unwrap();
+    }
+    let blocked = || node.instance.clients.blocked();
+    wait_until(|| blocked() == 4);
+    killer.write_all(b"CLIENT UNPAUSE\r\n").unwrap();
+    expect(killer, b"+OK\r\n");
+    held.iter_mut().for_each(|client| expect(client, b"+OK\r\n"));
+    assert_eq!(blocked(), 0);
+    node.stop();
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    for _ in 0..20_000 {
+        if condition() {
+            return;
+        }
+        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    panic!("it never became so");
+}
+
+#[test]
+fn who_does_not_read_waits_for_itself_alone() {
+    let mut node = Node::start("slow");
+    let mut slow = node.connect();
+    let mut other = node.connect();
+    let value = vec![b'v'; 1 << 20];
+    let set = [b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1048576\r\n".as_slice(), &value, b"\r\n"].concat();
+    slow.write_all(&set).unwrap();
+    expect(&mut slow, b"+OK\r\n");
+    slow.write_all(&b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".repeat(100)).unwrap();
+    let waiting = || node.instance.clients.buffers_bytes_max().1;
+    wait_until(|| waiting() > OUTPUT_BACKLOG_BYTES);
+    other.write_all(b"PING\r\n").unwrap();
+    expect(&mut other, b"+PONG\r\n");
+    assert!(waiting() < OUTPUT_BACKLOG_BYTES + value.len() + 64, "{}", waiting());
+    let expected = [b"$1048576\r\n".as_slice(), &value, b"\r\n"].concat();
+    let mut got = vec![0; expected.len()];
+    for _ in 0..100 {
+        slow.read_exact(&mut got).unwrap();
+        assert!(got == expected);
+    }
+    node.stop();
+}
+
+#[test]
+fn a_stop_sends_what_is_written() {
+    let mut node = Node::start("stop");
+    let mut client = node.connect();
+    client.write_all(b"SHUTDOWN NOSAVE\r\n").unwrap();
+    expect_end(&mut client);
+    node.stop();
+    assert!(TcpStream::connect(&node.address).is_err());
+    assert_eq!(node.instance.clients.connected(), 0);
+}

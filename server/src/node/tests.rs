@@ -1,0 +1,292 @@
+//! The pipeline without a socket: what clients send, how it is cut, and the bytes that come back.
+
+use super::{Client, Park, Progress, Verdict, WorkerState, run};
+use crate::admin::Instance;
+use crate::admin::clients::{Endpoint, KillFilter, PauseMode};
+use crate::base::clock::Clock;
+use crate::base::limits::REPLY_BYTES_GATHERED;
+use crate::command::Session;
+use crate::command::connection::has_password;
+use crate::config::Settings;
+use std::ffi::OsString;
+use std::time::Duration;
+
+const START_MS: u64 = 1_700_000_000_000;
+
+struct Node {
+    instance: Instance,
+    worker: WorkerState,
+}
+
+/// A client that keeps what has not run, as a connection does.
+struct Peer {
+    client: Client,
+    input: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl Node {
+    fn new(settings: &[(&str, &str)]) -> Self {
+        let instance = Instance::new(Settings::default(), Clock::manual(START_MS), 1);
+        instance.configure(settings).unwrap();
+        let worker = WorkerState::new(&instance, 0);
+        Node { instance, worker }
+    }
+
+    fn connect(&self) -> Peer {
+        let endpoint = Endpoint { address: "127.0.0.1:5000".into(), ..Endpoint::default() };
+        let info = self.instance.clients.register(endpoint, 0, START_MS);
+        let client = Client::new(Session::new(info, !has_password(&self.instance)));
+        Peer { client, input: Vec::new(), out: Vec::new() }
+    }
+
+    /// Hands `bytes` in behind what is left, until nothing more is to be done at once.
+    fn send(&mut self, peer: &mut Peer, bytes: &[u8]) -> Verdict {
+        peer.input.extend_from_slice(bytes);
+        loop {
+            let Progress { consumed, verdict } = run(
+                &mut peer.client,
+                &mut peer.input,
+                &mut peer.out,
+                &mut self.worker,
+                &self.instance,
+            );
+            peer.input.drain(..consumed);
+            if verdict != Verdict::More {
+                return verdict;
+            }
+        }
+    }
+
+    fn advance(&self, ms: u64) {
+        self.instance.clock.advance(Duration::from_millis(ms));
+    }
+}
+
+impl Peer {
+    fn replies(&mut self) -> String {
+        std::mem::take(&mut self.out).escape_ascii().to_string()
+    }
+}
+
+/// What one client gets for `input`, and what becomes of it.
+fn talk(input: &[u8]) -> (String, Verdict) {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    let verdict = node.send(&mut peer, input);
+    (peer.replies(), verdict)
+}
+
+#[test]
+fn the_cut_of_the_bytes_does_not_matter() {
+    let input: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nhello\r\nPING\r\n\r\n*0\r\n\
+        *2\r\n$3\r\nGET\r\n$1\r\nk\r\nset q \"a\\x41 b\"\r\nget q\r\n*1\r\n$4\r\nPING\r\n";
+    let expected = r"+OK\r\n+PONG\r\n$5\r\nhello\r\n+OK\r\n$4\r\naA b\r\n+PONG\r\n";
+    assert_eq!(talk(input).0, expected);
+    for step in 1..input.len() {
+        let mut node = Node::new(&[]);
+        let mut peer = node.connect();
+        for chunk in input.chunks(step) {
+            let verdict = node.send(&mut peer, chunk);
+            assert!(matches!(verdict, Verdict::Drained(1..)), "{verdict:?}");
+        }
+        assert_eq!(peer.replies(), expected, "in steps of {step}");
+        assert!(peer.input.is_empty());
+    }
+}
+
+#[test]
+fn replies_of_many_batches_come_in_order() {
+    let mut input = Vec::new();
+    let mut expected = String::new();
+    for number in 1..=100 {
+        input.extend_from_slice(b"*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n");
+        expected.push_str(&format!(r":{number}\r\n"));
+    }
+    assert_eq!(talk(&input).0, expected);
+}
+
+#[test]
+fn an_error_takes_the_place_of_its_reply_and_is_counted() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    node.send(&mut peer, b"set a text\r\nincr a\r\nget\r\nnosuch x\r\nping\r\n");
+    assert_eq!(
+        peer.replies(),
+        "+OK\\r\\n-ERR value is not an integer or out of range\\r\\n\
+         -ERR wrong number of arguments for \\'get\\' command\\r\\n\
+         -ERR unknown command \\'nosuch\\', with args beginning with: \\'x\\' \\r\\n+PONG\\r\\n"
+    );
+    let errors = node.instance.stats.errors();
+    assert_eq!(errors, [(Box::from(&b"ERR"[..]), 3)]);
+    let of = |name: &[u8]| {
+        let spec = torc_protocol::command::find(name).unwrap();
+        let totals = node.instance.stats.command(spec.id);
+        (totals.calls, totals.failed, totals.rejected)
+    };
+    assert_eq!(of(b"incr"), (1, 1, 0));
+    assert_eq!(of(b"get"), (0, 0, 1));
+    assert_eq!(of(b"ping"), (1, 0, 0));
+}
+
+#[test]
+fn what_is_not_the_protocol_ends_the_client_after_its_replies() {
+    let (replies, verdict) = talk(b"ping\r\n*3\r\n$x\r\nping\r\n");
+    assert_eq!(replies, r"+PONG\r\n-ERR Protocol error: invalid bulk length\r\n");
+    assert_eq!(verdict, Verdict::Close);
+    let (replies, verdict) = talk(b"ping\r\nquit\r\nping\r\n");
+    assert_eq!((replies.as_str(), verdict), (r"+PONG\r\n+OK\r\n", Verdict::Close));
+    assert_eq!(talk(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n").1, Verdict::Abort);
+    assert_eq!(talk(b"host: localhost\r\n").1, Verdict::Abort);
+}
+
+#[test]
+fn without_the_password_little_runs() {
+    let mut node = Node::new(&[("requirepass", "secret")]);
+    let mut peer = node.connect();
+    node.send(&mut peer, b"get a\r\nping\r\nhello 3\r\nauth wrong\r\nnosuch\r\n");
+    assert_eq!(
+        peer.replies(),
+        "-NOAUTH Authentication required.\\r\\n-NOAUTH Authentication required.\\r\\n\
+         -NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
+         option can be used to authenticate the client and select the RESP protocol version at the same time\\r\\n\
+         -WRONGPASS invalid username-password pair or user is disabled.\\r\\n\
+         -ERR unknown command \\'nosuch\\', with args beginning with: \\r\\n"
+    );
+    // AUTH lifts the limits for what stands right behind it.
+    let mget = [b"*12\r\n$4\r\nMGET\r\n".to_vec(), b"$1\r\nk\r\n".repeat(11)].concat();
+    node.send(&mut peer, &[b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n", mget.as_slice()].concat());
+    assert_eq!(peer.replies(), format!(r"+OK\r\n*11\r\n{}", r"$-1\r\n".repeat(11)));
+    let verdict = node.send(&mut node.connect(), &mget);
+    assert_eq!(verdict, Verdict::Close, "ten arguments are the most before AUTH");
+}
+
+#[test]
+fn a_full_memory_refuses_only_what_may_take_more() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    // A thread tells the others what it uses only every 64 KiB.
+    let value = "v".repeat(200_000);
+    let large = format!("*3\r\n$3\r\nSET\r\n$1\r\nl\r\n$200000\r\n{value}\r\nset a b\r\n");
+    node.send(&mut peer, large.as_bytes());
+    node.instance.configure(&[("maxmemory", "1"), ("maxmemory-policy", "noeviction")]).unwrap();
+    node.send(&mut peer, b"set a c\r\nget a\r\ndel a\r\n");
+    assert_eq!(
+        peer.replies(),
+        r"+OK\r\n+OK\r\n-OOM command not allowed when used memory > \'maxmemory\'.\r\n$1\r\nb\r\n:1\r\n"
+    );
+}
+
+#[test]
+fn replies_are_left_out_on_request() {
+    let cases: &[(&[u8], &str)] = &[
+        (b"client reply off\r\nping\r\nnosuch\r\nclient reply on\r\nping\r\n", r"+OK\r\n+PONG\r\n"),
+        (b"client reply skip\r\nping\r\nping\r\n", r"+PONG\r\n"),
+        (b"client reply skip\r\nclient reply skip\r\nping\r\necho x\r\n", r"$1\r\nx\r\n"),
+        (b"client reply skip\r\nnosuch\r\nping\r\n", r"+PONG\r\n"),
+        (b"client reply off\r\nreset\r\nping\r\n", r"+RESET\r\n+PONG\r\n"),
+        (b"client reply off\r\n*x\r\n", ""),
+    ];
+    for &(input, expected) in cases {
+        assert_eq!(talk(input).0, expected, "{}", input.escape_ascii());
+    }
+}
+
+#[test]
+fn a_pause_holds_what_it_names_and_keeps_its_bytes() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    node.instance.clients.pause(START_MS + 100, PauseMode::Write, START_MS);
+    let held = Verdict::Parked(Park::Pause(START_MS + 100));
+    // The quoted words of an inline request are unescaped where they stand; held, it must come out whole all the same.
+    assert_eq!(node.send(&mut peer, b"get a\r\nset a \"x\\n\\\"y\"\r\nget a\r\n"), held);
+    assert_eq!(peer.replies(), r"$-1\r\n");
+    assert_eq!(node.send(&mut peer, b""), held);
+    assert_eq!(peer.replies(), "");
+    node.advance(100);
+    assert!(matches!(node.send(&mut peer, b""), Verdict::Drained(_)));
+    assert_eq!(peer.replies(), r#"+OK\r\n$4\r\nx\n\"y\r\n"#);
+
+    // In the middle of a batch, with a part of a request behind it.
+    node.send(&mut peer, b"*4\r\n$6\r\nclient\r\n$5\r\npause\r\n$3\r\n500\r\n$3\r\nall\r\n");
+    let rest = b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$5\r\nhe";
+    assert!(matches!(node.send(&mut peer, rest), Verdict::Parked(Park::Pause(_))));
+    assert_eq!(peer.replies(), r"+OK\r\n");
+    node.instance.clients.unpause();
+    node.send(&mut peer, b"llo\r\n");
+    assert_eq!(peer.replies(), r"+PONG\r\n$5\r\nhello\r\n");
+}
+
+#[test]
+fn a_sleep_ends_the_run_behind_its_command() {
+    let settings = ["torc", "--enable-debug-command", "yes"].map(OsString::from);
+    let settings = crate::config::from_command_line(settings).unwrap();
+    let instance = Instance::new(settings, Clock::manual(START_MS), 1);
+    let mut node = Node { worker: WorkerState::new(&instance, 0), instance };
+    let mut peer = node.connect();
+    let input = b"*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$3\r\n0.2\r\n*1\r\n$4\r\nPING\r\n";
+    assert_eq!(node.send(&mut peer, input), Verdict::Parked(Park::Sleep(START_MS + 200)));
+    assert_eq!(peer.replies(), r"+OK\r\n");
+    assert_eq!(peer.input, b"*1\r\n$4\r\nPING\r\n");
+}
+
+#[test]
+fn large_replies_go_out_one_by_one() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    let value = vec![b'v'; REPLY_BYTES_GATHERED];
+    let set = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n", value.len());
+    node.send(&mut peer, &[set.as_bytes(), &value, b"\r\n"].concat());
+    peer.out.clear();
+    peer.input = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".repeat(16);
+    for left in (0..16).rev() {
+        let progress =
+            run(&mut peer.client, &mut peer.input, &mut peer.out, &mut node.worker, &node.instance);
+        assert_eq!(progress.verdict, Verdict::More);
+        peer.input.drain(..progress.consumed);
+        assert_eq!(peer.input.len(), left * 20);
+        assert!(peer.out.len() < REPLY_BYTES_GATHERED + 32);
+        peer.out.clear();
+    }
+}
+
+#[test]
+fn a_monitor_sees_its_own_commands_and_may_not_touch_keys() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    node.send(
+        &mut peer,
+        b"monitor\r\nping\r\nget a\r\nclient kill id 99\r\nmonitor\r\nreset\r\nget a\r\n",
+    );
+    assert_eq!(
+        peer.replies(),
+        "+OK\\r\\n+PONG\\r\\n+1700000000.000000 [0 127.0.0.1:5000] \\\"ping\\\"\\r\\n\
+         -ERR Replica can\\'t interact with the keyspace\\r\\n:0\\r\\n+RESET\\r\\n$-1\\r\\n"
+    );
+}
+
+#[test]
+fn a_killed_client_runs_nothing_more() {
+    let mut node = Node::new(&[]);
+    let (mut killer, mut victim) = (node.connect(), node.connect());
+    let filter = KillFilter { id: Some(victim.client.session.id), ..KillFilter::default() };
+    node.instance.clients.kill(&filter, killer.client.session.id, START_MS);
+    assert_eq!(node.send(&mut victim, b"set a b\r\n"), Verdict::Abort);
+    node.send(&mut killer, b"get a\r\n");
+    assert_eq!(killer.replies(), r"$-1\r\n");
+    let id = killer.client.session.id;
+    let suicide = format!("client kill id {id} skipme no\r\nping\r\n");
+    assert_eq!(node.send(&mut killer, suicide.as_bytes()), Verdict::Close);
+    assert_eq!(killer.replies(), r":1\r\n");
+}
+
+#[test]
+fn time_is_shared_among_quick_commands_and_none_is_lost() {
+    let mut node = Node::new(&[("slowlog-log-slower-than", "0")]);
+    let mut peer = node.connect();
+    node.send(&mut peer, b"auth x\r\nset a b\r\n");
+    let logged = node.instance.slowlog.newest(10);
+    assert_eq!(logged.len(), 2);
+    assert_eq!(&*logged[1].args[1], b"(redacted)");
+    assert_eq!(&*logged[0].client_addr, "127.0.0.1:5000");
+}
