@@ -35,7 +35,7 @@ pub(super) fn attribute(bytes: &[u8]) -> Option<&str> {
     if bytes.iter().all(u8::is_ascii_graphic) { std::str::from_utf8(bytes).ok() } else { None }
 }
 
-/// PING [message]
+/// `PING [message]`
 pub fn ping(_: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     match args.len() {
         1 => reply.simple("PONG"),
@@ -123,7 +123,7 @@ fn parse_hello(args: Args<'_>) -> Result<HelloOptions<'_>, WireError> {
     Ok(options)
 }
 
-/// AUTH [username] password
+/// `AUTH [username] password`
 pub fn auth(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     match args.len() {
         2 if !has_password(ctx.instance) => return Err(NO_PASSWORD),

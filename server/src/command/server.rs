@@ -175,7 +175,7 @@ fn torc(rows: i64) -> String {
         }
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    let _ = write!(text, "Torc {TORC_VERSION}, answering as Redis ver. {REDIS_VERSION}\n");
+    let _ = writeln!(text, "Torc {TORC_VERSION}, answering as Redis ver. {REDIS_VERSION}");
     text
 }
 
