@@ -1,6 +1,6 @@
 //! The table of settings: one row each.
 //!
-//! From a row come the getter on [`Settings`](super::Settings), CONFIG GET and SET, the key in the settings file, the flag of the
+//! From a row come the getter on [`Settings`], CONFIG GET and SET, the key in the settings file, the flag of the
 //! command line and the lines of the README. Names and defaults are Redis's where Redis has the setting (redis.io, "Redis
 //! configuration"; 7.0's CONFIG GET as the check), except where a comment in the row says why not.
 
