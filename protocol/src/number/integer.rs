@@ -35,23 +35,6 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
     }
 }
 
-/// Reads a SCAN cursor as C's `strtoul` does, which Redis 7.0 uses there: an optional sign, leading zeros, and no digits at
-/// all meaning 0; a minus wraps around. No blanks and nothing behind the number.
-pub fn parse_cursor(text: &[u8]) -> Option<u64> {
-    let (negative, digits) = match text {
-        [] => return Some(0),
-        [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
-    };
-    let zeros = digits.iter().take_while(|&&byte| byte == b'0').count();
-    let value = match &digits[zeros..] {
-        [] if zeros > 0 => 0,
-        significant => parse_u64(significant)?,
-    };
-    Some(if negative { value.wrapping_neg() } else { value })
-}
-
 #[inline]
 fn digit(byte: u8) -> Option<u64> {
     let value = byte.wrapping_sub(b'0');
@@ -105,20 +88,5 @@ mod tests {
         check("10000000000000000000", Some(10_000_000_000_000_000_000));
         check("-1", None);
         check("00", None);
-    }
-
-    #[test]
-    fn cursors_are_read_as_strtoul_reads() {
-        let check =
-            |text: &str, expected| assert_eq!(parse_cursor(text.as_bytes()), expected, "{text}");
-        check("", Some(0));
-        check("0", Some(0));
-        check("007", Some(7));
-        check("+7", Some(7));
-        check("-1", Some(u64::MAX));
-        check("18446744073709551615", Some(u64::MAX));
-        for bad in ["18446744073709551616", " 1", "1 ", "+", "-", "x", "1x", "+-1"] {
-            check(bad, None);
-        }
     }
 }

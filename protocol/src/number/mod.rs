@@ -7,4 +7,4 @@ mod double;
 mod integer;
 
 pub use double::{DoubleText, parse_f64};
-pub use integer::{parse_cursor, parse_i64, parse_u64};
+pub use integer::{parse_i64, parse_u64};
