@@ -217,9 +217,15 @@ fn a_small_key_takes_under_105_bytes() {
         set(out, &format!("key:{i:012}"), &value, &[]);
     });
     assert!(failed.is_empty());
-    let each = (server.rss_bytes() - before) as f64 / COUNT as f64;
+    let each = || (server.rss_bytes() - before) as f64 / COUNT as f64;
+    let at_once = each();
+    // Pages that growth left nearly empty are cleared and given back within seconds.
+    wait::until("a key takes under 105 bytes", Duration::from_secs(10), || each() < 105.0);
+    let each = each();
     let counted = info(&mut connection, "memory", "used_memory") as f64 / COUNT as f64;
-    println!("a 16 B key with a 64 B value: {each:.1} B of RSS, {counted:.1} B counted");
+    println!(
+        "a 16 B key with a 64 B value: {at_once:.1} B of RSS at once, {each:.1} B then, {counted:.1} B counted"
+    );
     assert_eq!(connection.run("DBSIZE").integer(), Some(COUNT as i64));
     assert!(each < 105.0, "{each:.1} B a key");
     assert_eq!(connection.run("FLUSHALL ASYNC").text(), "OK");

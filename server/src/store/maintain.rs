@@ -22,6 +22,7 @@ pub(super) struct Sweep {
     inside: Option<(u64, UnixMs)>,
     /// Where the look at tables' sizes and places stands.
     tidy_slot: usize,
+    tidy_round: usize,
 }
 
 /// Whose share of the slots a call sweeps.
@@ -33,8 +34,10 @@ pub struct Share {
     pub of: usize,
 }
 
-/// Slots whose tables are looked at in one call: with ten calls a second, every table once in seven seconds for some 10 µs a call.
-const TIDY_SLOTS: usize = 256;
+/// Slots whose tables are looked at in one call: with ten calls a second, every table once in 0.8 s for some 100 µs a call.
+const TIDY_SLOTS: usize = 2048;
+/// Every so many rounds a table's fill is looked at as well, which costs more.
+const FIT_ROUNDS: usize = 8;
 
 impl Store {
     /// Sweeps expired keys of `share`'s slots until `keep_going` says to stop (asked every bucket of a due slot) or nothing is due.
@@ -76,8 +79,8 @@ impl Store {
     pub fn tidy(&self, local: &mut Local, share: Share) {
         let guard = crossbeam_epoch::pin();
         let first = local.sweep.tidy_slot;
-        for slot in (first..).take(TIDY_SLOTS) {
-            let slot = slot % SLOT_COUNT;
+        for slot in first..first + TIDY_SLOTS {
+            let fit = slot % FIT_ROUNDS == local.sweep.tidy_round % FIT_ROUNDS;
             if slot % share.of != share.index {
                 continue;
             }
@@ -85,11 +88,12 @@ impl Store {
                 let Some(roots) = database.roots(&guard) else { continue };
                 let mut from = Some(0);
                 while let Some(position) = from {
-                    from = index::tidy(local, &roots.words[slot], position);
+                    from = index::tidy(local, &roots.words[slot], position, fit);
                 }
             }
         }
         local.sweep.tidy_slot = (first + TIDY_SLOTS) % SLOT_COUNT;
+        local.sweep.tidy_round += (local.sweep.tidy_slot == 0) as usize;
         drop(guard);
         local.settle();
     }

@@ -565,16 +565,18 @@ fn next_position(from: u64, bits: u32) -> Option<u64> {
     (from & !(width - 1)).checked_add(width)
 }
 
-/// Makes the table that holds position `from` smaller if it is mostly empty, and moves it if it is one of few blocks that keep a page from being
-/// given back. Returns where the next table begins.
-pub fn tidy(memory: &mut impl Memory, root: &AtomicU64, from: u64) -> Option<u64> {
+/// Moves the table that holds position `from` if it is one of few blocks that keep a page from being given back, and, if `fit`, makes it smaller
+/// if it is mostly empty (which takes a look at each of its buckets). Returns where the next table begins.
+pub fn tidy(memory: &mut impl Memory, root: &AtomicU64, from: u64, fit: bool) -> Option<u64> {
     let place = descend(root, from);
     if place.word != 0 {
         let table = Table::from_root(place.word);
-        let live = table.live();
         // An eighth of what it may hold: far from the size at which it would grow again.
-        let too_large = live == 0 || (table.lg() > 0 && live < LOAD_MAX << table.lg() >> 3);
-        if too_large || memory.is_stray(table.first().0, 1 << table.lg()) {
+        let too_large = || {
+            let live = table.live();
+            live == 0 || (table.lg() > 0 && live < LOAD_MAX << table.lg() >> 3)
+        };
+        if memory.is_stray(table.first().0, 1 << table.lg()) || fit && too_large() {
             rebuild(memory, place);
         }
     }
