@@ -371,14 +371,14 @@ fn helpers_race_with_a_removal() {
 #[test]
 fn helpers_with_overflow_leak_nothing() {
     model(
-        &[0, 4],
+        &[0, 1, 4],
         || {
             vec![
                 Box::new(|root, mut mock| ignore(mock.set(root, 8, 1))),
                 Box::new(|root, mut mock| ignore(mock.set(root, 12, 1))),
             ]
         },
-        |root| assert_eq!(contents(root), [(0, 0), (4, 0), (8, 1), (12, 1)]),
+        |root| assert_eq!(contents(root), [(0, 0), (1, 0), (4, 0), (8, 1), (12, 1)]),
     );
 }
 
