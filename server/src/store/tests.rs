@@ -142,7 +142,7 @@ fn everything_that_was_allocated_is_given_back() {
         });
     }
     with(&store, &mut local, NOW, |ks| assert_eq!(ks.flush(), 5000));
-    for _ in 0..2000 {
+    for _ in 0..20_000 {
         local.settle();
         std::thread::yield_now();
         if store.used_bytes() == 0 {
@@ -239,7 +239,9 @@ fn eviction_keeps_within_the_limit_and_to_its_policy() {
         }
         let stats = store.stats();
         assert!(stats.evicted > 20_000, "{policy:?}");
-        assert!(stats.used_bytes < 5 << 20, "{policy:?}: {} bytes", stats.used_bytes);
+        // Without limbo: the other tests' threads pin the same epoch and may hold it up.
+        let used = stats.used_bytes - stats.limbo_bytes;
+        assert!(used < 5 << 20, "{policy:?}: {used} bytes");
         if volatile {
             assert_eq!(
                 stats.keys[0] - stats.expires[0],
