@@ -121,8 +121,9 @@ pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
 }
 
 /// Reads a cursor as C's `strtoul` does, which Redis uses: a sign is allowed, a negative number wraps, nothing is 0; but
-/// nothing may stand before or after.
+/// nothing may stand before or after. As in C, a NUL byte ends the text.
 fn parse_cursor(text: &[u8]) -> Option<u64> {
+    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let (negative, digits) = match text {
         [] => return Some(0),
         [b'-', digits @ ..] => (true, digits),
@@ -152,6 +153,7 @@ mod tests {
         check("+7", Some(7));
         check("-1", Some(u64::MAX));
         check("007", Some(7));
+        check("1\0x", Some(1));
         check("18446744073709551615", Some(u64::MAX));
         for wrong in ["18446744073709551616", "-", "+", "--1", " 1", "1 ", "x", "1x"] {
             check(wrong, None);
