@@ -1,19 +1,23 @@
 //! Entries: key, value and metadata of one key in one allocation.
 //!
 //! ```text
-//! | flags+kind 1 | key length 1 | access 2 | value length 4 | [long key length 8] | [deadline 8] | [version 8] | key | value |
+//! | flags+kind 1 | key length 1 | access 2 | value length 4 | [long key length 8] | [deadline 8] | [version 8] | [deadline's version 8] | key | value |
+//!
+//! value of a counter: | total 8 | base 8 | epoch 8 | (version 8 | sum 8) a cell |
 //! ```
 //!
 //! Everything but `access` is written before the entry is published and never again. The version is left out
-//! while the node replicates nothing; all entries without one then count as written at the moment replication began.
+//! while the node replicates nothing; all entries without one then count as written at the moment replication began. The deadline has a version of
+//! its own once it was changed after the value. The version of a large string is kept with its bytes, because both change in place.
 
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
+use crate::base::version::Version;
 use crate::store::slab::{Heap, block_bytes};
 use parking_lot::{RwLock, RwLockReadGuard};
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use torc_protocol::number::parse_i64;
 
 /// What type of value a key holds.
@@ -56,6 +60,50 @@ pub enum Expiry {
 #[derive(Debug)]
 pub(super) struct Big {
     pub(super) bytes: RwLock<Vec<u8>>,
+    /// Of the latest edit; written under the lock.
+    pub(super) version: AtomicU64,
+}
+
+impl Big {
+    pub(super) fn new(bytes: Vec<u8>) -> Arc<Self> {
+        Arc::new(Big { bytes: RwLock::new(bytes), version: AtomicU64::new(0) })
+    }
+}
+
+/// What one incarnation of a node added to a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell {
+    /// Of its latest addition; the tag says whose cell it is.
+    pub version: Version,
+    /// The sum of its additions.
+    pub sum: i64,
+}
+
+/// An integer that grew by additions: their sums by origin, so that additions on both sides of a partition add up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// The version of the value that counting began from; zero if it began from nothing.
+    pub epoch: Version,
+    /// That value.
+    pub base: i64,
+    /// By tag, ascending.
+    pub cells: Vec<Cell>,
+}
+
+impl Counter {
+    /// The value; additions that exceed an i64 together wrap, so that every node comes to the same.
+    pub fn total(&self) -> i64 {
+        self.cells.iter().fold(self.base, |sum, cell| sum.wrapping_add(cell.sum))
+    }
+}
+
+/// When an entry's parts were written; nothing while the node replicates nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Stamp {
+    /// The value, and the deadline unless the next field says otherwise.
+    pub(super) value: Option<Version>,
+    /// The deadline, or its removal, if it came later than the value. Never without `value`.
+    pub(super) deadline: Option<Version>,
 }
 
 /// What an entry is built from.
@@ -68,6 +116,7 @@ pub(super) enum Payload<'v> {
         raw: bool,
     },
     Big(Arc<Big>),
+    Counter(&'v Counter),
 }
 
 const KIND: u8 = 0x07;
@@ -75,12 +124,19 @@ const KIND_ABSENT: u8 = 0;
 const KIND_BYTES: u8 = 1;
 const KIND_INTEGER: u8 = 2;
 const KIND_BIG: u8 = 3;
+const KIND_COUNTER: u8 = 4;
+/// The deadline has a version of its own.
+const FLAG_DEADLINE_VERSION: u8 = 0x08;
 /// Came from an edit: OBJECT ENCODING says `raw` even where it is short.
 const FLAG_RAW: u8 = 0x10;
 const FLAG_DEADLINE: u8 = 0x20;
 /// The key is longer than its one-byte length can say.
 const FLAG_LONG_KEY: u8 = 0x40;
+const FLAG_VERSION: u8 = 0x80;
 const HEADER_BYTES: usize = 8;
+/// Total, base and epoch of a counter, and one of its cells.
+const COUNTER_BYTES: usize = 24;
+const CELL_BYTES: usize = 16;
 /// Strings up to this length are called `embstr`, as in Redis.
 const EMBSTR_BYTES_MAX: usize = 44;
 
@@ -102,6 +158,7 @@ impl<'v> Payload<'v> {
             Payload::Absent => 0,
             Payload::Integer(_) | Payload::Big(_) => 8,
             Payload::Bytes { bytes, .. } => bytes.len(),
+            Payload::Counter(counter) => COUNTER_BYTES + CELL_BYTES * counter.cells.len(),
         }
     }
 }
@@ -112,18 +169,24 @@ pub(super) fn build(
     key: &[u8],
     payload: Payload<'_>,
     deadline: Option<UnixMs>,
+    stamp: Stamp,
     access: u16,
 ) -> *mut u8 {
     let long = key.len() > u8::MAX as usize;
     let value_bytes = payload.value_bytes();
     debug_assert!(value_bytes <= u32::MAX as usize, "proto-max-bulk-len stays below 4 GiB");
-    let prefix = HEADER_BYTES + if long { 8 } else { 0 } + if deadline.is_some() { 8 } else { 0 };
-    let bytes = prefix + key.len() + value_bytes;
-    let block = heap.allocate(bytes);
     let mut flags = if deadline.is_some() { FLAG_DEADLINE } else { 0 };
     if long {
         flags |= FLAG_LONG_KEY;
     }
+    if stamp.value.is_some() {
+        flags |= FLAG_VERSION;
+    }
+    if stamp.deadline.is_some() {
+        flags |= FLAG_DEADLINE_VERSION;
+    }
+    let bytes = prefix_bytes(flags) + key.len() + value_bytes;
+    let block = heap.allocate(bytes);
     // SAFETY: the block is private, 8-aligned and has `bytes` bytes, which the writes below fill in order.
     unsafe {
         let mut at = block.add(HEADER_BYTES);
@@ -133,6 +196,10 @@ pub(super) fn build(
         }
         if let Some(deadline) = deadline {
             at.cast::<u64>().write(deadline);
+            at = at.add(8);
+        }
+        for version in [stamp.value, stamp.deadline].into_iter().flatten() {
+            at.cast::<u64>().write(version.get());
             at = at.add(8);
         }
         at.copy_from_nonoverlapping(key.as_ptr(), key.len());
@@ -147,7 +214,15 @@ pub(super) fn build(
                 at.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
                 KIND_BYTES | if raw { FLAG_RAW } else { 0 }
             }
+            Payload::Counter(counter) => {
+                write_counter(at, counter);
+                KIND_COUNTER
+            }
             Payload::Big(big) => {
+                if let Some(version) = stamp.value {
+                    // Relaxed: the entry's publication makes it known, as all of the entry.
+                    big.version.store(version.get(), Ordering::Relaxed);
+                }
                 let pointer = Arc::into_raw(big).expose_provenance();
                 at.cast::<usize>().write_unaligned(pointer);
                 KIND_BIG | FLAG_RAW
@@ -160,6 +235,25 @@ pub(super) fn build(
         block.cast::<u64>().write(header.to_le());
     }
     block
+}
+
+/// Bytes before the key.
+const fn prefix_bytes(flags: u8) -> usize {
+    let fields = flags & (FLAG_LONG_KEY | FLAG_DEADLINE | FLAG_VERSION | FLAG_DEADLINE_VERSION);
+    HEADER_BYTES + fields.count_ones() as usize * 8
+}
+
+/// Writes a counter's value; see the layout above.
+///
+/// # Safety
+/// `at` is private and has room for it.
+unsafe fn write_counter(at: *mut u8, counter: &Counter) {
+    let head = [counter.total() as u64, counter.base as u64, counter.epoch.get()];
+    let cells = counter.cells.iter().flat_map(|cell| [cell.version.get(), cell.sum as u64]);
+    for (index, word) in head.into_iter().chain(cells).enumerate() {
+        // SAFETY: as this function's caller promises.
+        unsafe { at.add(index * 8).cast::<u64>().write_unaligned(word) };
+    }
 }
 
 /// A key as found: readable until the guard it was found under is dropped, even if it is replaced meanwhile.
@@ -222,9 +316,14 @@ impl<'g> Entry<'g> {
     }
 
     fn prefix_bytes(&self) -> usize {
-        let flags = self.flags();
-        HEADER_BYTES
-            + ((flags & FLAG_LONG_KEY != 0) as usize + (flags & FLAG_DEADLINE != 0) as usize) * 8
+        prefix_bytes(self.flags())
+    }
+
+    /// One of the optional words of the prefix: the one that comes after those flagged in `before`.
+    fn prefix_word(&self, before: u8) -> u64 {
+        let at = prefix_bytes(self.flags() & before);
+        // SAFETY: as in `flags`; the caller has seen the field's own flag, so the word is there, 8-aligned.
+        unsafe { self.address.add(at).cast::<u64>().read() }
     }
 
     /// Bytes of the block that holds it, before rounding.
@@ -266,13 +365,62 @@ impl<'g> Entry<'g> {
     /// Its deadline, if it has one.
     #[inline]
     pub fn deadline(&self) -> Option<UnixMs> {
-        let flags = self.flags();
-        if flags & FLAG_DEADLINE == 0 {
+        (self.flags() & FLAG_DEADLINE != 0).then(|| self.prefix_word(FLAG_LONG_KEY))
+    }
+
+    /// When its value was written, if it says.
+    pub fn version(&self) -> Option<Version> {
+        if let Some(big) = self.big() {
+            // Relaxed: who needs the bytes as of the version holds the lock.
+            let bits = big.version.load(Ordering::Relaxed);
+            return (bits != 0).then(|| Version::from_bits(bits));
+        }
+        (self.flags() & FLAG_VERSION != 0)
+            .then(|| Version::from_bits(self.prefix_word(FLAG_LONG_KEY | FLAG_DEADLINE)))
+    }
+
+    /// When its deadline was last changed, if after the value.
+    pub fn deadline_version(&self) -> Option<Version> {
+        (self.flags() & FLAG_DEADLINE_VERSION != 0).then(|| {
+            Version::from_bits(self.prefix_word(FLAG_LONG_KEY | FLAG_DEADLINE | FLAG_VERSION))
+        })
+    }
+
+    /// Sets the version of an entry that was built with one.
+    ///
+    /// # Safety
+    /// The entry is not published yet, and no reference to its bytes exists.
+    pub(super) unsafe fn set_version(&self, version: Version) {
+        if let Some(big) = self.big() {
+            // Relaxed: see `build`.
+            big.version.store(version.get(), Ordering::Relaxed);
+        }
+        debug_assert!(self.flags() & FLAG_VERSION != 0, "only entries built with a version");
+        let at = prefix_bytes(self.flags() & (FLAG_LONG_KEY | FLAG_DEADLINE));
+        // SAFETY: private, as the caller promises; the field is there, 8-aligned.
+        unsafe { self.address.cast_mut().add(at).cast::<u64>().write(version.get()) };
+    }
+
+    /// Its parts, if it is a counter.
+    pub fn counter(&self) -> Option<Counter> {
+        if self.flags() & KIND != KIND_COUNTER {
             return None;
         }
-        let at = HEADER_BYTES + (flags & FLAG_LONG_KEY != 0) as usize * 8;
-        // SAFETY: as in `flags`; the deadline is there if its flag says so, 8-aligned.
-        Some(unsafe { self.address.add(at).cast::<u64>().read() })
+        let words = |bytes: &[u8]| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[..8]);
+            u64::from_ne_bytes(word)
+        };
+        let value = self.value_slice();
+        let cells = value[COUNTER_BYTES..].chunks_exact(CELL_BYTES).map(|cell| Cell {
+            version: Version::from_bits(words(cell)),
+            sum: words(&cell[8..]) as i64,
+        });
+        Some(Counter {
+            base: words(&value[8..]) as i64,
+            epoch: Version::from_bits(words(&value[16..])),
+            cells: cells.collect(),
+        })
     }
 
     /// Its value as a string.
@@ -280,7 +428,7 @@ impl<'g> Entry<'g> {
     pub fn string(&self) -> Result<StringView<'g>, WrongType> {
         match self.flags() & KIND {
             KIND_BYTES => Ok(StringView::Bytes(self.value_slice())),
-            KIND_INTEGER => Ok(StringView::Integer(self.value_word() as i64)),
+            KIND_INTEGER | KIND_COUNTER => Ok(StringView::Integer(self.value_word() as i64)),
             KIND_BIG => Ok(StringView::Locked(self.big_ref().bytes.read_recursive())),
             _ => Err(WrongType),
         }
@@ -303,7 +451,8 @@ impl<'g> Entry<'g> {
             KIND_BYTES => {
                 Payload::Bytes { bytes: self.value_slice(), raw: self.flags() & FLAG_RAW != 0 }
             }
-            KIND_INTEGER => Payload::Integer(self.value_word() as i64),
+            // A counter under another key, or written anew, begins from its total.
+            KIND_INTEGER | KIND_COUNTER => Payload::Integer(self.value_word() as i64),
             KIND_BIG => {
                 let pointer = std::ptr::with_exposed_provenance::<Big>(self.value_word() as usize);
                 // SAFETY: the entry's own count keeps the Arc alive for `'g`; this takes one more.
@@ -337,7 +486,7 @@ impl<'g> Entry<'g> {
     /// Redis's name of how the value is kept: `int`, `embstr` or `raw`.
     pub fn encoding(&self) -> &'static str {
         match self.flags() & KIND {
-            KIND_INTEGER => "int",
+            KIND_INTEGER | KIND_COUNTER => "int",
             KIND_BYTES
                 if self.flags() & FLAG_RAW == 0 && self.value_bytes() <= EMBSTR_BYTES_MAX =>
             {
@@ -460,6 +609,7 @@ pub(super) mod access {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::version::Tag;
     use crate::store::slab::Slab;
 
     #[test]
@@ -472,10 +622,10 @@ mod tests {
                 let values: [Payload<'_>; 3] = [
                     Payload::Integer(-5),
                     Payload::Bytes { bytes: b"value", raw: false },
-                    Payload::Big(Arc::new(Big { bytes: RwLock::new(b"large".to_vec()) })),
+                    Payload::Big(Big::new(b"large".to_vec())),
                 ];
                 for (payload, text) in values.into_iter().zip(["-5", "value", "large"]) {
-                    let block = build(&mut heap, &key, payload, deadline, 77);
+                    let block = build(&mut heap, &key, payload, deadline, Stamp::default(), 77);
                     // SAFETY: just built, freed once below.
                     let entry = unsafe { Entry::at(block.expose_provenance() as u64) };
                     assert_eq!(
@@ -494,10 +644,45 @@ mod tests {
     }
 
     #[test]
+    fn versions_and_counters_are_read_back() {
+        let mut heap = Heap::new(Slab::new());
+        let of = |ms, tag| Version::next(1_800_000_000_000 + ms, Version::ZERO, Tag::new(tag));
+        let counter = Counter {
+            epoch: of(1, 1),
+            base: 40,
+            cells: vec![Cell { version: of(3, 1), sum: 7 }, Cell { version: of(2, 2), sum: -5 }],
+        };
+        for key in [&b"short"[..], &[b'k'; 300]] {
+            for deadline in [None, Some(1_900_000_000_000)] {
+                for touched in [None, Some(of(9, 3))] {
+                    let stamp = Stamp { value: Some(of(3, 1)), deadline: touched };
+                    let payload = Payload::Counter(&counter);
+                    let block = build(&mut heap, key, payload, deadline, stamp, 5);
+                    // SAFETY: just built, freed once below.
+                    let entry = unsafe { Entry::at(block.expose_provenance() as u64) };
+                    assert_eq!((entry.key(), entry.deadline()), (key, deadline));
+                    assert_eq!(
+                        (entry.version(), entry.deadline_version()),
+                        (Some(of(3, 1)), touched)
+                    );
+                    assert_eq!(entry.counter().as_ref(), Some(&counter));
+                    assert!(matches!(entry.string(), Ok(StringView::Integer(42))));
+                    // SAFETY: private still.
+                    unsafe { entry.set_version(of(4, 4)) };
+                    assert_eq!(entry.version(), Some(of(4, 4)));
+                    assert_eq!(entry.key(), key);
+                    // SAFETY: nobody else knows it.
+                    unsafe { entry.free(&mut heap) };
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_small_entry_takes_88_bytes() {
         let mut heap = Heap::new(Slab::new());
         let block =
-            build(&mut heap, &[b'k'; 16], Payload::of(NewValue::Bytes(&[b'v'; 64])), None, 0);
+            build(&mut heap, &[b'k'; 16], Payload::of(NewValue::Bytes(&[b'v'; 64])), None, Stamp::default(), 0);
         // SAFETY: just built, freed once.
         let (bytes, _) = unsafe { Entry::at(block.expose_provenance() as u64).free(&mut heap) };
         assert_eq!(bytes, 88);

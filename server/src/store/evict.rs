@@ -186,6 +186,10 @@ impl Store {
                 if seen >= samples || empty >= EMPTY_SAMPLES_MAX {
                     break;
                 }
+                if !local.may_drop(slot) {
+                    empty += 1;
+                    continue;
+                }
                 // Relaxed: a hint. A slot without deadlines has nothing for a volatile policy.
                 if policy.is_volatile() && roots.due[slot].load(Ordering::Relaxed) == NEVER {
                     empty += 1;
@@ -225,8 +229,7 @@ impl Store {
             // SAFETY: as above.
             let entry = unsafe { Entry::at(word::pointer(hit.word)) };
             let bytes = entry.memory_bytes();
-            if hit.remove(local).is_ok() {
-                local.forget(roots, hit.word);
+            if local.drop_entry(roots, &hit, db as u8, now).is_ok() {
                 add(&local.tally().evicted, 1);
                 return Some(bytes);
             }

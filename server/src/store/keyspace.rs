@@ -2,8 +2,9 @@
 //!
 //! A key that another thread's [`Transaction`](super::Transaction) holds is waited for (microseconds); nothing else waits.
 
+use super::chain::{Op, ValueRef};
 use super::database::Roots;
-use super::entry::{Big, Entry, Expiry, NewValue, Payload, WrongType, access, build};
+use super::entry::{Big, Cell, Counter, Entry, Expiry, NewValue, Payload, Stamp, WrongType, access, build};
 use super::hash::{KeyHash, KeyHint};
 use super::index::{self, Changed, Hit, Insert, Probe, word};
 use super::local::{Local, add};
@@ -12,12 +13,17 @@ use super::{Guard, Store};
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::sync::Backoff;
-use parking_lot::RwLock;
-use std::sync::Arc;
+use crate::base::version::Version;
+use std::ops::Range;
+use std::sync::atomic::Ordering;
 use torc_protocol::slot::SLOT_COUNT;
 
 /// A string edited to more than this becomes a large value, edited in place from then on.
 const INLINE_EDIT_BYTES_MAX: usize = 4096;
+
+/// Cells that a counter may have: one for each incarnation of a node that ever was its primary. One more and counting begins anew from the
+/// total, as after a SET.
+const CELLS_MAX: usize = 16;
 
 /// A view of one database; see [`Store::keyspace`].
 #[derive(Debug)]
@@ -38,6 +44,14 @@ pub enum Change<'v> {
     Keep,
     /// Store this value.
     Put(NewValue<'v>, Expiry),
+    /// Store the integer `sum`, which is what was there (0 if nothing) and `by` together. The deadline stays. Unlike a `Put`, additions on both sides of a
+    /// partition add up.
+    Add {
+        /// The new value.
+        sum: i64,
+        /// What was added.
+        by: i64,
+    },
     /// Change the deadline alone; `Expiry::Keep` does nothing. A time that has passed deletes. Ignored if absent.
     Expire(Expiry),
     /// Remove the key.
@@ -98,7 +112,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
     }
 
-    fn roots(&self) -> Option<&'g Roots> {
+    pub(super) fn roots(&self) -> Option<&'g Roots> {
         self.store.inner.databases[self.db as usize].roots(self.guard)
     }
 
@@ -161,8 +175,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
 
     /// Removes a key whose time has come, unless somebody else just changed it.
     fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
-        if hit.remove(self.local).is_ok() {
-            self.local.forget(roots, hit.word);
+        if self.local.drop_entry(roots, hit, self.db, self.now).is_ok() {
             add(&self.local.tally().expired, 1);
         }
     }
@@ -190,8 +203,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             match self.find(roots, place, key) {
                 Found::Absent(_) => return false,
                 Found::Present { hit, live, .. } => {
-                    if hit.remove(self.local).is_ok() {
-                        self.local.forget(roots, hit.word);
+                    if self.local.remove_entry(roots, &hit, self.db, self.now).is_ok() {
                         if !live {
                             add(&self.local.tally().expired, 1);
                         }
@@ -214,10 +226,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         let mut backoff = Backoff::default();
         loop {
             let found = self.find(roots, place, key);
-            let live = match &found {
-                Found::Present { entry, live: true, .. } => Some(*entry),
-                _ => None,
-            };
+            let live = found.live();
             // Nobody edits a large value between the decision and the step, or the step would undo an edit it has not seen.
             let _held = live.and_then(|entry| entry.big()).map(|big| big.bytes.read_recursive());
             let (change, result) = decide(live)?;
@@ -240,23 +249,20 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             (Change::Put(value, expiry), _) => {
                 self.write(roots, place, key, found, Payload::of(value), expiry)
             }
+            (Change::Add { sum, by }, _) => self.count(roots, place, key, found, sum, by),
             (_, Found::Absent(_)) | (Change::Keep | Change::Expire(Expiry::Keep), _) => Ok(()),
             (_, Found::Present { hit, live: false, .. }) => {
                 self.expire(roots, hit);
                 Ok(())
             }
             (Change::Delete, Found::Present { hit, .. }) => {
-                hit.remove(self.local)?;
-                self.local.forget(roots, hit.word);
-                Ok(())
+                self.local.remove_entry(roots, hit, self.db, self.now)
             }
             (Change::Expire(Expiry::At(at)), Found::Present { hit, .. }) if at <= self.now => {
-                hit.remove(self.local)?;
-                self.local.forget(roots, hit.word);
-                Ok(())
+                self.local.remove_entry(roots, hit, self.db, self.now)
             }
             (Change::Expire(expiry), Found::Present { entry, .. }) => {
-                self.write(roots, place, key, found, entry.payload(), expiry)
+                self.write_deadline(roots, place, key, found, *entry, expiry)
             }
         }
     }
@@ -272,20 +278,143 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         payload: Payload<'_>,
         expiry: Expiry,
     ) -> Result<(), Changed> {
-        let old = match found {
-            Found::Present { entry, live: true, .. } => Some(*entry),
-            _ => None,
-        };
+        let old = found.live();
         let deadline = match expiry {
             Expiry::Keep => old.and_then(|entry| entry.deadline()),
             Expiry::Never => None,
             Expiry::At(at) => Some(at),
         };
-        let access = match old {
+        if !self.local.is_replicating() {
+            return self.install(roots, place, key, found, payload, deadline, Stamp::default());
+        }
+        let link = self.local.take_link(place.slot, self.now);
+        let kept = if expiry == Expiry::Keep { old } else { None };
+        let stamp = self.local.stamp(link, kept);
+        // A value that is edited in place is another's to edit as soon as it is published.
+        let copy;
+        let value = match &payload {
+            Payload::Big(big) => {
+                copy = big.bytes.read_recursive().clone();
+                ValueRef::Bytes { bytes: &copy, raw: true }
+            }
+            Payload::Bytes { bytes, raw } => ValueRef::Bytes { bytes, raw: *raw },
+            Payload::Integer(value) => ValueRef::Integer(*value),
+            Payload::Counter(_) | Payload::Absent => unreachable!("written by `count`, or never"),
+        };
+        let op = Op::Put { db: self.db, key, value, deadline, deadline_version: stamp.deadline };
+        let written = match payload {
+            Payload::Big(big) => {
+                self.install(roots, place, key, found, Payload::Big(big), deadline, stamp)
+            }
+            Payload::Bytes { bytes, raw } => {
+                let payload = Payload::Bytes { bytes, raw };
+                self.install(roots, place, key, found, payload, deadline, stamp)
+            }
+            payload => self.install(roots, place, key, found, payload, deadline, stamp),
+        };
+        self.local.record(place.slot, link, op, written)
+    }
+
+    /// Adds to a number. A node that replicates keeps additions apart by who made them.
+    fn count(
+        &mut self,
+        roots: &'g Roots,
+        place: KeyHash,
+        key: &[u8],
+        found: &Found<'g>,
+        sum: i64,
+        by: i64,
+    ) -> Result<(), Changed> {
+        if !self.local.is_replicating() {
+            return self.write(roots, place, key, found, Payload::Integer(sum), Expiry::Keep);
+        }
+        let old = found.live();
+        let mut counter = old.and_then(|entry| entry.counter()).unwrap_or_else(|| Counter {
+            epoch: old.map_or(Version::ZERO, |entry| self.local.version_of(entry)),
+            base: sum.wrapping_sub(by),
+            cells: Vec::new(),
+        });
+        let tag = self.local.tag();
+        let own = counter.cells.binary_search_by_key(&tag, |cell| cell.version.tag());
+        if own.is_err() && counter.cells.len() >= CELLS_MAX {
+            return self.write(roots, place, key, found, Payload::Integer(sum), Expiry::Keep);
+        }
+        let link = self.local.take_link(place.slot, self.now);
+        let stamp = self.local.stamp(link, old);
+        let cell = match own {
+            Ok(index) => {
+                let cell = &mut counter.cells[index];
+                *cell = Cell { version: link.version, sum: cell.sum.wrapping_add(by) };
+                cell.sum
+            }
+            Err(index) => {
+                counter.cells.insert(index, Cell { version: link.version, sum: by });
+                by
+            }
+        };
+        let deadline = old.and_then(|entry| entry.deadline());
+        let payload = Payload::Counter(&counter);
+        let written = self.install(roots, place, key, found, payload, deadline, stamp);
+        let op = Op::Count {
+            db: self.db,
+            key,
+            epoch: counter.epoch,
+            base: counter.base,
+            cell,
+            deadline,
+            deadline_version: stamp.deadline,
+        };
+        self.local.record(place.slot, link, op, written)
+    }
+
+    /// Changes a live key's deadline alone.
+    fn write_deadline(
+        &mut self,
+        roots: &'g Roots,
+        place: KeyHash,
+        key: &[u8],
+        found: &Found<'g>,
+        entry: Entry<'g>,
+        expiry: Expiry,
+    ) -> Result<(), Changed> {
+        let deadline = match expiry {
+            Expiry::At(at) => Some(at),
+            _ => None,
+        };
+        let counter = entry.counter();
+        let payload = match &counter {
+            Some(counter) => Payload::Counter(counter),
+            None => entry.payload(),
+        };
+        if !self.local.is_replicating() {
+            return self.install(roots, place, key, found, payload, deadline, Stamp::default());
+        }
+        let base = self.local.version_of(entry);
+        let link = self.local.take_link(place.slot, self.now);
+        let stamp = Stamp { value: Some(base), deadline: Some(link.version) };
+        let written = self.install(roots, place, key, found, payload, deadline, stamp);
+        let op = Op::Deadline { db: self.db, key, base, deadline };
+        self.local.record(place.slot, link, op, written)
+    }
+
+    /// Builds an entry and puts it where `found` says, if nothing changed there since; counts it.
+    #[inline]
+    #[expect(clippy::too_many_arguments, reason = "a place, what was there, and the parts of an entry")]
+    pub(super) fn install(
+        &mut self,
+        roots: &'g Roots,
+        place: KeyHash,
+        key: &[u8],
+        found: &Found<'g>,
+        payload: Payload<'_>,
+        deadline: Option<UnixMs>,
+        stamp: Stamp,
+    ) -> Result<(), Changed> {
+        let access = match found.live() {
             Some(entry) if self.local.policy().is_lfu() => entry.access(),
             _ => self.local.new_access(self.now),
         };
-        let new = self.local.build(key, payload, deadline, access);
+        let new = self.local.build(key, payload, deadline, stamp, access);
         let new_word = word::slot_word(new, place.hash, deadline.is_some());
         match found {
             Found::Present { hit, .. } => {
@@ -329,7 +458,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             if let Found::Present { hit, entry, live: true } = &found
                 && let Some(big) = entry.big()
             {
-                match self.edit_big(hit, big, &mut edit)? {
+                match self.edit_big(place, key, hit, *entry, big, &mut edit)? {
                     Some(result) => return Ok(result),
                     None => {
                         backoff.wait();
@@ -347,7 +476,10 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     /// `None`: the key no longer holds this value.
     fn edit_big<R, E>(
         &mut self,
+        place: KeyHash,
+        key: &[u8],
         hit: &Hit<'g>,
+        entry: Entry<'g>,
         big: &Big,
         edit: &mut impl FnMut(&mut StringEdit<'_>) -> Result<R, E>,
     ) -> Result<Option<R>, E> {
@@ -357,9 +489,23 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             return Ok(None);
         }
         let before = bytes.capacity();
-        let result = edit(&mut StringEdit { bytes: &mut bytes, existed: true });
+        let mut edited = StringEdit { bytes: &mut bytes, existed: true, changed: None };
+        let result = edit(&mut edited)?;
+        let changed = edited.changed;
         self.local.account(bytes.capacity() as i64 - before as i64);
-        result.map(Some)
+        if let Some(changed) = changed
+            && self.local.is_replicating()
+        {
+            let base = self.local.version_of(entry);
+            let link = self.local.take_link(place.slot, self.now);
+            // Relaxed: written and, where it matters, read under the lock.
+            big.version.store(link.version.get(), Ordering::Relaxed);
+            let (len, offset) = (bytes.len() as u64, changed.start as u64);
+            let bytes = &bytes[changed.start..changed.end.min(bytes.len())];
+            let op = Op::Splice { db: self.db, key, base, len, offset, bytes };
+            let _ = self.local.record(place.slot, link, op, Ok(()));
+        }
+        Ok(Some(result))
     }
 
     fn edit_copy<R, E: From<WrongType>>(
@@ -372,22 +518,19 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     ) -> Result<Option<R>, E> {
         let mut bytes = std::mem::take(&mut self.local.scratch);
         bytes.clear();
-        let live = match found {
-            Found::Present { entry, live: true, .. } => Some(*entry),
-            _ => None,
-        };
+        let live = found.live();
         if let Some(entry) = live {
             bytes.extend_from_slice(entry.string()?.bytes(&mut itoa::Buffer::new()));
         }
         let existed = live.is_some();
-        let result = edit(&mut StringEdit { bytes: &mut bytes, existed })?;
+        let result = edit(&mut StringEdit { bytes: &mut bytes, existed, changed: None })?;
         if bytes.is_empty() && !existed {
             self.local.scratch = bytes;
             return Ok(Some(result));
         }
         let written = if bytes.len() > INLINE_EDIT_BYTES_MAX {
             self.local.account(bytes.capacity() as i64);
-            let big = Arc::new(Big { bytes: RwLock::new(std::mem::take(&mut bytes)) });
+            let big = Big::new(std::mem::take(&mut bytes));
             self.write(roots, place, key, found, Payload::Big(big), Expiry::Keep)
         } else {
             let payload = Payload::Bytes { bytes: &bytes, raw: true };
@@ -529,9 +672,10 @@ impl Local {
         key: &[u8],
         payload: Payload<'_>,
         deadline: Option<UnixMs>,
+        stamp: Stamp,
         access: u16,
     ) -> u64 {
-        let block = build(&mut self.heap, key, payload, deadline, access);
+        let block = build(&mut self.heap, key, payload, deadline, stamp, access);
         let address = block.expose_provenance() as u64;
         // SAFETY: just built, and private.
         let bytes = unsafe { Entry::at(address) }.bytes();
@@ -555,11 +699,23 @@ impl Local {
     }
 }
 
+impl<'g> Found<'g> {
+    /// The entry, if its time has not come.
+    pub(super) fn live(&self) -> Option<Entry<'g>> {
+        match self {
+            Found::Present { entry, live: true, .. } => Some(*entry),
+            _ => None,
+        }
+    }
+}
+
 /// The bytes of a string under edit; see [`Keyspace::edit_string`].
 #[derive(Debug)]
 pub struct StringEdit<'e> {
     bytes: &'e mut Vec<u8>,
     existed: bool,
+    /// What other nodes must be told of.
+    changed: Option<Range<usize>>,
 }
 
 impl StringEdit<'_> {
@@ -573,26 +729,50 @@ impl StringEdit<'_> {
         self.bytes
     }
 
-    /// The bytes, to be changed at will.
+    /// The bytes, to be changed at will. Where only some change, [`StringEdit::range_mut`] spares the others the way to the replicas.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.note(0..self.bytes.len());
         self.bytes
+    }
+
+    /// Some of the bytes, to be changed at will.
+    ///
+    /// # Panics
+    /// If the range is not within them.
+    pub fn range_mut(&mut self, range: Range<usize>) -> &mut [u8] {
+        self.note(range.clone());
+        &mut self.bytes[range]
     }
 
     /// Grows with zero bytes to at least `len`.
     pub fn grow(&mut self, len: usize) {
         if len > self.bytes.len() {
+            // Who receives the new length grows with zeros too.
+            self.note(self.bytes.len()..self.bytes.len());
             self.bytes.resize(len, 0);
         }
     }
 
     /// Appends.
     pub fn append(&mut self, bytes: &[u8]) {
+        let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
+        self.note(start..self.bytes.len());
     }
 
     /// Puts `bytes` in the place of all that is there.
     pub fn replace(&mut self, bytes: &[u8]) {
         self.bytes.clear();
         self.bytes.extend_from_slice(bytes);
+        self.note(0..bytes.len());
+    }
+
+    fn note(&mut self, range: Range<usize>) {
+        self.changed = Some(match self.changed.take() {
+            None => range,
+            Some(known) if range.is_empty() => known,
+            Some(known) if known.is_empty() => range,
+            Some(known) => known.start.min(range.start)..known.end.max(range.end),
+        });
     }
 }

@@ -4,6 +4,7 @@
 //! is up nobody can read the batch any more, and the thread that removed it frees it. Frees are so local, and never
 //! run inside the collector.
 
+use super::chain::Journal;
 use super::database::Roots;
 use super::entry::{Entry, access};
 use super::evict::Policy;
@@ -72,6 +73,8 @@ pub struct Local {
     sealed: VecDeque<Batch>,
     unpublished_bytes: i64,
     policy: Policy,
+    /// Takes down what this thread writes, while the node replicates.
+    pub(super) journal: Option<Box<dyn Journal>>,
 }
 
 impl std::fmt::Debug for Local {
@@ -96,6 +99,7 @@ impl Local {
             sealed: VecDeque::new(),
             unpublished_bytes: 0,
             policy,
+            journal: None,
         }
     }
 

@@ -58,7 +58,8 @@ impl Store {
                     let slot = sweep.slot;
                     let due = slot % share.of == share.index
                         // Relaxed: a deadline noted this moment is found by the next sweep.
-                        && (sweep.inside.is_some() || roots.due[slot].load(Ordering::Relaxed) <= now);
+                        && (sweep.inside.is_some()
+                            || roots.due[slot].load(Ordering::Relaxed) <= now.saturating_sub(local.patience(slot)));
                     if due && !sweep_slot(&mut sweep, roots, local, now, &mut keep_going) {
                         more = true;
                         break 'databases;
@@ -108,6 +109,7 @@ fn sweep_slot(
     keep_going: &mut impl FnMut() -> bool,
 ) -> bool {
     let due = &roots.due[sweep.slot];
+    let (db, patience) = (sweep.db as u8, local.patience(sweep.slot));
     let (mut position, mut earliest) = sweep.inside.take().unwrap_or_else(|| {
         // AcqRel: a key whose deadline is noted before this is seen by the walk; one noted after lowers the new value.
         due.swap(NEVER, Ordering::AcqRel);
@@ -121,12 +123,12 @@ fn sweep_slot(
             // SAFETY: a published word read under the caller's guard.
             let entry = unsafe { Entry::at(word::pointer(hit.word)) };
             let deadline = entry.deadline().unwrap_or(NEVER);
-            if deadline > now || hit.word & word::LATCH != 0 || hit.remove(local).is_err() {
+            let due = deadline.saturating_add(patience) <= now && hit.word & word::LATCH == 0;
+            if !due || local.sweep_entry(roots, &hit, db, now, patience).is_err() {
                 // Whoever changed it first has noted its new deadline, if any; the old one does no harm.
                 earliest = earliest.min(deadline);
                 return;
             }
-            local.forget(roots, hit.word);
             add(&local.tally().expired, 1);
         });
         match next {

@@ -5,6 +5,7 @@
 //! and nothing of commands, clients or sockets.
 
 mod background;
+mod chain;
 mod database;
 mod entry;
 mod evict;
@@ -13,6 +14,8 @@ mod index;
 mod keyspace;
 mod local;
 mod maintain;
+mod record;
+mod replica;
 mod slab;
 mod transaction;
 
@@ -22,25 +25,29 @@ mod stress;
 mod tests;
 
 pub use crossbeam_epoch::Guard;
-pub use entry::{Entry, Expiry, Kind, NewValue, StringView, WrongType};
+pub use chain::{Journal, Link, Op, ValueRef};
+pub use entry::{Cell, Counter, Entry, Expiry, Kind, NewValue, StringView, WrongType};
 pub use evict::{Limits, Policy};
 pub use hash::{HashKind, KeyHash, KeyHint};
 pub use keyspace::{Change, Keyspace, StringEdit};
 pub use local::Local;
 pub use maintain::Share;
+pub use replica::{Grace, Merged, Spliced, State, Value};
 pub use transaction::Transaction;
 
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::rng::Rng;
+use crate::base::version::Version;
 use background::Background;
+use chain::Chains;
 use database::Database;
 use entry::access;
 use hash::Hasher;
 use local::{Batch, Tally, free_orphan, free_roots};
 use parking_lot::Mutex;
 use slab::{Heap, Slab};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 /// How a store is made.
@@ -87,6 +94,15 @@ struct Inner {
     orphans: Mutex<Vec<Batch>>,
     slab: Arc<Slab>,
     background: Background,
+    /// Made when the node begins to replicate.
+    chains: OnceLock<Chains>,
+}
+
+impl Inner {
+    /// What entries without a version count as.
+    fn origin(&self) -> Version {
+        self.chains.get().map_or(Version::ZERO, |chains| chains.origin)
+    }
 }
 
 impl std::fmt::Debug for Inner {
@@ -133,6 +149,7 @@ impl Store {
             background: Background::start(slab.clone(), totals.clone()),
             totals,
             slab,
+            chains: OnceLock::new(),
         };
         Store { inner: Arc::new(inner) }
     }

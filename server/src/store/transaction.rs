@@ -6,14 +6,14 @@
 //! replaced meanwhile takes the latches along.
 
 use super::database::Roots;
-use super::entry::{Big, Entry, Expiry, NewValue, Payload};
+use super::chain::{Link, Op, ValueRef};
+use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, StringView};
 use super::hash::KeyHash;
 use super::index::{self, Hit, Insert, Probe, word};
 use super::keyspace::Keyspace;
 use super::local::add;
 use crate::base::sync::Backoff;
-use parking_lot::RwLock;
-use std::sync::Arc;
+use crate::base::version::Version;
 
 /// What a transaction will do to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,40 @@ struct Held<'g> {
     /// Whether it is there and its time has not come.
     live: bool,
     pending: Pending,
+}
+
+/// What a write to a held key was.
+enum Told<'g> {
+    Deleted,
+    Put(Entry<'g>, StringView<'g>),
+}
+
+impl<'g> Held<'g> {
+    /// Whether releasing it changes it: a placeholder that goes again is no change.
+    fn writes(&self) -> bool {
+        match self.pending {
+            Pending::Put(_) => true,
+            // SAFETY: as in `read_in`.
+            Pending::Delete => !unsafe { Entry::<'g>::at(self.address) }.is_absent(),
+            Pending::Nothing => {
+                // SAFETY: as in `read_in`.
+                !self.live && !unsafe { Entry::<'g>::at(self.address) }.is_absent()
+            }
+        }
+    }
+
+    /// Gives the pending entry its version.
+    fn tell(&self, version: Version) -> Told<'g> {
+        let Pending::Put(address) = self.pending else { return Told::Deleted };
+        // SAFETY: as in `read_in`.
+        let entry = unsafe { Entry::<'g>::at(address) };
+        // SAFETY: not published before it is released; views of it that the transaction gave out borrow the transaction.
+        unsafe { entry.set_version(version) };
+        match entry.string() {
+            Ok(view) => Told::Put(entry, view),
+            Err(_) => unreachable!("every value is a string so far"),
+        }
+    }
 }
 
 /// Keys held for one atomic step; see [`Keyspace::transaction`]. Writes are seen by the transaction's own reads at once, and by others
@@ -100,7 +134,7 @@ impl<'g> Transaction<'_, '_, 'g> {
                     }
                 }
                 Probe::Miss(vacancy) => {
-                    let address = local.build(key, Payload::Absent, None, 0);
+                    let address = local.build(key, Payload::Absent, None, Stamp::default(), 0);
                     let latched = word::slot_word(address, place.hash, false) | word::LATCH;
                     if vacancy.insert(local, latched) == Insert::Done {
                         break (address, false, false);
@@ -165,7 +199,7 @@ impl<'g> Transaction<'_, '_, 'g> {
             Some(big) => {
                 let bytes = big.bytes.read_recursive().clone();
                 self.keyspace.local.account(bytes.capacity() as i64);
-                Payload::Big(Arc::new(Big { bytes: RwLock::new(bytes) }))
+                Payload::Big(Big::new(bytes))
             }
             None => entry.payload(),
         };
@@ -174,20 +208,28 @@ impl<'g> Transaction<'_, '_, 'g> {
 
     fn put_payload(&mut self, index: usize, payload: Payload<'_>, expiry: Expiry) {
         let held = &mut self.held[index];
-        let deadline = match (expiry, held.pending) {
-            (Expiry::Never, _) => None,
-            (Expiry::At(at), _) => Some(at),
+        let before = match held.pending {
             // SAFETY: as in `read_in`.
-            (Expiry::Keep, Pending::Put(address)) => unsafe { Entry::at(address) }.deadline(),
-            (Expiry::Keep, Pending::Nothing) if held.live => {
-                // SAFETY: as in `read_in`.
-                unsafe { Entry::at(held.address) }.deadline()
-            }
-            (Expiry::Keep, _) => None,
+            Pending::Put(address) => Some(unsafe { Entry::<'g>::at(address) }),
+            // SAFETY: as in `read_in`.
+            Pending::Nothing if held.live => Some(unsafe { Entry::at(held.address) }),
+            _ => None,
+        };
+        let kept = before.filter(|_| expiry == Expiry::Keep);
+        let deadline = match expiry {
+            Expiry::Never => None,
+            Expiry::At(at) => Some(at),
+            Expiry::Keep => kept.and_then(|entry| entry.deadline()),
         };
         let local = &mut *self.keyspace.local;
+        let stamp = if local.is_replicating() {
+            // The version is known when everything is; see `commit`.
+            local.stamp(Link { previous: Version::ZERO, version: Version::ZERO }, kept)
+        } else {
+            Stamp::default()
+        };
         let access = local.new_access(self.keyspace.now);
-        let address = local.build(held.key, payload, deadline, access);
+        let address = local.build(held.key, payload, deadline, stamp, access);
         if let Pending::Put(before) = std::mem::replace(&mut held.pending, Pending::Put(address)) {
             // The caller may still be reading it.
             local.retire_entry(before);
@@ -212,10 +254,70 @@ impl<'g> Transaction<'_, '_, 'g> {
 
     /// Makes every write visible and releases the keys.
     pub fn commit(mut self) {
-        for index in 0..self.held.len() {
-            self.release(index);
+        if self.keyspace.local.is_replicating() {
+            self.commit_recorded();
+        } else {
+            for index in 0..self.held.len() {
+                self.release(index);
+            }
         }
         self.held.clear();
+    }
+
+    /// As `commit`, with one effect a slot. Nobody else writes to a held key, so that versions taken now come after all that happened to it.
+    fn commit_recorded(&mut self) {
+        let mut order: Vec<(usize, usize)> =
+            self.held.iter().enumerate().map(|(index, held)| (held.place.slot, index)).collect();
+        order.sort_unstable();
+        for same in order.chunk_by(|a, b| a.0 == b.0) {
+            let slot = same[0].0;
+            let indices = same.iter().map(|&(_, index)| index);
+            let writes: Vec<usize> =
+                indices.clone().filter(|&index| self.held[index].writes()).collect();
+            if writes.is_empty() {
+                indices.for_each(|index| self.release(index));
+                continue;
+            }
+            let link = self.keyspace.local.take_link(slot, self.keyspace.now);
+            // A large value may be edited as soon as it is released; its lock keeps it as it is until it has been told.
+            let told: Vec<Told<'g>> =
+                writes.iter().map(|&index| self.held[index].tell(link.version)).collect();
+            let ops: Vec<Op<'_>> =
+                writes.iter().zip(&told).map(|(&index, told)| self.op(index, told)).collect();
+            let local = &mut *self.keyspace.local;
+            local.record_all(slot, link, &ops);
+            drop(ops);
+            indices.for_each(|index| self.release(index));
+        }
+    }
+
+    /// What the write to held key `index` tells other nodes.
+    fn op<'o>(&self, index: usize, told: &'o Told<'g>) -> Op<'o>
+    where
+        'g: 'o,
+    {
+        let held = &self.held[index];
+        match told {
+            // SAFETY: as in `read_in`.
+            Told::Deleted => Op::Delete {
+                db: held.db,
+                key: held.key,
+                removed: self.keyspace.local.version_of(unsafe { Entry::at(held.address) }),
+            },
+            Told::Put(entry, view) => Op::Put {
+                db: held.db,
+                key: held.key,
+                value: match view {
+                    StringView::Integer(value) => ValueRef::Integer(*value),
+                    StringView::Bytes(bytes) => {
+                        ValueRef::Bytes { bytes, raw: entry.encoding() == "raw" }
+                    }
+                    StringView::Locked(bytes) => ValueRef::Bytes { bytes, raw: true },
+                },
+                deadline: entry.deadline(),
+                deadline_version: entry.deadline_version(),
+            },
+        }
     }
 
     /// Installs what is pending for a key, which releases it.

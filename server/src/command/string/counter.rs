@@ -40,7 +40,7 @@ fn add(ctx: &mut Ctx<'_>, key: &[u8], by: i64, reply: &mut Reply<'_>) -> Outcome
             },
         };
         let sum = before.checked_add(by).ok_or(WireError::Overflow)?;
-        Ok::<_, WireError>((Change::Put(NewValue::Integer(sum), Expiry::Keep), sum))
+        Ok::<_, WireError>((Change::Add { sum, by }, sum))
     })?;
     reply.integer(sum);
     Ok(Flow::Next)

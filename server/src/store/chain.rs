@@ -1,0 +1,214 @@
+//! Versions of writes, and the order of the effects of a slot.
+//!
+//! While the node replicates, every write takes a [`Version`] from its slot's chain, and tells its predecessor in the chain to the
+//! [`Journal`], so that whoever receives the effects, over however many links, can put them into the one order.
+//!
+//! The order is made without a lock. A writer looks its key up and decides; then it takes a version by a CAS of the chain's
+//! `last`; then it changes the key's word by a CAS from what it looked up. If that fails it records a [`Op::Noop`] for the version and starts
+//! again, with a new one. So nothing happened to the key between a look-up and the CAS that followed it, and its version was taken in
+//! between: the order of a key's changes is the order of their versions. Had the writer kept its version over a second look-up, a
+//! delete with a later version could have come and gone unseen.
+//!
+//! Reads take no version. A node that replicates nothing has no chains, and its entries no versions.
+
+use crate::base::clock::UnixMs;
+use crate::base::version::{Tag, Version};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use torc_protocol::slot::SLOT_COUNT;
+
+/// One write's place in its slot's chain of effects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Link {
+    /// The version before it in the chain; 0 at its beginning.
+    pub previous: Version,
+    /// Its own.
+    pub version: Version,
+}
+
+/// One slot's chain.
+#[derive(Debug, Default)]
+struct Chain {
+    /// The latest version given out.
+    last: AtomicU64,
+    /// The highest version of another node that was applied.
+    seen: AtomicU64,
+}
+
+/// The chains of all slots, and which slots this node answers for.
+#[derive(Debug)]
+pub(super) struct Chains {
+    /// This incarnation's tag.
+    tag: Tag,
+    /// What entries without a version count as: written when replication began.
+    pub(super) origin: Version,
+    slots: Box<[Chain]>,
+    /// Whether this node is the acting primary: it alone evicts and drops what has expired.
+    served: Box<[AtomicBool]>,
+    /// Versions given up because another writer was first.
+    abandoned: AtomicU64,
+}
+
+impl Chains {
+    pub(super) fn new(tag: Tag, now: UnixMs) -> Self {
+        let origin = Version::next(now, Version::ZERO, tag);
+        let chain = || Chain { last: AtomicU64::new(origin.get()), seen: AtomicU64::new(0) };
+        Chains {
+            tag,
+            origin,
+            slots: (0..SLOT_COUNT).map(|_| chain()).collect(),
+            served: (0..SLOT_COUNT).map(|_| AtomicBool::new(true)).collect(),
+            abandoned: AtomicU64::new(0),
+        }
+    }
+
+    /// The next place in `slot`'s chain.
+    #[inline]
+    pub(super) fn take(&self, slot: usize, now: UnixMs) -> Link {
+        let chain = &self.slots[slot];
+        // Relaxed: `seen` only has to be recent; a foreign version that the key's entry itself holds was noted before that entry was
+        // published, and the writer has read the entry.
+        let seen = chain.seen.load(Ordering::Relaxed);
+        // Relaxed here, AcqRel below: the chain's order is what counts, and a CAS gives one whatever its ordering; Release lets
+        // `last` be read as "everything before it was decided".
+        let mut last = chain.last.load(Ordering::Relaxed);
+        loop {
+            let version = Version::next(now, Version::from_bits(last.max(seen)), self.tag);
+            match chain.last.compare_exchange_weak(
+                last,
+                version.get(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Link { previous: Version::from_bits(last), version },
+                Err(other) => last = other,
+            }
+        }
+    }
+
+    /// The latest version given out for `slot`. The write it belongs to may still be under way, for as long as the batch lasts that took it.
+    pub(super) fn last(&self, slot: usize) -> Version {
+        Version::from_bits(self.slots[slot].last.load(Ordering::Acquire))
+    }
+
+    /// Notes a foreign version before anything that carries it is published, so that every later version here is higher.
+    pub(super) fn see(&self, slot: usize, version: Version) {
+        // Release: pairs with nothing but the entry's own publication, which comes later in program order.
+        self.slots[slot].seen.fetch_max(version.get(), Ordering::Release);
+    }
+
+    pub(super) fn serves(&self, slot: usize) -> bool {
+        // Relaxed: evicting or dropping a key a moment after its slot went is undone by the next merge.
+        self.served[slot].load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_served(&self, slot: usize, served: bool) {
+        self.served[slot].store(served, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_abandoned(&self) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn abandoned(&self) -> u64 {
+        self.abandoned.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn tag(&self) -> Tag {
+        self.tag
+    }
+}
+
+/// A string value on its way to other nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueRef<'v> {
+    /// An integer.
+    Integer(i64),
+    /// Bytes; `raw` as in [`super::NewValue::Raw`].
+    Bytes {
+        /// The text.
+        bytes: &'v [u8],
+        /// Whether OBJECT ENCODING says `raw` even where it is short.
+        raw: bool,
+    },
+}
+
+/// What a write did to a key: the resulting state, or the smallest part of it that tells it to who has the state before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op<'w> {
+    /// The key holds this value now, with this deadline, both as of the effect's version.
+    Put {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'w [u8],
+        /// Its value.
+        value: ValueRef<'w>,
+        /// Its deadline.
+        deadline: Option<UnixMs>,
+        /// When the deadline was set, if not with the value.
+        deadline_version: Option<Version>,
+    },
+    /// The key is gone.
+    Delete {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'w [u8],
+        /// The version of what was removed.
+        removed: Version,
+    },
+    /// The key's deadline changed, as of the effect's version; its value did not.
+    Deadline {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'w [u8],
+        /// The version of the value.
+        base: Version,
+        /// The new deadline.
+        deadline: Option<UnixMs>,
+    },
+    /// A counter moved: this node's share of it is now `cell`, as of the effect's version.
+    Count {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'w [u8],
+        /// The version of the value that counting began from; 0 if it began from nothing.
+        epoch: Version,
+        /// That value.
+        base: i64,
+        /// The sum of what this incarnation of the node added since.
+        cell: i64,
+        /// Its deadline.
+        deadline: Option<UnixMs>,
+        /// When the deadline was set, if not with the value.
+        deadline_version: Option<Version>,
+    },
+    /// Some bytes of a string changed.
+    Splice {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'w [u8],
+        /// The version of the value before.
+        base: Version,
+        /// Length in bytes after.
+        len: u64,
+        /// Where the bytes go.
+        offset: u64,
+        /// The bytes.
+        bytes: &'w [u8],
+    },
+    /// Nothing: another writer was first, and the version is not used.
+    Noop,
+}
+
+/// Takes down what is written, in one thread; see the module's description for the order.
+pub trait Journal: Send {
+    /// One effect: everything of `ops` happened in one step.
+    fn record(&mut self, slot: u16, link: Link, ops: &[Op<'_>]);
+
+    /// Itself, for the owner of the thread to reach what it made of the records.
+    fn as_any(&mut self) -> &mut dyn std::any::Any;
+}

@@ -1,0 +1,162 @@
+//! What a thread writes, told to its journal.
+
+use super::chain::{Chains, Journal, Link, Op};
+use super::database::Roots;
+use super::entry::{Entry, Stamp};
+use super::index::{Changed, Hit, word};
+use super::local::Local;
+use crate::base::clock::UnixMs;
+use crate::base::version::{Tag, Version};
+use torc_protocol::slot::slot_of;
+
+/// A replica waits this long for its primary to drop what has expired: twice the difference of clocks that is tolerated without a warning, and
+/// the way of the effect.
+const REPLICA_PATIENCE_MS: UnixMs = 2_000;
+
+impl Local {
+    /// Begins (or ends) taking down what this thread writes.
+    ///
+    /// # Panics
+    /// If the store has no chains yet; see [`super::Store::replicate`].
+    pub fn set_journal(&mut self, journal: Option<Box<dyn Journal>>) {
+        assert!(self.inner.chains.get().is_some(), "a journal needs chains");
+        self.journal = journal;
+    }
+
+    /// The journal, if there is one.
+    pub fn journal(&mut self) -> Option<&mut dyn Journal> {
+        match &mut self.journal {
+            Some(journal) => Some(&mut **journal),
+            None => None,
+        }
+    }
+
+    /// Whether what this thread writes is taken down.
+    #[inline]
+    pub fn is_replicating(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    pub(super) fn chains(&self) -> &Chains {
+        self.inner.chains.get().expect("a journal is set only where there are chains")
+    }
+
+    pub(super) fn tag(&self) -> Tag {
+        self.chains().tag()
+    }
+
+    pub(super) fn take_link(&self, slot: usize, now: UnixMs) -> Link {
+        self.chains().take(slot, now)
+    }
+
+    /// The version of an entry: its own, or that of everything written before replication began.
+    pub(super) fn version_of(&self, entry: Entry<'_>) -> Version {
+        entry.version().unwrap_or_else(|| self.inner.origin())
+    }
+
+    /// The stamp of a write that keeps the deadline of `kept`, if given.
+    pub(super) fn stamp(&self, link: Link, kept: Option<Entry<'_>>) -> Stamp {
+        let deadline = kept.and_then(|entry| match entry.deadline_version() {
+            Some(version) => Some(version),
+            None => entry.deadline().map(|_| self.version_of(entry)),
+        });
+        Stamp { value: Some(link.version), deadline }
+    }
+
+    /// Takes a write down, or that its version is not used.
+    pub(super) fn record(
+        &mut self,
+        slot: usize,
+        link: Link,
+        op: Op<'_>,
+        written: Result<(), Changed>,
+    ) -> Result<(), Changed> {
+        let op = match written {
+            Ok(()) => op,
+            Err(Changed) => {
+                self.chains().note_abandoned();
+                Op::Noop
+            }
+        };
+        self.record_all(slot, link, &[op]);
+        written
+    }
+
+    pub(super) fn record_all(&mut self, slot: usize, link: Link, ops: &[Op<'_>]) {
+        if let Some(journal) = &mut self.journal {
+            journal.record(slot as u16, link, ops);
+        }
+    }
+
+    /// Removes the entry of `hit` if nothing changed there since, counts it out, and takes that down.
+    pub(super) fn remove_entry(
+        &mut self,
+        roots: &Roots,
+        hit: &Hit<'_>,
+        db: u8,
+        now: UnixMs,
+    ) -> Result<(), Changed> {
+        if !self.is_replicating() {
+            hit.remove(self)?;
+            self.forget(roots, hit.word);
+            return Ok(());
+        }
+        // SAFETY: the caller's guard protects what a published word named.
+        let entry = unsafe { Entry::at(word::pointer(hit.word)) };
+        // Nobody edits it in place between the version that is told and the removal.
+        let _held = entry.big().map(|big| big.bytes.read_recursive());
+        let slot = slot_of(entry.key()).index();
+        let removed = self.version_of(entry);
+        let link = self.take_link(slot, now);
+        let done = hit.remove(self);
+        let op = Op::Delete { db, key: entry.key(), removed };
+        if done.is_ok() {
+            self.forget(roots, hit.word);
+        }
+        self.record(slot, link, op, done)
+    }
+
+    /// As `remove_entry`, for a key that nobody asked to remove: it has expired, or makes room. Only the acting primary does that, and the others
+    /// by its effect.
+    pub(super) fn drop_entry(
+        &mut self,
+        roots: &Roots,
+        hit: &Hit<'_>,
+        db: u8,
+        now: UnixMs,
+    ) -> Result<(), Changed> {
+        // SAFETY: as in `remove_entry`.
+        let entry = unsafe { Entry::at(word::pointer(hit.word)) };
+        if self.is_replicating() && !self.may_drop(slot_of(entry.key()).index()) {
+            return Err(Changed);
+        }
+        self.remove_entry(roots, hit, db, now)
+    }
+
+    /// Whether this node evicts and drops keys of `slot` on its own account.
+    pub(super) fn may_drop(&self, slot: usize) -> bool {
+        self.journal.is_none() || self.chains().serves(slot)
+    }
+
+    /// How long after a deadline of `slot` the sweep removes the key.
+    pub(super) fn patience(&self, slot: usize) -> UnixMs {
+        if self.may_drop(slot) { 0 } else { REPLICA_PATIENCE_MS }
+    }
+
+    /// Removes a key whose deadline passed `patience` ago. A replica does so silently: its primary should have said it long since.
+    pub(super) fn sweep_entry(
+        &mut self,
+        roots: &Roots,
+        hit: &Hit<'_>,
+        db: u8,
+        now: UnixMs,
+        patience: UnixMs,
+    ) -> Result<(), Changed> {
+        if patience == 0 {
+            return self.drop_entry(roots, hit, db, now);
+        }
+        hit.remove(self)?;
+        self.forget(roots, hit.word);
+        Ok(())
+    }
+}
