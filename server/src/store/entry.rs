@@ -646,7 +646,7 @@ mod tests {
     #[test]
     fn versions_and_counters_are_read_back() {
         let mut heap = Heap::new(Slab::new());
-        let of = |ms, tag| Version::next(1_800_000_000_000 + ms, Version::ZERO, Tag::new(tag));
+        let of = |ms: u64, tag| Version::next(1_800_000_000_000 + ms, Version::ZERO, Tag::new(tag));
         let counter = Counter {
             epoch: of(1, 1),
             base: 40,
@@ -681,8 +681,14 @@ mod tests {
     #[test]
     fn a_small_entry_takes_88_bytes() {
         let mut heap = Heap::new(Slab::new());
-        let block =
-            build(&mut heap, &[b'k'; 16], Payload::of(NewValue::Bytes(&[b'v'; 64])), None, Stamp::default(), 0);
+        let block = build(
+            &mut heap,
+            &[b'k'; 16],
+            Payload::of(NewValue::Bytes(&[b'v'; 64])),
+            None,
+            Stamp::default(),
+            0,
+        );
         // SAFETY: just built, freed once.
         let (bytes, _) = unsafe { Entry::at(block.expose_provenance() as u64).free(&mut heap) };
         assert_eq!(bytes, 88);

@@ -4,7 +4,9 @@
 
 use super::chain::{Op, ValueRef};
 use super::database::Roots;
-use super::entry::{Big, Cell, Counter, Entry, Expiry, NewValue, Payload, Stamp, WrongType, access, build};
+use super::entry::{
+    Big, Cell, Counter, Entry, Expiry, NewValue, Payload, Stamp, WrongType, access, build,
+};
 use super::hash::{KeyHash, KeyHint};
 use super::index::{self, Changed, Hit, Insert, Probe, word};
 use super::local::{Local, add};
@@ -14,6 +16,7 @@ use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::sync::Backoff;
 use crate::base::version::Version;
+use parking_lot::RwLockReadGuard;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use torc_protocol::slot::SLOT_COUNT;
@@ -287,6 +290,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         if !self.local.is_replicating() {
             return self.install(roots, place, key, found, payload, deadline, Stamp::default());
         }
+        let _held = found.hold();
         let link = self.local.take_link(place.slot, self.now);
         let kept = if expiry == Expiry::Keep { old } else { None };
         let stamp = self.local.stamp(link, kept);
@@ -339,6 +343,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         if own.is_err() && counter.cells.len() >= CELLS_MAX {
             return self.write(roots, place, key, found, Payload::Integer(sum), Expiry::Keep);
         }
+        let _held = found.hold();
         let link = self.local.take_link(place.slot, self.now);
         let stamp = self.local.stamp(link, old);
         let cell = match own {
@@ -399,7 +404,10 @@ impl<'k, 'g> Keyspace<'k, 'g> {
 
     /// Builds an entry and puts it where `found` says, if nothing changed there since; counts it.
     #[inline]
-    #[expect(clippy::too_many_arguments, reason = "a place, what was there, and the parts of an entry")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a place, what was there, and the parts of an entry"
+    )]
     pub(super) fn install(
         &mut self,
         roots: &'g Roots,
@@ -705,6 +713,15 @@ impl<'g> Found<'g> {
         match self {
             Found::Present { entry, live: true, .. } => Some(*entry),
             _ => None,
+        }
+    }
+
+    /// Keeps a large value from being edited in place between the version that a writer takes and the CAS of its word, which an edit leaves as it is:
+    /// the edit would have the later version and yet be undone.
+    pub(super) fn hold(&self) -> Option<RwLockReadGuard<'g, Vec<u8>>> {
+        match self {
+            Found::Present { entry, .. } => entry.big().map(|big| big.bytes.read_recursive()),
+            Found::Absent(_) => None,
         }
     }
 }

@@ -20,12 +20,14 @@ mod slab;
 mod transaction;
 
 #[cfg(test)]
+mod mirror;
+#[cfg(test)]
 mod stress;
 #[cfg(test)]
 mod tests;
 
-pub use crossbeam_epoch::Guard;
 pub use chain::{Journal, Link, Op, ValueRef};
+pub use crossbeam_epoch::Guard;
 pub use entry::{Cell, Counter, Entry, Expiry, Kind, NewValue, StringView, WrongType};
 pub use evict::{Limits, Policy};
 pub use hash::{HashKind, KeyHash, KeyHint};
@@ -47,8 +49,8 @@ use hash::Hasher;
 use local::{Batch, Tally, free_orphan, free_roots};
 use parking_lot::Mutex;
 use slab::{Heap, Slab};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// How a store is made.
 #[derive(Debug, Clone, Copy)]

@@ -3,12 +3,12 @@
 //! These bring their versions along: nothing here takes one, and nothing is told to the journal. What two states of a key make together is the
 //! caller's to decide; here it is done in one atomic step.
 
+use super::Store;
 use super::chain::Chains;
 use super::entry::{Big, Counter, Entry, NewValue, Payload, Stamp, StringView};
 use super::index::{self, word};
 use super::keyspace::{Found, Keyspace};
 use super::local::Local;
-use super::Store;
 use crate::base::clock::UnixMs;
 use crate::base::sync::Backoff;
 use crate::base::version::{Tag, Version};
@@ -179,9 +179,9 @@ impl<'g> Keyspace<'_, 'g> {
                     };
                     self.install(roots, place, key, &found, payload, state.deadline, stamp)
                 }
-                (Merged::Remove, Found::Present { hit, .. }) => hit
-                    .remove(self.local)
-                    .inspect(|()| self.local.forget(roots, hit.word)),
+                (Merged::Remove, Found::Present { hit, .. }) => {
+                    hit.remove(self.local).inspect(|()| self.local.forget(roots, hit.word))
+                }
             };
             match done {
                 Ok(()) => return result,

@@ -5,8 +5,8 @@
 //! waits. Writes are prepared on the side; `commit` swaps each word from latched to new, which releases it. A table that is
 //! replaced meanwhile takes the latches along.
 
-use super::database::Roots;
 use super::chain::{Link, Op, ValueRef};
+use super::database::Roots;
 use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, StringView};
 use super::hash::KeyHash;
 use super::index::{self, Hit, Insert, Probe, word};
@@ -277,6 +277,12 @@ impl<'g> Transaction<'_, '_, 'g> {
             if writes.is_empty() {
                 indices.for_each(|index| self.release(index));
                 continue;
+            }
+            for &index in &writes {
+                // An edit in place that began before the latch ends first, and none begins after it.
+                // SAFETY: as in `read_in`.
+                let held: Entry<'g> = unsafe { Entry::at(self.held[index].address) };
+                drop(held.big().map(|big| big.bytes.read_recursive()));
             }
             let link = self.keyspace.local.take_link(slot, self.keyspace.now);
             // A large value may be edited as soon as it is released; its lock keeps it as it is until it has been told.
