@@ -1,7 +1,8 @@
 //! The Redis protocol as Torc speaks it.
 //!
 //! Framing ([`request`]), replies ([`reply`]), the command table ([`command`]), slots ([`slot`]), numbers as Redis reads
-//! and writes them ([`number`]), glob patterns ([`glob`]) and the wording of errors ([`error`]). No I/O, no async, no unsafe; nothing here knows a
+//! and writes them ([`number`]), glob patterns ([`glob`]), the wording of errors ([`error`]) and what nodes
+//! say to each other ([`peer`]). No I/O, no async, no unsafe; nothing here knows a
 //! server, so the client library shares it.
 #![forbid(unsafe_code)]
 
@@ -9,6 +10,7 @@ pub mod command;
 pub mod error;
 pub mod glob;
 pub mod number;
+pub mod peer;
 pub mod reply;
 pub mod request;
 pub mod slot;
