@@ -3,6 +3,7 @@
 //! Everything here is a pure function or an immutable snapshot: no sockets, no clock, no randomness. It knows slots and
 //! nodes, never keys' contents.
 
+pub mod layout;
 mod mix;
 pub mod node_id;
 
