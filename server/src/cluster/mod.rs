@@ -1,0 +1,10 @@
+//! The ring: who its nodes are, which slots each keeps, and where a request goes.
+//!
+//! Everything here is a pure function or an immutable snapshot: no sockets, no clock, no randomness. It knows slots and
+//! nodes, never keys' contents.
+
+pub mod layout;
+mod mix;
+pub mod node_id;
+
+pub use node_id::NodeId;
