@@ -11,6 +11,7 @@
 //!
 //! Reads take no version. A node that replicates nothing has no chains, and its entries no versions.
 
+use super::replica::State;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,6 +47,16 @@ pub(super) struct Chains {
     served: Box<[AtomicBool]>,
     /// Versions given up because another writer was first.
     abandoned: AtomicU64,
+}
+
+impl ValueRef<'_> {
+    /// Bytes that it takes inside an entry.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            ValueRef::Integer(_) => 8,
+            ValueRef::Bytes { bytes, .. } => bytes.len(),
+        }
+    }
 }
 
 impl Chains {
@@ -112,10 +123,6 @@ impl Chains {
     pub(super) fn abandoned(&self) -> u64 {
         self.abandoned.load(Ordering::Relaxed)
     }
-
-    pub(super) fn tag(&self) -> Tag {
-        self.tag
-    }
 }
 
 /// A string value on its way to other nodes.
@@ -154,8 +161,6 @@ pub enum Op<'w> {
         db: u8,
         /// Key.
         key: &'w [u8],
-        /// The version of what was removed.
-        removed: Version,
     },
     /// The key's deadline changed, as of the effect's version; its value did not.
     Deadline {
@@ -163,27 +168,19 @@ pub enum Op<'w> {
         db: u8,
         /// Key.
         key: &'w [u8],
-        /// The version of the value.
+        /// The later of the versions of the value and of the deadline before.
         base: Version,
         /// The new deadline.
         deadline: Option<UnixMs>,
     },
-    /// A counter moved: this node's share of it is now `cell`, as of the effect's version.
+    /// A number was added to: this node's share of the sum is now `sum`, as of the effect's version.
     Count {
         /// Database.
         db: u8,
         /// Key.
         key: &'w [u8],
-        /// The version of the value that counting began from; 0 if it began from nothing.
-        epoch: Version,
-        /// That value.
-        base: i64,
-        /// The sum of what this incarnation of the node added since.
-        cell: i64,
-        /// Its deadline.
-        deadline: Option<UnixMs>,
-        /// When the deadline was set, if not with the value.
-        deadline_version: Option<Version>,
+        /// What the journal made of it.
+        mixed: &'w Mixed,
     },
     /// Some bytes of a string changed.
     Splice {
@@ -191,7 +188,7 @@ pub enum Op<'w> {
         db: u8,
         /// Key.
         key: &'w [u8],
-        /// The version of the value before.
+        /// The later of the versions of the value before and of its deadline.
         base: Version,
         /// Length in bytes after.
         len: u64,
@@ -204,10 +201,42 @@ pub enum Op<'w> {
     Noop,
 }
 
+/// A key whose elements are kept apart, as the journal made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mixed {
+    /// What readers see.
+    pub total: i64,
+    /// The elements, opaque here.
+    pub elements: Vec<u8>,
+    /// The version of the value that counting began from; zero if it began from nothing.
+    pub epoch: Version,
+    /// The sum of what this incarnation of the node added since.
+    pub sum: i64,
+    /// The key's deadline.
+    pub deadline: Option<UnixMs>,
+    /// When the deadline was set.
+    pub deadline_version: Version,
+}
+
+/// What a write took the place of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced<'w> {
+    /// A value of this version, or with a deadline of this version if that was later.
+    Plain(Version),
+    /// The elements of a mixed key.
+    Mixed(&'w [u8]),
+}
+
 /// Takes down what is written, in one thread; see the module's description for the order.
 pub trait Journal: Send {
-    /// One effect: everything of `ops` happened in one step.
-    fn record(&mut self, slot: u16, link: Link, ops: &[Op<'_>]);
+    /// One effect: everything of `ops` happened in one step and took the place of all of `replaced`.
+    fn record(&mut self, slot: u16, link: Link, replaced: &[Replaced<'_>], ops: &[Op<'_>]);
+
+    /// Adds `by` to what `before` holds, which reads as the number `total` minus `by`; nothing, if it is not there.
+    fn add(&mut self, before: Option<State<'_>>, link: Link, by: i64, total: i64) -> Mixed;
+
+    /// Changes the deadline of a mixed key. `None`: its elements have to be written anew as one value.
+    fn expire(&mut self, elements: &[u8], link: Link, deadline: Option<UnixMs>) -> Option<Mixed>;
 
     /// Itself, for the owner of the thread to reach what it made of the records.
     fn as_any(&mut self) -> &mut dyn std::any::Any;

@@ -3,13 +3,15 @@
 //! ```text
 //! | flags+kind 1 | key length 1 | access 2 | value length 4 | [long key length 8] | [deadline 8] | [version 8] | [deadline's version 8] | key | value |
 //!
-//! value of a counter: | total 8 | base 8 | epoch 8 | (version 8 | sum 8) a cell |
+//! value of a mixed key: | 1 if an integer is shown 1 | bytes shown 4 | what is shown | elements |
 //! ```
 //!
 //! Everything but `access` is written before the entry is published and never again. The version is left out
 //! while the node replicates nothing; all entries without one then count as written at the moment replication began. The deadline has a version of
-//! its own once it was changed after the value. The version of a large string is kept with its bytes, because both change in place.
+//! its own once it was changed after the value. A key that several nodes wrote may be *mixed*: its elements, whose meaning is replication's, stand behind
+//! the value that readers see, and the version is the highest of theirs. The version of a large string is kept with its bytes, because both change in place.
 
+use super::chain::ValueRef;
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::base::version::Version;
@@ -70,33 +72,6 @@ impl Big {
     }
 }
 
-/// What one incarnation of a node added to a counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cell {
-    /// Of its latest addition; the tag says whose cell it is.
-    pub version: Version,
-    /// The sum of its additions.
-    pub sum: i64,
-}
-
-/// An integer that grew by additions: their sums by origin, so that additions on both sides of a partition add up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counter {
-    /// The version of the value that counting began from; zero if it began from nothing.
-    pub epoch: Version,
-    /// That value.
-    pub base: i64,
-    /// By tag, ascending.
-    pub cells: Vec<Cell>,
-}
-
-impl Counter {
-    /// The value; additions that exceed an i64 together wrap, so that every node comes to the same.
-    pub fn total(&self) -> i64 {
-        self.cells.iter().fold(self.base, |sum, cell| sum.wrapping_add(cell.sum))
-    }
-}
-
 /// When an entry's parts were written; nothing while the node replicates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stamp {
@@ -116,7 +91,10 @@ pub(super) enum Payload<'v> {
         raw: bool,
     },
     Big(Arc<Big>),
-    Counter(&'v Counter),
+    Mixed {
+        shown: ValueRef<'v>,
+        elements: &'v [u8],
+    },
 }
 
 const KIND: u8 = 0x07;
@@ -124,7 +102,7 @@ const KIND_ABSENT: u8 = 0;
 const KIND_BYTES: u8 = 1;
 const KIND_INTEGER: u8 = 2;
 const KIND_BIG: u8 = 3;
-const KIND_COUNTER: u8 = 4;
+const KIND_MIXED: u8 = 4;
 /// The deadline has a version of its own.
 const FLAG_DEADLINE_VERSION: u8 = 0x08;
 /// Came from an edit: OBJECT ENCODING says `raw` even where it is short.
@@ -134,9 +112,8 @@ const FLAG_DEADLINE: u8 = 0x20;
 const FLAG_LONG_KEY: u8 = 0x40;
 const FLAG_VERSION: u8 = 0x80;
 const HEADER_BYTES: usize = 8;
-/// Total, base and epoch of a counter, and one of its cells.
-const COUNTER_BYTES: usize = 24;
-const CELL_BYTES: usize = 16;
+/// What stands before the value that a mixed key shows.
+const MIXED_BYTES: usize = 5;
 /// Strings up to this length are called `embstr`, as in Redis.
 const EMBSTR_BYTES_MAX: usize = 44;
 
@@ -158,7 +135,7 @@ impl<'v> Payload<'v> {
             Payload::Absent => 0,
             Payload::Integer(_) | Payload::Big(_) => 8,
             Payload::Bytes { bytes, .. } => bytes.len(),
-            Payload::Counter(counter) => COUNTER_BYTES + CELL_BYTES * counter.cells.len(),
+            Payload::Mixed { shown, elements } => MIXED_BYTES + shown.bytes() + elements.len(),
         }
     }
 }
@@ -214,9 +191,9 @@ pub(super) fn build(
                 at.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
                 KIND_BYTES | if raw { FLAG_RAW } else { 0 }
             }
-            Payload::Counter(counter) => {
-                write_counter(at, counter);
-                KIND_COUNTER
+            Payload::Mixed { shown, elements } => {
+                write_mixed(at, shown, elements);
+                KIND_MIXED
             }
             Payload::Big(big) => {
                 if let Some(version) = stamp.value {
@@ -243,16 +220,27 @@ const fn prefix_bytes(flags: u8) -> usize {
     HEADER_BYTES + fields.count_ones() as usize * 8
 }
 
-/// Writes a counter's value; see the layout above.
+/// Writes a mixed key's value; see the layout above.
 ///
 /// # Safety
 /// `at` is private and has room for it.
-unsafe fn write_counter(at: *mut u8, counter: &Counter) {
-    let head = [counter.total() as u64, counter.base as u64, counter.epoch.get()];
-    let cells = counter.cells.iter().flat_map(|cell| [cell.version.get(), cell.sum as u64]);
-    for (index, word) in head.into_iter().chain(cells).enumerate() {
-        // SAFETY: as this function's caller promises.
-        unsafe { at.add(index * 8).cast::<u64>().write_unaligned(word) };
+unsafe fn write_mixed(at: *mut u8, shown: ValueRef<'_>, elements: &[u8]) {
+    let integer = match shown {
+        ValueRef::Integer(value) => Some(value.to_ne_bytes()),
+        ValueRef::Bytes { .. } => None,
+    };
+    let (is_integer, shown) = match (&integer, shown) {
+        (Some(bytes), _) => (1, &bytes[..]),
+        (None, ValueRef::Bytes { bytes, .. }) => (0, bytes),
+        (None, ValueRef::Integer(_)) => unreachable!("told apart above"),
+    };
+    // SAFETY: as this function's caller promises.
+    unsafe {
+        at.write(is_integer);
+        at.add(1).cast::<u32>().write_unaligned(shown.len() as u32);
+        let at = at.add(MIXED_BYTES);
+        at.copy_from_nonoverlapping(shown.as_ptr(), shown.len());
+        at.add(shown.len()).copy_from_nonoverlapping(elements.as_ptr(), elements.len());
     }
 }
 
@@ -401,26 +389,23 @@ impl<'g> Entry<'g> {
         unsafe { self.address.cast_mut().add(at).cast::<u64>().write(version.get()) };
     }
 
-    /// Its parts, if it is a counter.
-    pub fn counter(&self) -> Option<Counter> {
-        if self.flags() & KIND != KIND_COUNTER {
-            return None;
-        }
-        let words = |bytes: &[u8]| {
-            let mut word = [0; 8];
-            word.copy_from_slice(&bytes[..8]);
-            u64::from_ne_bytes(word)
-        };
+    /// What a mixed key shows, and its elements.
+    fn mixed(&self) -> (ValueRef<'g>, &'g [u8]) {
         let value = self.value_slice();
-        let cells = value[COUNTER_BYTES..].chunks_exact(CELL_BYTES).map(|cell| Cell {
-            version: Version::from_bits(words(cell)),
-            sum: words(&cell[8..]) as i64,
-        });
-        Some(Counter {
-            base: words(&value[8..]) as i64,
-            epoch: Version::from_bits(words(&value[16..])),
-            cells: cells.collect(),
-        })
+        let mut length = [0; 4];
+        length.copy_from_slice(&value[1..MIXED_BYTES]);
+        let (shown, elements) = value[MIXED_BYTES..].split_at(u32::from_ne_bytes(length) as usize);
+        if value[0] == 0 {
+            return (ValueRef::Bytes { bytes: shown, raw: false }, elements);
+        }
+        let mut integer = [0; 8];
+        integer.copy_from_slice(shown);
+        (ValueRef::Integer(i64::from_ne_bytes(integer)), elements)
+    }
+
+    /// Its elements, if it is a mixed key; see the module's description.
+    pub fn elements(&self) -> Option<&'g [u8]> {
+        (self.flags() & KIND == KIND_MIXED).then(|| self.mixed().1)
     }
 
     /// Its value as a string.
@@ -428,7 +413,11 @@ impl<'g> Entry<'g> {
     pub fn string(&self) -> Result<StringView<'g>, WrongType> {
         match self.flags() & KIND {
             KIND_BYTES => Ok(StringView::Bytes(self.value_slice())),
-            KIND_INTEGER | KIND_COUNTER => Ok(StringView::Integer(self.value_word() as i64)),
+            KIND_INTEGER => Ok(StringView::Integer(self.value_word() as i64)),
+            KIND_MIXED => Ok(match self.mixed().0 {
+                ValueRef::Integer(value) => StringView::Integer(value),
+                ValueRef::Bytes { bytes, .. } => StringView::Bytes(bytes),
+            }),
             KIND_BIG => Ok(StringView::Locked(self.big_ref().bytes.read_recursive())),
             _ => Err(WrongType),
         }
@@ -451,8 +440,12 @@ impl<'g> Entry<'g> {
             KIND_BYTES => {
                 Payload::Bytes { bytes: self.value_slice(), raw: self.flags() & FLAG_RAW != 0 }
             }
-            // A counter under another key, or written anew, begins from its total.
-            KIND_INTEGER | KIND_COUNTER => Payload::Integer(self.value_word() as i64),
+            KIND_INTEGER => Payload::Integer(self.value_word() as i64),
+            // Under another key, or written anew, what was seen is all there is.
+            KIND_MIXED => match self.mixed().0 {
+                ValueRef::Integer(value) => Payload::Integer(value),
+                ValueRef::Bytes { bytes, raw } => Payload::Bytes { bytes, raw },
+            },
             KIND_BIG => {
                 let pointer = std::ptr::with_exposed_provenance::<Big>(self.value_word() as usize);
                 // SAFETY: the entry's own count keeps the Arc alive for `'g`; this takes one more.
@@ -486,7 +479,12 @@ impl<'g> Entry<'g> {
     /// Redis's name of how the value is kept: `int`, `embstr` or `raw`.
     pub fn encoding(&self) -> &'static str {
         match self.flags() & KIND {
-            KIND_INTEGER | KIND_COUNTER => "int",
+            KIND_INTEGER => "int",
+            KIND_MIXED => match self.mixed().0 {
+                ValueRef::Integer(_) => "int",
+                ValueRef::Bytes { bytes, .. } if bytes.len() <= EMBSTR_BYTES_MAX => "embstr",
+                ValueRef::Bytes { .. } => "raw",
+            },
             KIND_BYTES
                 if self.flags() & FLAG_RAW == 0 && self.value_bytes() <= EMBSTR_BYTES_MAX =>
             {
@@ -644,19 +642,17 @@ mod tests {
     }
 
     #[test]
-    fn versions_and_counters_are_read_back() {
+    fn versions_and_mixed_keys_are_read_back() {
         let mut heap = Heap::new(Slab::new());
         let of = |ms: u64, tag| Version::next(1_800_000_000_000 + ms, Version::ZERO, Tag::new(tag));
-        let counter = Counter {
-            epoch: of(1, 1),
-            base: 40,
-            cells: vec![Cell { version: of(3, 1), sum: 7 }, Cell { version: of(2, 2), sum: -5 }],
-        };
         for key in [&b"short"[..], &[b'k'; 300]] {
             for deadline in [None, Some(1_900_000_000_000)] {
-                for touched in [None, Some(of(9, 3))] {
+                for (touched, shown) in [
+                    (None, ValueRef::Integer(42)),
+                    (Some(of(9, 3)), ValueRef::Bytes { bytes: b"shown", raw: false }),
+                ] {
                     let stamp = Stamp { value: Some(of(3, 1)), deadline: touched };
-                    let payload = Payload::Counter(&counter);
+                    let payload = Payload::Mixed { shown, elements: b"elements" };
                     let block = build(&mut heap, key, payload, deadline, stamp, 5);
                     // SAFETY: just built, freed once below.
                     let entry = unsafe { Entry::at(block.expose_provenance() as u64) };
@@ -665,8 +661,9 @@ mod tests {
                         (entry.version(), entry.deadline_version()),
                         (Some(of(3, 1)), touched)
                     );
-                    assert_eq!(entry.counter().as_ref(), Some(&counter));
-                    assert!(matches!(entry.string(), Ok(StringView::Integer(42))));
+                    assert_eq!(entry.elements(), Some(&b"elements"[..]));
+                    let text = if touched.is_some() { &b"shown"[..] } else { b"42" };
+                    assert_eq!(entry.string().unwrap().bytes(&mut itoa::Buffer::new()), text);
                     // SAFETY: private still.
                     unsafe { entry.set_version(of(4, 4)) };
                     assert_eq!(entry.version(), Some(of(4, 4)));

@@ -2,11 +2,9 @@
 //!
 //! A key that another thread's [`Transaction`](super::Transaction) holds is waited for (microseconds); nothing else waits.
 
-use super::chain::{Op, ValueRef};
+use super::chain::{Link, Mixed, Op, ValueRef};
 use super::database::Roots;
-use super::entry::{
-    Big, Cell, Counter, Entry, Expiry, NewValue, Payload, Stamp, WrongType, access, build,
-};
+use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, WrongType, access, build};
 use super::hash::{KeyHash, KeyHint};
 use super::index::{self, Changed, Hit, Insert, Probe, word};
 use super::local::{Local, add};
@@ -15,7 +13,6 @@ use super::{Guard, Store};
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::sync::Backoff;
-use crate::base::version::Version;
 use parking_lot::RwLockReadGuard;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -23,10 +20,6 @@ use torc_protocol::slot::SLOT_COUNT;
 
 /// A string edited to more than this becomes a large value, edited in place from then on.
 const INLINE_EDIT_BYTES_MAX: usize = 4096;
-
-/// Cells that a counter may have: one for each incarnation of a node that ever was its primary. One more and counting begins anew from the
-/// total, as after a SET.
-const CELLS_MAX: usize = 16;
 
 /// A view of one database; see [`Store::keyspace`].
 #[derive(Debug)]
@@ -303,7 +296,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             }
             Payload::Bytes { bytes, raw } => ValueRef::Bytes { bytes, raw: *raw },
             Payload::Integer(value) => ValueRef::Integer(*value),
-            Payload::Counter(_) | Payload::Absent => unreachable!("written by `count`, or never"),
+            Payload::Mixed { .. } | Payload::Absent => unreachable!("written elsewhere, or never"),
         };
         let op = Op::Put { db: self.db, key, value, deadline, deadline_version: stamp.deadline };
         let written = match payload {
@@ -316,7 +309,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             }
             payload => self.install(roots, place, key, found, payload, deadline, stamp),
         };
-        self.local.record(place.slot, link, op, written)
+        self.local.record(place.slot, link, found.entry(), op, written)
     }
 
     /// Adds to a number. A node that replicates keeps additions apart by who made them.
@@ -332,44 +325,33 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         if !self.local.is_replicating() {
             return self.write(roots, place, key, found, Payload::Integer(sum), Expiry::Keep);
         }
-        let old = found.live();
-        let mut counter = old.and_then(|entry| entry.counter()).unwrap_or_else(|| Counter {
-            epoch: old.map_or(Version::ZERO, |entry| self.local.version_of(entry)),
-            base: sum.wrapping_sub(by),
-            cells: Vec::new(),
-        });
-        let tag = self.local.tag();
-        let own = counter.cells.binary_search_by_key(&tag, |cell| cell.version.tag());
-        if own.is_err() && counter.cells.len() >= CELLS_MAX {
-            return self.write(roots, place, key, found, Payload::Integer(sum), Expiry::Keep);
-        }
         let _held = found.hold();
         let link = self.local.take_link(place.slot, self.now);
-        let stamp = self.local.stamp(link, old);
-        let cell = match own {
-            Ok(index) => {
-                let cell = &mut counter.cells[index];
-                *cell = Cell { version: link.version, sum: cell.sum.wrapping_add(by) };
-                cell.sum
-            }
-            Err(index) => {
-                counter.cells.insert(index, Cell { version: link.version, sum: by });
-                by
-            }
+        let Some(journal) = &mut self.local.journal else { return Err(Changed) };
+        let mixed = match found.live() {
+            Some(entry) => entry.with_state(self.store.origin_version(), |before| {
+                journal.add(Some(before), link, by, sum)
+            }),
+            None => journal.add(None, link, by, sum),
         };
-        let deadline = old.and_then(|entry| entry.deadline());
-        let payload = Payload::Counter(&counter);
-        let written = self.install(roots, place, key, found, payload, deadline, stamp);
-        let op = Op::Count {
-            db: self.db,
-            key,
-            epoch: counter.epoch,
-            base: counter.base,
-            cell,
-            deadline,
-            deadline_version: stamp.deadline,
-        };
-        self.local.record(place.slot, link, op, written)
+        let op = Op::Count { db: self.db, key, mixed: &mixed };
+        let written = self.install_mixed(roots, place, key, found, link, &mixed);
+        self.local.record(place.slot, link, found.entry(), op, written)
+    }
+
+    fn install_mixed(
+        &mut self,
+        roots: &'g Roots,
+        place: KeyHash,
+        key: &[u8],
+        found: &Found<'g>,
+        link: Link,
+        mixed: &Mixed,
+    ) -> Result<(), Changed> {
+        let payload =
+            Payload::Mixed { shown: ValueRef::Integer(mixed.total), elements: &mixed.elements };
+        let stamp = Stamp { value: Some(link.version), deadline: None };
+        self.install(roots, place, key, found, payload, mixed.deadline, stamp)
     }
 
     /// Changes a live key's deadline alone.
@@ -386,20 +368,28 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             Expiry::At(at) => Some(at),
             _ => None,
         };
-        let counter = entry.counter();
-        let payload = match &counter {
-            Some(counter) => Payload::Counter(counter),
-            None => entry.payload(),
-        };
         if !self.local.is_replicating() {
+            let payload = entry.payload();
             return self.install(roots, place, key, found, payload, deadline, Stamp::default());
         }
-        let base = self.local.version_of(entry);
+        let base = self.local.dot_of(entry);
         let link = self.local.take_link(place.slot, self.now);
-        let stamp = Stamp { value: Some(base), deadline: Some(link.version) };
-        let written = self.install(roots, place, key, found, payload, deadline, stamp);
+        if let Some(elements) = entry.elements() {
+            let Some(journal) = &mut self.local.journal else { return Err(Changed) };
+            if let Some(mixed) = journal.expire(elements, link, deadline) {
+                let written = self.install_mixed(roots, place, key, found, link, &mixed);
+                let op = Op::Count { db: self.db, key, mixed: &mixed };
+                return self.local.record(place.slot, link, found.entry(), op, written);
+            }
+            // What is shown becomes one value, with its deadline.
+            self.local.record_all(place.slot, link, &[], &[Op::Noop]);
+            return self.write(roots, place, key, found, entry.payload(), expiry);
+        }
+        let stamp =
+            Stamp { value: Some(self.local.version_of(entry)), deadline: Some(link.version) };
+        let written = self.install(roots, place, key, found, entry.payload(), deadline, stamp);
         let op = Op::Deadline { db: self.db, key, base, deadline };
-        self.local.record(place.slot, link, op, written)
+        self.local.record(place.slot, link, found.entry(), op, written)
     }
 
     /// Builds an entry and puts it where `found` says, if nothing changed there since; counts it.
@@ -504,14 +494,15 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         if let Some(changed) = changed
             && self.local.is_replicating()
         {
-            let base = self.local.version_of(entry);
+            let base = self.local.dot_of(entry);
+            let replaced = [self.local.replaced(entry)];
             let link = self.local.take_link(place.slot, self.now);
             // Relaxed: written and, where it matters, read under the lock.
             big.version.store(link.version.get(), Ordering::Relaxed);
             let (len, offset) = (bytes.len() as u64, changed.start as u64);
             let bytes = &bytes[changed.start..changed.end.min(bytes.len())];
             let op = Op::Splice { db: self.db, key, base, len, offset, bytes };
-            let _ = self.local.record(place.slot, link, op, Ok(()));
+            self.local.record_all(place.slot, link, &replaced, &[op]);
         }
         Ok(Some(result))
     }
@@ -713,6 +704,14 @@ impl<'g> Found<'g> {
         match self {
             Found::Present { entry, live: true, .. } => Some(*entry),
             _ => None,
+        }
+    }
+
+    /// The entry, whether its time has come or not.
+    pub(super) fn entry(&self) -> Option<Entry<'g>> {
+        match self {
+            Found::Present { entry, .. } => Some(*entry),
+            Found::Absent(_) => None,
         }
     }
 

@@ -20,15 +20,13 @@ mod slab;
 mod transaction;
 
 #[cfg(test)]
-mod mirror;
-#[cfg(test)]
 mod stress;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Journal, Link, Op, ValueRef};
+pub use chain::{Journal, Link, Mixed, Op, Replaced, ValueRef};
 pub use crossbeam_epoch::Guard;
-pub use entry::{Cell, Counter, Entry, Expiry, Kind, NewValue, StringView, WrongType};
+pub use entry::{Entry, Expiry, Kind, NewValue, StringView, WrongType};
 pub use evict::{Limits, Policy};
 pub use hash::{HashKind, KeyHash, KeyHint};
 pub use keyspace::{Change, Keyspace, StringEdit};

@@ -1,12 +1,12 @@
 //! What a thread writes, told to its journal.
 
-use super::chain::{Chains, Journal, Link, Op};
+use super::chain::{Chains, Journal, Link, Op, Replaced};
 use super::database::Roots;
 use super::entry::{Entry, Stamp};
 use super::index::{Changed, Hit, word};
 use super::local::Local;
 use crate::base::clock::UnixMs;
-use crate::base::version::{Tag, Version};
+use crate::base::version::Version;
 use torc_protocol::slot::slot_of;
 
 /// A replica waits this long for its primary to drop what has expired: twice the difference of clocks that is tolerated without a warning, and
@@ -41,10 +41,6 @@ impl Local {
         self.inner.chains.get().expect("a journal is set only where there are chains")
     }
 
-    pub(super) fn tag(&self) -> Tag {
-        self.chains().tag()
-    }
-
     pub(super) fn take_link(&self, slot: usize, now: UnixMs) -> Link {
         self.chains().take(slot, now)
     }
@@ -68,23 +64,45 @@ impl Local {
         &mut self,
         slot: usize,
         link: Link,
+        replaced: Option<Entry<'_>>,
         op: Op<'_>,
         written: Result<(), Changed>,
     ) -> Result<(), Changed> {
-        let op = match written {
-            Ok(()) => op,
+        match written {
+            Ok(()) => match replaced {
+                Some(entry) => self.record_all(slot, link, &[self.replaced(entry)], &[op]),
+                None => self.record_all(slot, link, &[], &[op]),
+            },
             Err(Changed) => {
                 self.chains().note_abandoned();
-                Op::Noop
+                self.record_all(slot, link, &[], &[Op::Noop]);
             }
-        };
-        self.record_all(slot, link, &[op]);
+        }
         written
     }
 
-    pub(super) fn record_all(&mut self, slot: usize, link: Link, ops: &[Op<'_>]) {
+    /// The later of the versions of a plain entry's value and deadline: its name in version vectors.
+    pub(super) fn dot_of(&self, entry: Entry<'_>) -> Version {
+        self.version_of(entry).max(entry.deadline_version().unwrap_or_default())
+    }
+
+    /// What a write takes the place of. To be asked before a large value may be edited again.
+    pub(super) fn replaced<'g>(&self, entry: Entry<'g>) -> Replaced<'g> {
+        match entry.elements() {
+            Some(elements) => Replaced::Mixed(elements),
+            None => Replaced::Plain(self.dot_of(entry)),
+        }
+    }
+
+    pub(super) fn record_all(
+        &mut self,
+        slot: usize,
+        link: Link,
+        replaced: &[Replaced<'_>],
+        ops: &[Op<'_>],
+    ) {
         if let Some(journal) = &mut self.journal {
-            journal.record(slot as u16, link, ops);
+            journal.record(slot as u16, link, replaced, ops);
         }
     }
 
@@ -106,14 +124,13 @@ impl Local {
         // Nobody edits it in place between the version that is told and the removal.
         let _held = entry.big().map(|big| big.bytes.read_recursive());
         let slot = slot_of(entry.key()).index();
-        let removed = self.version_of(entry);
         let link = self.take_link(slot, now);
         let done = hit.remove(self);
-        let op = Op::Delete { db, key: entry.key(), removed };
+        let op = Op::Delete { db, key: entry.key() };
         if done.is_ok() {
             self.forget(roots, hit.word);
         }
-        self.record(slot, link, op, done)
+        self.record(slot, link, Some(entry), op, done)
     }
 
     /// As `remove_entry`, for a key that nobody asked to remove: it has expired, or makes room. Only the acting primary does that, and the others

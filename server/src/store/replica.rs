@@ -5,7 +5,8 @@
 
 use super::Store;
 use super::chain::Chains;
-use super::entry::{Big, Counter, Entry, NewValue, Payload, Stamp, StringView};
+use super::chain::ValueRef;
+use super::entry::{Big, Entry, NewValue, Payload, Stamp, StringView};
 use super::index::{self, word};
 use super::keyspace::{Found, Keyspace};
 use super::local::Local;
@@ -19,17 +20,10 @@ use torc_protocol::slot::Slot;
 /// A value with everything that its merge needs.
 #[derive(Debug, Clone, Copy)]
 pub enum Value<'v> {
-    /// An integer.
-    Integer(i64),
-    /// Bytes; `raw` as in [`NewValue::Raw`].
-    Bytes {
-        /// The text.
-        bytes: &'v [u8],
-        /// Whether OBJECT ENCODING says `raw` even where it is short.
-        raw: bool,
-    },
-    /// An integer that additions made.
-    Counter(&'v Counter),
+    /// One value.
+    Plain(ValueRef<'v>),
+    /// What readers see of the elements that follow, which are replication's.
+    Mixed(ValueRef<'v>, &'v [u8]),
 }
 
 /// The whole state of a key.
@@ -143,6 +137,11 @@ impl<'g> Keyspace<'_, 'g> {
         entry.version().unwrap_or_else(|| self.store.origin_version())
     }
 
+    /// The later of the versions of a plain entry's value and deadline.
+    pub fn dot_of(&self, entry: Entry<'g>) -> Version {
+        self.version_of(entry).max(entry.deadline_version().unwrap_or_default())
+    }
+
     /// Puts what `decide` makes of the key's present state (one past its deadline included) in its place, in one step. `decide` runs again whenever somebody else
     /// came first, so it must only compute.
     pub fn merge<'v, R>(
@@ -172,10 +171,14 @@ impl<'g> Keyspace<'_, 'g> {
                     let stamp =
                         Stamp { value: Some(state.version), deadline: state.deadline_version };
                     let payload = match state.value {
-                        Value::Integer(value) => Payload::Integer(value),
-                        Value::Bytes { bytes, raw: true } => Payload::of(NewValue::Raw(bytes)),
-                        Value::Bytes { bytes, raw: false } => Payload::of(NewValue::Text(bytes)),
-                        Value::Counter(counter) => Payload::Counter(counter),
+                        Value::Plain(ValueRef::Integer(value)) => Payload::Integer(value),
+                        Value::Plain(ValueRef::Bytes { bytes, raw: true }) => {
+                            Payload::of(NewValue::Raw(bytes))
+                        }
+                        Value::Plain(ValueRef::Bytes { bytes, raw: false }) => {
+                            Payload::of(NewValue::Text(bytes))
+                        }
+                        Value::Mixed(shown, elements) => Payload::Mixed { shown, elements },
                     };
                     self.install(roots, place, key, &found, payload, state.deadline, stamp)
                 }
@@ -217,7 +220,7 @@ impl<'g> Keyspace<'_, 'g> {
                     backoff.wait();
                     continue;
                 }
-                if self.version_of(entry) != base {
+                if self.dot_of(entry) != base {
                     return Spliced::OtherBase;
                 }
                 self.store.see_version(slot(place.slot), version);
@@ -229,7 +232,7 @@ impl<'g> Keyspace<'_, 'g> {
                 self.local.account(text.capacity() as i64 - before as i64);
                 return Spliced::Done;
             }
-            if self.version_of(entry) != base {
+            if self.dot_of(entry) != base || entry.elements().is_some() {
                 return Spliced::OtherBase;
             }
             let Ok(text) = entry.string() else { return Spliced::OtherBase };
@@ -307,16 +310,18 @@ fn slot(index: usize) -> Slot {
 impl Entry<'_> {
     /// Calls `with` with the entry's whole state, its bytes held still meanwhile. `origin` is what it counts as if it has no version.
     pub fn with_state<R>(&self, origin: Version, with: impl FnOnce(State<'_>) -> R) -> R {
-        let counter = self.counter();
         let view = self.string();
-        let value = match (&counter, &view) {
-            (Some(counter), _) => Value::Counter(counter),
-            (_, Ok(StringView::Integer(value))) => Value::Integer(*value),
-            (_, Ok(StringView::Bytes(bytes))) => {
-                Value::Bytes { bytes, raw: self.encoding() == "raw" }
+        let shown = match &view {
+            Ok(StringView::Integer(value)) => ValueRef::Integer(*value),
+            Ok(StringView::Bytes(bytes)) => {
+                ValueRef::Bytes { bytes, raw: self.encoding() == "raw" }
             }
-            (_, Ok(StringView::Locked(bytes))) => Value::Bytes { bytes, raw: true },
-            (_, Err(_)) => unreachable!("every value is a string so far"),
+            Ok(StringView::Locked(bytes)) => ValueRef::Bytes { bytes, raw: true },
+            Err(_) => unreachable!("every value is a string so far"),
+        };
+        let value = match self.elements() {
+            Some(elements) => Value::Mixed(shown, elements),
+            None => Value::Plain(shown),
         };
         with(State {
             value,

@@ -5,7 +5,7 @@
 //! waits. Writes are prepared on the side; `commit` swaps each word from latched to new, which releases it. A table that is
 //! replaced meanwhile takes the latches along.
 
-use super::chain::{Link, Op, ValueRef};
+use super::chain::{Link, Op, Replaced, ValueRef};
 use super::database::Roots;
 use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, StringView};
 use super::hash::KeyHash;
@@ -291,7 +291,14 @@ impl<'g> Transaction<'_, '_, 'g> {
             let ops: Vec<Op<'_>> =
                 writes.iter().zip(&told).map(|(&index, told)| self.op(index, told)).collect();
             let local = &mut *self.keyspace.local;
-            local.record_all(slot, link, &ops);
+            // SAFETY: as in `read_in`.
+            let before =
+                writes.iter().map(|&index| unsafe { Entry::<'g>::at(self.held[index].address) });
+            let replaced: Vec<Replaced<'_>> = before
+                .filter(|entry| !entry.is_absent())
+                .map(|entry| local.replaced(entry))
+                .collect();
+            local.record_all(slot, link, &replaced, &ops);
             drop(ops);
             indices.for_each(|index| self.release(index));
         }
@@ -304,12 +311,7 @@ impl<'g> Transaction<'_, '_, 'g> {
     {
         let held = &self.held[index];
         match told {
-            // SAFETY: as in `read_in`.
-            Told::Deleted => Op::Delete {
-                db: held.db,
-                key: held.key,
-                removed: self.keyspace.local.version_of(unsafe { Entry::at(held.address) }),
-            },
+            Told::Deleted => Op::Delete { db: held.db, key: held.key },
             Told::Put(entry, view) => Op::Put {
                 db: held.db,
                 key: held.key,
