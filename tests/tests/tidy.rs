@@ -11,6 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["base"],
     &["types"],
     &["store"],
+    &["replication"],
     &["admin", "config", "security"],
     &["command"],
     &["node"],

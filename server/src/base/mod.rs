@@ -4,3 +4,4 @@ pub mod clock;
 pub mod limits;
 pub mod rng;
 pub mod sync;
+pub mod version;
