@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["cluster"],
     &["types"],
     &["store"],
+    &["replication"],
     &["admin", "config", "security"],
     &["command"],
     &["node"],

@@ -1,0 +1,249 @@
+//! Bytes to effects; every byte is a peer's.
+
+use super::{AmountRef, Effect, FORMAT, OPTIONAL, Op, ValueRef, flag, kind};
+use crate::base::clock::UnixMs;
+use crate::base::limits::DATABASE_COUNT;
+use crate::base::version::Version;
+use crate::replication::vector::Vector;
+use crate::replication::wire::{Malformed, Reader};
+use torc_protocol::slot::Slot;
+
+/// The versions of fields that are understood here.
+const FIELDS_MAX: u8 = 1;
+
+/// Why bytes are no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// No node writes such bytes: the link is broken or hostile, and to be closed.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A later version's effect. Its slot cannot be followed; the others can.
+    #[error("unsupported operation {kind} of version {version} in slot {}", slot.index())]
+    Unsupported {
+        /// The slot that is dirty now.
+        slot: Slot,
+        /// The operation's kind; 0 if the whole effect's format is unknown.
+        kind: u8,
+        /// The version that its reader would need.
+        version: u8,
+    },
+}
+
+/// The effects of a batch, one after another. Ends after the first malformed one, as nothing says where the next would begin.
+#[derive(Debug, Clone)]
+pub struct Batch<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> Batch<'a> {
+    /// Reads `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Batch { reader: Reader::new(bytes) }
+    }
+}
+
+impl<'a> Iterator for Batch<'a> {
+    /// Each effect with the bytes that it came from.
+    type Item = Result<(Effect<'a>, &'a [u8]), DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.reader.is_empty() {
+            return None;
+        }
+        let bytes = self.reader.rest();
+        let inside = self.reader.u32().and_then(|len| self.reader.take(len as usize));
+        let effect = match inside {
+            Ok(inside) => Effect::read(inside),
+            Err(error) => Err(error.into()),
+        };
+        if matches!(effect, Err(DecodeError::Malformed(_))) {
+            self.reader = Reader::new(&[]);
+        }
+        Some(effect.map(|effect| (effect, &bytes[..bytes.len() - self.reader.rest().len()])))
+    }
+}
+
+impl<'a> Effect<'a> {
+    /// The effect that `bytes` begin with.
+    pub fn decode(bytes: &'a [u8]) -> Result<Effect<'a>, DecodeError> {
+        match Batch::new(bytes).next() {
+            Some(effect) => effect.map(|(effect, _)| effect),
+            None => Err(Malformed("empty effect").into()),
+        }
+    }
+
+    fn read(bytes: &'a [u8]) -> Result<Effect<'a>, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let format = reader.u8()?;
+        let slot = Slot::new(reader.u16()?).ok_or(Malformed("slot"))?;
+        if format != FORMAT {
+            return Err(DecodeError::Unsupported { slot, kind: 0, version: format });
+        }
+        let version = Version::from_bits(reader.u64()?);
+        let previous = match reader.varint()? {
+            0 => Version::ZERO,
+            distance if distance <= version.get() >> 12 => {
+                Version::from_bits(version.get() - (distance << 12))
+            }
+            _ => return Err(Malformed("previous version").into()),
+        };
+        if version.is_zero() {
+            return Err(Malformed("version").into());
+        }
+        let deps = Vector::decode(&mut reader)?;
+        let ops = reader.rest();
+        // All are read once now, so that an effect is either whole or refused before any of it is applied.
+        while !reader.is_empty() {
+            if let Some(op) = read_op(&mut reader, slot)? {
+                check(&op, version)?;
+            }
+        }
+        Ok(Effect { slot, previous, version, deps, ops })
+    }
+}
+
+/// An effect's operations.
+#[derive(Debug, Clone)]
+pub struct Ops<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> Ops<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Ops { reader: Reader::new(bytes) }
+    }
+}
+
+impl<'a> Iterator for Ops<'a> {
+    type Item = Op<'a>;
+
+    fn next(&mut self) -> Option<Op<'a>> {
+        while !self.reader.is_empty() {
+            // Errors cannot come: the same bytes were read when the effect was decoded.
+            let slot = Slot::new(0)?;
+            if let Some(op) = read_op(&mut self.reader, slot).ok()? {
+                return Some(op);
+            }
+        }
+        None
+    }
+}
+
+/// What the fields cannot say alone.
+fn check(op: &Op<'_>, version: Version) -> Result<(), Malformed> {
+    let fits = |known: &Option<Version>| known.is_none_or(|known| known <= version);
+    match op {
+        Op::Put { value_version, deadline_version, .. } => {
+            // The dot of an element is the later of the two, and must be this effect's.
+            let now = |known: &Option<Version>| known.is_none_or(|known| known == version);
+            let dotted = now(value_version) || now(deadline_version);
+            match dotted && fits(value_version) && fits(deadline_version) {
+                true => Ok(()),
+                false => Err(Malformed("version of a value")),
+            }
+        }
+        Op::Count { epoch, deadline_version, .. } => {
+            match fits(deadline_version) && *epoch <= version {
+                true => Ok(()),
+                false => Err(Malformed("version of a counter")),
+            }
+        }
+        Op::Splice { len, offset, bytes, .. } => {
+            // What a splice leaves behind is allocated, so its length is bounded here as values are: to 4 GiB.
+            let end = offset.checked_add(bytes.len() as u64);
+            match end.is_some_and(|end| end <= *len) && *len <= u64::from(u32::MAX) {
+                true => Ok(()),
+                false => Err(Malformed("splice")),
+            }
+        }
+        Op::Delete { .. } | Op::Deadline { .. } | Op::Flush { .. } => Ok(()),
+    }
+}
+
+/// The next operation; nothing if it was skipped.
+fn read_op<'a>(reader: &mut Reader<'a>, slot: Slot) -> Result<Option<Op<'a>>, DecodeError> {
+    let (kind, version) = (reader.u8()?, reader.u8()?);
+    let mut fields = Reader::new(reader.bytes()?);
+    let known = matches!(kind, kind::PUT..=kind::FLUSH);
+    if !known || version > FIELDS_MAX {
+        return match kind & OPTIONAL {
+            0 => Err(DecodeError::Unsupported { slot, kind, version }),
+            _ => Ok(None),
+        };
+    }
+    Ok(Some(read_fields(&mut fields, kind)?))
+}
+
+fn read_fields<'a>(fields: &mut Reader<'a>, kind: u8) -> Result<Op<'a>, Malformed> {
+    let flags = fields.u8()?;
+    let db = fields.u8()?;
+    if usize::from(db) >= DATABASE_COUNT {
+        return Err(Malformed("database"));
+    }
+    if kind == kind::FLUSH {
+        let one = flags & flag::ONE_DATABASE != 0;
+        return Ok(Op::Flush { db: one.then_some(db), seen: Vector::decode(fields)? });
+    }
+    let key = fields.bytes()?;
+    let times = Times::read(fields, flags)?;
+    let Times { value_version, deadline, deadline_version } = times;
+    Ok(match kind {
+        kind::PUT => {
+            let value = read_value(fields, flags)?;
+            Op::Put { db, key, value, value_version, deadline, deadline_version }
+        }
+        kind::DELETE => Op::Delete { db, key },
+        kind::DEADLINE => Op::Deadline { db, key, base: read_version(fields)?, deadline },
+        kind::COUNT => {
+            let epoch = Version::from_bits(fields.varint()?);
+            let sum = match flags & flag::FORM {
+                flag::FORM_INTEGER => AmountRef::Integer(fields.signed()?),
+                flag::FORM_BYTES => AmountRef::Decimal(fields.bytes()?),
+                _ => return Err(Malformed("form of a sum")),
+            };
+            Op::Count { db, key, epoch, sum, deadline, deadline_version }
+        }
+        _ => Op::Splice {
+            db,
+            key,
+            base: read_version(fields)?,
+            len: fields.varint()?,
+            offset: fields.varint()?,
+            bytes: fields.bytes()?,
+        },
+    })
+}
+
+fn read_value<'a>(fields: &mut Reader<'a>, flags: u8) -> Result<ValueRef<'a>, Malformed> {
+    match flags & flag::FORM {
+        flag::FORM_INTEGER => Ok(ValueRef::Integer(fields.signed()?)),
+        flag::FORM_BYTES => Ok(ValueRef::Bytes { bytes: fields.bytes()?, raw: false }),
+        flag::FORM_RAW => Ok(ValueRef::Bytes { bytes: fields.bytes()?, raw: true }),
+        _ => Err(Malformed("form of a value")),
+    }
+}
+
+fn read_version(fields: &mut Reader<'_>) -> Result<Version, Malformed> {
+    fields.u64().map(Version::from_bits)
+}
+
+/// The optional fields before a value.
+struct Times {
+    value_version: Option<Version>,
+    deadline: Option<UnixMs>,
+    deadline_version: Option<Version>,
+}
+
+impl Times {
+    fn read(fields: &mut Reader<'_>, flags: u8) -> Result<Times, Malformed> {
+        let has = |flag: u8| flags & flag != 0;
+        Ok(Times {
+            value_version: has(flag::VALUE_VERSION).then(|| read_version(fields)).transpose()?,
+            deadline: has(flag::DEADLINE).then(|| fields.varint()).transpose()?,
+            deadline_version: has(flag::DEADLINE_VERSION)
+                .then(|| read_version(fields))
+                .transpose()?,
+        })
+    }
+}
