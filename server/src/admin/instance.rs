@@ -7,6 +7,7 @@ use super::slowlog::SlowLog;
 use super::stats::Stats;
 use crate::base::clock::{Clock, UnixMs};
 use crate::base::rng::Rng;
+use crate::cluster::ClusterHandle;
 use crate::config::{SetError, Settings};
 use crate::store::{Store, StoreOptions};
 use std::fmt::Write as _;
@@ -21,6 +22,8 @@ pub struct Instance {
     pub clock: Clock,
     /// The data.
     pub store: Store,
+    /// The ring, if the node is part of one.
+    pub cluster: ClusterHandle,
     /// The settings in force.
     pub settings: Settings,
     /// The counters.
@@ -70,6 +73,7 @@ impl Instance {
         };
         let instance = Instance {
             store: Store::new(options),
+            cluster: ClusterHandle::default(),
             stats: Stats::new(workers),
             slowlog: SlowLog::new(usize::try_from(settings.slowlog_max_len()).unwrap_or(0)),
             latency: Latency::default(),

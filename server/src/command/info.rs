@@ -391,8 +391,8 @@ fn latencystats(out: &mut String, instance: &Instance, _now: u64) {
     }
 }
 
-fn cluster(out: &mut String, _instance: &Instance, _now: u64) {
-    lines!(out, "cluster_enabled": 0);
+fn cluster(out: &mut String, instance: &Instance, _now: u64) {
+    lines!(out, "cluster_enabled": u8::from(instance.cluster.is_enabled()));
 }
 
 fn keyspace(out: &mut String, instance: &Instance, _now: u64) {

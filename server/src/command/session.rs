@@ -37,6 +37,8 @@ pub struct Session {
     pub no_touch: bool,
     /// Whether it is spared when clients take too much memory (CLIENT NO-EVICT).
     pub no_evict: bool,
+    /// Whether its reads may be answered from copies (READONLY).
+    pub reads_copies: bool,
     /// The last command that was looked up for it.
     pub command: Option<CommandId>,
     /// Its public record.
@@ -55,6 +57,7 @@ impl Session {
             mute: Mute::Off,
             no_touch: false,
             no_evict: false,
+            reads_copies: false,
             command: None,
             info,
             monitoring: false,
