@@ -709,7 +709,7 @@ impl Link {
         fell_off
     }
 
-    /// The bytes to send next, at most [`super::config::SLICE_BYTES`]; empty if there is nothing to send. The same bytes until [`Link::sent`] takes them.
+    /// The bytes to send next, at most [`Config::slice_bytes`]; empty if there is nothing to send. The same bytes until [`Link::sent`] takes them.
     pub fn output(&mut self, now: Now, source: &mut dyn EffectSource) -> &[u8] {
         if let Phase::Open(session) = &mut self.phase
             && !self.outbound.has_unsent()
