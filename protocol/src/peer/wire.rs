@@ -106,6 +106,12 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends `value` as a varint in which small negative numbers are short too.
+#[inline]
+pub fn put_signed(out: &mut Vec<u8>, value: i64) {
+    put_varint(out, (value << 1) as u64 ^ (value >> 63) as u64);
+}
+
 /// Appends the field `tag` with the value `bytes`.
 pub fn put_field(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     out.push(tag);
@@ -218,6 +224,13 @@ impl<'a> Reader<'a> {
             }
         }
         Err(Malformed::Varint)
+    }
+
+    /// The next varint as [`put_signed`] wrote it.
+    #[inline]
+    pub fn signed(&mut self) -> Result<i64, Malformed> {
+        let value = self.varint()?;
+        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
     /// The next varint, at most `max`; `what` names it in the error.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! write → version → effect → log → link → chain → merge → acks
-//!         base      effect   log          chain   merge   acks       vector, wire and digest serve several of them
+//!         base      effect   log          chain   merge   acks       vector and digest serve several of them
 //! ```
 //!
 //! * [`vector`]: which effects a state contains.
@@ -23,4 +23,3 @@ pub mod effect;
 pub mod log;
 pub mod merge;
 pub mod vector;
-pub mod wire;

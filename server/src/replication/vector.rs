@@ -11,7 +11,7 @@
 //!
 //! Source: Gonçalves, Almeida, Baquero, Fonte, "DottedDB", SRDS 2017 (server-wide clocks).
 
-use super::wire::{Malformed, Reader, put_varint};
+use torc_protocol::peer::wire::{Malformed, Reader, put_varint};
 use crate::base::version::{Tag, Version};
 use std::fmt;
 
@@ -214,7 +214,7 @@ impl Vector {
 
     /// Reads what [`Vector::encode`] wrote.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Vector, Malformed> {
-        let wrong = Malformed("version vector");
+        let wrong = Malformed::Value("version vector");
         let head = reader.varint()?;
         let (count, has_floor) = (head >> 1, head & 1 == 1);
         // Each entry takes two bytes, so what is allocated is bounded by what was sent too.

@@ -5,7 +5,7 @@ use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::version::Version;
 use crate::replication::vector::Vector;
-use crate::replication::wire::{Malformed, Reader};
+use torc_protocol::peer::wire::{Malformed, Reader};
 use torc_protocol::slot::Slot;
 
 /// The versions of fields that are understood here.
@@ -69,14 +69,14 @@ impl<'a> Effect<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Effect<'a>, DecodeError> {
         match Batch::new(bytes).next() {
             Some(effect) => effect.map(|(effect, _)| effect),
-            None => Err(Malformed("empty effect").into()),
+            None => Err(Malformed::Value("empty effect").into()),
         }
     }
 
     fn read(bytes: &'a [u8]) -> Result<Effect<'a>, DecodeError> {
         let mut reader = Reader::new(bytes);
         let format = reader.u8()?;
-        let slot = Slot::new(reader.u16()?).ok_or(Malformed("slot"))?;
+        let slot = Slot::new(reader.u16()?).ok_or(Malformed::Value("slot"))?;
         if format != FORMAT {
             return Err(DecodeError::Unsupported { slot, kind: 0, version: format });
         }
@@ -86,10 +86,10 @@ impl<'a> Effect<'a> {
             distance if distance <= version.get() >> 12 => {
                 Version::from_bits(version.get() - (distance << 12))
             }
-            _ => return Err(Malformed("previous version").into()),
+            _ => return Err(Malformed::Value("previous version").into()),
         };
         if version.is_zero() {
-            return Err(Malformed("version").into());
+            return Err(Malformed::Value("version").into());
         }
         let deps = Vector::decode(&mut reader)?;
         let ops = reader.rest();
@@ -140,13 +140,13 @@ fn check(op: &Op<'_>, version: Version) -> Result<(), Malformed> {
             let dotted = now(value_version) || now(deadline_version);
             match dotted && fits(value_version) && fits(deadline_version) {
                 true => Ok(()),
-                false => Err(Malformed("version of a value")),
+                false => Err(Malformed::Value("version of a value")),
             }
         }
         Op::Count { epoch, deadline_version, .. } => {
             match fits(deadline_version) && *epoch <= version {
                 true => Ok(()),
-                false => Err(Malformed("version of a counter")),
+                false => Err(Malformed::Value("version of a counter")),
             }
         }
         Op::Splice { len, offset, bytes, .. } => {
@@ -154,7 +154,7 @@ fn check(op: &Op<'_>, version: Version) -> Result<(), Malformed> {
             let end = offset.checked_add(bytes.len() as u64);
             match end.is_some_and(|end| end <= *len) && *len <= u64::from(u32::MAX) {
                 true => Ok(()),
-                false => Err(Malformed("splice")),
+                false => Err(Malformed::Value("splice")),
             }
         }
         Op::Delete { .. } | Op::Deadline { .. } | Op::Flush { .. } => Ok(()),
@@ -164,7 +164,7 @@ fn check(op: &Op<'_>, version: Version) -> Result<(), Malformed> {
 /// The next operation; nothing if it was skipped.
 fn read_op<'a>(reader: &mut Reader<'a>, slot: Slot) -> Result<Option<Op<'a>>, DecodeError> {
     let (kind, version) = (reader.u8()?, reader.u8()?);
-    let mut fields = Reader::new(reader.bytes()?);
+    let mut fields = Reader::new(reader.bytes(usize::MAX, "bytes")?);
     let known = matches!(kind, kind::PUT..=kind::FLUSH);
     if !known || version > FIELDS_MAX {
         return match kind & OPTIONAL {
@@ -179,13 +179,13 @@ fn read_fields<'a>(fields: &mut Reader<'a>, kind: u8) -> Result<Op<'a>, Malforme
     let flags = fields.u8()?;
     let db = fields.u8()?;
     if usize::from(db) >= DATABASE_COUNT {
-        return Err(Malformed("database"));
+        return Err(Malformed::Value("database"));
     }
     if kind == kind::FLUSH {
         let one = flags & flag::ONE_DATABASE != 0;
         return Ok(Op::Flush { db: one.then_some(db), seen: Vector::decode(fields)? });
     }
-    let key = fields.bytes()?;
+    let key = fields.bytes(usize::MAX, "bytes")?;
     let times = Times::read(fields, flags)?;
     let Times { value_version, deadline, deadline_version } = times;
     Ok(match kind {
@@ -199,8 +199,8 @@ fn read_fields<'a>(fields: &mut Reader<'a>, kind: u8) -> Result<Op<'a>, Malforme
             let epoch = Version::from_bits(fields.varint()?);
             let sum = match flags & flag::FORM {
                 flag::FORM_INTEGER => AmountRef::Integer(fields.signed()?),
-                flag::FORM_BYTES => AmountRef::Decimal(fields.bytes()?),
-                _ => return Err(Malformed("form of a sum")),
+                flag::FORM_BYTES => AmountRef::Decimal(fields.bytes(usize::MAX, "bytes")?),
+                _ => return Err(Malformed::Value("form of a sum")),
             };
             Op::Count { db, key, epoch, sum, deadline, deadline_version }
         }
@@ -210,7 +210,7 @@ fn read_fields<'a>(fields: &mut Reader<'a>, kind: u8) -> Result<Op<'a>, Malforme
             base: read_version(fields)?,
             len: fields.varint()?,
             offset: fields.varint()?,
-            bytes: fields.bytes()?,
+            bytes: fields.bytes(usize::MAX, "bytes")?,
         },
     })
 }
@@ -218,9 +218,9 @@ fn read_fields<'a>(fields: &mut Reader<'a>, kind: u8) -> Result<Op<'a>, Malforme
 fn read_value<'a>(fields: &mut Reader<'a>, flags: u8) -> Result<ValueRef<'a>, Malformed> {
     match flags & flag::FORM {
         flag::FORM_INTEGER => Ok(ValueRef::Integer(fields.signed()?)),
-        flag::FORM_BYTES => Ok(ValueRef::Bytes { bytes: fields.bytes()?, raw: false }),
-        flag::FORM_RAW => Ok(ValueRef::Bytes { bytes: fields.bytes()?, raw: true }),
-        _ => Err(Malformed("form of a value")),
+        flag::FORM_BYTES => Ok(ValueRef::Bytes { bytes: fields.bytes(usize::MAX, "bytes")?, raw: false }),
+        flag::FORM_RAW => Ok(ValueRef::Bytes { bytes: fields.bytes(usize::MAX, "bytes")?, raw: true }),
+        _ => Err(Malformed::Value("form of a value")),
     }
 }
 

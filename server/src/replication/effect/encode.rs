@@ -4,7 +4,7 @@ use super::{AmountRef, FORMAT, Op, ValueRef, flag, kind};
 use crate::base::clock::UnixMs;
 use crate::base::version::Version;
 use crate::replication::vector::Vector;
-use crate::replication::wire::{put_bytes, put_signed, put_varint};
+use torc_protocol::peer::wire::{put_bytes, put_signed, put_varint};
 use torc_protocol::slot::Slot;
 
 /// The version of the fields that are written here: who knows less of a kind cannot read it.
