@@ -206,9 +206,20 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// The next varint.
+    /// The next varint, in its shortest form.
     #[inline]
     pub fn varint(&mut self) -> Result<u64, Malformed> {
+        let before = self.rest;
+        let value = self.padded_varint()?;
+        let count = before.len() - self.rest.len();
+        let last = before[count - 1];
+        // A last byte of zero says nothing that the form without it does not.
+        if last == 0 && count > 1 { Err(Malformed::Varint) } else { Ok(value) }
+    }
+
+    /// The next varint, which may be longer than it has to be: its writer had left room for it before he knew it.
+    #[inline]
+    pub fn padded_varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0;
         for index in 0..VARINT_BYTES_MAX {
             let byte = self.u8()?;
@@ -219,8 +230,7 @@ impl<'a> Reader<'a> {
             }
             value |= bits << (7 * index);
             if byte & 0x80 == 0 {
-                // A last byte of zero says nothing that the form without it does not.
-                return if byte == 0 && index > 0 { Err(Malformed::Varint) } else { Ok(value) };
+                return Ok(value);
             }
         }
         Err(Malformed::Varint)

@@ -17,9 +17,17 @@
 //! cannot make it panic or hold more than its bounds say. It knows nothing of sockets, membership, or which node is primary.
 
 pub mod acks;
+pub mod apply;
 pub mod chain;
 pub mod digest;
 pub mod effect;
+pub mod journal;
 pub mod log;
 pub mod merge;
+pub mod slots;
+pub mod stored;
+pub mod transfer;
 pub mod vector;
+
+#[cfg(test)]
+mod mirror;

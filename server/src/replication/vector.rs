@@ -11,9 +11,9 @@
 //!
 //! Source: Gonçalves, Almeida, Baquero, Fonte, "DottedDB", SRDS 2017 (server-wide clocks).
 
-use torc_protocol::peer::wire::{Malformed, Reader, put_varint};
 use crate::base::version::{Tag, Version};
 use std::fmt;
+use torc_protocol::peer::wire::{Malformed, Reader, put_varint};
 
 const INLINE: usize = 3;
 /// Bits of a version below its time.

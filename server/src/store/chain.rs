@@ -60,9 +60,11 @@ impl ValueRef<'_> {
 }
 
 impl Chains {
-    pub(super) fn new(tag: Tag, now: UnixMs) -> Self {
+    /// `is_empty`: there is nothing yet that the origin would stand for, so that chains begin at zero, as everybody expects who knows nothing of them.
+    pub(super) fn new(tag: Tag, now: UnixMs, is_empty: bool) -> Self {
         let origin = Version::next(now, Version::ZERO, tag);
-        let chain = || Chain { last: AtomicU64::new(origin.get()), seen: AtomicU64::new(0) };
+        let first = if is_empty { 0 } else { origin.get() };
+        let chain = || Chain { last: AtomicU64::new(first), seen: AtomicU64::new(0) };
         Chains {
             tag,
             origin,

@@ -29,10 +29,11 @@ pub use crossbeam_epoch::Guard;
 pub use entry::{Entry, Expiry, Kind, NewValue, StringView, WrongType};
 pub use evict::{Limits, Policy};
 pub use hash::{HashKind, KeyHash, KeyHint};
+pub use index::Changed;
 pub use keyspace::{Change, Keyspace, StringEdit};
 pub use local::Local;
 pub use maintain::Share;
-pub use replica::{Grace, Merged, Spliced, State, Value};
+pub use replica::{Grace, Merged, Seen, Spliced, State, Value};
 pub use transaction::Transaction;
 
 use crate::base::clock::UnixMs;

@@ -6,13 +6,16 @@
 use super::Store;
 use super::chain::Chains;
 use super::chain::ValueRef;
-use super::entry::{Big, Entry, NewValue, Payload, Stamp, StringView};
-use super::index::{self, word};
+use super::database::Roots;
+use super::entry::{Big, Entry, Payload, Stamp, StringView};
+use super::hash::KeyHash;
+use super::index::{self, Changed, word};
 use super::keyspace::{Found, Keyspace};
 use super::local::Local;
 use crate::base::clock::UnixMs;
 use crate::base::sync::Backoff;
 use crate::base::version::{Tag, Version};
+use parking_lot::RwLockReadGuard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use torc_protocol::slot::Slot;
@@ -39,7 +42,29 @@ pub struct State<'v> {
     pub deadline_version: Option<Version>,
 }
 
-/// What becomes of a key; see [`Keyspace::merge`].
+/// A key as it was found; see [`Keyspace::see`].
+pub struct Seen<'g> {
+    roots: &'g Roots,
+    place: KeyHash,
+    found: Found<'g>,
+    #[expect(dead_code, reason = "held for its lock")]
+    held: Option<RwLockReadGuard<'g, Vec<u8>>>,
+}
+
+impl<'g> Seen<'g> {
+    /// What the key holds.
+    pub fn entry(&self) -> Option<Entry<'g>> {
+        self.found.entry()
+    }
+}
+
+impl std::fmt::Debug for Seen<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seen").field("entry", &self.entry()).finish_non_exhaustive()
+    }
+}
+
+/// What becomes of a key; see [`Keyspace::settle`].
 #[derive(Debug, Clone, Copy)]
 pub enum Merged<'v> {
     /// It stays as it is.
@@ -74,7 +99,8 @@ impl Grace {
 impl Store {
     /// From now on versions can be taken: threads may be given journals. `tag` is this incarnation's. Does nothing the second time.
     pub fn replicate(&self, tag: Tag, now: UnixMs) {
-        let _ = self.inner.chains.get_or_init(|| Chains::new(tag, now));
+        let is_empty = self.stats().keys.iter().all(|&keys| keys == 0);
+        let _ = self.inner.chains.get_or_init(|| Chains::new(tag, now, is_empty));
     }
 
     fn chains(&self) -> Option<&Chains> {
@@ -137,58 +163,54 @@ impl<'g> Keyspace<'_, 'g> {
         entry.version().unwrap_or_else(|| self.store.origin_version())
     }
 
+    /// What an entry without a version of its own counts as.
+    pub fn origin_version(&self) -> Version {
+        self.store.origin_version()
+    }
+
     /// The later of the versions of a plain entry's value and deadline.
     pub fn dot_of(&self, entry: Entry<'g>) -> Version {
         self.version_of(entry).max(entry.deadline_version().unwrap_or_default())
     }
 
-    /// Puts what `decide` makes of the key's present state (one past its deadline included) in its place, in one step. `decide` runs again whenever somebody else
-    /// came first, so it must only compute.
-    pub fn merge<'v, R>(
-        &mut self,
-        key: &[u8],
-        mut decide: impl FnMut(Option<Entry<'g>>) -> (Merged<'v>, R),
-    ) -> R {
+    /// Looks `key` up, past its deadline or not, to change it by [`Keyspace::settle`]. A large value is not edited for as long as the finding lives.
+    pub fn see(&mut self, key: &[u8]) -> Seen<'g> {
         let roots = self.roots_or_create();
         let place = self.place(key);
-        let mut backoff = Backoff::default();
-        loop {
-            let found = self.find(roots, place, key);
-            let entry = match &found {
-                Found::Present { entry, .. } => Some(*entry),
-                Found::Absent(_) => None,
-            };
-            // Nobody edits a large value between the decision and the step.
-            let _held = entry.and_then(|entry| entry.big()).map(|big| big.bytes.read_recursive());
-            let (merged, result) = decide(entry);
-            let done = match (merged, &found) {
-                (Merged::Keep, _) | (Merged::Remove, Found::Absent(_)) => return result,
-                (Merged::Put(state), _) => {
-                    let newest = state.version.max(state.deadline_version.unwrap_or_default());
-                    if let Some(chains) = self.store.chains() {
-                        chains.see(place.slot, newest);
-                    }
-                    let stamp =
-                        Stamp { value: Some(state.version), deadline: state.deadline_version };
-                    let payload = match state.value {
-                        Value::Plain(ValueRef::Integer(value)) => Payload::Integer(value),
-                        Value::Plain(ValueRef::Bytes { bytes, raw: true }) => {
-                            Payload::of(NewValue::Raw(bytes))
-                        }
-                        Value::Plain(ValueRef::Bytes { bytes, raw: false }) => {
-                            Payload::of(NewValue::Text(bytes))
-                        }
-                        Value::Mixed(shown, elements) => Payload::Mixed { shown, elements },
-                    };
-                    self.install(roots, place, key, &found, payload, state.deadline, stamp)
+        let found = self.find(roots, place, key);
+        let held = found.hold();
+        Seen { roots, place, found, held }
+    }
+
+    /// Does to `key` what was decided on the ground of `seen`, in one step.
+    ///
+    /// # Errors
+    /// If the key changed since; nothing was done then. See it again.
+    pub fn settle(
+        &mut self,
+        key: &[u8],
+        seen: &Seen<'g>,
+        merged: Merged<'_>,
+    ) -> Result<(), Changed> {
+        match (merged, &seen.found) {
+            (Merged::Keep, _) | (Merged::Remove, Found::Absent(_)) => Ok(()),
+            (Merged::Put(state), found) => {
+                let newest = state.version.max(state.deadline_version.unwrap_or_default());
+                if let Some(chains) = self.store.chains() {
+                    chains.see(seen.place.slot, newest);
                 }
-                (Merged::Remove, Found::Present { hit, .. }) => {
-                    hit.remove(self.local).inspect(|()| self.local.forget(roots, hit.word))
-                }
-            };
-            match done {
-                Ok(()) => return result,
-                Err(_) => backoff.wait(),
+                let stamp = Stamp { value: Some(state.version), deadline: state.deadline_version };
+                let payload = match state.value {
+                    Value::Plain(ValueRef::Integer(value)) => Payload::Integer(value),
+                    Value::Plain(ValueRef::Bytes { bytes, raw }) => Payload::Bytes { bytes, raw },
+                    Value::Mixed(shown, elements) => Payload::Mixed { shown, elements },
+                };
+                self.install(seen.roots, seen.place, key, found, payload, state.deadline, stamp)
+            }
+            (Merged::Remove, Found::Present { hit, .. }) => {
+                hit.remove(self.local)?;
+                self.local.forget(seen.roots, hit.word);
+                Ok(())
             }
         }
     }

@@ -164,7 +164,8 @@ fn check(op: &Op<'_>, version: Version) -> Result<(), Malformed> {
 /// The next operation; nothing if it was skipped.
 fn read_op<'a>(reader: &mut Reader<'a>, slot: Slot) -> Result<Option<Op<'a>>, DecodeError> {
     let (kind, version) = (reader.u8()?, reader.u8()?);
-    let mut fields = Reader::new(reader.bytes(usize::MAX, "bytes")?);
+    let length = usize::try_from(reader.padded_varint()?).map_err(|_| Malformed::Truncated)?;
+    let mut fields = Reader::new(reader.take(length)?);
     let known = matches!(kind, kind::PUT..=kind::FLUSH);
     if !known || version > FIELDS_MAX {
         return match kind & OPTIONAL {
@@ -218,8 +219,12 @@ fn read_fields<'a>(fields: &mut Reader<'a>, kind: u8) -> Result<Op<'a>, Malforme
 fn read_value<'a>(fields: &mut Reader<'a>, flags: u8) -> Result<ValueRef<'a>, Malformed> {
     match flags & flag::FORM {
         flag::FORM_INTEGER => Ok(ValueRef::Integer(fields.signed()?)),
-        flag::FORM_BYTES => Ok(ValueRef::Bytes { bytes: fields.bytes(usize::MAX, "bytes")?, raw: false }),
-        flag::FORM_RAW => Ok(ValueRef::Bytes { bytes: fields.bytes(usize::MAX, "bytes")?, raw: true }),
+        flag::FORM_BYTES => {
+            Ok(ValueRef::Bytes { bytes: fields.bytes(usize::MAX, "bytes")?, raw: false })
+        }
+        flag::FORM_RAW => {
+            Ok(ValueRef::Bytes { bytes: fields.bytes(usize::MAX, "bytes")?, raw: true })
+        }
         _ => Err(Malformed::Value("form of a value")),
     }
 }

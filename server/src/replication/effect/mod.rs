@@ -26,6 +26,7 @@ pub use encode::encode;
 use super::vector::Vector;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
+pub use crate::store::ValueRef;
 use torc_protocol::slot::Slot;
 
 /// Of an operation's kind: who does not know it may skip it.
@@ -55,20 +56,6 @@ impl<'a> Effect<'a> {
     pub fn ops(&self) -> Ops<'a> {
         Ops::new(self.ops)
     }
-}
-
-/// A string value in somebody else's bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueRef<'a> {
-    /// An integer.
-    Integer(i64),
-    /// Bytes.
-    Bytes {
-        /// The text.
-        bytes: &'a [u8],
-        /// Whether OBJECT ENCODING says `raw` even where it is short.
-        raw: bool,
-    },
 }
 
 /// The sum that a counter's cell holds.

@@ -57,6 +57,16 @@ impl KeyState {
         self.cells.insert(cell);
     }
 
+    /// Adds a register.
+    pub fn put_register(&mut self, register: Register) {
+        self.registers.insert(register);
+    }
+
+    /// Adds a cell.
+    pub fn put_cell(&mut self, cell: Cell) {
+        self.cells.insert(cell);
+    }
+
     /// Its registers: one, unless sides of a partition wrote it.
     pub fn registers(&self) -> &Dots<Register> {
         &self.registers

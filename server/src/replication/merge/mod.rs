@@ -26,6 +26,7 @@
 //!
 //! Source: Almeida, Shoker, Baquero, "Delta state replicated data types", 2018 (causal CRDTs); Gonçalves et al., "DottedDB", SRDS 2017.
 
+mod codec;
 mod counter;
 mod deadline;
 mod key;
@@ -34,6 +35,7 @@ mod string;
 #[cfg(test)]
 mod tests;
 
+pub use codec::encode_plain;
 pub use counter::{Amount, Cell, total};
 pub use deadline::Ttl;
 pub use key::{BaseMissing, KeyState, Shown};

@@ -1,0 +1,168 @@
+//! Applies other nodes' effects to the store.
+//!
+//! Most operations meet a key that is absent or plain and known to their origin; they are done without looking at the value. The rest goes by the key's whole
+//! state, as [`super::merge`] defines it.
+
+use super::chain::{Chain, Offer, StashLimits};
+use super::effect::{Batch, DecodeError, Effect, Op};
+use super::merge::{BaseMissing, Context};
+use super::slots::Slots;
+use super::stored::{Stored, key_state, merged};
+use crate::base::clock::UnixMs;
+use crate::base::version::Version;
+use crate::store::{Entry, Guard, Keyspace, Local, Merged, Spliced, State, Store, Value};
+use torc_protocol::peer::message::Ack;
+use torc_protocol::slot::Slot;
+
+/// What applying takes from the thread that does it.
+pub struct Applier<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// The thread's part of it.
+    pub local: &'a mut Local,
+    /// Its pin.
+    pub guard: &'a Guard,
+    /// What is known of the slots.
+    pub slots: &'a Slots,
+    /// The time.
+    pub now: UnixMs,
+}
+
+impl Applier<'_> {
+    /// Applies a batch of effects as far as their chains allow, and appends what is now applied of each chain that moved.
+    ///
+    /// # Errors
+    /// Where the bytes are no effects; what stands before them was applied. The link is to be closed.
+    pub fn batch(&mut self, bytes: &[u8], acks: &mut Vec<Ack>) -> Result<(), DecodeError> {
+        for effect in Batch::new(bytes) {
+            match effect {
+                Ok((effect, bytes)) => self.effect(&effect, bytes, acks),
+                Err(DecodeError::Unsupported { slot, kind, version }) => {
+                    tracing::warn!(
+                        kind,
+                        version,
+                        "an effect of a later release cannot be applied; update this node"
+                    );
+                    self.slots.mark_dirty(slot);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: &Effect<'_>, bytes: &[u8], acks: &mut Vec<Ack>) {
+        let slots = self.slots;
+        let slot = effect.slot;
+        if effect.tag() == slots.tag() {
+            // One of our own that came back, or another node's under our tag, which membership settles.
+            return;
+        }
+        let mut chain = slots.lock(slot);
+        match chain.offer(effect, bytes, self.now, &StashLimits::default()) {
+            Offer::Apply => {
+                if self.next(&mut chain, effect) {
+                    self.drain(&mut chain, slot);
+                } else {
+                    slots.mark_dirty(slot);
+                }
+            }
+            // It was applied before, and its acknowledgement may have been lost.
+            Offer::Duplicate => {}
+            Offer::Stashed => return,
+            Offer::Dropped | Offer::Refused => return slots.mark_dirty(slot),
+        }
+        let version = chain.vector().get(effect.tag()).get();
+        let ack = Ack { slot, tag: effect.tag().get(), version };
+        match acks.last_mut() {
+            Some(last) if last.slot == slot && last.tag == ack.tag => *last = ack,
+            _ => acks.push(ack),
+        }
+    }
+
+    /// Applies what waited and is next now.
+    pub fn drain(&mut self, chain: &mut Chain, slot: Slot) {
+        while let Some(bytes) = chain.take_ready() {
+            let Ok(effect) = Effect::decode(&bytes) else { continue };
+            if !self.next(chain, &effect) {
+                return self.slots.mark_dirty(slot);
+            }
+        }
+    }
+
+    /// Applies the effect that is next; whether that could be done.
+    fn next(&mut self, chain: &mut Chain, effect: &Effect<'_>) -> bool {
+        let mut others = effect.deps.clone();
+        let context = chain.context(effect.version, &mut others);
+        let done = effect.ops().try_for_each(|op| self.op(&op, &context));
+        match done {
+            Ok(()) => chain.applied(effect),
+            Err(BaseMissing) => chain.miss(),
+        }
+        done.is_ok()
+    }
+
+    fn keyspace(&mut self, db: u8) -> Keyspace<'_, '_> {
+        self.store.keyspace(self.local, self.guard, db, self.now)
+    }
+
+    fn op(&mut self, op: &Op<'_>, context: &Context<'_>) -> Result<(), BaseMissing> {
+        // A flush arrives as the deletes that it came to.
+        let Some((db, key)) = op.key() else { return Err(BaseMissing) };
+        let origin = self.store.origin_version();
+        let mut keyspace = self.keyspace(db);
+        if let Op::Splice { base, len, offset, bytes, .. } = *op {
+            let place = (offset as usize, bytes);
+            let spliced = keyspace.splice(key, base, context.version, len as usize, place);
+            if spliced == Spliced::Done {
+                return Ok(());
+            }
+        }
+        loop {
+            let seen = keyspace.see(key);
+            let stored;
+            let what = match quick(op, seen.entry(), context, origin) {
+                Some(what) => what,
+                None => {
+                    let mut state =
+                        seen.entry().map(|it| key_state(it, origin)).unwrap_or_default();
+                    state.apply(op, context)?;
+                    stored = Stored::of(&state);
+                    merged(&stored)
+                }
+            };
+            if keyspace.settle(key, &seen, what).is_ok() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// What an operation comes to where the key's state need not be looked at.
+fn quick<'o>(
+    op: &Op<'o>,
+    entry: Option<Entry<'_>>,
+    context: &Context<'_>,
+    origin: Version,
+) -> Option<Merged<'o>> {
+    if let Some(entry) = entry {
+        let dot =
+            entry.version().unwrap_or(origin).max(entry.deadline_version().unwrap_or_default());
+        if entry.elements().is_some() || !context.has_seen(dot) {
+            return None;
+        }
+    }
+    match *op {
+        Op::Put { value, value_version, deadline, deadline_version, .. } => {
+            let version = value_version.unwrap_or(context.version);
+            let deadline_version = match (value_version, deadline_version) {
+                (None, None) => None,
+                (_, set) => Some(set.unwrap_or(context.version)).filter(|set| *set != version),
+            };
+            let value = Value::Plain(value);
+            Some(Merged::Put(State { value, version, deadline, deadline_version }))
+        }
+        Op::Delete { .. } => Some(Merged::Remove),
+        _ => None,
+    }
+}

@@ -1,0 +1,170 @@
+//! One worker's journal: what the store writes becomes effects in the worker's log.
+//!
+//! An effect's *deps* are the elements of other origins that it took the place of, no more: a receiver must have them before it can know that they went. They
+//! are exact because the store tells what a write replaced in the very step that replaced it. Everything earlier of the same origins is implied: whoever applied a
+//! dot has applied all that came before it in its chain.
+
+use super::effect::{self, AmountRef};
+use super::log::Log;
+use super::merge::{Amount, Context, KeyState, Merge, Ttl};
+use super::stored::{decode, of_state};
+use super::vector::Vector;
+use crate::base::clock::UnixMs;
+use crate::base::version::{Tag, Version};
+use crate::store::{self, Journal, Link, Mixed, Replaced, State};
+use torc_protocol::slot::Slot;
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct WorkerJournal {
+    tag: Tag,
+    log: Log,
+    written: Vec<(Slot, Version)>,
+    deps: Vector,
+}
+
+impl WorkerJournal {
+    /// The journal of a worker of the incarnation that `tag` stands for, with a log of `budget_bytes`.
+    pub fn new(tag: Tag, budget_bytes: usize) -> Self {
+        let log = Log::new(budget_bytes);
+        WorkerJournal { tag, log, written: Vec::new(), deps: Vector::new() }
+    }
+
+    /// The log.
+    pub fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    /// What was written since [`WorkerJournal::clear_written`], in order.
+    pub fn written(&self) -> &[(Slot, Version)] {
+        &self.written
+    }
+
+    /// Forgets what was written. To be called at the end of each batch.
+    pub fn clear_written(&mut self) {
+        self.written.clear();
+    }
+
+    /// The new state and its total after `op`, which knows all of the state before.
+    fn mix(&self, mut state: KeyState, op: &effect::Op<'_>, version: Version) -> (KeyState, i64) {
+        // This node has seen everything that it holds.
+        let context =
+            Context { version, others: &Vector::new(), floor: Version::from_bits(u64::MAX) };
+        state.apply(op, &context).expect("counting needs no base");
+        let total = match state.shown_ever().map(|shown| shown.value.into_owned()) {
+            Some(super::merge::Value::Integer(total)) => total,
+            _ => 0,
+        };
+        (state, total)
+    }
+
+    /// Gives this node's share of `state` a new version, sum and deadline.
+    fn count(&self, state: KeyState, version: Version, by: i64, ttl: Option<Ttl>) -> Option<Mixed> {
+        let (epoch, before) = match state.shown_ever() {
+            Some(shown) => (shown.epoch, shown.ttl),
+            None => (Version::ZERO, Ttl::default()),
+        };
+        let sum = match state.cell(self.tag).map(|cell| &cell.sum) {
+            Some(Amount::Integer(sum)) => sum.wrapping_add(by),
+            Some(Amount::Decimal(_)) => return None,
+            None => by,
+        };
+        let ttl = ttl.unwrap_or(before);
+        let op = effect::Op::Count {
+            db: 0,
+            key: b"",
+            epoch,
+            sum: AmountRef::Integer(sum),
+            deadline: ttl.deadline,
+            deadline_version: (ttl.version != version).then_some(ttl.version),
+        };
+        let (state, total) = self.mix(state, &op, version);
+        let mut elements = Vec::new();
+        state.encode(&mut elements);
+        Some(Mixed {
+            total,
+            elements,
+            epoch,
+            sum,
+            deadline: state.shown_ever().and_then(|shown| shown.ttl.deadline),
+            deadline_version: ttl.version,
+        })
+    }
+}
+
+impl Journal for WorkerJournal {
+    fn record(&mut self, slot: u16, link: Link, replaced: &[Replaced<'_>], ops: &[store::Op<'_>]) {
+        let slot = Slot::new(slot).expect("the store names slots that there are");
+        self.deps = Vector::new();
+        let (deps, tag) = (&mut self.deps, self.tag);
+        let mut see = |dot: Version| {
+            if dot.tag() != tag {
+                deps.raise(dot);
+            }
+        };
+        for replaced in replaced {
+            match replaced {
+                Replaced::Plain(dot) => see(*dot),
+                Replaced::Mixed(elements) => decode(elements).dots(&mut see),
+            }
+        }
+        let deps = &self.deps;
+        let place = (link.previous, link.version);
+        self.log.append(slot, link.version, |out| match ops {
+            [store::Op::Noop] => effect::encode(out, slot, place, deps, &[]),
+            [op] => effect::encode(out, slot, place, deps, &[wire_op(op, link.version)]),
+            ops => {
+                let ops: Vec<_> = ops.iter().map(|op| wire_op(op, link.version)).collect();
+                effect::encode(out, slot, place, deps, &ops);
+            }
+        });
+        self.written.push((slot, link.version));
+    }
+
+    fn add(&mut self, before: Option<State<'_>>, link: Link, by: i64, total: i64) -> Mixed {
+        let state = before.map(of_state).unwrap_or_default();
+        self.count(state, link.version, by, None).unwrap_or_else(|| {
+            // A sum of decimals cannot be continued by integers exactly; the total stands anew as what counting begins from.
+            let cells = KeyState::default();
+            let mut mixed = self
+                .count(cells, link.version, total, None)
+                .expect("there are no decimals in an empty state");
+            mixed.deadline = before.and_then(|state| state.deadline);
+            mixed
+        })
+    }
+
+    fn expire(&mut self, elements: &[u8], link: Link, deadline: Option<UnixMs>) -> Option<Mixed> {
+        let ttl = Ttl { deadline, version: link.version };
+        self.count(decode(elements), link.version, 0, Some(ttl))
+    }
+
+    fn as_any(&mut self) -> &mut dyn std::any::Any {
+        self
+    }
+}
+
+/// What the store says, as it travels.
+fn wire_op<'o>(op: &store::Op<'o>, version: Version) -> effect::Op<'o> {
+    match *op {
+        store::Op::Put { db, key, value, deadline, deadline_version } => {
+            effect::Op::Put { db, key, value, value_version: None, deadline, deadline_version }
+        }
+        store::Op::Delete { db, key } => effect::Op::Delete { db, key },
+        store::Op::Deadline { db, key, base, deadline } => {
+            effect::Op::Deadline { db, key, base, deadline }
+        }
+        store::Op::Count { db, key, mixed } => effect::Op::Count {
+            db,
+            key,
+            epoch: mixed.epoch,
+            sum: AmountRef::Integer(mixed.sum),
+            deadline: mixed.deadline,
+            deadline_version: (mixed.deadline_version != version).then_some(mixed.deadline_version),
+        },
+        store::Op::Splice { db, key, base, len, offset, bytes } => {
+            effect::Op::Splice { db, key, base, len, offset, bytes }
+        }
+        store::Op::Noop => unreachable!("stands alone, without operations"),
+    }
+}

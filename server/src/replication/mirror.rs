@@ -1,0 +1,266 @@
+//! Several threads write with journals; what their logs say, in any order that links may bring it, must rebuild the store exactly.
+//!
+//! This holds the claim that the order of a key's changes is the order of their versions, that an effect tells all of what it did, and that a transfer
+//! stands in for the effects that were missed.
+
+use super::apply::Applier;
+use super::journal::WorkerJournal;
+use super::slots::Slots;
+use super::stored::key_state;
+use super::transfer::{Incoming, Position, digest, read_part};
+use crate::base::clock::UnixMs;
+use crate::base::rng::Rng;
+use crate::base::version::Tag;
+use crate::store::*;
+use std::collections::BTreeMap;
+use std::sync::Barrier;
+use torc_protocol::slot::{SLOT_COUNT, Slot, slot_of};
+
+const NOW: UnixMs = 1_800_000_000_000;
+const THREADS: usize = 4;
+const PEER: u64 = 1;
+
+fn random_write(keyspace: &mut Keyspace<'_, '_>, rng: &mut Rng) {
+    let key = format!("{{tag{}}}{}", rng.below(2), rng.below(4)).into_bytes();
+    let other = format!("{{tag{}}}{}", rng.below(2), rng.below(4)).into_bytes();
+    let at = NOW + 1 + rng.below(100_000);
+    match rng.below(12) {
+        0 => {
+            keyspace.set(&key, NewValue::Bytes(b"text"), Expiry::Never);
+        }
+        1 => {
+            keyspace.set(&key, NewValue::Integer(rng.below(9) as i64), Expiry::At(at));
+        }
+        2 => {
+            keyspace.set(&key, NewValue::Bytes(b"kept"), Expiry::Keep);
+        }
+        3 | 4 => {
+            keyspace.remove(&key);
+        }
+        5..=7 => {
+            let by = rng.below(100) as i64;
+            let _: Result<(), ()> = keyspace.update(&key, |found| {
+                let before = match found.map(|entry| entry.string().unwrap()) {
+                    None => 0,
+                    Some(StringView::Integer(value)) => value,
+                    Some(_) => return Err(()),
+                };
+                Ok((Change::Add { sum: before + by, by }, ()))
+            });
+        }
+        8 => {
+            let expiry = if rng.below(2) == 0 { Expiry::At(at) } else { Expiry::Never };
+            let _: Result<(), ()> = keyspace.update(&key, |_| Ok((Change::Expire(expiry), ())));
+        }
+        9 => {
+            let _: Result<(), WrongType> = keyspace.edit_string(&key, |edit| {
+                edit.append(&[b'a'; 700]);
+                Ok(())
+            });
+        }
+        10 => {
+            let offset = rng.below(6000) as usize;
+            let _: Result<(), WrongType> = keyspace.edit_string(&key, |edit| {
+                edit.grow(offset + 5);
+                edit.range_mut(offset..offset + 5).copy_from_slice(b"patch");
+                Ok(())
+            });
+        }
+        _ => {
+            let mut transaction = keyspace
+                .transaction_across([(0, &key[..]), (1, &key[..]), (0, &other[..])].into_iter());
+            if let Some(entry) = transaction.read_in(0, &key) {
+                transaction.put_entry_in(1, &key, entry, Expiry::Keep);
+            }
+            if rng.below(2) == 0 {
+                transaction.put(&other, NewValue::Bytes(b"both"), Expiry::Never);
+            } else {
+                transaction.delete_in(0, &other);
+            }
+            transaction.commit();
+        }
+    }
+}
+
+fn slots_in_use() -> [Slot; 2] {
+    [slot_of(b"{tag0}"), slot_of(b"{tag1}")]
+}
+
+/// Everything that replicas must agree on.
+fn contents(store: &Store, local: &mut Local) -> BTreeMap<(u8, Vec<u8>), super::merge::KeyState> {
+    let mut all = BTreeMap::new();
+    for db in 0..2 {
+        let guard = local.pin();
+        let mut keyspace = store.keyspace(local, &guard, db, NOW);
+        for slot in (0..SLOT_COUNT as u16).filter_map(Slot::new) {
+            let mut from = Some(0);
+            while let Some(position) = from {
+                from = keyspace.visit_slot(slot, position, 10, |entry| {
+                    let state = key_state(entry, store.origin_version());
+                    all.insert((db, entry.key().to_vec()), state);
+                });
+            }
+        }
+    }
+    all
+}
+
+/// One side of the test.
+struct Node {
+    store: Store,
+    local: Local,
+    slots: Slots,
+}
+
+impl Node {
+    fn new(tag: u16, seed: u64) -> Node {
+        let options = StoreOptions { seed, threads: 4 * THREADS + 1, ..Default::default() };
+        let store = Store::new(options);
+        let local = store.local();
+        Node { store, local, slots: Slots::new(Tag::new(tag)) }
+    }
+
+    fn with<R>(&mut self, work: impl FnOnce(&mut Applier<'_>) -> R) -> R {
+        let guard = self.local.pin();
+        work(&mut Applier {
+            store: &self.store,
+            local: &mut self.local,
+            guard: &guard,
+            slots: &self.slots,
+            now: NOW,
+        })
+    }
+
+    /// Brings every slot up to what `from` knows.
+    fn pull(&mut self, from: &mut Node) {
+        for slot in slots_in_use() {
+            let known = self.slots.vector(&self.store, slot);
+            let theirs = from.slots.vector(&from.store, slot);
+            let mut incoming = Incoming::new(slot, theirs);
+            let mut position = Some(Position::default());
+            while let Some(at) = position {
+                let mut part = Vec::new();
+                let guard = from.local.pin();
+                let mut keyspace = from.store.keyspace(&mut from.local, &guard, 0, NOW);
+                position = read_part(&mut keyspace, slot, at, &known, &mut part);
+                self.with(|applier| incoming.part(&part, applier)).unwrap();
+            }
+            self.with(|applier| incoming.end(applier));
+        }
+    }
+}
+
+/// Lets threads write to `node`; returns what each log says, cut into batches.
+fn write(node: &Node, round: u64) -> Vec<Vec<Vec<u8>>> {
+    let barrier = Barrier::new(THREADS);
+    let (store, tag) = (&node.store, node.slots.tag());
+    let run = |thread: u64| {
+        let mut local = store.local();
+        let mut journal = WorkerJournal::new(tag, 64 << 20);
+        journal.log().attach(PEER);
+        local.set_journal(Some(Box::new(journal)));
+        let mut rng = Rng::seeded(round * 100 + thread);
+        let mut batches = Vec::new();
+        barrier.wait();
+        for _ in 0..300 {
+            {
+                let guard = local.pin();
+                random_write(&mut store.keyspace(&mut local, &guard, 0, NOW), &mut rng);
+            }
+            let journal = local.journal().unwrap().as_any().downcast_mut::<WorkerJournal>();
+            let mut batch = Vec::new();
+            journal.unwrap().log().read(PEER, |_| true, usize::MAX / 2, &mut batch);
+            batches.push(batch);
+        }
+        batches
+    };
+    let run = &run;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS as u64).map(|i| scope.spawn(move || run(i))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn check_equal(a: &mut Node, b: &mut Node, round: u64) {
+    let (here, there) = (contents(&a.store, &mut a.local), contents(&b.store, &mut b.local));
+    for (key, state) in &here {
+        assert_eq!(Some(state), there.get(key), "round {round}, {}", key.1.escape_ascii());
+    }
+    assert_eq!(here.len(), there.len(), "round {round}");
+    for slot in slots_in_use() {
+        let digest_of = |node: &mut Node| {
+            let guard = node.local.pin();
+            digest((&node.store, &mut node.local, &guard), slot, (NOW, NOW))
+        };
+        assert_eq!(digest_of(a), digest_of(b), "round {round}");
+        assert!(a.slots.vector(&a.store, slot).is_same_history(&b.slots.vector(&b.store, slot)));
+    }
+}
+
+#[test]
+fn logs_in_any_order_rebuild_the_store() {
+    let rounds =
+        std::env::var("TORC_STRESS_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
+    let mut abandoned = 0;
+    for round in 0..rounds {
+        let mut origin = Node::new(3, round);
+        {
+            // Written before replication began.
+            let guard = origin.local.pin();
+            let mut keyspace = origin.store.keyspace(&mut origin.local, &guard, 0, NOW);
+            keyspace.set(b"{tag0}0", NewValue::Integer(5), Expiry::Never);
+        }
+        origin.store.replicate(Tag::new(3), NOW);
+        let mut mirror = Node::new(9, round + 1);
+        mirror.store.replicate(Tag::new(9), NOW);
+        mirror.pull(&mut origin);
+
+        let mut logs = write(&origin, round);
+        abandoned += origin.store.abandoned_versions();
+        // Each link keeps its order; between links there is none.
+        let mut rng = Rng::seeded(round ^ 0xabc);
+        let mut at = [0; THREADS];
+        let mut acks = Vec::new();
+        loop {
+            let open: Vec<usize> = (0..THREADS).filter(|&i| at[i] < logs[i].len()).collect();
+            if open.is_empty() {
+                break;
+            }
+            let link = open[rng.below(open.len() as u64) as usize];
+            // A link may run far ahead of the others, but not by more than is stashed.
+            let behind = open.iter().map(|&i| at[i]).min().unwrap_or(0);
+            if at[link] > behind + 20 {
+                continue;
+            }
+            let batch = std::mem::take(&mut logs[link][at[link]]);
+            at[link] += 1;
+            mirror.with(|applier| applier.batch(&batch, &mut acks)).unwrap();
+        }
+        assert!(mirror.slots.take_dirty().is_empty(), "round {round}");
+        check_equal(&mut origin, &mut mirror, round);
+        for slot in slots_in_use() {
+            let last = acks.iter().rev().find(|ack| ack.slot == slot).expect("both were written");
+            assert_eq!(last.version, origin.store.last_version(slot).get());
+        }
+    }
+    assert!(abandoned > 0, "threads never met, so nothing was tested");
+}
+
+#[test]
+fn two_sides_that_wrote_without_each_other_come_to_the_same() {
+    for round in 0..40 {
+        let mut sides = [Node::new(3, round), Node::new(9, round + 1)];
+        for side in &sides {
+            side.store.replicate(side.slots.tag(), NOW);
+        }
+        for step in 0..3 {
+            let round = round * 10 + step;
+            let _ = write(&sides[0], round);
+            let _ = write(&sides[1], round + 5_000);
+            let [a, b] = &mut sides;
+            a.pull(b);
+            b.pull(a);
+            check_equal(a, b, round);
+        }
+    }
+}
