@@ -10,12 +10,15 @@
 //! config   settings, from one table        security  who may connect and run what
 //! store    the lock-free index, entries, expiry, eviction, memory accounting
 //! types    values without I/O and clock
+//! cluster  who the ring's nodes are, which slots each keeps, where a request goes
 //! base     clock, randomness, bounds
 //! ```
 
 #[cfg(not(torc_loom))]
 pub mod admin;
 pub mod base;
+#[cfg(not(torc_loom))]
+pub mod cluster;
 #[cfg(not(torc_loom))]
 pub mod command;
 #[cfg(not(torc_loom))]

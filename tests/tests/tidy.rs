@@ -9,6 +9,7 @@ use torc_tests::differences;
 /// The server's layers, lowest first; those of one row may import each other. `server/src/lib.rs` draws the same.
 const LAYERS: &[&[&str]] = &[
     &["base"],
+    &["cluster"],
     &["types"],
     &["store"],
     &["admin", "config", "security"],
