@@ -63,11 +63,13 @@ pub fn load_or_create(
     draw: u64,
 ) -> Result<Identity, IdentityError> {
     let path = directory.join(FILE_NAME);
-    let failed = |verb, source| IdentityError::File { verb, path: path.display().to_string(), source };
+    let failed =
+        |verb, source| IdentityError::File { verb, path: path.display().to_string(), source };
     let stored = match fs::read_to_string(&path) {
-        Ok(text) => Some(parse(&text).ok_or_else(|| IdentityError::Malformed {
-            path: path.display().to_string(),
-        })?),
+        Ok(text) => Some(
+            parse(&text)
+                .ok_or_else(|| IdentityError::Malformed { path: path.display().to_string() })?,
+        ),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(failed("read", error)),
     };
@@ -79,10 +81,9 @@ pub fn load_or_create(
 /// The identity of this start, given that of the last one.
 pub fn next(stored: Option<Identity>, given: Option<NodeId>, now: UnixMs, draw: u64) -> Identity {
     match stored {
-        Some(last) if given.is_none_or(|node| node == last.node) => Identity {
-            node: last.node,
-            incarnation: now.max(last.incarnation.saturating_add(1)),
-        },
+        Some(last) if given.is_none_or(|node| node == last.node) => {
+            Identity { node: last.node, incarnation: now.max(last.incarnation.saturating_add(1)) }
+        }
         _ => Identity { node: given.unwrap_or(NodeId(draw)), incarnation: now },
     }
 }

@@ -70,9 +70,8 @@ impl Profile {
     /// What foca is to be told.
     pub fn config(&self, body_bytes_max: usize) -> Config {
         let count = |count: usize| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
-        let periodic = |frequency, members| {
-            Some(PeriodicParams { frequency, num_members: count(members) })
-        };
+        let periodic =
+            |frequency, members| Some(PeriodicParams { frequency, num_members: count(members) });
         Config {
             probe_period: PROBE_PERIOD,
             probe_rtt: PROBE_RTT,

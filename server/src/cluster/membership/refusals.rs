@@ -48,7 +48,8 @@ mod tests {
         assert!(refusals.may_say(via(1), Why::Secret, true, at(9)));
         assert!(refusals.may_say(via(1), Why::Protocol, false, at(9)));
         assert!(refusals.may_say(via(1), Why::Secret, false, at(10)));
-        let said = (2..1_000).filter(|port| refusals.may_say(via(*port), Why::Secret, false, at(10)));
+        let said =
+            (2..1_000).filter(|port| refusals.may_say(via(*port), Why::Secret, false, at(10)));
         assert!(said.count() < REMEMBERED_MAX);
         assert!(refusals.may_say(via(999), Why::Secret, false, at(21)));
     }

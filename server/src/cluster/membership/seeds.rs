@@ -51,7 +51,8 @@ impl Seeds {
 
     /// A name was resolved. Returns whether it is a seed's.
     pub fn resolved(&mut self, name: &str, addresses: &[SocketAddr]) -> bool {
-        let Some(seed) = self.seeds.iter_mut().find(|seed| seed.is_name && seed.name == name) else {
+        let Some(seed) = self.seeds.iter_mut().find(|seed| seed.is_name && seed.name == name)
+        else {
             return false;
         };
         // An empty answer is more often a failing resolver than an empty cluster: keep what we had.
@@ -128,8 +129,7 @@ mod tests {
         assert_eq!(seeds.targets(&[expected[0]], &mut rng), expected);
         seeds.is_own(expected[1]);
         assert_eq!(seeds.targets(&[], &mut rng), expected[..1]);
-        let many: Vec<SocketAddr> =
-            (1..100).map(|port| SocketAddr::new(own.ip(), port)).collect();
+        let many: Vec<SocketAddr> = (1..100).map(|port| SocketAddr::new(own.ip(), port)).collect();
         assert_eq!(seeds.targets(&many, &mut rng).len(), KNOCKS_MAX);
     }
 

@@ -69,12 +69,8 @@ impl Timers {
 
     /// Moves every alarm that judges others by `pause`.
     pub fn postpone(&mut self, pause: Duration) {
-        let moved: Vec<(Duration, u64)> = self
-            .set
-            .iter()
-            .filter(|(_, alarm)| alarm.judges())
-            .map(|(at, _)| *at)
-            .collect();
+        let moved: Vec<(Duration, u64)> =
+            self.set.iter().filter(|(_, alarm)| alarm.judges()).map(|(at, _)| *at).collect();
         for key in moved {
             if let Some(alarm) = self.set.remove(&key) {
                 self.set.insert((key.0 + pause, key.1), alarm);

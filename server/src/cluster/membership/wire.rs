@@ -147,10 +147,8 @@ pub(super) fn take_item(bytes: &mut &[u8]) -> Result<Item, Malformed> {
         let record = NodeRecord::decode(inner).map_err(|_| Malformed)?;
         return Ok(Item::Record { record, alive: flags & ALIVE != 0 });
     }
-    let item = Item::Forgotten {
-        node: NodeId(take_u64(&mut inner)?),
-        stamp: take_stamp(&mut inner)?,
-    };
+    let item =
+        Item::Forgotten { node: NodeId(take_u64(&mut inner)?), stamp: take_stamp(&mut inner)? };
     if inner.is_empty() { Ok(item) } else { Err(Malformed) }
 }
 
