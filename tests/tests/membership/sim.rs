@@ -403,18 +403,19 @@ impl World {
         times
     }
 
-    /// Downs of running nodes.
+    /// Downs of running nodes, and nodes that were told that they are down.
     pub fn false_alarms(&self) -> usize {
         let running: BTreeSet<NodeId> = (0..self.nodes.len())
             .filter(|index| self.is_running(*index))
             .map(|index| self.nodes[index].id)
             .collect();
         let events = self.nodes.iter().flat_map(|node| &node.events);
-        let downs = events.filter_map(|(_, event)| match event {
-            Event::MemberDown(node) => Some(node),
-            _ => None,
-        });
-        downs.filter(|node| running.contains(node)).count()
+        let alarm = |event: &Event| match event {
+            Event::MemberDown(node) => running.contains(node),
+            Event::Rejoined { .. } => true,
+            _ => false,
+        };
+        events.filter(|(_, event)| alarm(event)).count()
     }
 
     /// Events of a node that `wanted` picks.

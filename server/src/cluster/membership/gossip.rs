@@ -11,7 +11,7 @@ use super::broadcast::NewsHandler;
 use super::envelope::{BODY_BYTES_MAX, Envelope, Marks, Opened, PACKET_BYTES_MAX, Reject};
 use super::health::{Flaps, Health, LAG_MAX};
 use super::peers::Peers;
-use super::profile::{LINKS_MEMBERS_MAX, Profile};
+use super::profile::{LINKS_MEMBERS_MAX, PROBE_PERIOD, Profile};
 use super::refusals::Refusals;
 use super::seeds::Seeds;
 use super::swim::{SwimCodec, SwimId, SwimRng};
@@ -21,7 +21,7 @@ use super::{Event, Input, Liveness, Membership, Now, Output, Via, Why, cluster_h
 use crate::base::rng::Rng;
 use crate::cluster::node_id::NodeId;
 use crate::cluster::record::{NodeRecord, NodeState, RecordError, Stamp};
-use foca::{AccumulatingRuntime, Foca, OwnedNotification, State, Timer};
+use foca::{AccumulatingRuntime, Foca, Member, OwnedNotification, State, Timer};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,6 +29,9 @@ use std::time::Duration;
 
 /// How often what has no alarm of its own is settled.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
+
+/// A peer that was heard within two probe periods is not declared down.
+const VETO_WINDOW: Duration = PROBE_PERIOD.saturating_mul(2);
 
 /// Time between two answers to claims that we are a later run than we are. Two processes with one id would outbid each other for ever.
 const OUTBID_EVERY: Duration = Duration::from_secs(1);
@@ -126,11 +129,6 @@ impl Gossip {
     /// Nodes that answer, this one included.
     pub(super) fn members(&self) -> usize {
         self.foca.num_members() + 1
-    }
-
-    /// Two probe periods: a peer that was heard within them is not declared down.
-    fn veto_window(&self) -> Duration {
-        self.profile.probe_period() * 2
     }
 
     /// Reads the clock into this step, and finds out whether we slept.
@@ -272,9 +270,16 @@ impl Gossip {
     }
 
     fn swim_timer(&mut self, timer: Timer<SwimId>, out: &mut Vec<Output>) {
-        if let Timer::ChangeSuspectToDown { member_id, .. } = &timer {
+        if let Timer::ChangeSuspectToDown { member_id, incarnation, .. } = &timer {
+            // foca 2.0 tells a suspect that has defended itself long since that it is down, and the suspect then comes back as a new run.
+            let mut members = self.foca.iter_membership_state();
+            let accused = Member::new(*member_id, *incarnation, State::Suspect);
+            if !members.any(|member| *member == accused) {
+                return;
+            }
             let (node, now) = (member_id.node, self.now.monotonic);
-            if let Some(until) = self.peers.vetoed_until(node, self.veto_window(), now) {
+            if let Some(until) = self.peers.vetoed_until(node, VETO_WINDOW, now) {
+                drop(members);
                 return self.timers.set(until, Alarm::Swim(timer));
             }
         }
@@ -320,14 +325,14 @@ impl Gossip {
     }
 
     fn stretch_probe(&self, base: Duration) -> Duration {
-        self.profile.probe(base) * self.health.multiplier()
+        base * self.profile.probe_percent / 100 * self.health.multiplier()
     }
 
     fn notice(&mut self, notification: OwnedNotification<SwimId>, out: &mut Vec<Output>) {
         let now = self.now.monotonic;
         let event = match notification {
             OwnedNotification::MemberUp(id) => self.peers.up(id, now),
-            OwnedNotification::MemberDown(id) => self.peers.down(id.node, self.veto_window(), now),
+            OwnedNotification::MemberDown(id) => self.peers.down(id.node, VETO_WINDOW, now),
             OwnedNotification::Rename(_, id) => self.peers.renamed(id),
             OwnedNotification::Rejoin(id) => {
                 self.publish(|record| record.renewals = id.renewals);
@@ -406,7 +411,7 @@ impl Gossip {
         suspects.sort_unstable();
         let events = self.peers.settle_suspects(&suspects);
         self.tell(events, out);
-        let events = self.peers.release_held(self.veto_window(), now);
+        let events = self.peers.release_held(VETO_WINDOW, now);
         self.tell(events, out);
         self.forget_the_dead();
     }

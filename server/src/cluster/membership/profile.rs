@@ -2,12 +2,13 @@
 //!
 //! Goal: a killed node is noticed by all within 3 s at 3 to 10 nodes and 5 s at 1,000, without false alarms at 5% packet loss.
 //!
-//! * **Probes.** Each node probes one other each period, in shuffled rounds, so that with n nodes a given one is probed within a period by some
-//!   node almost surely once n is large, and within three periods at n = 3 (first of one round, last of the next, one observer
-//!   each). At 400 ms: 1.2 s to be chosen + 0.4 s to fail + 1.2 s of suspicion = 2.8 s at worst.
+//! * **Probes.** Each node probes one other each period, in shuffled rounds. With 3 nodes a given one is probed within three periods (first of
+//!   one round, last of the next). With more, the first probe comes after t with chance 1 - e^(-t / period), whatever their number.
+//!   To 3 nodes: 3 × 0.24 s to be chosen + 0.24 s to fail + 1.2 s of suspicion = 2.2 s at worst. To 10: 1.45 s are left to be chosen, which is
+//!   exceeded once in 400 deaths; at 400 ms it were once in 30. To 1,000: 1.6 s are left (2.5 s of suspicion, 0.4 s to fail, 0.5 s for the
+//!   news to travel), which is exceeded once in fifty.
 //! * **Suspicion** covers the way of the accusation to the accused and of its answer back to everyone. Gossip goes out every 100 ms
-//!   to three members, so a rumour reaches n nodes within log₄ n steps or so: 0.3 s at 10, 0.6 s at 1,000, and the answer as long. The rest is patience
-//!   for loss.
+//!   to three members: a rumour takes 0.2 s to 10 nodes and 0.4 s to 1,000, and the answer as long. The rest is patience for loss.
 //! * **Transmissions** of one update by each node: ten at least. foca's own formula gives one at two nodes, and a single lost
 //!   datagram is then a false alarm.
 
@@ -15,12 +16,15 @@ use foca::{Config, PeriodicParams};
 use std::num::{NonZeroU8, NonZeroUsize};
 use std::time::Duration;
 
-/// Where probes start from; [`Profile::probe_percent`] scales them, since foca cannot change them while it runs.
-const PROBE_PERIOD: Duration = Duration::from_millis(500);
-const PROBE_RTT: Duration = Duration::from_millis(150);
+/// Time between two probes of a node, before it is scaled: foca cannot change it while it runs.
+pub(super) const PROBE_PERIOD: Duration = Duration::from_millis(400);
 
-/// Members up to which a cluster is small: fast probes, and packets ride on the links between nodes.
-const SMALL: usize = 10;
+/// How long an answer may take before others are asked to try. Far above a data centre's worst round trip; what delays an answer for longer is a
+/// busy node, and that is what the others find out.
+const PROBE_RTT: Duration = Duration::from_millis(120);
+
+/// Members up to which probes come faster: few probe, so each must probe more.
+const SMALL: usize = 16;
 
 /// Members up to which packets ride on links.
 pub(super) const LINKS_MEMBERS_MAX: usize = 64;
@@ -31,7 +35,7 @@ pub(super) struct Profile {
     /// Scale of the probe timings.
     pub probe_percent: u32,
     /// How long a suspect may defend itself.
-    pub suspicion: Duration,
+    suspicion: Duration,
     /// Times that each node passes an update on.
     transmissions: u8,
     /// How often nodes that are down are called, and how many at a time.
@@ -44,27 +48,17 @@ impl Profile {
         // Between the anchors the suspicion grows with the number of decimal digits, as the time of a rumour does.
         let suspicion_ms = match members {
             ..=SMALL => 1_200,
-            11..=100 => 1_700,
-            101..=300 => 2_500,
-            _ => 3_400,
+            17..=100 => 1_600,
+            101..=300 => 2_000,
+            _ => 2_500,
         };
         let small = members <= SMALL;
         Profile {
-            probe_percent: if small { 80 } else { 100 },
+            probe_percent: if small { 60 } else { 100 },
             suspicion: Duration::from_millis(suspicion_ms),
             transmissions: if members <= 300 { 10 } else { 12 },
             recall: if small { (Duration::from_secs(1), 1) } else { (Duration::from_secs(2), 2) },
         }
-    }
-
-    /// A duration between probes, scaled.
-    pub fn probe(&self, base: Duration) -> Duration {
-        base * self.probe_percent / 100
-    }
-
-    /// Time between two probes of this node.
-    pub fn probe_period(&self) -> Duration {
-        self.probe(PROBE_PERIOD)
     }
 
     /// What foca is to be told.
