@@ -173,6 +173,26 @@ fn a_short_pause_goes_unpunished() {
 }
 
 #[test]
+fn many_frozen_nodes_do_not_make_the_others_look_dead() {
+    let mut world = World::formed(60, setup(8, 20));
+    let mut accused = 0;
+    for round in 0..if long() { 20 } else { 3 } {
+        let frozen: Vec<usize> = (0..6).map(|k| (round * 6 + k) % 60).collect();
+        let start = world.now;
+        frozen.iter().for_each(|index| world.freeze(*index));
+        world.run_for(seconds(5));
+        frozen.iter().for_each(|index| world.thaw(*index));
+        world.run_for(seconds(15));
+        for healthy in (0..60).filter(|index| !frozen.contains(index)) {
+            accused += world.found_down(healthy, start).len();
+        }
+        let all: Vec<usize> = (0..60).collect();
+        assert!(world.together(&all), "round {round}");
+    }
+    assert_eq!(accused, 0);
+}
+
+#[test]
 fn a_node_joins_by_one_seed() {
     let mut world = World::formed(20, Setup { secret: Some("s"), loss: 50, ..Setup::default() });
     let joined = world.add(20, &["10.0.0.4:7946"], |_| {});
@@ -377,6 +397,31 @@ fn the_long_dead_are_forgotten_by_a_majority_alone() {
     for index in 0..2 {
         assert!(world.gossip(index).record(dead).is_none(), "{index}");
         assert!(world.gossip(index).record(alive).is_some(), "the living stay: {index}");
+    }
+}
+
+#[test]
+fn the_forgotten_hear_of_it_and_come_back() {
+    // Once while the others remember having forgotten it, once after that too is over.
+    for away in [45, 150] {
+        let forget_after = seconds(30);
+        let mut world = World::formed(5, Setup { forget_after, ..Setup::default() });
+        let (alone, rest, all) = ([4], [0, 1, 2, 3], [0, 1, 2, 3, 4]);
+        world.cut_both_ways(&alone, &rest);
+        world.run_for(seconds(away));
+        assert_eq!(world.gossip(0).records().len(), 4);
+        assert_eq!(world.gossip(4).records().len(), 5);
+        world.heal();
+        let whole = |world: &World| {
+            world.together(&all) && all.iter().all(|i| world.gossip(*i).records().len() == 5)
+        };
+        let took = world.run_until(seconds(60), whole);
+        println!("forgotten for {away} s: back {took:?} after healing");
+        assert!(took.is_some(), "{away}");
+        world.run_for(seconds(20));
+        assert!(whole(&world), "{away}");
+        let rejoined = |event: &Event| matches!(event, Event::Rejoined { .. });
+        assert!(world.count(4, rejoined) >= 1, "it must know that it is not ready: {away}");
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Marks {
 
 /// The hash under which a cluster's name travels. Not secret: it tells clusters apart that met by accident.
 pub fn cluster_hash(name: &str) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(0x746f_7263, 0x636c_7573_7465_72);
+    let mut hasher = SipHasher13::new_with_keys(0x746f_7263, 0x6e61_6d65);
     hasher.write(name.as_bytes());
     hasher.finish()
 }

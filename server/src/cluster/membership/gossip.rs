@@ -21,7 +21,7 @@ use super::{Event, Input, Liveness, Membership, Now, Output, Via, Why, cluster_h
 use crate::base::rng::Rng;
 use crate::cluster::node_id::NodeId;
 use crate::cluster::record::{NodeRecord, NodeState, RecordError, Stamp};
-use foca::{AccumulatingRuntime, Foca, Member, OwnedNotification, State, Timer};
+use foca::{AccumulatingRuntime, Foca, Identity as _, Member, OwnedNotification, State, Timer};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -73,6 +73,8 @@ pub struct Gossip {
     /// Whom foca probes at present.
     probing: Option<NodeId>,
     outbid: Option<Duration>,
+    /// Since when we see no majority of the placed nodes.
+    minority: Option<Duration>,
     wake: Option<Duration>,
     left: bool,
 }
@@ -121,6 +123,7 @@ impl Gossip {
             forget_after: options.forget_after,
             probing: None,
             outbid: None,
+            minority: None,
             wake: None,
             left: false,
         })
@@ -210,7 +213,7 @@ impl Gossip {
         let mut book = self.book.lock();
         let mut record = NodeRecord::clone(book.own());
         change(&mut record);
-        record.version += 1;
+        record.version = record.version.saturating_add(1);
         if record.encode().is_err() {
             return;
         }
@@ -252,12 +255,25 @@ impl Gossip {
         if stamp.incarnation > own.incarnation {
             let Some(incarnation) = stamp.incarnation.checked_add(1) else { return };
             self.publish(|record| record.incarnation = incarnation);
-            let id = SwimId { incarnation, ..*self.foca.identity() };
-            let _ = self.foca.change_identity(id, &mut self.effects);
-            out.push(Output::Event(Event::Rejoined { incarnation }));
-        } else if stamp >= own && stamp.version < u64::MAX {
+            self.become_run(SwimId { incarnation, ..*self.foca.identity() }, out);
+        } else {
             self.publish(|record| record.version = record.version.max(stamp.version));
+            self.come_back(out);
         }
+    }
+
+    /// Others may have given us up, or forgotten us: go on as a new run, and say so.
+    fn come_back(&mut self, out: &mut Vec<Output>) {
+        if let Some(renewed) = self.foca.identity().renew() {
+            self.publish(|record| record.renewals = renewed.renewals);
+            self.become_run(renewed, out);
+        }
+    }
+
+    fn become_run(&mut self, id: SwimId, out: &mut Vec<Output>) {
+        // It fails for the same identity alone, and for one that does not encode.
+        let _ = self.foca.change_identity(id, &mut self.effects);
+        out.push(Output::Event(Event::Rejoined { incarnation: id.incarnation }));
     }
 
     fn alarm(&mut self, alarm: Alarm, out: &mut Vec<Output>) {
@@ -413,30 +429,45 @@ impl Gossip {
         self.tell(events, out);
         let events = self.peers.release_held(VETO_WINDOW, now);
         self.tell(events, out);
-        self.forget_the_dead();
+        let has_majority = self.has_majority();
+        self.forget_the_dead(has_majority);
+        self.mind_majority(has_majority, out);
+    }
+
+    /// Whether we see more than half of the nodes that the layout counts.
+    fn has_majority(&self) -> bool {
+        let own = self.foca.identity().node;
+        let book = self.book.lock();
+        let (mut placed, mut alive) = (0, 0);
+        for record in book.iter().filter(|record| record.state.is_placed()) {
+            placed += 1;
+            alive += usize::from(record.node == own || self.peers.is_alive(record.node));
+        }
+        alive * 2 > placed
     }
 
     /// Forgets nodes that are down for long, if we are on the side of the majority, or that left.
-    fn forget_the_dead(&mut self) {
+    fn forget_the_dead(&mut self, has_majority: bool) {
         let long = self.peers.down_for(self.forget_after, self.now.monotonic);
-        if long.is_empty() {
-            return;
-        }
-        let (placed, alive, left) = {
-            let book = self.book.lock();
-            let (mut placed, mut alive) = (0, 0);
-            for record in book.iter().filter(|record| record.state.is_placed()) {
-                placed += 1;
-                let lives = record.node == book.own().node || self.peers.is_alive(record.node);
-                alive += usize::from(lives);
+        for node in long {
+            let left = |record: &Arc<NodeRecord>| record.state == NodeState::Left;
+            if has_majority || self.book.lock().get(node).is_none_or(left) {
+                self.forget(node);
             }
-            let left = |node: &NodeId| {
-                book.get(*node).is_none_or(|record| record.state == NodeState::Left)
-            };
-            (placed, alive, long.iter().copied().filter(left).collect::<Vec<_>>())
-        };
-        let forgotten = if alive * 2 > placed { long } else { left };
-        forgotten.into_iter().for_each(|node| self.forget(node));
+        }
+    }
+
+    /// A node that was cut off for so long that the others may have forgotten it, and the forgetting too, hears from no one that it was
+    /// given up. It concludes so by itself.
+    fn mind_majority(&mut self, has_majority: bool, out: &mut Vec<Output>) {
+        let now = self.now.monotonic;
+        if !has_majority {
+            self.minority.get_or_insert(now);
+        } else if let Some(since) = self.minority.take()
+            && now.saturating_sub(since) >= self.forget_after
+        {
+            self.come_back(out);
+        }
     }
 
     fn forget(&mut self, node: NodeId) {
@@ -456,7 +487,7 @@ impl Gossip {
 
     fn start(&mut self, out: &mut Vec<Output>) {
         let now = self.now.monotonic;
-        self.timers.set(now + SETTLE_EVERY, Alarm::Settle);
+        self.timers.set_only(now + SETTLE_EVERY, Alarm::Settle);
         self.set_exchange();
         self.look_for_seeds(out);
     }
@@ -471,7 +502,8 @@ impl Membership for Gossip {
         match input {
             Input::Start => self.start(out),
             Input::Packet { from, bytes } => self.packet(from, bytes, out),
-            Input::Timer => {}
+            // The alarm clock has rung, on time or not: it must be set again.
+            Input::Timer => self.wake = None,
             Input::LinkUp(node) => {
                 self.links.insert(node);
             }
