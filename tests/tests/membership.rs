@@ -173,6 +173,24 @@ fn a_short_pause_goes_unpunished() {
 }
 
 #[test]
+fn time_asleep_is_not_held_against_others() {
+    // Pauses just short of the suspicion's length, on a network that makes suspicions frequent: whoever wakes finds them all overdue,
+    // and their refutations in its socket.
+    for seed in 1..=5 {
+        let mut world = World::formed(3, setup(seed, 100));
+        let mut rng = Rng::seeded(seed);
+        for _ in 0..100 {
+            let index = rng.below(3) as usize;
+            world.freeze(index);
+            world.run_for(ms(1_000));
+            world.thaw(index);
+            world.run_for(ms(1_000 + rng.below(1_000)));
+        }
+        assert_eq!(world.false_alarms(), 0, "seed {seed}");
+    }
+}
+
+#[test]
 fn many_frozen_nodes_do_not_make_the_others_look_dead() {
     let mut world = World::formed(60, setup(8, 20));
     let mut accused = 0;
@@ -423,6 +441,23 @@ fn the_forgotten_hear_of_it_and_come_back() {
         let rejoined = |event: &Event| matches!(event, Event::Rejoined { .. });
         assert!(world.count(4, rejoined) >= 1, "it must know that it is not ready: {away}");
     }
+}
+
+#[test]
+fn who_was_forgotten_by_an_operator_while_away_is_told() {
+    let mut world = World::formed(5, setup(7, 0));
+    world.cut_both_ways(&[3, 4], &[0, 1, 2]);
+    world.run_for(seconds(5));
+    let id = world.nodes[4].id;
+    world.give(0, Input::Forget(id));
+    world.run_for(seconds(2));
+    world.heal();
+    let all = [0, 1, 2, 3, 4];
+    let whole = |world: &World| {
+        world.together(&all) && all.iter().all(|i| world.gossip(*i).records().len() == 5)
+    };
+    assert!(world.run_until(seconds(60), whole).is_some());
+    assert!(world.count(4, |event| matches!(event, Event::Rejoined { .. })) >= 1);
 }
 
 #[test]

@@ -233,13 +233,13 @@ impl World {
         self.nodes[index].frozen = true;
     }
 
-    /// The frozen node goes on, and finds its timers late and its socket full.
+    /// The frozen node goes on, and finds its timers late and its socket full. It looks at the timers first, which is the worse order.
     pub fn thaw(&mut self, index: usize) {
         self.nodes[index].frozen = false;
+        self.give(index, Input::Timer);
         for (from, bytes) in std::mem::take(&mut self.nodes[index].held) {
             self.give(index, Input::Packet { from, bytes: &bytes });
         }
-        self.give(index, Input::Timer);
     }
 
     /// From now on nothing of `from` reaches `to`.
