@@ -9,7 +9,7 @@ mod sim;
 use sim::{Setup, World, address, ms, record};
 use std::time::Duration;
 use torc_server::base::rng::Rng;
-use torc_server::cluster::membership::{Event, Input, Membership, Via, Why};
+use torc_server::cluster::membership::{Event, Input, Liveness, Membership, Via, Why};
 use torc_server::cluster::record::NodeState;
 
 fn long() -> bool {
@@ -188,6 +188,44 @@ fn time_asleep_is_not_held_against_others() {
         }
         assert_eq!(world.false_alarms(), 0, "seed {seed}");
     }
+}
+
+#[test]
+fn a_defence_that_waits_in_the_socket_is_heard_first() {
+    let mut world = World::formed(2, setup(1, 0));
+    world.cut_one_way(&[1], &[0]);
+    let (a, b) = (world.nodes[0].id, world.nodes[1].id);
+    let suspects = |world: &World| world.gossip(0).liveness(b) == Some(Liveness::Suspect);
+    assert!(world.run_until(seconds(3), suspects).is_some());
+    // The accused hears of it and answers while the accuser sleeps through the rest of the suspicion.
+    world.heal();
+    world.freeze(0);
+    for _ in 0..10 {
+        world.give(1, Input::DataFrameHeard(a));
+        world.run_for(ms(150));
+    }
+    world.thaw(0);
+    world.run_for(seconds(5));
+    assert!(world.found_down(1, Duration::ZERO).is_empty());
+    assert!(world.together(&[0, 1]));
+}
+
+#[test]
+fn a_node_that_comes_and_goes_is_given_more_time() {
+    let mut world = World::formed(2, setup(1, 0));
+    let mut took = Vec::new();
+    for round in 0..3 {
+        let killed = world.now;
+        world.kill(1);
+        let down = world.run_until(seconds(20), |world| !world.found_down(1, killed).is_empty());
+        took.push(down.unwrap());
+        let again = record(1, address(1), 1_790_000_100_000 + round);
+        world.start(1, again, &["10.0.0.1:7946"], |_| {});
+        assert!(world.run_until(seconds(10), |world| world.together(&[0, 1])).is_some());
+        world.run_for(seconds(1));
+    }
+    println!("a flapping node is given up after {took:?}");
+    assert!(took[1] > took[0] + ms(800) && took[2] > took[1] + ms(1_600), "{took:?}");
 }
 
 #[test]
