@@ -1,8 +1,8 @@
 //! The ring: who its nodes are, which slots each keeps, and where a request goes.
 //!
 //! ```text
-//! members ── layout ── view ── render   the replies of CLUSTER
-//!            (pure)     └───── route    what becomes of a command     handle   where the threads find both
+//! membership ── record ── member ── layout ── view ── render   the replies of CLUSTER
+//!                                    (pure)     └───── route    what becomes of a command     handle   where the threads find both
 //! ```
 //!
 //! But for the handle, which publishes snapshots, everything here is a pure function or an immutable value: no sockets, no clock, no
@@ -11,8 +11,10 @@
 pub mod handle;
 pub mod layout;
 pub mod member;
+pub mod membership;
 mod mix;
 pub mod node_id;
+pub mod record;
 pub mod render;
 pub mod route;
 #[cfg(test)]
