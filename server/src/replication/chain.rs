@@ -78,6 +78,8 @@ pub struct Chain {
     stash: Vec<Stashed>,
     stash_bytes: usize,
     dirty: bool,
+    /// Up to here nothing is unknown to any current replica, this one included.
+    settled: Version,
 }
 
 /// What a slot's state is transferred with.
@@ -135,7 +137,7 @@ impl Chain {
     /// What the origin of an effect of `version` had seen when it wrote it: for the effect that [`Offer::Apply`] was said to, or one of this node's own.
     pub fn context<'c>(&'c self, version: Version, deps: &'c mut Vector) -> Context<'c> {
         deps.join(self.others(version.tag()));
-        Context { version, others: deps, floor: self.vector.floor() }
+        Context { version, others: deps }
     }
 
     fn others(&self, tag: Tag) -> &Vector {
@@ -163,6 +165,7 @@ impl Chain {
         if self.vector.covers(effect.version) {
             return Offer::Duplicate;
         }
+        self.adopt(effect.deps.floor());
         if effect.version.ahead_ms(now) > VERSION_AHEAD_MS_MAX {
             self.dirty = true;
             return Offer::Refused;
@@ -264,21 +267,30 @@ impl Chain {
         self.dirty = false;
     }
 
-    /// Forgets departed tags; see [`Vector::prune`].
-    pub fn prune(
-        &mut self,
-        horizon: Version,
-        departed: impl Fn(Tag) -> bool,
-        replicas: &[&Vector],
-    ) -> usize {
-        let pruned = self.vector.prune(horizon, &departed, replicas);
+    /// All current replicas were found to cover the same, this one among them, and nothing unknown up to `horizon` can turn up any more: it lies further back than clocks
+    /// differ, and every node that is away since before it has to come back empty and under a new tag.
+    pub fn settle(&mut self, horizon: Version) {
+        self.settled = self.settled.max(horizon);
+    }
+
+    /// Takes over a floor that another replica has raised, if this one took part in what it stands for. To be called before vectors are compared; where
+    /// it is not taken, the vectors differ and the state has to be synced.
+    pub fn adopt(&mut self, floor: Version) {
+        if floor <= self.settled {
+            self.vector.raise_floor(floor);
+        }
+    }
+
+    /// Forgets departed tags as far as the slot is settled. Returns how many went.
+    pub fn prune(&mut self, departed: impl Fn(Tag) -> bool) -> usize {
+        let pruned = self.vector.prune(self.settled, &departed);
         if pruned > 0 {
             let vector = &self.vector;
-            // A context is needed while its origin may still write. The floor, which the vector holds, covers what goes here.
+            // A context is needed while its origin may still write. What it has seen below a floor goes once it has told of that floor itself: this
+            // node's own says nothing of what an origin that left late had seen.
             self.contexts.retain(|(tag, _)| !departed(*tag) || !vector.get(*tag).is_zero());
             for (_, seen) in &mut self.contexts {
-                let kept = seen.entries().iter().copied();
-                *seen = kept.filter(|&entry| entry > vector.floor()).collect();
+                *seen = seen.above(seen.floor());
             }
         }
         pruned
@@ -450,10 +462,22 @@ mod tests {
         chain.write(old);
         let new = Version::next(NOW, old, Tag::new(2));
         chain.write(new);
-        let horizon = Version::next(NOW - 90_000, Version::ZERO, Tag::new(0));
-        assert_eq!(chain.prune(horizon, |tag| tag.get() == 1, &[]), 1);
+        assert_eq!(chain.prune(|tag| tag.get() == 1), 0, "nothing is settled");
+        chain.settle(Version::next(NOW - 90_000, Version::ZERO, Tag::new(0)));
+        assert_eq!(chain.prune(|tag| tag.get() == 1), 1);
         assert_eq!(chain.vector().get(Tag::new(2)), new);
         assert!(chain.context(new, &mut Vector::new()).has_seen(old));
-        assert!(chain.standing().contexts.iter().all(|(_, seen)| seen.is_empty()));
+        // The next effect tells of the floor, which only who has settled takes over.
+        let next = Version::next(NOW, new, Tag::new(2));
+        let (previous, deps) = chain.write(next);
+        assert_eq!(deps.floor(), old);
+        let bytes = effect(previous, next, &deps);
+        let mut stranger = Chain::new();
+        stranger.installed(&Standing { vector: [new].into_iter().collect(), contexts: vec![] });
+        assert_eq!(push(&mut stranger, &bytes, NOW).0, Offer::Stashed);
+        let mut member = Chain::new();
+        member.installed(&Standing { vector: [old, new].into_iter().collect(), contexts: vec![] });
+        member.settle(old);
+        assert_eq!(push(&mut member, &bytes, NOW).0, Offer::Apply);
     }
 }

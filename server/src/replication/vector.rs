@@ -6,8 +6,8 @@
 //! **Floor.** Incarnations come and go, and a vector must not remember every tag for ever. It cannot simply forget one either: elements
 //! that a departed incarnation wrote may still live, and a dot that the vector does not cover counts as unseen, so that
 //! deletes would pass them over. Therefore an entry that is pruned raises the *floor*, and every dot at or below the floor is covered,
-//! whatever its tag. This is sound for versions that every replica has long seen; a node that was away for longer than that
-//! horizon has to come back empty, under a new tag.
+//! whatever its tag. A floor is part of the history like an entry: who has not taken part in the agreement that it stands for, such as a
+//! node that came back empty, lacks what lies below it and has to sync. See [`super::chain::Chain::settle`].
 //!
 //! Source: Gonçalves, Almeida, Baquero, Fonte, "DottedDB", SRDS 2017 (server-wide clocks).
 
@@ -87,8 +87,7 @@ impl Vector {
 
     /// Whether everything that `other` covers is covered.
     pub fn covers_all(&self, other: &Vector) -> bool {
-        // Floors are not compared: what lies below any node's floor is known to all.
-        other.entries().iter().all(|&entry| self.covers(entry))
+        self.floor >= other.floor && other.entries().iter().all(|&entry| self.covers(entry))
     }
 
     /// Whether both cover the same.
@@ -146,10 +145,14 @@ impl Vector {
         self.floor = self.floor.max(other.floor);
     }
 
-    /// The entries that rose since `before`: what an effect tells as its `deps`.
+    /// The entries, and the floor, that rose since `before`: what an effect tells as its `deps`. The floor belongs to it, because who pruned an
+    /// entry before telling of it could not tell of it any more.
     #[must_use]
     pub fn since(&self, before: &Vector) -> Vector {
         let mut changed = Vector::new();
+        if self.floor > before.floor {
+            changed.floor = self.floor;
+        }
         let risen = self.entries().iter().filter(|&&entry| entry > before.get(entry.tag()));
         risen.for_each(|&entry| {
             changed.raise(entry);
@@ -167,31 +170,34 @@ impl Vector {
         kept
     }
 
-    /// Forgets entries at or below `horizon` whose tag is `departed` and which each of `replicas` (all the slot's current replicas) covers, and
-    /// raises the floor in their place. `horizon` lies so far back that every node that was away since before it has to come back empty.
-    /// Returns how many went.
-    pub fn prune(
-        &mut self,
-        horizon: Version,
-        departed: impl Fn(Tag) -> bool,
-        replicas: &[&Vector],
-    ) -> usize {
-        let goes = |entry: Version| {
-            entry <= horizon
-                && departed(entry.tag())
-                && replicas.iter().all(|replica| replica.covers(entry))
-        };
+    /// Covers everything up to `floor`.
+    pub fn raise_floor(&mut self, floor: Version) {
+        self.floor = self.floor.max(floor);
+    }
+
+    /// Forgets entries at or below `horizon` whose tag is `departed` and raises the floor in their place. Returns how many went.
+    pub fn prune(&mut self, horizon: Version, departed: impl Fn(Tag) -> bool) -> usize {
         let before = self.entries().len();
         let mut kept = Vector { floor: self.floor, ..Vector::new() };
         for &entry in self.entries() {
-            if goes(entry) {
-                kept.floor = kept.floor.max(entry);
+            if entry <= horizon && departed(entry.tag()) {
+                kept.raise_floor(entry);
             } else {
                 kept.raise(entry);
             }
         }
         *self = kept;
         before - self.entries().len()
+    }
+
+    /// Without entries that `floor` covers; its own floor stays.
+    #[must_use]
+    pub fn above(&self, floor: Version) -> Vector {
+        let mut kept = Vector { floor: self.floor, ..Vector::new() };
+        self.entries().iter().filter(|&&entry| entry > floor).for_each(|&entry| {
+            kept.raise(entry);
+        });
+        kept
     }
 
     /// Appends it: a count, a floor if there is one, the newest time, and each entry as its low bits and its distance from that time; six to
@@ -331,7 +337,7 @@ mod tests {
             assert!(join(&a, &b).covers_all(&a) && join(&a, &b).covers_all(&b));
             // What rose, put on top of what was before, is what is now.
             let now = join(&a, &b);
-            assert_eq!(join(&a, &now.since(&a)).entries(), now.entries());
+            assert_eq!(join(&a, &now.since(&a)), now);
         }
     }
 
@@ -373,14 +379,15 @@ mod tests {
     fn pruned_entries_stay_covered() {
         let old = dot(100, 1);
         let mut vector: Vector = [old, dot(200, 2), dot(90, 3)].into_iter().collect();
-        let behind: Vector = [dot(99, 1)].into_iter().collect();
         let departed = |tag: Tag| tag.get() == 1;
-        assert_eq!(vector.prune(dot(150, 0), departed, &[&behind]), 0);
-        let there: Vector = [old].into_iter().collect();
+        assert_eq!(vector.prune(dot(99, 0), departed), 0);
         let unpruned = vector.clone();
-        assert_eq!(vector.prune(dot(150, 0), departed, &[&there]), 1);
+        assert_eq!(vector.prune(dot(150, 0), departed), 1);
         assert!(vector.covers(old) && vector.covers(dot(5, 1)) && !vector.covers(dot(101, 1)));
-        assert!(vector.is_same_history(&unpruned));
+        assert!(vector.covers_all(&unpruned));
+        // Whoever has only the entries that are left does not cover what was pruned.
+        let stranger: Vector = vector.entries().iter().copied().collect();
+        assert!(!stranger.covers_all(&vector));
         // A live tag keeps its entry, which its chain goes on from.
         assert_eq!(vector.get(Tag::new(3)), dot(90, 3));
     }

@@ -127,6 +127,12 @@ fn finds_that_a_departed_tag_is_simply_forgotten() {
     is_found(Trap::TagForgotten);
 }
 
+/// An earlier version of this code: that everybody knows what lies below a floor is not true of a node that has just come back empty.
+#[test]
+fn finds_that_a_floor_is_taken_on_trust() {
+    is_found(Trap::FloorTakenOnTrust);
+}
+
 /// Two nodes that chose one tag. Until it is noticed, a write of one may be taken for known because of a later one of the other, and is lost;
 /// and copies may differ under equal vectors, which is why noticing must lead to a full reconcile. After that all
 /// hold the same, and the ring goes on as if nothing had been.

@@ -35,6 +35,7 @@ pub enum Trap {
     EvictedAlone,
     DeadlineLeavesDot,
     TagForgotten,
+    FloorTakenOnTrust,
 }
 
 /// What kind of world.
@@ -109,6 +110,8 @@ pub struct World {
     history: Vec<Written>,
     added: i64,
     next_tag: u16,
+    /// Up to here all is settled.
+    horizon: Version,
     counts: Counts,
 }
 
@@ -131,6 +134,7 @@ impl World {
             history: Vec::new(),
             added: 0,
             next_tag: 1,
+            horizon: Version::ZERO,
             counts: Counts::default(),
         };
         for _ in 0..3 {
@@ -351,6 +355,12 @@ impl World {
         while let Some(bytes) = next {
             let effect = Effect::decode(&bytes).unwrap();
             let now = self.clock(node);
+            if self.trap == Some(Trap::FloorTakenOnTrust) {
+                let mut vector = Vector::new();
+                vector.raise_floor(effect.deps.floor());
+                let contexts = Vec::new();
+                self.nodes[node].chain.installed(&Standing { vector, contexts });
+            }
             let offer = self.nodes[node].chain.offer(&effect, &bytes, now, &LIMITS);
             let vector = self.nodes[node].chain.vector();
             let forced = match self.trap {
@@ -553,37 +563,38 @@ impl World {
             }
         }
         self.now += 4 * SKEW_MS;
-        self.prune();
-    }
-
-    /// Departed tags go from vectors once all have seen everything that is that old; who has not by then comes back empty.
-    fn prune(&mut self) {
-        let node = self.any_node();
-        let live: Vec<Tag> = self.nodes.iter().map(|node| node.tag).collect();
         let vectors: Vec<Vector> =
             self.nodes.iter().map(|node| node.chain.vector().clone()).collect();
         let unknown = |it: &&Written| vectors.iter().any(|vector| !vector.covers(it.version));
         let oldest_unknown = self.history.iter().filter(unknown).map(|it| it.version).min();
-        // No clock may still give out what a floor covers: it must lie further back than clocks differ.
+        // No clock may still give out what is settled: it must lie further back than clocks differ.
         let past = Version::next(self.now - 3 * SKEW_MS, Version::ZERO, Tag::new(0));
         let horizon = oldest_unknown.map_or(past, |it| past.min(Version::from_bits(it.get() - 1)));
+        self.nodes.iter_mut().for_each(|node| node.chain.settle(horizon));
+        self.horizon = horizon;
+        self.prune();
+    }
+
+    /// Departed tags go from a node's vector, as far as all is settled.
+    fn prune(&mut self) {
+        let node = self.any_node();
+        let live: Vec<Tag> = self.nodes.iter().map(|node| node.tag).collect();
         let departed = |tag: Tag| !live.contains(&tag);
-        let replicas: Vec<&Vector> = vectors.iter().collect();
         let chain = &mut self.nodes[node].chain;
-        if self.trap == Some(Trap::TagForgotten) {
-            let mut standing = chain.standing();
-            for entry in vectors[node].entries() {
-                if departed(entry.tag()) && *entry <= horizon {
-                    standing.vector = standing.vector.without(entry.tag());
-                    let forget = |seen: &mut Vector| *seen = seen.without(entry.tag());
-                    standing.contexts.iter_mut().for_each(|(_, seen)| forget(seen));
-                }
-            }
-            *chain = Chain::new();
-            chain.installed(&standing);
+        if self.trap != Some(Trap::TagForgotten) {
+            self.counts.pruned += chain.prune(departed) as u64;
             return;
         }
-        self.counts.pruned += chain.prune(horizon, departed, &replicas) as u64;
+        let mut standing = chain.standing();
+        for entry in standing.vector.clone().entries() {
+            if departed(entry.tag()) && *entry <= self.horizon {
+                standing.vector = standing.vector.without(entry.tag());
+                let forget = |seen: &mut Vector| *seen = seen.without(entry.tag());
+                standing.contexts.iter_mut().for_each(|(_, seen)| forget(seen));
+            }
+        }
+        *chain = Chain::new();
+        chain.installed(&standing);
     }
 
     // ---- judging ----
@@ -598,10 +609,11 @@ impl World {
         for _ in 0..4 {
             for to in 0..self.nodes.len() {
                 for from in (0..self.nodes.len()).filter(|&from| from != to) {
-                    let (mine, theirs) =
-                        (self.nodes[to].chain.vector(), self.nodes[from].chain.vector());
+                    let theirs = self.nodes[from].chain.vector().clone();
+                    self.nodes[to].chain.adopt(theirs.floor());
+                    let mine = self.nodes[to].chain.vector();
                     // As anti-entropy does: equal vectors are taken for equal states.
-                    if !mine.is_same_history(theirs) {
+                    if !mine.is_same_history(&theirs) {
                         self.sync(from, to);
                     }
                 }

@@ -173,7 +173,8 @@ fn what_would_break_the_merge_is_malformed() {
         splice(u64::MAX, u64::MAX),
         Op::Delete { db: 16, key: b"k" },
     ] {
-        let result = Effect::decode(&sample(&[op.clone()])).map(|effect| effect.version);
+        let result =
+            Effect::decode(&sample(std::slice::from_ref(&op))).map(|effect| effect.version);
         assert!(matches!(result, Err(DecodeError::Malformed(_))), "{op:?}: {result:?}");
     }
 }

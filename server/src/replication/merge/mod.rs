@@ -53,8 +53,6 @@ pub struct Context<'a> {
     pub version: Version,
     /// What the origin had seen of other tags; see [`super::chain::Chain::context`].
     pub others: &'a Vector,
-    /// Known to all.
-    pub floor: Version,
 }
 
 impl Context<'_> {
@@ -62,7 +60,7 @@ impl Context<'_> {
     pub fn has_seen(&self, dot: Version) -> bool {
         match dot.tag() == self.version.tag() {
             true => dot <= self.version,
-            false => dot <= self.floor || self.others.covers(dot),
+            false => self.others.covers(dot),
         }
     }
 }

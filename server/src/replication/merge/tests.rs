@@ -33,7 +33,7 @@ impl History {
             let bytes = random_effect(rng, version, vector, state);
             let effect = Effect::decode(&bytes).unwrap();
             let seen = vector.clone();
-            let context = Context { version, others: &seen, floor: Version::ZERO };
+            let context = Context { version, others: &seen };
             state.apply(&effect, &context).unwrap();
             vector.raise(version);
             effects.push((version, seen, bytes));
@@ -53,7 +53,7 @@ impl History {
                 .collect();
             let at = ready[rng.below(ready.len() as u64) as usize];
             let (version, seen, bytes) = &self.effects[open.remove(at)];
-            let context = Context { version: *version, others: seen, floor: Version::ZERO };
+            let context = Context { version: *version, others: seen };
             // An operation whose base is gone has to be fetched; that is the model's to show.
             state.apply(&Effect::decode(bytes).unwrap(), &context).ok()?;
             applied.raise(*version);
@@ -180,7 +180,7 @@ fn both_seen_means_both_gone() {
 fn a_loser_survives_the_winner_that_was_deleted_without_knowing_of_it() {
     let (early, late, removal) = (dot(1, 1), dot(2, 2), dot(3, 2));
     let none = Vector::new();
-    let context = |version| Context { version, others: &none, floor: Version::ZERO };
+    let context = |version| Context { version, others: &none };
     let put = |value| Op::Put {
         db: 0,
         key: b"k",
