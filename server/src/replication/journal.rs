@@ -48,8 +48,9 @@ impl WorkerJournal {
     /// The new state and its total after `op`, which knows all of the state before.
     fn mix(&self, mut state: KeyState, op: &effect::Op<'_>, version: Version) -> (KeyState, i64) {
         // This node has seen everything that it holds.
-        let context =
-            Context { version, others: &Vector::new(), floor: Version::from_bits(u64::MAX) };
+        let mut everything = Vector::new();
+        everything.raise_floor(Version::from_bits(u64::MAX));
+        let context = Context { version, others: &everything };
         state.apply(op, &context).expect("counting needs no base");
         let total = match state.shown_ever().map(|shown| shown.value.into_owned()) {
             Some(super::merge::Value::Integer(total)) => total,
