@@ -104,7 +104,7 @@ pub(crate) fn pfmerge(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let mut merged = None;
     // The destination comes first, and is one of the sources.
     for (nth, key) in keys.iter().enumerate() {
-        let Some(entry) = transaction.read(key) else { continue };
+        let Some(entry) = transaction.look_up(key) else { continue };
         let value = entry.string()?;
         let mut scratch = itoa::Buffer::new();
         let bytes = value.bytes(&mut scratch);

@@ -1,4 +1,4 @@
-//! OBJECT: how the store keeps a key. None of these counts as a use of it.
+//! OBJECT: how the store keeps a key. None of these counts as a use of it, though each counts as a hit or miss, as in Redis.
 
 use super::{Ctx, Flow, Outcome};
 use crate::store::{Entry, Policy, StringView};
@@ -10,7 +10,7 @@ const SHARED_REFERENCES: i64 = i32::MAX as i64;
 
 /// Looks the key of a subcommand up; answers null if it is absent.
 fn lookup<'a>(ctx: &mut Ctx<'a>, args: Args<'_>, reply: &mut Reply<'_>) -> Option<Entry<'a>> {
-    let found = ctx.keyspace().peek(&args[2]);
+    let found = ctx.keyspace().with_touch(false).read(&args[2]);
     if found.is_none() {
         reply.null();
     }

@@ -111,6 +111,13 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<Entry<'g>> {
         let found = self.peek(key);
+        self.note_lookup(found);
+        found
+    }
+
+    /// Counts a hit or miss and marks what was found as used.
+    #[inline]
+    pub(super) fn note_lookup(&mut self, found: Option<Entry<'g>>) {
         match found {
             Some(entry) => {
                 add(&self.local.tally().hits, 1);
@@ -120,10 +127,14 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             }
             None => add(&self.local.tally().misses, 1),
         }
-        found
     }
 
-    /// Looks `key` up without counting or marking (TTL, OBJECT, TYPE, EXISTS).
+    /// Counts look-ups that were made by other means (SCAN).
+    pub fn count_hits(&self, hits: u64) {
+        add(&self.local.tally().hits, hits);
+    }
+
+    /// Looks `key` up without counting or marking (RENAME, MEMORY USAGE, DEBUG OBJECT).
     #[inline]
     pub fn peek(&mut self, key: &[u8]) -> Option<Entry<'g>> {
         let roots = self.roots()?;
@@ -228,6 +239,22 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
     }
 
+    /// As [`Keyspace::update`], for a command that answers what it found: counts one hit or miss, errors of `decide` included, and marks a
+    /// value that stays as used, as [`Keyspace::read`] does.
+    pub fn read_and_update<'v, R, E>(
+        &mut self,
+        key: &[u8],
+        mut decide: impl FnMut(Option<Entry<'g>>) -> Result<(Change<'v>, R), E>,
+    ) -> Result<R, E> {
+        let mut found = None;
+        let result = self.update(key, |entry| {
+            found = entry;
+            decide(entry)
+        });
+        self.note_lookup(found);
+        result
+    }
+
     fn apply(
         &mut self,
         roots: &'g Roots,
@@ -282,7 +309,10 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             Expiry::At(at) => Some(at),
         };
         let access = match old {
-            Some(entry) if self.local.policy().is_lfu() => entry.access(),
+            // A write is a use, and what replaces a key inherits how popular it is.
+            Some(entry) if self.local.policy().is_lfu() => {
+                self.local.lfu_touched(entry.access(), self.now)
+            }
             _ => self.local.new_access(self.now),
         };
         let new = self.local.build(key, payload, deadline, access);

@@ -219,8 +219,13 @@ impl Local {
             entry.set_access(access::lru_clock(now));
             return;
         }
+        entry.set_access(self.lfu_touched(entry.access(), now));
+    }
+
+    /// The access field after one more use, under an LFU policy.
+    pub(super) fn lfu_touched(&mut self, access: u16, now: UnixMs) -> u16 {
         let (decay, factor) = self.inner.limits.lfu();
-        entry.set_access(access::lfu_touched(entry.access(), now, decay, factor, &mut self.rng));
+        access::lfu_touched(access, now, decay, factor, &mut self.rng)
     }
 
     pub(super) fn policy(&self) -> Policy {

@@ -134,6 +134,13 @@ impl<'g> Transaction<'_, '_, 'g> {
         self.read_in(self.keyspace.db, key)
     }
 
+    /// As [`Transaction::read`], for a command that answers from what it finds: counts a hit or miss, as [`Keyspace::read`] does.
+    pub fn look_up(&mut self, key: &[u8]) -> Option<Entry<'g>> {
+        let found = self.read(key);
+        self.keyspace.note_lookup(found);
+        found
+    }
+
     /// As [`Transaction::read`], in another database.
     pub fn read_in(&mut self, db: u8, key: &[u8]) -> Option<Entry<'g>> {
         let held = &self.held[self.index(db, key)];

@@ -56,7 +56,7 @@ fn mget_batch(ctx: &mut Ctx<'_>, keys: Args<'_>, reply: &mut Reply<'_>) {
 
 /// `GETDEL key`
 pub(crate) fn getdel(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let found = ctx.keyspace().update(&args[1], |found: Option<Entry<'_>>| {
+    let found = ctx.keyspace().read_and_update(&args[1], |found: Option<Entry<'_>>| {
         if let Some(entry) = found {
             entry.string()?;
         }
@@ -73,7 +73,7 @@ pub(crate) fn getex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     }
     let options = Options::parse(args, 2, Of::GetEx)?;
     let now = ctx.now;
-    let found = ctx.keyspace().update(&args[1], |found| {
+    let found = ctx.keyspace().read_and_update(&args[1], |found| {
         // A bad time is found last: on an absent key it goes unnoticed.
         let Some(entry) = found else { return Ok((Change::Keep, found)) };
         entry.string()?;
