@@ -308,13 +308,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             Expiry::Never => None,
             Expiry::At(at) => Some(at),
         };
-        let access = match old {
-            // A write is a use, and what replaces a key inherits how popular it is.
-            Some(entry) if self.local.policy().is_lfu() => {
-                self.local.lfu_touched(entry.access(), self.now)
-            }
-            _ => self.local.new_access(self.now),
-        };
+        let access = self.local.replaced_access(old, self.now);
         let new = self.local.build(key, payload, deadline, access);
         let new_word = word::slot_word(new, place.hash, deadline.is_some());
         match found {

@@ -212,6 +212,15 @@ impl Local {
         if self.policy.is_lfu() { access::lfu_new(now) } else { access::lru_clock(now) }
     }
 
+    /// The access field of what replaces `old`: a write is a use, and under an LFU policy the new entry inherits how popular the old one is.
+    #[inline]
+    pub(super) fn replaced_access(&mut self, old: Option<Entry<'_>>, now: UnixMs) -> u16 {
+        match old {
+            Some(entry) if self.policy.is_lfu() => self.lfu_touched(entry.access(), now),
+            _ => self.new_access(now),
+        }
+    }
+
     /// Marks an entry as used.
     #[inline]
     pub(super) fn touch(&mut self, entry: Entry<'_>, now: UnixMs) {
@@ -226,10 +235,6 @@ impl Local {
     pub(super) fn lfu_touched(&mut self, access: u16, now: UnixMs) -> u16 {
         let (decay, factor) = self.inner.limits.lfu();
         access::lfu_touched(access, now, decay, factor, &mut self.rng)
-    }
-
-    pub(super) fn policy(&self) -> Policy {
-        self.policy
     }
 
     pub(super) fn hasher(&self) -> &Hasher {

@@ -156,7 +156,8 @@ impl<'g> Transaction<'_, '_, 'g> {
     /// Stores a value. `Expiry::Keep` keeps the deadline that the key has.
     pub fn put(&mut self, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
         let index = self.index(self.keyspace.db, key);
-        self.put_payload(index, Payload::of(value), expiry);
+        let before = self.read(key);
+        self.put_payload(index, Payload::of(value), expiry, before);
     }
 
     /// Stores a copy of what `entry` holds, of any type, under another held key (RENAME, COPY).
@@ -176,10 +177,17 @@ impl<'g> Transaction<'_, '_, 'g> {
             }
             None => entry.payload(),
         };
-        self.put_payload(index, payload, expiry);
+        self.put_payload(index, payload, expiry, Some(entry));
     }
 
-    fn put_payload(&mut self, index: usize, payload: Payload<'_>, expiry: Expiry) {
+    /// Under an LFU policy the new entry inherits how popular `like` is.
+    fn put_payload(
+        &mut self,
+        index: usize,
+        payload: Payload<'_>,
+        expiry: Expiry,
+        like: Option<Entry<'g>>,
+    ) {
         let held = &mut self.held[index];
         let deadline = match (expiry, held.pending) {
             (Expiry::Never, _) => None,
@@ -193,7 +201,7 @@ impl<'g> Transaction<'_, '_, 'g> {
             (Expiry::Keep, _) => None,
         };
         let local = &mut *self.keyspace.local;
-        let access = local.new_access(self.keyspace.now);
+        let access = local.replaced_access(like, self.keyspace.now);
         let address = local.build(held.key, payload, deadline, access);
         if let Pending::Put(before) = std::mem::replace(&mut held.pending, Pending::Put(address)) {
             // The caller may still be reading it.

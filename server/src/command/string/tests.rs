@@ -473,3 +473,38 @@ fn counters_of_several_threads_lose_nothing() {
         ("STRLEN text", r":1500\r\n"),
     ]);
 }
+
+/// Counted keys that are only ever written would be evicted first, however often that is, if writes were no use of a key.
+#[test]
+fn writes_make_a_key_popular() {
+    let mut node = Node::new(Protocol::Resp2);
+    let settings = [("maxmemory-policy", "allkeys-lfu"), ("lfu-log-factor", "0")];
+    node.instance.configure(&settings).unwrap();
+    let mut frequency = 5;
+    for command in [
+        "SET a 1",
+        "INCR a",
+        "SET a 2",
+        "SET a 3 XX",
+        "SET a 3 GET",
+        "GETSET a 3",
+        "GETEX a EX 100",
+        "GETEX a PERSIST",
+        "GET a",
+        "APPEND a 3",
+        "SETBIT a 1 1",
+        "MSET a 1 b 1",
+        "RENAME a a2",
+        "RENAME a2 a",
+    ] {
+        let words: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
+        node.run(&words);
+        if command.ends_with("a2") {
+            frequency += 1;
+            continue;
+        }
+        let reply = format!(r":{frequency}\r\n");
+        node.check(&[("OBJECT FREQ a", &reply)]);
+        frequency += 1;
+    }
+}
