@@ -153,10 +153,7 @@ pub(crate) fn pfdebug(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             hyperloglog::dense_ranks(&bytes).for_each(|rank| reply.integer(i64::from(rank)));
         }
     } else {
-        let mut line = b"ERR Unknown PFDEBUG subcommand '".to_vec();
-        line.extend_from_slice(&args[1]);
-        line.push(b'\'');
-        return Err(WireError::Bytes(line));
+        return Err(WireError::quoting("ERR Unknown PFDEBUG subcommand '", &args[1], "'"));
     }
     Ok(Flow::Next)
 }

@@ -1,5 +1,6 @@
 //! OBJECT: how the store keeps a key. None of these counts as a use of it, though each counts as a hit or miss, as in Redis.
 
+use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use crate::store::{Entry, Policy, StringView};
 use torc_protocol::{Args, Reply, WireError};
@@ -69,7 +70,7 @@ pub(super) fn freq(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
 
 /// `OBJECT HELP`
 pub(super) fn help(_ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    const LINES: [&str; 11] = [
+    const LINES: &[&str] = &[
         "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "ENCODING <key>",
         "    How the value is kept: int, embstr or raw.",
@@ -82,9 +83,5 @@ pub(super) fn help(_ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -
         "HELP",
         "    These lines.",
     ];
-    reply.array(LINES.len());
-    for line in LINES {
-        reply.simple(line);
-    }
-    Ok(Flow::Next)
+    help_lines(reply, LINES)
 }

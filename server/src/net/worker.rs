@@ -441,7 +441,8 @@ impl Worker {
         }
         let share = self.share();
         self.instance.store.tidy(&mut self.state.local, share);
-        if self.instance.is_active_expire() {
+        // A pause holds the data still, so nothing is swept.
+        if self.instance.is_active_expire() && self.instance.clients.paused(self.now).is_none() {
             // Redis's figures: 25 % of the time, and 2 % more for each further degree of effort.
             let percent =
                 23 + 2 * self.instance.settings.active_expire_effort().clamp(1, 10) as u64;
