@@ -25,9 +25,8 @@ pub(crate) fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
                 }
             }
             Encoding::Sparse => {
-                let mut bytes = edit.bytes().to_vec();
                 for element in elements.iter() {
-                    match hyperloglog::add(&mut bytes, element, sparse_bytes_max) {
+                    match hyperloglog::add(edit.buffer(), element, sparse_bytes_max) {
                         Ok(grew) => changed |= grew,
                         Err(invalid) => {
                             corrupted = Some(invalid);
@@ -35,11 +34,13 @@ pub(crate) fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
                         }
                     }
                 }
-                edit.replace(&bytes);
             }
         }
         if changed {
             hyperloglog::forget_count(edit.bytes_mut());
+        } else {
+            // Most elements of a full counter raise no register.
+            edit.keep();
         }
         // What was added before the corrupted place was met stays, as in Redis: so it is no error of the edit.
         Ok::<_, WireError>((changed, corrupted))

@@ -118,14 +118,22 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     /// Counts a hit or miss and marks what was found as used.
     #[inline]
     pub(super) fn note_lookup(&mut self, found: Option<Entry<'g>>) {
-        match found {
-            Some(entry) => {
-                add(&self.local.tally().hits, 1);
-                if self.touch {
-                    self.local.touch(entry, self.now);
-                }
-            }
-            None => add(&self.local.tally().misses, 1),
+        self.count_lookup(found.is_some());
+        if let Some(entry) = found {
+            self.mark_used(entry);
+        }
+    }
+
+    #[inline]
+    fn count_lookup(&self, hit: bool) {
+        let tally = self.local.tally();
+        add(if hit { &tally.hits } else { &tally.misses }, 1);
+    }
+
+    #[inline]
+    fn mark_used(&mut self, entry: Entry<'g>) {
+        if self.touch {
+            self.local.touch(entry, self.now);
         }
     }
 
@@ -239,19 +247,18 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
     }
 
-    /// As [`Keyspace::update`], for a command that answers what it found: counts one hit or miss, errors of `decide` included, and marks a
-    /// value that stays as used, as [`Keyspace::read`] does.
+    /// As [`Keyspace::update`], for a command that answers what it found: counts one hit or miss, errors of `decide` included.
     pub fn read_and_update<'v, R, E>(
         &mut self,
         key: &[u8],
         mut decide: impl FnMut(Option<Entry<'g>>) -> Result<(Change<'v>, R), E>,
     ) -> Result<R, E> {
-        let mut found = None;
+        let mut hit = false;
         let result = self.update(key, |entry| {
-            found = entry;
+            hit = entry.is_some();
             decide(entry)
         });
-        self.note_lookup(found);
+        self.count_lookup(hit);
         result
     }
 
@@ -267,9 +274,14 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             (Change::Put(value, expiry), _) => {
                 self.write(roots, place, key, found, Payload::of(value), expiry)
             }
-            (_, Found::Absent(_)) | (Change::Keep | Change::Expire(Expiry::Keep), _) => Ok(()),
+            (_, Found::Absent(_)) => Ok(()),
             (_, Found::Present { hit, live: false, .. }) => {
                 self.expire(roots, hit);
+                Ok(())
+            }
+            (Change::Keep | Change::Expire(Expiry::Keep), Found::Present { entry, .. }) => {
+                // Looked at to be written: a use, though nothing came of it.
+                self.mark_used(*entry);
                 Ok(())
             }
             (Change::Delete, Found::Present { hit, .. }) => {
@@ -381,7 +393,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             return Ok(None);
         }
         let before = bytes.capacity();
-        let result = edit(&mut StringEdit { bytes: &mut bytes, existed: true });
+        let mut unchanged = false;
+        let result =
+            edit(&mut StringEdit { bytes: &mut bytes, existed: true, unchanged: &mut unchanged });
         self.local.account(bytes.capacity() as i64 - before as i64);
         result.map(Some)
     }
@@ -404,8 +418,13 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             bytes.extend_from_slice(entry.string()?.bytes(&mut itoa::Buffer::new()));
         }
         let existed = live.is_some();
-        let result = edit(&mut StringEdit { bytes: &mut bytes, existed })?;
-        if bytes.is_empty() && !existed {
+        let mut unchanged = false;
+        let result =
+            edit(&mut StringEdit { bytes: &mut bytes, existed, unchanged: &mut unchanged })?;
+        if unchanged || bytes.is_empty() && !existed {
+            if let Some(entry) = live {
+                self.mark_used(entry);
+            }
             self.local.scratch = bytes;
             return Ok(Some(result));
         }
@@ -584,6 +603,7 @@ impl Local {
 pub struct StringEdit<'e> {
     bytes: &'e mut Vec<u8>,
     existed: bool,
+    unchanged: &'e mut bool,
 }
 
 impl StringEdit<'_> {
@@ -592,8 +612,18 @@ impl StringEdit<'_> {
         self.existed
     }
 
+    /// Says that the bytes were left as they were, so that no new entry is built for them.
+    pub fn keep(&mut self) {
+        *self.unchanged = true;
+    }
+
     /// The bytes now.
     pub fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    /// The bytes, to be changed at will, in number too.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
         self.bytes
     }
 

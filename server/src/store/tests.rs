@@ -337,3 +337,34 @@ fn random_picks_reach_every_key() {
         assert!(seen.len() >= 45, "only {} of 50 keys were ever picked", seen.len());
     });
 }
+
+#[test]
+fn an_edit_that_keeps_the_value_builds_no_entry() {
+    let (store, mut local) = store();
+    with(&store, &mut local, NOW, |ks| {
+        ks.set(b"key", NewValue::Bytes(b"value"), Expiry::Never);
+        // The key lies in the entry, so where it lies tells entries apart, and under one pin no address is used twice.
+        let before = place_of_key(ks);
+        let kept: Result<(), WrongType> = ks.edit_string(b"key", |edit| {
+            edit.keep();
+            Ok(())
+        });
+        assert_eq!(kept, Ok(()));
+        assert_eq!(place_of_key(ks), before);
+        let changed: Result<(), WrongType> = ks.edit_string(b"key", |edit| {
+            edit.append(b"!");
+            Ok(())
+        });
+        assert_eq!(changed, Ok(()));
+        assert_ne!(place_of_key(ks), before);
+        let absent: Result<(), WrongType> = ks.edit_string(b"absent", |edit| {
+            edit.keep();
+            Ok(())
+        });
+        assert_eq!((absent, ks.len()), (Ok(()), 1));
+    });
+}
+
+fn place_of_key(ks: &mut Keyspace<'_, '_>) -> *const u8 {
+    ks.peek(b"key").unwrap().key().as_ptr()
+}
