@@ -104,7 +104,8 @@ impl Table {
             Table::Whole(positions) => &mut positions[slot],
             Table::Sparse(places) => {
                 let mask = places.len() - 1;
-                let mut at = slot & mask;
+                // The low bits of LZF's hash are alike for alike bytes; a multiplication spreads them (Knuth, "Sorting and Searching", 6.4).
+                let mut at = (slot.wrapping_mul(0x9e37_79b1) >> 12) & mask;
                 while places[at].0 != FREE && places[at].0 != slot as u32 {
                     at = (at + 1) & mask;
                 }
