@@ -84,14 +84,17 @@ fn count_one(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<u64, WireError> {
 }
 
 fn count_union(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<u64, WireError> {
-    let mut keyspace = ctx.keyspace();
+    let keys = args.from(1);
     let mut union = Union::default();
-    for key in args.from(1).iter() {
-        if let Some(entry) = keyspace.read(key) {
+    ctx.keyspace().read_together(
+        keys.len(),
+        |index| &keys[index],
+        |found| {
+            let Some(entry) = found else { return Ok(()) };
             let value = entry.string()?;
-            union.include(value.bytes(&mut itoa::Buffer::new())).map_err(wire_error)?;
-        }
-    }
+            union.include(value.bytes(&mut itoa::Buffer::new())).map_err(wire_error)
+        },
+    )?;
     Ok(union.count())
 }
 

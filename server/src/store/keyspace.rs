@@ -98,7 +98,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
     }
 
-    fn roots(&self) -> Option<&'g Roots> {
+    pub(super) fn roots(&self) -> Option<&'g Roots> {
         self.store.inner.databases[self.db as usize].roots(self.guard)
     }
 
@@ -179,7 +179,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 
     /// Removes a key whose time has come, unless somebody else just changed it.
-    fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
+    pub(super) fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
         if hit.remove(self.local).is_ok() {
             self.local.forget(roots, hit.word);
             add(&self.local.tally().expired, 1);

@@ -14,6 +14,7 @@ mod keyspace;
 mod local;
 mod maintain;
 mod slab;
+mod snapshot;
 mod transaction;
 
 #[cfg(test)]

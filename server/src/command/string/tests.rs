@@ -508,3 +508,27 @@ fn writes_make_a_key_popular() {
         frequency += 1;
     }
 }
+
+/// MGET read its keys one after the other, so that it could answer one key's value from before an MSET and another's from after it.
+#[test]
+fn mget_sees_an_mset_whole_or_not_at_all() {
+    let mut reader = Node::new(Protocol::Resp2);
+    let instance = Arc::clone(&reader.instance);
+    let writer = std::thread::spawn(move || {
+        let mut node = Node::of(instance, Protocol::Resp2);
+        for round in 0..10_000 {
+            let value = round.to_string();
+            let value = value.as_bytes();
+            node.run(&[b"MSET", b"a", value, b"b", value, b"c", value, b"d", value]);
+        }
+    });
+    while !writer.is_finished() {
+        let reply = reader.run(&[b"MGET", b"a", b"b", b"c", b"d"]);
+        let text = String::from_utf8(reply).unwrap();
+        // A length and a value each, or a null for each.
+        let values: Vec<&str> = text.lines().filter(|line| !line.starts_with(['*', '$'])).collect();
+        assert!(values.iter().all(|value| *value == values[0]), "torn: {text:?}");
+        assert!(values.is_empty() || values.len() == 4, "torn: {text:?}");
+    }
+    writer.join().unwrap();
+}

@@ -23,7 +23,7 @@ pub mod models;
 
 use crate::base::sync::{AtomicU64, Ordering};
 use table::{LG_MAX, Line, Memory, Table};
-use word::{BUCKET_WORDS, Ctrl, DEAD, EMPTY, FROZEN, KNOWN_BITS, NEAR_WORDS, TAG_SHIFT};
+use word::{BUCKET_WORDS, Ctrl, DEAD, EMPTY, FROZEN, KNOWN_BITS, LATCH, NEAR_WORDS, TAG_SHIFT};
 
 /// Marks a root or child word that names a branch.
 const BRANCH: u64 = 1 << 63;
@@ -84,6 +84,24 @@ pub enum Probe<'t> {
     Hit(Hit<'t>),
     /// That it is absent.
     Miss(Vacancy<'t>),
+}
+
+/// A word that a look-up went by: as long as it holds its value, the look-up's answer is true.
+#[derive(Clone, Copy, Debug)]
+pub struct Witness<'t> {
+    at: &'t AtomicU64,
+    value: u64,
+}
+
+impl Witness<'_> {
+    /// Whether the look-up would have the same answer now. Under one guard no value comes back: addresses of entries are not used again, and
+    /// ctrl counts its changes.
+    #[inline]
+    pub fn holds(&self) -> bool {
+        // Acquire: pairs with the CAS that stored what an earlier look-up of another key saw. If that was a transaction's, this load sees
+        // the transaction's latch on this key, or what came after it.
+        self.at.load(Ordering::Acquire) == self.value
+    }
 }
 
 /// Another thread changed the word first, or its table was replaced: look again.
@@ -199,7 +217,14 @@ pub fn prefetch_entry(root: &AtomicU64, hash: u64) {
     }
 }
 
-impl Hit<'_> {
+impl<'t> Hit<'t> {
+    /// What to look at again; `None` if it is latched, or frozen and so no proof of anything.
+    #[inline]
+    pub fn witness(&self) -> Option<Witness<'t>> {
+        let settled = self.word & (LATCH | FROZEN) == 0;
+        settled.then_some(Witness { at: self.slot, value: self.word })
+    }
+
     /// Stores `new` if the word still is what was read. Frozen words send the caller into the new table.
     pub fn replace(&self, memory: &mut impl Memory, new: u64) -> Result<(), Changed> {
         if self.word & FROZEN != 0 {
@@ -254,7 +279,17 @@ impl Hit<'_> {
     }
 }
 
-impl Vacancy<'_> {
+impl<'t> Vacancy<'t> {
+    /// What to look at again; `None` if the bucket is frozen and so no proof of anything.
+    #[inline]
+    pub fn witness(&self) -> Option<Witness<'t>> {
+        if self.place.word == 0 {
+            return Some(Witness { at: self.place.at, value: 0 });
+        }
+        let at = Table::from_root(self.place.word).ctrl(self.bucket);
+        (!self.ctrl.is_frozen()).then_some(Witness { at, value: self.ctrl.0 })
+    }
+
     /// Publishes `new`, provided that nothing was published in the bucket since the key was found absent.
     pub fn insert(&self, memory: &mut impl Memory, new: u64) -> Insert {
         if self.place.word == 0 {
