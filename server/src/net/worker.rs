@@ -441,6 +441,9 @@ impl Worker {
         }
         let share = self.share();
         self.instance.store.tidy(&mut self.state.local, share);
+        let guard = self.state.local.pin();
+        self.instance.store.age(&mut self.state.local, &guard, self.now, share);
+        drop(guard);
         // A pause holds the data still, so nothing is swept.
         if self.instance.is_active_expire() && self.instance.clients.paused(self.now).is_none() {
             // Redis's figures: 25 % of the time, and 2 % more for each further degree of effort.

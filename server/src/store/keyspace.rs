@@ -2,8 +2,9 @@
 //!
 //! A key that another thread's [`Transaction`](super::Transaction) holds is waited for (microseconds); nothing else waits.
 
+use super::access;
 use super::database::Roots;
-use super::entry::{Big, Entry, Expiry, NewValue, Payload, WrongType, access, build};
+use super::entry::{Big, Entry, Expiry, NewValue, Payload, WrongType, build};
 use super::hash::{KeyHash, KeyHint};
 use super::index::{self, Changed, Hit, Insert, Probe, word};
 use super::local::{Local, add};
@@ -443,7 +444,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     /// Sets how long `key` has not been used (RESTORE IDLETIME).
     pub fn set_idle_seconds(&mut self, key: &[u8], seconds: u64) {
         if let Some(entry) = self.peek(key) {
-            entry.set_access(super::access_of_idle(seconds, self.now));
+            entry.set_access(access::lru_of_idle(seconds, self.now));
         }
     }
 

@@ -4,8 +4,9 @@
 //! is up nobody can read the batch any more, and the thread that removed it frees it. Frees are so local, and never
 //! run inside the collector.
 
+use super::access;
 use super::database::Roots;
-use super::entry::{Entry, access};
+use super::entry::Entry;
 use super::evict::Policy;
 use super::hash::Hasher;
 use super::index::table::{LINE_BYTES, Memory};
@@ -219,6 +220,10 @@ impl Local {
             Some(entry) if self.policy.is_lfu() => self.lfu_touched(entry.access(), now),
             _ => self.new_access(now),
         }
+    }
+
+    pub(super) fn is_lfu(&self) -> bool {
+        self.policy.is_lfu()
     }
 
     /// Marks an entry as used.

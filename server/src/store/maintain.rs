@@ -23,6 +23,8 @@ pub(super) struct Sweep {
     /// Where the look at tables' sizes and places stands.
     tidy_slot: usize,
     tidy_round: usize,
+    /// Number of the next slot to age, rounds included; see `age`.
+    pub(super) aged: Option<u64>,
 }
 
 /// Whose share of the slots a call sweeps.

@@ -4,6 +4,8 @@
 //! a view of one database for the time of one batch. The store knows time only as the `now` that it is given,
 //! and nothing of commands, clients or sockets.
 
+mod access;
+mod age;
 mod background;
 mod database;
 mod entry;
@@ -36,7 +38,6 @@ use crate::base::limits::DATABASE_COUNT;
 use crate::base::rng::Rng;
 use background::Background;
 use database::Database;
-use entry::access;
 use hash::Hasher;
 use local::{Batch, Tally, free_orphan, free_roots};
 use parking_lot::Mutex;
@@ -247,10 +248,4 @@ impl Drop for Inner {
             free_orphan(batch, &mut heap);
         }
     }
-}
-
-/// The access field that RESTORE sets. What is longer than the field can say becomes the longest that it can.
-pub(crate) fn access_of_idle(idle_seconds: u64, now: UnixMs) -> u16 {
-    let idle_ms = idle_seconds.min(u64::from(u16::MAX)) * 1000;
-    access::lru_clock(now.saturating_sub(idle_ms))
 }
