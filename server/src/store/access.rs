@@ -26,7 +26,7 @@ pub const IDLE_SECONDS_MAX: u64 = 20 * 24 * 3600;
 /// The LRU form of a key that is used now.
 #[inline]
 pub fn lru_clock(now: UnixMs) -> u16 {
-    (now / 1000 & CLOCK) as u16
+    ((now / 1000) & CLOCK) as u16
 }
 
 /// The LRU form of a key that was last used so long before `now`.
@@ -35,7 +35,7 @@ pub fn lru_of_idle(idle_seconds: u64, now: UnixMs) -> u16 {
     if idle_seconds < COARSE_FROM_SECONDS {
         (last_use & CLOCK) as u16
     } else {
-        COARSE | (last_use / UNIT_SECONDS & CLOCK) as u16
+        COARSE | ((last_use / UNIT_SECONDS) & CLOCK) as u16
     }
 }
 
