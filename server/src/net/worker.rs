@@ -151,10 +151,10 @@ impl Worker {
                 self.read_mail();
             }
             self.fire_timers();
+            // Not both between two polls: whoever asks meanwhile waits for one of them.
             if self.now >= self.next_tick {
                 self.tick();
-            }
-            if !self.sweep_left.is_zero() {
+            } else if !self.sweep_left.is_zero() {
                 self.sweep();
             }
         }

@@ -37,6 +37,7 @@ use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::rng::Rng;
 use background::Background;
+use crossbeam_epoch::Collector;
 use database::Database;
 use hash::Hasher;
 use local::{Batch, Tally, free_orphan, free_roots};
@@ -89,6 +90,8 @@ struct Inner {
     orphans: Mutex<Vec<Batch>>,
     slab: Arc<Slab>,
     background: Background,
+    /// Of this store alone, so that stores in one process do not delay each other's frees.
+    collector: Collector,
 }
 
 impl std::fmt::Debug for Inner {
@@ -135,6 +138,7 @@ impl Store {
             background: Background::start(slab.clone(), totals.clone()),
             totals,
             slab,
+            collector: Collector::new(),
         };
         Store { inner: Arc::new(inner) }
     }
@@ -157,7 +161,7 @@ impl Store {
         &self.inner.limits
     }
 
-    /// A view of database `db` (below 16) at time `now`.
+    /// A view of database `db` (below 16) at time `now`. `guard` is one of `local`'s.
     pub fn keyspace<'k, 'g>(
         &'g self,
         local: &'k mut Local,
@@ -165,7 +169,14 @@ impl Store {
         db: u8,
         now: UnixMs,
     ) -> Keyspace<'k, 'g> {
+        self.check_guard(guard);
         Keyspace::new(self, local, guard, db, now)
+    }
+
+    /// A guard of another store pins nothing here.
+    #[inline]
+    fn check_guard(&self, guard: &Guard) {
+        assert!(guard.collector() == Some(&self.inner.collector), "a guard of another store");
     }
 
     /// Where `key` lives, to be handed to the prefetches and, as a [`KeyHint`], to the keyspace.
@@ -192,7 +203,8 @@ impl Store {
 
     /// What the store counts.
     pub fn stats(&self) -> StoreStats {
-        let guard = crossbeam_epoch::pin();
+        // Registering costs a microsecond, which INFO can bear; any thread may ask.
+        let guard = self.inner.collector.register().pin();
         let mut stats = StoreStats::default();
         for (db, database) in self.inner.databases.iter().enumerate() {
             if let Some(roots) = database.roots(&guard) {

@@ -513,17 +513,20 @@ fn put(memory: &mut impl Memory, table: Table, bucket: usize, index: usize, word
 
 fn build_branch(
     memory: &mut impl Memory,
-    words: &[(u64, u64)],
+    words: &mut [(u64, u64)],
     depth: u32,
     known_bits: u32,
 ) -> u64 {
     let branch = Line(memory.allocate_lines(BRANCH_LINES));
-    let mut parts = vec![Vec::new(); 1 << BRANCH_BITS];
-    for &(hash, word) in words {
-        parts[(hash << depth >> (64 - BRANCH_BITS)) as usize].push((hash, word));
-    }
-    for (index, part) in parts.iter_mut().enumerate() {
-        let child = build(memory, part, depth + BRANCH_BITS, known_bits);
+    let part = |hash: u64| (hash << depth >> (64 - BRANCH_BITS)) as usize;
+    let mut words = words;
+    // By child and then by place, so that a child's words lie together. In place: 256 vectors would be 256 allocations.
+    words.sort_unstable_by_key(|&(hash, _)| hash);
+    for index in 0..1 << BRANCH_BITS {
+        let count = words.iter().take_while(|&&(hash, _)| part(hash) == index).count();
+        let (own, rest) = words.split_at_mut(count);
+        words = rest;
+        let child = build(memory, own, depth + BRANCH_BITS, known_bits);
         // Relaxed: private until published.
         branch.word(index).store(child, Ordering::Relaxed);
     }
@@ -600,10 +603,21 @@ fn next_position(from: u64, bits: u32) -> Option<u64> {
     (from & !(width - 1)).checked_add(width)
 }
 
+/// What [`tidy`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tidied {
+    /// Where the next table begins.
+    pub next: Option<u64>,
+    /// Cache lines looked at and written, roughly, so that a caller can bound its time.
+    pub lines: usize,
+}
+
 /// Moves the table that holds position `from` if it is one of few blocks that keep a page from being given back, and, if `fit`, makes it smaller
-/// if it is mostly empty (which takes a look at each of its buckets). Returns where the next table begins.
-pub fn tidy(memory: &mut impl Memory, root: &AtomicU64, from: u64, fit: bool) -> Option<u64> {
+/// if it is mostly empty (which takes a look at each of its buckets).
+pub fn tidy(memory: &mut impl Memory, root: &AtomicU64, from: u64, fit: bool) -> Tidied {
     let place = descend(root, from);
+    // The page's header, or the root word's line.
+    let mut lines = 1;
     if place.word != 0 {
         let table = Table::from_root(place.word);
         // An eighth of what it may hold: far from the size at which it would grow again.
@@ -611,9 +625,14 @@ pub fn tidy(memory: &mut impl Memory, root: &AtomicU64, from: u64, fit: bool) ->
             let live = table.live();
             live == 0 || (table.lg() > 0 && live < LOAD_MAX << table.lg() >> 3)
         };
+        if fit {
+            lines += 1 << table.lg();
+        }
         if memory.is_stray(table.first().0, 1 << table.lg()) || fit && too_large() {
             rebuild(memory, place);
+            // Each bucket and an overflow line, read and written.
+            lines += 4 << table.lg();
         }
     }
-    next_position(from, place.depth)
+    Tidied { next: next_position(from, place.depth), lines }
 }
