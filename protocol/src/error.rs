@@ -132,6 +132,12 @@ impl WireError {
         WireError::Line(Cow::Borrowed(line))
     }
 
+    /// A line that quotes a client's word between two texts, code included. Redis prints the word as a C string, so a NUL byte ends it.
+    pub fn quoting(before: &str, word: &[u8], after: &str) -> Self {
+        let word = &word[..memchr::memchr(0, word).unwrap_or(word.len())];
+        WireError::Bytes([before.as_bytes(), word, after.as_bytes()].concat())
+    }
+
     /// The line as it goes out, without `-` and CRLF.
     pub fn line(&self) -> Cow<'_, [u8]> {
         fn text(s: &'static str) -> Cow<'static, [u8]> {
@@ -190,6 +196,10 @@ mod tests {
         check(WireError::Syntax, "ERR syntax error");
         check(WireError::err("a\r\nb\n"), "ERR a  b");
         check(WireError::Bytes(b"ERR \r\n+OK\r\n".to_vec()), "ERR   +OK");
+        check(WireError::quoting("ERR no '", b"\r\nfo\ro\r\n", "'"), "ERR no '  fo o  '");
+        check(WireError::quoting("ERR no ", b"\r\nfo\ro\r\n", ""), "ERR no   fo o");
+        check(WireError::quoting("ERR no '", b"fo\0o", "'"), "ERR no 'fo'");
+        check(WireError::quoting("ERR no ", b"", ""), "ERR no ");
         check(
             WireError::WrongArity("client|id".into()),
             "ERR wrong number of arguments for 'client|id' command",

@@ -223,6 +223,14 @@ pub fn cpu_of(stat: &str) -> Duration {
     Duration::from_millis((ticks(11) + ticks(12)) * 1000 / per_second)
 }
 
+/// How long the process or thread whose `schedstat` file this is was ready to run and had no CPU, because others had it.
+pub fn waited_for_cpu(schedstat: &str) -> Duration {
+    let text = fs::read_to_string(schedstat).unwrap_or_default();
+    // Nanoseconds on a CPU, nanoseconds waiting for one, turns.
+    let waited = text.split_whitespace().nth(1).and_then(|ns| ns.parse().ok());
+    Duration::from_nanos(waited.unwrap_or(0))
+}
+
 fn node_arguments(arguments: &[&str]) -> Vec<String> {
     std::iter::once("server").chain(arguments.iter().copied()).map(String::from).collect()
 }

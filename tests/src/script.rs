@@ -301,6 +301,67 @@ pub fn run(file: &str, steps: &[Step], ours: &Server, reference: &Server) -> Out
     outcome
 }
 
+/// Runs a script and compares, after each line, how many look-ups of keys each server has counted as hits and misses since the line before.
+/// Returns the lines after which they differ, ready to print, and how many were compared.
+pub fn run_counting_lookups(
+    file: &str,
+    steps: &[Step],
+    ours: &Server,
+    reference: &Server,
+) -> (Vec<String>, usize) {
+    let (mut failures, mut compared) = (Vec::new(), 0);
+    let mut sides = [Side::new(ours, 2), Side::new(reference, 2)];
+    sides.iter_mut().for_each(Side::reset);
+    let mut meters = [LookupMeter::new(ours), LookupMeter::new(reference)];
+    for step in steps.iter().filter(|step| step.protocols.contains(&2)) {
+        let mut counted = [None; 2];
+        for (index, side) in sides.iter_mut().enumerate() {
+            side.perform(&step.action);
+            counted[index] = meters[index].read();
+        }
+        // What is repeated until a moment comes is not repeated equally often.
+        let comparable = step.difference.is_none() && !matches!(step.action, Action::Until(..));
+        if !comparable {
+            continue;
+        }
+        compared += 1;
+        if counted[0] != counted[1] {
+            let Step { line, text, .. } = step;
+            let [ours, reference] = counted;
+            failures.push(format!(
+                "{file}:{line} {text}\n  ours {ours:?}, reference {reference:?} (hits, misses)"
+            ));
+        }
+    }
+    (failures, compared)
+}
+
+/// Reads a server's counters of look-ups on a connection of its own.
+struct LookupMeter {
+    connection: Connection,
+    before: (i64, i64),
+}
+
+impl LookupMeter {
+    fn new(server: &Server) -> Self {
+        let mut meter = LookupMeter { connection: server.connect(), before: (0, 0) };
+        meter.read();
+        meter
+    }
+
+    /// Hits and misses since the last call; `None` where the counters were set back or cannot be read.
+    fn read(&mut self) -> Option<(i64, i64)> {
+        let text = self.connection.call(&["INFO", "stats"]).ok()?.text();
+        let field = |name: &str| {
+            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            value.and_then(|value| value.parse::<i64>().ok())
+        };
+        let now = (field("keyspace_hits")?, field("keyspace_misses")?);
+        let before = std::mem::replace(&mut self.before, now);
+        (now.0 >= before.0 && now.1 >= before.1).then_some((now.0 - before.0, now.1 - before.1))
+    }
+}
+
 fn judge(step: &Step, ours: &[u8], reference: &[u8], outcome: &mut Outcome) -> Option<String> {
     let show = |bytes: &[u8]| text::shorten(&text::escape(bytes), 400);
     if matches!(step.action, Action::Call(_) | Action::Raw(_) | Action::Read) {

@@ -81,6 +81,22 @@ fn refused_commands() {
     check("unsupported.txt");
 }
 
+/// INFO's `keyspace_hits` and `keyspace_misses` tell how good a cache is; commands that read a value and change it in one step count too.
+#[test]
+fn lookups_are_counted_as_the_reference_counts_them() {
+    let mut wrong = Vec::new();
+    for file in ["bitmap.txt", "generic.txt", "hyperloglog.txt", "string.txt"] {
+        let (_, source) = SCRIPTS.iter().find(|(name, _)| *name == file).expect("a listed script");
+        let steps = script::parse(file, source);
+        let ours = start_node!(&["--enable-debug-command", "yes"]);
+        let reference = Server::reference(&[]);
+        let (failures, compared) = script::run_counting_lookups(file, &steps, &ours, &reference);
+        println!("{file}: look-ups of {compared} lines compared");
+        wrong.extend(failures);
+    }
+    assert!(wrong.is_empty(), "{} lines differ\n\n{}\n", wrong.len(), wrong.join("\n"));
+}
+
 #[test]
 fn every_script_is_listed() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance");

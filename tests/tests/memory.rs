@@ -152,58 +152,89 @@ fn volatile_policies_take_only_keys_with_deadlines() {
     }
 }
 
-/// CPU time of each thread of the server.
-fn thread_cpu(server: &Server) -> Duration {
+/// The server's thread that has used the most CPU time so far, as a folder of /proc, and that time.
+fn busiest_thread(server: &Server) -> (String, Duration) {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
-    let stats = tasks.flatten().map(|task| task.path().join("stat"));
-    stats.map(|stat| process::cpu_of(&stat.to_string_lossy())).max().unwrap_or_default()
+    let threads = tasks.flatten().map(|task| {
+        let path = task.path().to_string_lossy().into_owned();
+        let cpu = process::cpu_of(&format!("{path}/stat"));
+        (path, cpu)
+    });
+    threads.max_by_key(|&(_, cpu)| cpu).unwrap()
 }
 
+/// A server whose keys all expire at one time, and pings while they do.
+///
+/// A ping's time counts without what the worker and this thread waited for a CPU that others had: on a busy machine that is
+/// most of it, and nothing the node can change.
 #[test]
 fn a_million_keys_expire_in_the_same_second() {
     const COUNT: usize = 1_000_000;
+    const GOAL: Duration = Duration::from_millis(5);
     let server = start_node!(&[]);
     let mut connection = server.connect();
+    let empty = server.rss_bytes();
+    let time = |connection: &mut Connection| {
+        connection.run("TIME").items()[0].text().parse::<u64>().unwrap()
+    };
     // Loading takes a while, so the common deadline lies well ahead of it.
-    let time = connection.run("TIME").items()[0].text().parse::<u64>().unwrap();
-    let deadline = time + 25;
+    let deadline = time(&mut connection) + 25;
     let at = deadline.to_string();
     let failed = load(&mut connection, COUNT, b"+OK\r\n", |i, out| {
         set(out, &format!("key:{i:012}"), "0123456789", &["EXAT", &at]);
     });
     assert!(failed.is_empty());
-    let loaded = connection.run("TIME").items()[0].text().parse::<u64>().unwrap();
-    assert!(loaded + 1 < deadline, "loading took too long to measure the expiry");
-    let (rss, busy) = (server.rss_bytes(), thread_cpu(&server));
-    let mut times: Vec<Duration> = Vec::new();
+    assert!(time(&mut connection) + 1 < deadline, "loading took too long to measure the expiry");
+    // All went over one connection: its worker is the thread that worked.
+    let (rss, (worker, busy)) = (server.rss_bytes(), busiest_thread(&server));
+    wait::until("the deadline is near", Duration::from_secs(30), || {
+        time(&mut connection) + 1 >= deadline
+    });
+    let waits = || {
+        process::waited_for_cpu(&format!("{worker}/schedstat"))
+            + process::waited_for_cpu("/proc/thread-self/schedstat")
+    };
+    let (mut walls, mut times): (Vec<Duration>, Vec<Duration>) = Default::default();
     let (mut last, mut swept) = (COUNT as i64, false);
     let start = wait::now();
     while !swept && start.elapsed() < Duration::from_secs(90) {
         for _ in 0..200 {
-            let begin = wait::now();
+            let (waited, begin) = (waits(), wait::now());
             connection.run("PING");
-            times.push(begin.elapsed());
+            let wall = begin.elapsed();
+            walls.push(wall);
+            times.push(wall.saturating_sub(waits() - waited));
         }
         last = connection.run("DBSIZE").integer().unwrap();
         swept = last == 0;
     }
+    let took = start.elapsed();
+    walls.sort();
     times.sort();
-    let (longest, p999) = (times[times.len() - 1], times[times.len() * 999 / 1000]);
+    let at = |times: &[Duration], share: usize| times[times.len() * share / 10_000];
     println!(
-        "expiry: {} pings, p99.9 {p999:?}, longest {longest:?}; swept {:?} after loading, busiest thread used {:?}; RSS {} → {} MiB",
+        "expiry: {} pings in {took:?}, p99 {:?}, p99.9 {:?}, p99.99 {:?}, longest {:?} (with waits for a CPU: {:?}, {:?}, {:?}, {:?}); the worker used {:?}; RSS {} → {} MiB",
         times.len(),
-        start.elapsed(),
-        thread_cpu(&server).saturating_sub(busy),
+        at(&times, 9_900),
+        at(&times, 9_990),
+        at(&times, 9_999),
+        times[times.len() - 1],
+        at(&walls, 9_900),
+        at(&walls, 9_990),
+        at(&walls, 9_999),
+        walls[walls.len() - 1],
+        busiest_thread(&server).1.saturating_sub(busy),
         rss / MIB,
         server.rss_bytes() / MIB
     );
     assert_eq!(last, 0, "keys past their deadline were not swept");
     assert_eq!(info(&mut connection, "stats", "expired_keys"), COUNT as u64);
-    // The goal is 5 ms; a descheduled client measures more than the server took, so the tail may hold a few.
-    let slow = times.iter().filter(|time| **time > Duration::from_millis(5)).count();
-    assert!(p999 < Duration::from_millis(5), "p99.9 {p999:?}");
-    assert!(slow * 2000 < times.len(), "{slow} of {} pings took over 5 ms", times.len());
-    assert!(longest < Duration::from_millis(100), "a ping took {longest:?}");
+    // A host that takes the machine's CPUs away, as happens under virtual machines, is seen by neither clock: two may be its doing.
+    let slow = times.iter().filter(|&&time| time > GOAL).count();
+    assert!(slow <= 2, "{slow} of {} pings took over {GOAL:?}", times.len());
+    wait::until("memory comes back", Duration::from_secs(30), || {
+        server.rss_bytes() < empty + 20 * MIB
+    });
 }
 
 #[test]
@@ -218,13 +249,12 @@ fn a_small_key_takes_under_105_bytes() {
     });
     assert!(failed.is_empty());
     let each = || (server.rss_bytes() - before) as f64 / COUNT as f64;
-    let at_once = each();
-    // Pages that growth left nearly empty are cleared and given back within seconds.
-    wait::until("a key takes under 105 bytes", Duration::from_secs(10), || each() < 105.0);
+    // At once, since a load must not need twice the memory that it leaves behind.
     let each = each();
+    let whole = server.rss_bytes() as f64 / COUNT as f64;
     let counted = info(&mut connection, "memory", "used_memory") as f64 / COUNT as f64;
     println!(
-        "a 16 B key with a 64 B value: {at_once:.1} B of RSS at once, {each:.1} B then, {counted:.1} B counted"
+        "a 16 B key with a 64 B value: {each:.1} B of RSS ({whole:.1} B with the empty node), {counted:.1} B counted"
     );
     assert_eq!(connection.run("DBSIZE").integer(), Some(COUNT as i64));
     assert!(each < 105.0, "{each:.1} B a key");

@@ -304,6 +304,31 @@ fn the_readme_says_what_the_tables_say() {
     }
 }
 
+/// A setting that nothing reads would be a lie in the README. The table tells the two kinds apart: rows that say when to change them do
+/// something, the others are accepted for compatibility.
+#[test]
+fn a_setting_is_read_or_said_to_change_nothing() {
+    let sources = sources(&["server/src"]);
+    let wrong: Vec<String> = torc_server::config::SETTINGS
+        .iter()
+        .filter(|row| {
+            let getter = match row.name {
+                // Read as numbers.
+                "client-output-buffer-limit" => String::from(".output_limit_normal()"),
+                name => format!(".{}()", name.replace('-', "_")),
+            };
+            let is_read = sources.iter().any(|(name, code)| {
+                !is_test_file(name)
+                    && !name.ends_with("config/table.rs")
+                    && product(code).contains(&getter)
+            });
+            is_read == row.when.is_empty()
+        })
+        .map(|row| row.name.to_owned())
+        .collect();
+    report(&wrong, "read but said to change nothing, or the other way round");
+}
+
 #[test]
 fn stripping_comments_and_literals() {
     let cases = [

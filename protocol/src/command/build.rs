@@ -33,6 +33,7 @@ pub(super) const fn complete<const N: usize>(mut rows: [CommandSpec; N]) -> [Com
             row.flags = row.flags.union(Flags::MOVABLEKEYS);
         }
         row.first_key = first_key(row.keys);
+        row.may_write |= row.flags.contains(Flags::WRITE);
         rows[index] = row;
         index += 1;
     }

@@ -35,6 +35,7 @@ macro_rules! specs {
         $(args: $args:literal,)?
         $(deprecated: $deprecated:literal, instead: $instead:literal,)?
         $(internal: $internal:literal,)?
+        $(may_write: $may_write:literal,)?
         $(refused: $refused:ident,)?
         about: $about:literal,
     })* })*) => {
@@ -54,6 +55,7 @@ macro_rules! specs {
             $(args: $args,)?
             $(deprecated: Some(($deprecated, $instead)),)?
             $(internal: $internal,)?
+            $(may_write: $may_write,)?
             $(refused: Some(Refusal::$refused),)?
             about: $about,
             ..CommandSpec::BLANK

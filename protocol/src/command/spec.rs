@@ -220,6 +220,9 @@ pub struct CommandSpec {
     pub deprecated: Option<(&'static str, &'static str)>,
     /// Whether it is not meant for applications.
     pub internal: bool,
+    /// Whether it may have something to replicate although it is not flagged WRITE, so that a pause of writes holds it (Redis's
+    /// `may_replicate`, which no client is told of). Set where WRITE is.
+    pub may_write: bool,
     /// Why it is always answered with an error.
     pub refused: Option<Refusal>,
     /// Number of subcommands, whose rows follow.
@@ -253,6 +256,7 @@ impl CommandSpec {
         args: "",
         deprecated: None,
         internal: false,
+        may_write: false,
         refused: None,
         subcommand_count: 0,
         args_min: 0,

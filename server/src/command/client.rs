@@ -2,8 +2,9 @@
 //!
 //! Source: the commands' pages on redis.io and the replies of Redis 7.0 and 7.2.
 
-use super::connection::{BAD_NAME, attribute, quoting};
+use super::connection::{BAD_NAME, attribute};
 use super::session::Mute;
+use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use crate::admin::clients::{
     Activity, ClientInfo, ClientType, DEFAULT_USER, KillFilter, PauseMode,
@@ -40,11 +41,11 @@ pub fn setname(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
 pub fn setinfo(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let is_name = args.is(2, "LIB-NAME");
     if !is_name && !args.is(2, "LIB-VER") {
-        return Err(quoting("ERR Unrecognized option '", &args[2], "'"));
+        return Err(WireError::quoting("ERR Unrecognized option '", &args[2], "'"));
     }
     let Some(value) = attribute(&args[3]) else {
         let problem = " cannot contain spaces, newlines or special characters.";
-        return Err(quoting("ERR ", &args[2], problem));
+        return Err(WireError::quoting("ERR ", &args[2], problem));
     };
     let mut names = ctx.session.info.names();
     if is_name {
@@ -91,7 +92,8 @@ pub fn list(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome
 }
 
 fn client_type(name: &[u8]) -> Result<ClientType, WireError> {
-    ClientType::parse(name).ok_or_else(|| quoting("ERR Unknown client type '", name, "'"))
+    ClientType::parse(name)
+        .ok_or_else(|| WireError::quoting("ERR Unknown client type '", name, "'"))
 }
 
 /// Publishes the caller's figures as they are in the middle of its batch. Returns the size of its arguments.
@@ -156,7 +158,7 @@ fn parse_kill<'a>(args: Args<'a>, caller: u64) -> Result<KillFilter<'a>, WireErr
             filter.local_address = Some(value);
         } else if args.is(index, "USER") {
             if value != DEFAULT_USER.as_bytes() {
-                return Err(quoting("ERR No such user '", value, "'"));
+                return Err(WireError::quoting("ERR No such user '", value, "'"));
             }
         } else if args.is(index, "MAXAGE") {
             let age = number::parse_i64(value)
@@ -208,7 +210,7 @@ fn pause_end(arg: &[u8], now: UnixMs) -> Result<UnixMs, WireError> {
 
 /// What Redis answers to a known subcommand with a number of arguments that none of its forms has.
 fn wrong_form(subcommand: &[u8]) -> WireError {
-    quoting(
+    WireError::quoting(
         "ERR unknown subcommand or wrong number of arguments for '",
         subcommand,
         "'. Try CLIENT HELP.",
@@ -316,11 +318,7 @@ pub fn trackinginfo(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outc
 
 /// CLIENT HELP
 pub fn help(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    reply.array(HELP.len());
-    for line in HELP {
-        reply.simple(line);
-    }
-    Ok(Flow::Next)
+    help_lines(reply, HELP)
 }
 
 const HELP: &[&str] = &[

@@ -5,7 +5,7 @@
 //!
 //! Source: the command pages of redis.io and the replies of Redis 7.0.
 
-use super::server::help_lines;
+use super::value::help_lines;
 use super::value::integer;
 use super::{Ctx, Flow, Outcome};
 use crate::cluster::handle::ControlRequest;

@@ -1,6 +1,6 @@
 //! CONFIG: the settings, read and changed while the node runs.
 
-use super::server::help_lines;
+use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use crate::config::{SETTINGS, SetError, names, rewrite as rewrite_file};
 use torc_protocol::{Args, Reply, WireError, glob};
@@ -64,8 +64,8 @@ pub fn set(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome 
 }
 
 fn unknown(name: &[u8]) -> WireError {
-    let start = b"ERR Unknown option or number of arguments for CONFIG SET - '";
-    WireError::Bytes([start, name, b"'"].concat())
+    let start = "ERR Unknown option or number of arguments for CONFIG SET - '";
+    WireError::quoting(start, name, "'")
 }
 
 fn refused(name: &str, reason: &str) -> WireError {

@@ -2,9 +2,9 @@
 //!
 //! Source: the commands' pages on redis.io and the replies of Redis 7.0 and 7.2.
 
+use super::value::database;
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
-use crate::base::limits::DATABASE_COUNT;
 use crate::security;
 use torc_protocol::{Args, Protocol, Reply, WireError, number};
 
@@ -23,12 +23,6 @@ const HELLO_FIRST: WireError = WireError::fixed(
 );
 pub(super) const BAD_NAME: WireError =
     WireError::fixed("ERR Client names cannot contain spaces, newlines or special characters.");
-
-/// An error that quotes a client's bytes between two texts. Redis prints them as a C string, so a NUL ends them.
-pub(super) fn quoting(before: &str, bytes: &[u8], after: &str) -> WireError {
-    let bytes = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
-    WireError::Bytes([before.as_bytes(), bytes, after.as_bytes()].concat())
-}
 
 /// `bytes` as text, if it can stand in a field of CLIENT LIST: printable ASCII without spaces.
 pub(super) fn attribute(bytes: &[u8]) -> Option<&str> {
@@ -117,7 +111,7 @@ fn parse_hello(args: Args<'_>) -> Result<HelloOptions<'_>, WireError> {
                 options.name = Some(attribute(name).ok_or(BAD_NAME)?);
                 index += 2;
             }
-            _ => return Err(quoting("ERR Syntax error in HELLO option '", option, "'")),
+            _ => return Err(WireError::quoting("ERR Syntax error in HELLO option '", option, "'")),
         }
     }
     Ok(options)
@@ -160,16 +154,7 @@ fn authenticate(ctx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> Result<(), W
 
 /// SELECT index
 pub fn select(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let index = number::parse_i64(&args[1]).ok_or(WireError::NotInteger)?;
-    if i32::try_from(index).is_err() {
-        return Err(WireError::fixed(
-            "ERR value is out of range, value must between -2147483648 and 2147483647",
-        ));
-    }
-    match u8::try_from(index) {
-        Ok(db) if usize::from(db) < DATABASE_COUNT => ctx.session.db = db,
-        _ => return Err(WireError::fixed("ERR DB index is out of range")),
-    }
+    ctx.session.db = database(&args[1])?;
     reply.ok();
     Ok(Flow::Next)
 }

@@ -1,7 +1,7 @@
 //! DEBUG: what test suites and curious operators ask of a node. Only where `enable-debug-command` lets them.
 
 use super::digest::Digest;
-use super::server::help_lines;
+use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use crate::base::limits::{DATABASE_COUNT, DEBUG_POPULATE_COUNT_MAX};
 use crate::config::DebugAccess;
@@ -62,8 +62,8 @@ fn lowercase(word: &[u8]) -> String {
 fn unknown(name: &[u8]) -> WireError {
     // Redis cuts the name here.
     let name = &name[..name.len().min(128)];
-    let start = b"ERR unknown subcommand or wrong number of arguments for '";
-    WireError::Bytes([start, name, b"'. Try DEBUG HELP."].concat())
+    let start = "ERR unknown subcommand or wrong number of arguments for '";
+    WireError::quoting(start, name, "'. Try DEBUG HELP.")
 }
 
 fn check_access(ctx: &Ctx<'_>) -> Result<(), WireError> {

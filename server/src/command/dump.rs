@@ -41,7 +41,7 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let options = parse(args)?;
     let mut keyspace = ctx.keyspace();
     let key = &args[1];
-    if !options.replace && keyspace.read(key).is_some() {
+    if !options.replace && keyspace.peek(key).is_some() {
         return Err(BUSY);
     }
     let ttl_ms = u64::try_from(integer(&args[2])?)

@@ -25,9 +25,8 @@ pub(crate) fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
                 }
             }
             Encoding::Sparse => {
-                let mut bytes = edit.bytes().to_vec();
                 for element in elements.iter() {
-                    match hyperloglog::add(&mut bytes, element, sparse_bytes_max) {
+                    match hyperloglog::add(edit.buffer(), element, sparse_bytes_max) {
                         Ok(grew) => changed |= grew,
                         Err(invalid) => {
                             corrupted = Some(invalid);
@@ -35,11 +34,13 @@ pub(crate) fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
                         }
                     }
                 }
-                edit.replace(&bytes);
             }
         }
         if changed {
             hyperloglog::forget_count(edit.bytes_mut());
+        } else {
+            // Most elements of a full counter raise no register.
+            edit.keep();
         }
         // What was added before the corrupted place was met stays, as in Redis: so it is no error of the edit.
         Ok::<_, WireError>((changed, corrupted))
@@ -83,14 +84,17 @@ fn count_one(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<u64, WireError> {
 }
 
 fn count_union(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<u64, WireError> {
-    let mut keyspace = ctx.keyspace();
+    let keys = args.from(1);
     let mut union = Union::default();
-    for key in args.from(1).iter() {
-        if let Some(entry) = keyspace.read(key) {
+    ctx.keyspace().read_together(
+        keys.len(),
+        |index| &keys[index],
+        |found| {
+            let Some(entry) = found else { return Ok(()) };
             let value = entry.string()?;
-            union.include(value.bytes(&mut itoa::Buffer::new())).map_err(wire_error)?;
-        }
-    }
+            union.include(value.bytes(&mut itoa::Buffer::new())).map_err(wire_error)
+        },
+    )?;
     Ok(union.count())
 }
 
@@ -104,7 +108,7 @@ pub(crate) fn pfmerge(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let mut merged = None;
     // The destination comes first, and is one of the sources.
     for (nth, key) in keys.iter().enumerate() {
-        let Some(entry) = transaction.read(key) else { continue };
+        let Some(entry) = transaction.look_up(key) else { continue };
         let value = entry.string()?;
         let mut scratch = itoa::Buffer::new();
         let bytes = value.bytes(&mut scratch);
@@ -153,10 +157,7 @@ pub(crate) fn pfdebug(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             hyperloglog::dense_ranks(&bytes).for_each(|rank| reply.integer(i64::from(rank)));
         }
     } else {
-        let mut line = b"ERR Unknown PFDEBUG subcommand '".to_vec();
-        line.extend_from_slice(&args[1]);
-        line.push(b'\'');
-        return Err(WireError::Bytes(line));
+        return Err(WireError::quoting("ERR Unknown PFDEBUG subcommand '", &args[1], "'"));
     }
     Ok(Flow::Next)
 }

@@ -1,6 +1,6 @@
 //! LATENCY: what paused the node, and how long commands take.
 
-use super::server::help_lines;
+use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use crate::admin::latency::History;
 use std::fmt::Write as _;
@@ -56,8 +56,7 @@ pub fn reset(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
 pub fn graph(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let event = &args[2];
     let Some(history) = named(ctx, event) else {
-        let start = b"ERR No samples available for event '";
-        return Err(WireError::Bytes([start, event, b"'"].concat()));
+        return Err(WireError::quoting("ERR No samples available for event '", event, "'"));
     };
     let name = String::from_utf8_lossy(event);
     reply.verbatim(*b"txt", draw(&name, &history, ctx.now / 1000).as_bytes());

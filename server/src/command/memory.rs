@@ -1,6 +1,6 @@
 //! MEMORY: where the bytes are.
 
-use super::server::help_lines;
+use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
 use crate::admin::memory::{Allocator, purge as purge_pages, resident_bytes};

@@ -1,5 +1,6 @@
-//! OBJECT: how the store keeps a key. None of these counts as a use of it.
+//! OBJECT: how the store keeps a key. None of these counts as a use of it, though each counts as a hit or miss, as in Redis.
 
+use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use crate::store::{Entry, Policy, StringView};
 use torc_protocol::{Args, Reply, WireError};
@@ -10,7 +11,7 @@ const SHARED_REFERENCES: i64 = i32::MAX as i64;
 
 /// Looks the key of a subcommand up; answers null if it is absent.
 fn lookup<'a>(ctx: &mut Ctx<'a>, args: Args<'_>, reply: &mut Reply<'_>) -> Option<Entry<'a>> {
-    let found = ctx.keyspace().peek(&args[2]);
+    let found = ctx.keyspace().with_touch(false).read(&args[2]);
     if found.is_none() {
         reply.null();
     }
@@ -69,7 +70,7 @@ pub(super) fn freq(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
 
 /// `OBJECT HELP`
 pub(super) fn help(_ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    const LINES: [&str; 11] = [
+    const LINES: &[&str] = &[
         "OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "ENCODING <key>",
         "    How the value is kept: int, embstr or raw.",
@@ -82,9 +83,5 @@ pub(super) fn help(_ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -
         "HELP",
         "    These lines.",
     ];
-    reply.array(LINES.len());
-    for line in LINES {
-        reply.simple(line);
-    }
-    Ok(Flow::Next)
+    help_lines(reply, LINES)
 }

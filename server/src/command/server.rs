@@ -12,13 +12,6 @@ pub const REDIS_VERSION: &str = "7.2.4";
 /// Torc's own version.
 pub const TORC_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The reply of a HELP subcommand.
-pub(super) fn help_lines(reply: &mut Reply<'_>, lines: &[&str]) -> Outcome {
-    reply.array(lines.len());
-    lines.iter().for_each(|line| reply.simple(line));
-    Ok(Flow::Next)
-}
-
 /// `DBSIZE`
 pub fn dbsize(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     reply.integer(ctx.keyspace().len() as i64);

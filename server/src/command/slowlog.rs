@@ -1,6 +1,6 @@
 //! SLOWLOG: the commands that took long.
 
-use super::server::help_lines;
+use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use torc_protocol::number::parse_i64;
 use torc_protocol::{Args, Reply, WireError};
@@ -11,8 +11,8 @@ const COUNT_DEFAULT: usize = 10;
 pub fn get(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     if args.len() > 3 {
         // The subcommand as the client wrote it.
-        let start = b"ERR unknown subcommand or wrong number of arguments for '";
-        return Err(WireError::Bytes([start, &args[1], b"'. Try SLOWLOG HELP."].concat()));
+        let start = "ERR unknown subcommand or wrong number of arguments for '";
+        return Err(WireError::quoting(start, &args[1], "'. Try SLOWLOG HELP."));
     }
     let count = match args.get(2).map(parse_i64) {
         None => COUNT_DEFAULT,

@@ -20,7 +20,7 @@ pub fn markdown() -> String {
             cell(row.when)
         );
     }
-    text.push_str("\nTaken and shown so that clients and tools of Redis find them:\n\n");
+    text.push_str("\nAccepted for compatibility, so that clients and tools of Redis find them; setting one changes nothing but what `CONFIG GET` shows:\n\n");
     for row in SETTINGS.iter().filter(|row| row.when.is_empty()) {
         let _ = writeln!(text, "- `{}` ({}): {}", row.name, default(row), row.means.trim());
     }

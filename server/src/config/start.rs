@@ -6,10 +6,10 @@ use super::file;
 use super::markdown::markdown;
 use super::settings::{SetError, Settings, find, names};
 use super::table::SETTINGS;
+use crate::security::ProtectedMode;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,7 +58,7 @@ fn command() -> Command {
             .value_name(row.name.to_uppercase())
             .allow_hyphen_values(true)
             .action(ArgAction::Append)
-            // What is there for Redis's clients alone works, but would drown the rest.
+            // What is accepted for Redis's clients alone would drown the rest.
             .hide(row.when.is_empty())
             .help(format!("{} [{}] [default: {default}]", row.means.trim(), row.kind.range()))
     });
@@ -124,9 +124,8 @@ fn contradictions(settings: &Settings) -> Vec<String> {
         wrong.push("port is 0 and unixsocket is empty: there is nothing to listen on".to_owned());
     }
     let bind = settings.bind();
-    let open: Vec<&str> = bind.split(' ').filter(|address| is_beyond_loopback(address)).collect();
-    let guarded = !settings.protected_mode() || !settings.requirepass().is_empty();
-    if settings.port() != 0 && !guarded && !open.is_empty() {
+    let open = ProtectedMode::of(settings).useless_addresses(&bind);
+    if settings.port() != 0 && !open.is_empty() {
         wrong.push(format!(
             "bind = \"{bind}\" lets other machines connect by {}, and no password is set. Either set requirepass, or bind to 127.0.0.1 \
              and ::1 alone, or, where the network itself keeps strangers out, set protected-mode to no",
@@ -134,14 +133,6 @@ fn contradictions(settings: &Settings) -> Vec<String> {
         ));
     }
     wrong
-}
-
-fn is_beyond_loopback(address: &str) -> bool {
-    let address = address.strip_prefix('-').unwrap_or(address);
-    if address.is_empty() || address == "localhost" {
-        return false;
-    }
-    address.parse::<IpAddr>().map_or(true, |address| !address.is_loopback())
 }
 
 /// The setting whose name is nearest to `name`, if any is near.

@@ -220,7 +220,7 @@ settings! {
     /// Connections that the kernel queues before they are accepted; the kernel caps it at `net.core.somaxconn`.
     tcp_backlog "tcp-backlog": fixed (integer 0, I32, "") = "511", "Thousands of clients connect at once.";
 
-    /// Seconds of silence after which TCP probes whether a client is still there; 0 never does.
+    /// Seconds of silence after which TCP probes whether a client is still there; 0 never does. Counts for connections made from then on.
     tcp_keepalive "tcp-keepalive": live (integer 0, I32, "seconds") = "300", "A firewall forgets quiet connections sooner.";
 
     /// Seconds after which an idle client is disconnected; 0 never does.
@@ -229,7 +229,7 @@ settings! {
     /// Clients at most; one more is answered an error and closed.
     maxclients "maxclients": live (integer 1, u32::MAX as i64, "") = "10000", "More clients are expected, and the process may open that many files.";
 
-    /// Refuses to start where other machines could connect and no password is set.
+    /// While no password is set, lets nobody connect from other machines, and refuses to start where `bind` invites them. Judged at each connection, so a change of this or of `requirepass` counts from the next one on.
     protected_mode "protected-mode": live (boolean) = "yes", "The network itself keeps strangers out.";
 
     /// Password that clients must AUTH with; empty lets everyone in.
@@ -255,10 +255,10 @@ settings! {
     /// Minutes after which an unused key's LFU counter drops by one; 0 never drops it.
     lfu_decay_time "lfu-decay-time": live (integer 0, I32, "minutes") = "1", "What is popular changes slower or faster than in minutes.";
 
-    /// How hard the sweeper of expired keys works, from 1 to 10.
+    /// How hard the sweeper of expired keys works, from 1 (a quarter of each worker's time at most, while keys are due) to 10 (43 %).
     active_expire_effort "active-expire-effort": live (integer 1, 10, "") = "1", "Expired keys take memory for too long.";
 
-    /// Sweeps, samples and idle checks a second.
+    /// How often a second each worker looks for expired keys and oversized tables, samples the rates of INFO, and checks its share of the clients for `timeout`.
     hz "hz": live (integer 1, 500, "") = "10", "Seldom; more costs CPU while idle.";
 
     /// Keyed hash that places keys: `ahash` is faster, `siphash13` withstands clients that choose keys to collide.
@@ -272,7 +272,7 @@ settings! {
     /// Bytes of unfinished requests that a client may have waiting.
     client_query_buffer_limit "client-query-buffer-limit": live (memory MIB, LONG as u64) = "1073741824", "To bound what one client can take.";
 
-    /// Bytes of replies that a client may leave unread, for each class of clients: hard limit, soft limit, seconds over the soft limit.
+    /// Bytes of replies that a client may leave unread, for each class of clients: hard limit, soft limit, seconds over the soft limit. There are clients of the class `normal` alone as yet.
     client_output_buffer_limit "client-output-buffer-limit": live (special output_limits, "`class hard soft seconds`, repeated; classes normal, replica, pubsub") = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", "Clients that stop reading must not take memory: `normal 256mb 64mb 60`.";
 
     // Watching.
@@ -304,44 +304,45 @@ settings! {
     /// Whether DEBUG may be run by `local` clients, by all (`yes`) or by none. Test suites need it.
     enable_debug_command "enable-debug-command": fixed (choice DebugAccess) = "no", "Test suites run against this node.";
 
-    // Values.
+    // Values. Rows without a reason to change them, here and below, are accepted for compatibility and change nothing; tests/tests/tidy.rs
+    // holds that.
 
     /// Largest sparse HyperLogLog; a bigger one is kept dense.
     hll_sparse_max_bytes "hll-sparse-max-bytes": live (memory 0, LONG as u64) = "3000", "Counting is CPU-bound: less. Many small counters: up to 15000.";
 
-    /// Fields up to which a hash is kept packed.
+    /// Fields up to which Redis packs a hash; there are no hashes yet.
     hash_max_listpack_entries "hash-max-listpack-entries" | "hash-max-ziplist-entries": live (memory 0, LONG as u64) = "512", "";
 
-    /// Bytes of a field or value up to which a hash is kept packed.
+    /// Bytes of a field or value up to which Redis packs a hash.
     hash_max_listpack_value "hash-max-listpack-value" | "hash-max-ziplist-value": live (memory 0, LONG as u64) = "64", "";
 
-    /// Elements (or, below 0, size classes) of a packed part of a list.
+    /// Elements (or, below 0, size classes) of a packed part of a list of Redis; there are no lists yet.
     list_max_listpack_size "list-max-listpack-size" | "list-max-ziplist-size": live (integer i32::MIN as i64, I32, "") = "-2", "";
 
-    /// Parts at the ends of a list that are not compressed. Accepted; lists are never compressed.
+    /// Parts at the ends of a list that Redis leaves uncompressed.
     list_compress_depth "list-compress-depth": live (integer 0, I32, "") = "0", "";
 
-    /// Members up to which a set of integers is kept packed.
+    /// Members up to which Redis packs a set of integers; there are no sets yet.
     set_max_intset_entries "set-max-intset-entries": live (memory 0, LONG as u64) = "512", "";
 
-    /// Members up to which a set is kept packed.
+    /// Members up to which Redis packs a set.
     set_max_listpack_entries "set-max-listpack-entries": live (memory 0, LONG as u64) = "128", "";
 
-    /// Bytes of a member up to which a set is kept packed.
+    /// Bytes of a member up to which Redis packs a set.
     set_max_listpack_value "set-max-listpack-value": live (memory 0, LONG as u64) = "64", "";
 
-    /// Members up to which a sorted set is kept packed.
+    /// Members up to which Redis packs a sorted set; there are no sorted sets yet.
     zset_max_listpack_entries "zset-max-listpack-entries" | "zset-max-ziplist-entries": live (memory 0, LONG as u64) = "128", "";
 
-    /// Bytes of a member up to which a sorted set is kept packed.
+    /// Bytes of a member up to which Redis packs a sorted set.
     zset_max_listpack_value "zset-max-listpack-value" | "zset-max-ziplist-value": live (memory 0, LONG as u64) = "64", "";
 
-    /// Classes of keyspace events to publish. Accepted; no events are published yet.
+    /// Classes of keyspace events to publish; none are published yet.
     notify_keyspace_events "notify-keyspace-events": live (special keyspace_events, "letters of `Ag$lshzxeKEtmdn`") = "", "";
 
-    // There for Redis's clients and test suites, which read or set them; they change nothing here.
+    // There for Redis's clients and test suites, which read or set them.
 
-    /// Databases that SELECT reaches; always 16.
+    /// Databases that SELECT reaches: always 16.
     databases "databases": fixed (integer 16, 16, "") = "16", "";
 
     /// Snapshots to disk. Torc keeps none: only the empty text is taken.
@@ -350,7 +351,7 @@ settings! {
     /// Log of writes on disk. Torc keeps none.
     appendonly "appendonly": live (special off, "no") = "no", "";
 
-    /// When a log of writes would be synced.
+    /// When Redis syncs its log of writes; there is none.
     appendfsync "appendfsync": live (choice AppendFsync) = "everysec", "";
 
     /// Evicted values are always freed in the background where they are big.
@@ -374,28 +375,28 @@ settings! {
     /// `hz` does not follow the number of clients.
     dynamic_hz "dynamic-hz": live (boolean) = "yes", "";
 
-    /// Memory is not moved to fill gaps.
+    /// Entries are not moved to fill gaps in memory.
     activedefrag "activedefrag": live (special off, "no") = "no", "";
 
-    /// Redis's name for threads; see `workers`.
+    /// Redis's threads for sockets; Torc's are `workers`.
     io_threads "io-threads": fixed (integer 1, 128, "") = "1", "";
 
     /// Torc runs in the foreground.
     daemonize "daemonize": fixed (special off, "no") = "no", "";
 
-    /// Whether this port speaks Redis Cluster's protocol.
+    /// Redis Cluster's protocol; it is not spoken yet.
     cluster_enabled "cluster-enabled": fixed (special off, "no") = "no", "";
 
-    /// Milliseconds after which a script could be killed; there are no scripts yet.
+    /// Milliseconds after which Redis lets a script be killed; there are no scripts yet.
     busy_reply_threshold "busy-reply-threshold" | "lua-time-limit": live (integer 0, LONG, "milliseconds") = "5000", "";
 
-    /// Keys that client-side caching would track.
+    /// Keys that client-side caching tracks at most; there is none yet.
     tracking_table_max_keys "tracking-table-max-keys": live (memory 0, LONG as u64) = "1000000", "";
 
-    /// Bytes of a node of a stream.
+    /// Bytes of a node of a stream of Redis; there are no streams yet.
     stream_node_max_bytes "stream-node-max-bytes": live (memory 0, LONG as u64) = "4096", "";
 
-    /// Entries of a node of a stream.
+    /// Entries of a node of a stream of Redis.
     stream_node_max_entries "stream-node-max-entries": live (integer 0, LONG, "") = "100", "";
 
     /// Checks of dumped values at RESTORE; they are always checked in full.

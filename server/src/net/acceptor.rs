@@ -6,8 +6,7 @@ use super::listener::{Incoming, Listener};
 use super::worker::Accepted;
 use crate::admin::Instance;
 use crate::admin::clients::Endpoint;
-use crate::command::connection::has_password;
-use crate::security;
+use crate::security::{self, ProtectedMode};
 use crossbeam_channel::Sender;
 use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token};
@@ -158,8 +157,7 @@ impl Acceptor {
         let Incoming { mut stream, address, local_address, ip } = incoming;
         let Instance { stats, settings, clients, clock, .. } = &*self.instance;
         let full = clients.connected() as i64 >= settings.maxclients();
-        let refused =
-            security::is_refused(ip, settings.protected_mode(), has_password(&self.instance));
+        let refused = !ProtectedMode::of(settings).admits(ip);
         if full || refused {
             stats.connection_rejected();
             tracing::debug!(%address, full, "refused");

@@ -151,10 +151,10 @@ impl Worker {
                 self.read_mail();
             }
             self.fire_timers();
+            // Not both between two polls: whoever asks meanwhile waits for one of them.
             if self.now >= self.next_tick {
                 self.tick();
-            }
-            if !self.sweep_left.is_zero() {
+            } else if !self.sweep_left.is_zero() {
                 self.sweep();
             }
         }
@@ -441,7 +441,11 @@ impl Worker {
         }
         let share = self.share();
         self.instance.store.tidy(&mut self.state.local, share);
-        if self.instance.is_active_expire() {
+        let guard = self.state.local.pin();
+        self.instance.store.age(&mut self.state.local, &guard, self.now, share);
+        drop(guard);
+        // A pause holds the data still, so nothing is swept.
+        if self.instance.is_active_expire() && self.instance.clients.paused(self.now).is_none() {
             // Redis's figures: 25 % of the time, and 2 % more for each further degree of effort.
             let percent =
                 23 + 2 * self.instance.settings.active_expire_effort().clamp(1, 10) as u64;

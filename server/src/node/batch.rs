@@ -207,7 +207,10 @@ impl Run<'_, '_> {
         {
             return Err(WireError::NoAuth);
         }
+        // A pause holds the data still: nothing is evicted, so that nothing is refused for want of memory either.
+        let pause = self.instance.clients.paused(self.now);
         if flags.contains(Flags::DENYOOM)
+            && pause.is_none()
             && !self.instance.store.make_room(self.local, self.guard, self.now)
         {
             return Err(WireError::OutOfMemory);
@@ -220,8 +223,8 @@ impl Run<'_, '_> {
                 Ok(None)
             };
         }
-        let Some(pause) = self.instance.clients.paused(self.now) else { return Ok(None) };
-        let held = pause.mode == PauseMode::All || flags.contains(Flags::WRITE);
+        let Some(pause) = pause else { return Ok(None) };
+        let held = pause.mode == PauseMode::All || spec.may_write;
         Ok(held.then_some(Park::Pause(pause.until)))
     }
 

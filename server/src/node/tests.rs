@@ -207,6 +207,15 @@ fn a_pause_holds_what_it_names_and_keeps_its_bytes() {
     assert!(matches!(node.send(&mut peer, b""), Verdict::Drained(_)));
     assert_eq!(peer.replies(), r#"+OK\r\n$4\r\nx\n\"y\r\n"#);
 
+    // PFCOUNT may refresh the count that it keeps in the value: it reads, and yet a pause of writes holds it, as in Redis.
+    node.instance.clients.pause(START_MS + 200, PauseMode::Write, START_MS + 100);
+    let held = Verdict::Parked(Park::Pause(START_MS + 200));
+    assert_eq!(node.send(&mut peer, b"get b\r\n\r\npfcount a\r\n"), held);
+    assert_eq!(peer.replies(), r"$-1\r\n");
+    node.advance(100);
+    node.send(&mut peer, b"");
+    assert!(peer.replies().starts_with("-WRONGTYPE"));
+
     // In the middle of a batch, with a part of a request behind it.
     node.send(&mut peer, b"*4\r\n$6\r\nclient\r\n$5\r\npause\r\n$3\r\n500\r\n$3\r\nall\r\n");
     let rest = b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$5\r\nhe";

@@ -5,6 +5,7 @@
 
 pub mod cluster;
 
+use crate::config::Settings;
 use std::net::IpAddr;
 
 /// Whether `given` is the password `expected`. Takes the same time wherever they differ.
@@ -19,10 +20,40 @@ pub fn password_matches(expected: &[u8], given: &[u8]) -> bool {
     std::hint::black_box(difference) == 0
 }
 
-/// Whether protected mode refuses a connection from `peer` (`None`: the Unix socket) while no password is set.
-pub fn is_refused(peer: Option<IpAddr>, protected_mode: bool, has_password: bool) -> bool {
-    let local = peer.is_none_or(|ip| ip.to_canonical().is_loopback());
-    protected_mode && !has_password && !local
+/// Protected mode as the settings have it at this moment. It owns both judgements: whom an open port may be bound for at start, and who may
+/// connect while the node runs.
+#[derive(Debug, Clone, Copy)]
+pub struct ProtectedMode {
+    /// Whether it is in force: it is on, and no password is set.
+    shuts: bool,
+}
+
+impl ProtectedMode {
+    /// Reads `protected-mode` and `requirepass`. To be read anew for each judgement: both change by CONFIG SET.
+    pub fn of(settings: &Settings) -> Self {
+        ProtectedMode { shuts: settings.protected_mode() && settings.requirepass().is_empty() }
+    }
+
+    /// Whether a connection from `peer` (`None`: the Unix socket) is let in. Where the server listens does not matter, as in Redis since 7.0.
+    pub fn admits(self, peer: Option<IpAddr>) -> bool {
+        !self.shuts || peer.is_none_or(|ip| ip.to_canonical().is_loopback())
+    }
+
+    /// The addresses of `bind` by which other machines would connect only to be turned away.
+    pub fn useless_addresses(self, bind: &str) -> Vec<&str> {
+        if !self.shuts {
+            return Vec::new();
+        }
+        bind.split(' ').filter(|address| is_beyond_loopback(address)).collect()
+    }
+}
+
+fn is_beyond_loopback(address: &str) -> bool {
+    let address = address.strip_prefix('-').unwrap_or(address);
+    if address.is_empty() || address == "localhost" {
+        return false;
+    }
+    address.parse::<IpAddr>().map_or(true, |address| !address.is_loopback())
 }
 
 /// What a refused client is told, as its only reply.
@@ -45,13 +76,27 @@ mod tests {
     }
 
     #[test]
-    fn protected_mode_refuses_strangers_without_a_password() {
+    fn protected_mode_follows_both_settings_while_the_node_runs() {
         let ip = |text: &str| Some(text.parse().unwrap());
-        assert!(is_refused(ip("10.0.0.1"), true, false));
-        assert!(!is_refused(ip("10.0.0.1"), true, true));
-        assert!(!is_refused(ip("10.0.0.1"), false, false));
-        for local in [ip("127.0.0.1"), ip("127.9.9.9"), ip("::1"), ip("::ffff:127.0.0.1"), None] {
-            assert!(!is_refused(local, true, false), "{local:?}");
-        }
+        let settings = Settings::default();
+        let check = |pairs: &[(&str, &str)], admitted: bool| {
+            settings.set(pairs).unwrap();
+            for stranger in [ip("10.0.0.1"), ip("2001:db8::1"), ip("::ffff:10.0.0.1")] {
+                assert_eq!(ProtectedMode::of(&settings).admits(stranger), admitted, "{pairs:?}");
+            }
+            for local in [ip("127.0.0.1"), ip("127.9.9.9"), ip("::1"), ip("::ffff:127.0.0.1"), None]
+            {
+                assert!(ProtectedMode::of(&settings).admits(local), "{pairs:?} {local:?}");
+            }
+            let useless =
+                ProtectedMode::of(&settings).useless_addresses("127.0.0.1 * -::1 10.0.0.1");
+            assert_eq!(useless.is_empty(), admitted, "{pairs:?} {useless:?}");
+        };
+        check(&[("protected-mode", "yes")], false);
+        check(&[("requirepass", "secret")], true);
+        check(&[("requirepass", "")], false);
+        check(&[("protected-mode", "no")], true);
+        check(&[("protected-mode", "yes")], false);
+        check(&[("requirepass", "x"), ("protected-mode", "no")], true);
     }
 }

@@ -11,9 +11,9 @@
 //! its own once it was changed after the value. A key that several nodes wrote may be *mixed*: its elements, whose meaning is replication's, stand behind
 //! the value that readers see, and the version is the highest of theirs. The version of a large string is kept with its bytes, because both change in place.
 
+use super::access;
 use super::chain::ValueRef;
 use crate::base::clock::UnixMs;
-use crate::base::rng::Rng;
 use crate::base::version::Version;
 use crate::store::slab::{Heap, block_bytes};
 use parking_lot::{RwLock, RwLockReadGuard};
@@ -516,9 +516,24 @@ impl<'g> Entry<'g> {
         }
     }
 
-    /// Seconds since the last access, up to 65,535 (18 hours); meaningful under every policy but the LFU ones.
+    /// Seconds since the last access: exact below four hours, up to 63 too many from then on, and never more than 20 days; meaningful under
+    /// every policy but the LFU ones.
     pub fn idle_seconds(&self, now: UnixMs) -> u64 {
-        access::lru_clock(now).wrapping_sub(self.access()) as u64
+        access::lru_idle_seconds(self.access(), now)
+    }
+
+    /// Rewrites the access field of a key that has been idle for long, before its clock wraps around; see `access`.
+    pub(super) fn age(&self, now: UnixMs) {
+        let old = self.access();
+        if let Some(aged) = access::lru_aged(old, now) {
+            // Relaxed: a statistic. By CAS, so that a use that comes between is not forgotten.
+            let _ = self.access_cell().compare_exchange(
+                old,
+                aged,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+        }
     }
 
     /// The logarithmic access counter as of `now`; meaningful under the LFU policies.
@@ -550,57 +565,6 @@ impl StringView<'_> {
             StringView::Bytes(bytes) => bytes,
             StringView::Locked(bytes) => bytes,
         }
-    }
-}
-
-/// The access field: a clock of seconds (LRU), or minutes and a logarithmic counter (LFU, as in Redis's lfu notes).
-pub(super) mod access {
-    use super::{Rng, UnixMs};
-
-    /// A new key's counter: high enough to survive until it had a chance.
-    const LFU_INITIAL: u8 = 5;
-
-    pub fn lru_clock(now: UnixMs) -> u16 {
-        (now / 1000) as u16
-    }
-
-    fn minutes(now: UnixMs) -> u8 {
-        (now / 60_000) as u8
-    }
-
-    pub fn lfu_new(now: UnixMs) -> u16 {
-        lfu_of(LFU_INITIAL, now)
-    }
-
-    pub fn lfu_of(counter: u8, now: UnixMs) -> u16 {
-        (minutes(now) as u16) << 8 | counter as u16
-    }
-
-    pub fn lfu_decayed(access: u16, now: UnixMs, decay_minutes: u32) -> u8 {
-        let counter = access as u8;
-        let elapsed = minutes(now).wrapping_sub((access >> 8) as u8) as u32;
-        match elapsed.checked_div(decay_minutes) {
-            None => counter,
-            Some(periods) => counter.saturating_sub(periods.min(255) as u8),
-        }
-    }
-
-    /// The field after one more access.
-    pub fn lfu_touched(
-        access: u16,
-        now: UnixMs,
-        decay_minutes: u32,
-        log_factor: u32,
-        rng: &mut Rng,
-    ) -> u16 {
-        let mut counter = lfu_decayed(access, now, decay_minutes);
-        if counter < u8::MAX {
-            let base = counter.saturating_sub(LFU_INITIAL) as u64;
-            if rng.below(base * log_factor as u64 + 1) == 0 {
-                counter += 1;
-            }
-        }
-        lfu_of(counter, now)
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! A key that another thread's [`Transaction`](super::Transaction) holds is waited for (microseconds); nothing else waits.
 
+use super::access;
 use super::chain::{Link, Mixed, Op, ValueRef};
 use super::database::Roots;
-use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, WrongType, access, build};
+use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, WrongType, build};
 use super::hash::{KeyHash, KeyHint};
 use super::index::{self, Changed, Hit, Insert, Probe, word};
 use super::local::{Local, add};
@@ -121,19 +122,38 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<Entry<'g>> {
         let found = self.peek(key);
-        match found {
-            Some(entry) => {
-                add(&self.local.tally().hits, 1);
-                if self.touch {
-                    self.local.touch(entry, self.now);
-                }
-            }
-            None => add(&self.local.tally().misses, 1),
-        }
+        self.note_lookup(found);
         found
     }
 
-    /// Looks `key` up without counting or marking (TTL, OBJECT, TYPE, EXISTS).
+    /// Counts a hit or miss and marks what was found as used.
+    #[inline]
+    pub(super) fn note_lookup(&mut self, found: Option<Entry<'g>>) {
+        self.count_lookup(found.is_some());
+        if let Some(entry) = found {
+            self.mark_used(entry);
+        }
+    }
+
+    #[inline]
+    fn count_lookup(&self, hit: bool) {
+        let tally = self.local.tally();
+        add(if hit { &tally.hits } else { &tally.misses }, 1);
+    }
+
+    #[inline]
+    fn mark_used(&mut self, entry: Entry<'g>) {
+        if self.touch {
+            self.local.touch(entry, self.now);
+        }
+    }
+
+    /// Counts look-ups that were made by other means (SCAN).
+    pub fn count_hits(&self, hits: u64) {
+        add(&self.local.tally().hits, hits);
+    }
+
+    /// Looks `key` up without counting or marking (RENAME, MEMORY USAGE, DEBUG OBJECT).
     #[inline]
     pub fn peek(&mut self, key: &[u8]) -> Option<Entry<'g>> {
         let roots = self.roots()?;
@@ -170,7 +190,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 
     /// Removes a key whose time has come, unless somebody else just changed it.
-    fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
+    pub(super) fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
         if self.local.drop_entry(roots, hit, self.db, self.now).is_ok() {
             add(&self.local.tally().expired, 1);
         }
@@ -233,6 +253,21 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
     }
 
+    /// As [`Keyspace::update`], for a command that answers what it found: counts one hit or miss, errors of `decide` included.
+    pub fn read_and_update<'v, R, E>(
+        &mut self,
+        key: &[u8],
+        mut decide: impl FnMut(Option<Entry<'g>>) -> Result<(Change<'v>, R), E>,
+    ) -> Result<R, E> {
+        let mut hit = false;
+        let result = self.update(key, |entry| {
+            hit = entry.is_some();
+            decide(entry)
+        });
+        self.count_lookup(hit);
+        result
+    }
+
     fn apply(
         &mut self,
         roots: &'g Roots,
@@ -246,9 +281,14 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                 self.write(roots, place, key, found, Payload::of(value), expiry)
             }
             (Change::Add { sum, by }, _) => self.count(roots, place, key, found, sum, by),
-            (_, Found::Absent(_)) | (Change::Keep | Change::Expire(Expiry::Keep), _) => Ok(()),
+            (_, Found::Absent(_)) => Ok(()),
             (_, Found::Present { hit, live: false, .. }) => {
                 self.expire(roots, hit);
+                Ok(())
+            }
+            (Change::Keep | Change::Expire(Expiry::Keep), Found::Present { entry, .. }) => {
+                // Looked at to be written: a use, though nothing came of it.
+                self.mark_used(*entry);
                 Ok(())
             }
             (Change::Delete, Found::Present { hit, .. }) => {
@@ -408,10 +448,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         deadline: Option<UnixMs>,
         stamp: Stamp,
     ) -> Result<(), Changed> {
-        let access = match found.live() {
-            Some(entry) if self.local.policy().is_lfu() => entry.access(),
-            _ => self.local.new_access(self.now),
-        };
+        let access = self.local.replaced_access(found.live(), self.now);
         let new = self.local.build(key, payload, deadline, stamp, access);
         let new_word = word::slot_word(new, place.hash, deadline.is_some());
         match found {
@@ -487,9 +524,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             return Ok(None);
         }
         let before = bytes.capacity();
-        let mut edited = StringEdit { bytes: &mut bytes, existed: true, changed: None };
+        let mut edited = StringEdit { bytes: &mut bytes, existed: true, changed: None, unchanged: false };
         let result = edit(&mut edited)?;
-        let changed = edited.changed;
+        let changed = edited.changed.take().filter(|_| !edited.unchanged);
         self.local.account(bytes.capacity() as i64 - before as i64);
         if let Some(changed) = changed
             && self.local.is_replicating()
@@ -522,8 +559,14 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             bytes.extend_from_slice(entry.string()?.bytes(&mut itoa::Buffer::new()));
         }
         let existed = live.is_some();
-        let result = edit(&mut StringEdit { bytes: &mut bytes, existed, changed: None })?;
-        if bytes.is_empty() && !existed {
+        let mut edited =
+            StringEdit { bytes: &mut bytes, existed, changed: None, unchanged: false };
+        let result = edit(&mut edited)?;
+        let unchanged = edited.unchanged;
+        if unchanged || bytes.is_empty() && !existed {
+            if let Some(entry) = live {
+                self.mark_used(entry);
+            }
             self.local.scratch = bytes;
             return Ok(Some(result));
         }
@@ -542,7 +585,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     /// Sets how long `key` has not been used (RESTORE IDLETIME).
     pub fn set_idle_seconds(&mut self, key: &[u8], seconds: u64) {
         if let Some(entry) = self.peek(key) {
-            entry.set_access(super::access_of_idle(seconds, self.now));
+            entry.set_access(access::lru_of_idle(seconds, self.now));
         }
     }
 
@@ -751,6 +794,7 @@ pub struct StringEdit<'e> {
     existed: bool,
     /// What other nodes must be told of.
     changed: Option<Range<usize>>,
+    unchanged: bool,
 }
 
 impl StringEdit<'_> {
@@ -759,8 +803,19 @@ impl StringEdit<'_> {
         self.existed
     }
 
+    /// Says that the bytes were left as they were, so that no new entry is built for them.
+    pub fn keep(&mut self) {
+        self.unchanged = true;
+    }
+
     /// The bytes now.
     pub fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    /// The bytes, to be changed at will, in number too.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        self.note(0..usize::MAX);
         self.bytes
     }
 

@@ -4,6 +4,8 @@
 //! a view of one database for the time of one batch. The store knows time only as the `now` that it is given,
 //! and nothing of commands, clients or sockets.
 
+mod access;
+mod age;
 mod background;
 mod chain;
 mod database;
@@ -17,6 +19,7 @@ mod maintain;
 mod record;
 mod replica;
 mod slab;
+mod snapshot;
 mod transaction;
 
 #[cfg(test)]
@@ -42,8 +45,8 @@ use crate::base::rng::Rng;
 use crate::base::version::Version;
 use background::Background;
 use chain::Chains;
+use crossbeam_epoch::Collector;
 use database::Database;
-use entry::access;
 use hash::Hasher;
 use local::{Batch, Tally, free_orphan, free_roots};
 use parking_lot::Mutex;
@@ -97,6 +100,8 @@ struct Inner {
     background: Background,
     /// Made when the node begins to replicate.
     chains: OnceLock<Chains>,
+    /// Of this store alone, so that stores in one process do not delay each other's frees.
+    collector: Collector,
 }
 
 impl Inner {
@@ -151,6 +156,7 @@ impl Store {
             totals,
             slab,
             chains: OnceLock::new(),
+            collector: Collector::new(),
         };
         Store { inner: Arc::new(inner) }
     }
@@ -173,7 +179,7 @@ impl Store {
         &self.inner.limits
     }
 
-    /// A view of database `db` (below 16) at time `now`.
+    /// A view of database `db` (below 16) at time `now`. `guard` is one of `local`'s.
     pub fn keyspace<'k, 'g>(
         &'g self,
         local: &'k mut Local,
@@ -181,7 +187,14 @@ impl Store {
         db: u8,
         now: UnixMs,
     ) -> Keyspace<'k, 'g> {
+        self.check_guard(guard);
         Keyspace::new(self, local, guard, db, now)
+    }
+
+    /// A guard of another store pins nothing here.
+    #[inline]
+    fn check_guard(&self, guard: &Guard) {
+        assert!(guard.collector() == Some(&self.inner.collector), "a guard of another store");
     }
 
     /// Where `key` lives, to be handed to the prefetches and, as a [`KeyHint`], to the keyspace.
@@ -208,7 +221,8 @@ impl Store {
 
     /// What the store counts.
     pub fn stats(&self) -> StoreStats {
-        let guard = crossbeam_epoch::pin();
+        // Registering costs a microsecond, which INFO can bear; any thread may ask.
+        let guard = self.inner.collector.register().pin();
         let mut stats = StoreStats::default();
         for (db, database) in self.inner.databases.iter().enumerate() {
             if let Some(roots) = database.roots(&guard) {
@@ -264,10 +278,4 @@ impl Drop for Inner {
             free_orphan(batch, &mut heap);
         }
     }
-}
-
-/// The access field that RESTORE sets. What is longer than the field can say becomes the longest that it can.
-pub(crate) fn access_of_idle(idle_seconds: u64, now: UnixMs) -> u16 {
-    let idle_ms = idle_seconds.min(u64::from(u16::MAX)) * 1000;
-    access::lru_clock(now.saturating_sub(idle_ms))
 }

@@ -12,7 +12,7 @@
 //! Under AddressSanitizer (`--cfg torc_asan`) every block is its own system allocation, so that misuse is caught.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const PAGE_BYTES: usize = 64 * 1024;
@@ -95,6 +95,10 @@ unsafe impl Send for Class {}
 /// The shared lists of pages.
 pub struct Slab {
     classes: Vec<Mutex<Class>>,
+    /// The first page of each class's list, from which blocks are taken, for those who do not hold the lock.
+    heads: Vec<AtomicPtr<Page>>,
+    /// Pages of all classes.
+    pages: AtomicUsize,
 }
 
 impl std::fmt::Debug for Slab {
@@ -107,14 +111,28 @@ impl Slab {
     /// No pages yet.
     pub fn new() -> Arc<Self> {
         let classes = (0..CLASS_COUNT).map(|_| Mutex::new(Class { partial: std::ptr::null_mut() }));
-        Arc::new(Slab { classes: classes.collect() })
+        let heads = (0..CLASS_COUNT).map(|_| AtomicPtr::default());
+        Arc::new(Slab {
+            classes: classes.collect(),
+            heads: heads.collect(),
+            pages: AtomicUsize::new(0),
+        })
     }
 
-    fn refill(&self, class: usize, into: &mut Vec<*mut u8>, count: usize) {
+    /// Pages that exist.
+    pub fn pages(&self) -> usize {
+        // Relaxed: a statistic.
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// Takes `count` blocks; returns how many pages had to be made for them.
+    fn refill(&self, class: usize, into: &mut Vec<*mut u8>, count: usize) -> usize {
+        let mut made = 0;
         let mut list = self.classes[class].lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..count {
             if list.partial.is_null() {
                 list.push(new_page(class));
+                made += 1;
             }
             let page = list.partial;
             // SAFETY: pages on the list are live, and the lock makes this thread their only user.
@@ -125,6 +143,10 @@ impl Slab {
                 }
             }
         }
+        // Relaxed, both: a hint and a statistic.
+        self.heads[class].store(list.partial, Ordering::Relaxed);
+        self.pages.fetch_add(made, Ordering::Relaxed);
+        made
     }
 
     fn flush(&self, class: usize, blocks: impl Iterator<Item = *mut u8>) {
@@ -143,9 +165,13 @@ impl Slab {
                 if used(page) == 0 && !alone {
                     list.unlink(page);
                     dealloc(page.cast(), page_layout());
+                    // Relaxed: a statistic.
+                    self.pages.fetch_sub(1, Ordering::Relaxed);
                 }
             }
         }
+        // Relaxed: a hint.
+        self.heads[class].store(list.partial, Ordering::Relaxed);
     }
 }
 
@@ -279,6 +305,8 @@ pub struct Heap {
     slab: Arc<Slab>,
     /// The class whose magazine `trim` empties next.
     trim_class: usize,
+    /// Pages made for this heap since `take_pages_made`.
+    pages_made: usize,
     magazines: Vec<Vec<*mut u8>>,
 }
 
@@ -299,7 +327,18 @@ fn batch(class: usize) -> usize {
 impl Heap {
     /// Empty magazines over `slab`.
     pub fn new(slab: Arc<Slab>) -> Self {
-        Heap { slab, trim_class: 0, magazines: vec![Vec::new(); CLASS_COUNT] }
+        Heap { slab, trim_class: 0, pages_made: 0, magazines: vec![Vec::new(); CLASS_COUNT] }
+    }
+
+    /// Pages that were made for this heap's blocks since the last call.
+    #[inline]
+    pub fn take_pages_made(&mut self) -> usize {
+        std::mem::take(&mut self.pages_made)
+    }
+
+    /// Pages that exist, over all heaps.
+    pub fn pages(&self) -> usize {
+        self.slab.pages()
     }
 
     /// A block of at least `bytes` (not 0), 8-aligned; 64-aligned if `bytes` is a multiple of 64. Its content is arbitrary.
@@ -318,7 +357,7 @@ impl Heap {
     #[cold]
     fn refill(&mut self, class: usize) -> *mut u8 {
         let magazine = &mut self.magazines[class];
-        self.slab.refill(class, magazine, batch(class));
+        self.pages_made += self.slab.refill(class, magazine, batch(class));
         magazine.pop().expect("refill delivers at least one block")
     }
 
@@ -356,15 +395,31 @@ impl Heap {
         }
     }
 
-    /// Whether a block lies in a page that is less than half in use.
+    /// Takes a block back that is one of few in its page: past the magazine, from which it would be handed out again.
+    ///
+    /// # Safety
+    /// As for `free`.
+    pub unsafe fn free_stray(&mut self, block: *mut u8, bytes: usize) {
+        if self.is_stray(block, bytes) {
+            self.slab.flush(class_of(bytes), std::iter::once(block));
+        } else {
+            // SAFETY: as the caller promises.
+            unsafe { self.free(block, bytes) };
+        }
+    }
+
+    /// Whether a block lies in a page that is less than half in use, and not the one from which the next blocks are taken.
     pub fn is_stray(&self, block: *mut u8, bytes: usize) -> bool {
         if bytes > SLAB_BYTES_MAX || cfg!(torc_asan) {
             return false;
         }
+        let class = class_of(bytes);
         let page = block.wrapping_sub(block.addr() % PAGE_BYTES).cast::<Page>();
-        let capacity = (PAGE_BYTES - HEADER_BYTES) / class_bytes(class_of(bytes));
+        let capacity = (PAGE_BYTES - HEADER_BYTES) / class_bytes(class);
+        // Relaxed: a hint.
+        let is_head = self.slab.heads[class].load(Ordering::Relaxed) == page;
         // SAFETY: the block is in use, so its page is live.
-        (unsafe { used(page) } as usize) < capacity / 2
+        !is_head && (unsafe { used(page) } as usize) < capacity / 2
     }
 }
 

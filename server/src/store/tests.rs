@@ -337,3 +337,127 @@ fn random_picks_reach_every_key() {
         assert!(seen.len() >= 45, "only {} of 50 keys were ever picked", seen.len());
     });
 }
+
+#[test]
+fn an_edit_that_keeps_the_value_builds_no_entry() {
+    let (store, mut local) = store();
+    with(&store, &mut local, NOW, |ks| {
+        ks.set(b"key", NewValue::Bytes(b"value"), Expiry::Never);
+        // The key lies in the entry, so where it lies tells entries apart, and under one pin no address is used twice.
+        let before = place_of_key(ks);
+        let kept: Result<(), WrongType> = ks.edit_string(b"key", |edit| {
+            edit.keep();
+            Ok(())
+        });
+        assert_eq!(kept, Ok(()));
+        assert_eq!(place_of_key(ks), before);
+        let changed: Result<(), WrongType> = ks.edit_string(b"key", |edit| {
+            edit.append(b"!");
+            Ok(())
+        });
+        assert_eq!(changed, Ok(()));
+        assert_ne!(place_of_key(ks), before);
+        let absent: Result<(), WrongType> = ks.edit_string(b"absent", |edit| {
+            edit.keep();
+            Ok(())
+        });
+        assert_eq!((absent, ks.len()), (Ok(()), 1));
+    });
+}
+
+fn place_of_key(ks: &mut Keyspace<'_, '_>) -> *const u8 {
+    ks.peek(b"key").unwrap().key().as_ptr()
+}
+
+#[test]
+fn a_fast_load_leaves_no_pages_behind() {
+    let (store, mut local) = store();
+    // At 61 keys a slot most tables have just doubled; small entries let the tables weigh.
+    const COUNT: usize = 1_000_000;
+    for i in 0..COUNT {
+        with(&store, &mut local, NOW, |keyspace| {
+            keyspace.set(i.to_string().as_bytes(), NewValue::Integer(1), Expiry::Never)
+        });
+    }
+    let (pages, used) = (store.inner.slab.pages() as f64 * 65536.0, store.used_bytes() as f64);
+    assert!(pages < used * 1.04, "{pages} bytes of pages for {used} bytes");
+}
+
+#[test]
+fn a_pin_elsewhere_delays_no_free() {
+    let (_elsewhere, mut other) = store();
+    let (store, mut local) = store();
+    let _held = other.pin();
+    for _ in 0..20_000 {
+        with(&store, &mut local, NOW, |keyspace| {
+            keyspace.set(b"key", NewValue::Bytes(&[b'v'; 64]), Expiry::Never)
+        });
+    }
+    assert!(store.stats().limbo_bytes < 256 * 1024, "{:?}", store.stats());
+}
+
+#[test]
+#[should_panic(expected = "a guard of another store")]
+fn a_guard_of_another_store_is_refused() {
+    let (_elsewhere, mut other) = store();
+    let (store, mut local) = store();
+    let guard = other.pin();
+    store.keyspace(&mut local, &guard, 0, NOW);
+}
+
+#[test]
+fn a_backlog_of_frees_goes_bit_by_bit() {
+    let (store, mut local) = store();
+    let mut second = store.local();
+    let held = second.pin();
+    for _ in 0..100_000 {
+        with(&store, &mut local, NOW, |keyspace| {
+            keyspace.set(b"key", NewValue::Bytes(&[b'v'; 64]), Expiry::Never)
+        });
+    }
+    let limbo = || store.stats().limbo_bytes;
+    assert!(limbo() > 7_000_000, "{} bytes wait while a pin may see them", limbo());
+    drop(held);
+    let mut most = 0;
+    for _ in 0..1_000 {
+        let before = limbo();
+        local.settle();
+        most = most.max(before.saturating_sub(limbo()));
+    }
+    assert!(limbo() < 256 * 1024, "{} bytes are left", limbo());
+    assert!(most < 400_000, "{most} bytes were freed at once");
+}
+
+#[test]
+fn batches_that_remove_thousands_leave_no_backlog() {
+    let (store, mut local) = store();
+    for _ in 0..200 {
+        with(&store, &mut local, NOW, |keyspace| {
+            for i in 0..5_000u32 {
+                keyspace.set(&i.to_le_bytes(), NewValue::Integer(1), Expiry::Never);
+            }
+        });
+    }
+    // A million entries of 24 bytes were replaced.
+    assert!(store.stats().limbo_bytes < 2_000_000, "{:?}", store.stats());
+}
+
+#[test]
+fn a_tick_goes_on_inside_a_large_slot() {
+    let (store, mut local) = store();
+    let key = |i: usize| format!("{{t}}{i}").into_bytes();
+    for i in 0..20_000 {
+        with(&store, &mut local, NOW, |keyspace| {
+            keyspace.set(&key(i), NewValue::Integer(1), Expiry::Never)
+        });
+    }
+    let full = store.used_bytes();
+    for i in 0..20_000 {
+        with(&store, &mut local, NOW, |keyspace| keyspace.remove(&key(i)));
+    }
+    for _ in 0..400 {
+        store.tidy(&mut local, Share { index: 0, of: 1 });
+    }
+    // What is left is the branch itself.
+    assert!(store.used_bytes() < full / 100, "{} of {full} bytes are left", store.used_bytes());
+}

@@ -168,6 +168,13 @@ impl<'g> Transaction<'_, '_, 'g> {
         self.read_in(self.keyspace.db, key)
     }
 
+    /// As [`Transaction::read`], for a command that answers from what it finds: counts a hit or miss, as [`Keyspace::read`] does.
+    pub fn look_up(&mut self, key: &[u8]) -> Option<Entry<'g>> {
+        let found = self.read(key);
+        self.keyspace.note_lookup(found);
+        found
+    }
+
     /// As [`Transaction::read`], in another database.
     pub fn read_in(&mut self, db: u8, key: &[u8]) -> Option<Entry<'g>> {
         let held = &self.held[self.index(db, key)];
@@ -183,7 +190,8 @@ impl<'g> Transaction<'_, '_, 'g> {
     /// Stores a value. `Expiry::Keep` keeps the deadline that the key has.
     pub fn put(&mut self, key: &[u8], value: NewValue<'_>, expiry: Expiry) {
         let index = self.index(self.keyspace.db, key);
-        self.put_payload(index, Payload::of(value), expiry);
+        let before = self.read(key);
+        self.put_payload(index, Payload::of(value), expiry, before);
     }
 
     /// Stores a copy of what `entry` holds, of any type, under another held key (RENAME, COPY).
@@ -203,10 +211,17 @@ impl<'g> Transaction<'_, '_, 'g> {
             }
             None => entry.payload(),
         };
-        self.put_payload(index, payload, expiry);
+        self.put_payload(index, payload, expiry, Some(entry));
     }
 
-    fn put_payload(&mut self, index: usize, payload: Payload<'_>, expiry: Expiry) {
+    /// Under an LFU policy the new entry inherits how popular `like` is.
+    fn put_payload(
+        &mut self,
+        index: usize,
+        payload: Payload<'_>,
+        expiry: Expiry,
+        like: Option<Entry<'g>>,
+    ) {
         let held = &mut self.held[index];
         let before = match held.pending {
             // SAFETY: as in `read_in`.
@@ -228,7 +243,7 @@ impl<'g> Transaction<'_, '_, 'g> {
         } else {
             Stamp::default()
         };
-        let access = local.new_access(self.keyspace.now);
+        let access = local.replaced_access(like, self.keyspace.now);
         let address = local.build(held.key, payload, deadline, stamp, access);
         if let Pending::Put(before) = std::mem::replace(&mut held.pending, Pending::Put(address)) {
             // The caller may still be reading it.

@@ -18,6 +18,7 @@ HyperLogLog {
         flags: [READONLY], acl: [HYPERLOGLOG],
         keys: [{ RW ACCESS: at(1).through(-1).note("Written because the cached count may be refreshed") }],
         args: "key...",
+        may_write: true,
         about: "Estimates how many distinct elements one or more HyperLogLogs have counted.",
     }
 

@@ -17,6 +17,7 @@
 //!     deprecated: "6.2.0",             optional, with the version and
 //!     instead: "`SET` with `GET`",       what to use now
 //!     internal: true,                  optional: not meant for applications
+//!     may_write: true,                 optional: a pause of writes holds it although it is not flagged WRITE
 //!     refused: Acl,                    optional: always answered with an error, for this reason (`Refusal`)
 //!     about: "…",                      one sentence
 //! }

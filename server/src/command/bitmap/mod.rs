@@ -140,7 +140,7 @@ fn combine(
 ) -> Result<Vec<u8>, WrongType> {
     let mut views = Vec::with_capacity(keys.len());
     for key in keys {
-        let view = match transaction.read(key) {
+        let view = match transaction.look_up(key) {
             Some(entry) => entry.string()?,
             None => StringView::Bytes(b""),
         };

@@ -1,7 +1,7 @@
 //! Deadlines: the EXPIRE and TTL families.
 
 use crate::base::clock::UnixMs;
-use crate::command::value::{TimeUnit, integer, quoting};
+use crate::command::value::{TimeUnit, integer};
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Change, Expiry};
 use std::borrow::Cow;
@@ -81,7 +81,7 @@ impl Condition {
             } else if options.is(index, "LT") {
                 condition.sooner = true;
             } else {
-                return Err(quoting("ERR Unsupported option ", word));
+                return Err(WireError::quoting("ERR Unsupported option ", word, ""));
             }
         }
         if condition.none && (condition.some || condition.later || condition.sooner) {

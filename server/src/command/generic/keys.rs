@@ -1,8 +1,8 @@
 //! Commands that ask for keys, or remove them, whatever they hold.
 
 use crate::command::{Ctx, Flow, Outcome};
-use crate::store::Kind;
-use torc_protocol::{Args, Reply};
+use crate::store::{Keyspace, Kind};
+use torc_protocol::{Args, Reply, WireError};
 
 /// `DEL key [key …]`
 ///
@@ -21,19 +21,31 @@ pub(crate) fn unlink(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
 
 /// `EXISTS key [key …]`: a key given twice counts twice.
 pub(crate) fn exists(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let mut keyspace = ctx.keyspace().with_touch(false);
-    let found = args.from(1).iter().filter(|key| keyspace.read(key).is_some()).count();
-    reply.integer(found as i64);
+    let found = count_present(ctx.keyspace().with_touch(false), args.from(1))?;
+    reply.integer(found);
     Ok(Flow::Next)
 }
 
 /// `TOUCH key [key …]`
 pub(crate) fn touch(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     // It marks keys as used even for a client that set CLIENT NO-TOUCH.
-    let mut keyspace = ctx.keyspace().with_touch(true);
-    let found = args.from(1).iter().filter(|key| keyspace.read(key).is_some()).count();
-    reply.integer(found as i64);
+    let found = count_present(ctx.keyspace().with_touch(true), args.from(1))?;
+    reply.integer(found);
     Ok(Flow::Next)
+}
+
+/// How many of `keys` are there, at one moment.
+fn count_present(mut keyspace: Keyspace<'_, '_>, keys: Args<'_>) -> Result<i64, WireError> {
+    let mut count = 0;
+    keyspace.read_together(
+        keys.len(),
+        |index| &keys[index],
+        |found| {
+            count += i64::from(found.is_some());
+            Ok::<_, WireError>(())
+        },
+    )?;
+    Ok(count)
 }
 
 /// `TYPE key`

@@ -82,10 +82,15 @@ impl<'a> Filter<'a> {
         if index < args.len() { Err(WireError::Syntax) } else { Ok(filter) }
     }
 
-    fn passes(&self, entry: Entry<'_>) -> bool {
+    /// Whether `entry` is asked for. `types_read` grows where that depends on its type.
+    fn passes(&self, entry: Entry<'_>, types_read: &mut u64) -> bool {
+        if self.pattern.is_some_and(|pattern| !glob::matches(pattern, entry.key(), false)) {
+            return false;
+        }
+        let Some(kind) = self.kind else { return true };
+        *types_read += 1;
         // A type that does not exist is no error: nothing is of it.
-        self.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(kind_name(entry.kind()).as_bytes()))
-            && self.pattern.is_none_or(|pattern| glob::matches(pattern, entry.key(), false))
+        kind.eq_ignore_ascii_case(kind_name(entry.kind()).as_bytes())
     }
 }
 
@@ -95,12 +100,12 @@ pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     let filter = Filter::parse(args)?;
     let mut keyspace = ctx.keyspace();
     let mut found: Vec<Entry<'_>> = Vec::new();
-    let mut visited = 0;
+    let (mut visited, mut types_read) = (0, 0);
     for _ in 0..SCAN_STEPS_MAX {
         let step = if visited < filter.count { filter.count - visited } else { filter.count };
         cursor = keyspace.scan(cursor, step, |entry| {
             visited += 1;
-            if filter.passes(entry) {
+            if filter.passes(entry, &mut types_read) {
                 found.push(entry);
             }
         });
@@ -110,6 +115,8 @@ pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
             break;
         }
     }
+    // To Redis, reading a key's type is a look-up like that of TYPE.
+    keyspace.count_hits(types_read);
     reply.array(2);
     let mut text = itoa::Buffer::new();
     reply.bulk(text.format(cursor).as_bytes());

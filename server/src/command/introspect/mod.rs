@@ -6,6 +6,7 @@
 mod docs;
 mod info;
 
+use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use torc_protocol::command::{
     COMMANDS, Categories, CommandSpec, Flags, KeyPositions, find, find_full, key_positions,
@@ -137,7 +138,7 @@ fn keys_of(request: &Args<'_>) -> Result<KeyPositions, WireError> {
 
 /// COMMAND HELP.
 pub fn help(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    const LINES: [&str; 17] = [
+    const LINES: &[&str] = &[
         "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "(no subcommand)",
         "    Describe every command.",
@@ -156,9 +157,5 @@ pub fn help(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
         "HELP",
         "    These lines.",
     ];
-    reply.array(LINES.len());
-    for line in LINES {
-        reply.simple(line);
-    }
-    Ok(Flow::Next)
+    help_lines(reply, LINES)
 }

@@ -1,10 +1,9 @@
 //! Commands that read strings, those that change the deadline or remove the key while they do included.
 
 use super::options::{Of, Options};
-use crate::base::limits::BATCH_COMMANDS_MAX;
 use crate::command::value::{integer, write_string, write_string_or_null};
 use crate::command::{Ctx, Flow, Outcome};
-use crate::store::{Change, Entry, Expiry, KeyHint};
+use crate::store::{Change, Entry, Expiry};
 use torc_protocol::{Args, Reply, WireError};
 
 /// `GET key`
@@ -16,47 +15,24 @@ pub(crate) fn get(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> O
     Ok(Flow::Next)
 }
 
-/// `MGET key [key …]`
-///
-/// Each key is read on its own: a MSET that runs at the same time may be seen for some keys and not for others.
+/// `MGET key [key …]`: the values that the keys have at one moment.
 pub(crate) fn mget(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let keys = args.from(1);
     reply.array(keys.len());
-    let mut first = 0;
-    while first < keys.len() {
-        mget_batch(ctx, keys.from(first), reply);
-        first += MGET_BATCH_KEYS;
-    }
-    Ok(Flow::Next)
-}
-
-/// As many keys at once as the pipeline takes commands, and for the same reason: their cache misses overlap.
-const MGET_BATCH_KEYS: usize = BATCH_COMMANDS_MAX;
-
-/// Answers the first keys of `keys`.
-fn mget_batch(ctx: &mut Ctx<'_>, keys: Args<'_>, reply: &mut Reply<'_>) {
-    let (store, db) = (&ctx.instance.store, ctx.session.db);
-    let mut places = [None; MGET_BATCH_KEYS];
-    for (place, key) in places.iter_mut().zip(keys.iter()) {
-        let found = store.place(key);
-        store.prefetch_bucket(ctx.guard, db, found);
-        *place = Some(found);
-    }
-    for &place in places.iter().flatten() {
-        store.prefetch_entry(ctx.guard, db, place);
-    }
-    for (&place, key) in places.iter().flatten().zip(keys.iter()) {
-        let mut keyspace = ctx.keyspace().with_hint(KeyHint::new(key, place));
-        match keyspace.read(key).and_then(|entry| entry.string().ok()) {
+    let write = |found: Option<Entry<'_>>| {
+        match found.and_then(|entry| entry.string().ok()) {
             Some(value) => reply.bulk(value.bytes(&mut itoa::Buffer::new())),
             None => reply.null(),
         }
-    }
+        Ok::<_, WireError>(())
+    };
+    ctx.keyspace().read_together(keys.len(), |index| &keys[index], write)?;
+    Ok(Flow::Next)
 }
 
 /// `GETDEL key`
 pub(crate) fn getdel(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let found = ctx.keyspace().update(&args[1], |found: Option<Entry<'_>>| {
+    let found = ctx.keyspace().read_and_update(&args[1], |found: Option<Entry<'_>>| {
         if let Some(entry) = found {
             entry.string()?;
         }
@@ -73,7 +49,7 @@ pub(crate) fn getex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     }
     let options = Options::parse(args, 2, Of::GetEx)?;
     let now = ctx.now;
-    let found = ctx.keyspace().update(&args[1], |found| {
+    let found = ctx.keyspace().read_and_update(&args[1], |found| {
         // A bad time is found last: on an absent key it goes unnoticed.
         let Some(entry) = found else { return Ok((Change::Keep, found)) };
         entry.string()?;

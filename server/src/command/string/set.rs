@@ -30,20 +30,23 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
         reply.ok();
         return Ok(Flow::Next);
     }
-    let (old, stored) = ctx.keyspace().update(key, |found| {
-        // Only GET minds what type the old value has.
-        if options.get
-            && let Some(entry) = found
-        {
-            entry.string()?;
-        }
+    let decide = |found: Option<Entry<'_>>| {
         let keep = if found.is_some() { options.nx } else { options.xx };
-        let change = if keep { Change::Keep } else { Change::Put(value, expiry) };
-        Ok::<_, WireError>((change, (found, !keep)))
-    })?;
+        (if keep { Change::Keep } else { Change::Put(value, expiry) }, !keep)
+    };
     if options.get {
+        let old = ctx.keyspace().read_and_update(key, |found: Option<Entry<'_>>| {
+            // Without GET nobody minds what type the old value has.
+            if let Some(entry) = found {
+                entry.string()?;
+            }
+            Ok::<_, WireError>((decide(found).0, found))
+        })?;
         write_string_or_null(reply, old)?;
-    } else if stored {
+        return Ok(Flow::Next);
+    }
+    let stored = ctx.keyspace().update(key, |found| Ok::<_, WireError>(decide(found)))?;
+    if stored {
         reply.ok();
     } else {
         reply.null();
@@ -89,7 +92,7 @@ fn set_for(
 
 /// `GETSET key value`
 pub(crate) fn getset(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let old = ctx.keyspace().update(&args[1], |found: Option<Entry<'_>>| {
+    let old = ctx.keyspace().read_and_update(&args[1], |found: Option<Entry<'_>>| {
         if let Some(entry) = found {
             entry.string()?;
         }

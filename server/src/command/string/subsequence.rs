@@ -21,10 +21,16 @@ struct Options {
 /// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]`
 pub(crate) fn lcs(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let bytes_max = ctx.instance.settings.proto_max_bulk_len();
-    let mut keyspace = ctx.keyspace();
-    let (a, b) = (keyspace.read(&args[1]), keyspace.read(&args[2]));
+    let mut views = [Ok(None), Ok(None)];
+    let mut next = views.iter_mut();
+    let keep = |found| {
+        next.next().into_iter().for_each(|view| *view = string(found));
+        Ok::<_, WireError>(())
+    };
+    ctx.keyspace().read_together(2, |index| &args[index + 1], keep)?;
+    let [a, b] = views;
     // The types come before the options.
-    let (a, b) = (string(a)?, string(b)?);
+    let (a, b) = (a?, b?);
     let options = parse(args)?;
     let mut scratch = (itoa::Buffer::new(), itoa::Buffer::new());
     let a = a.as_ref().map_or(&b""[..], |view| view.bytes(&mut scratch.0));

@@ -473,3 +473,62 @@ fn counters_of_several_threads_lose_nothing() {
         ("STRLEN text", r":1500\r\n"),
     ]);
 }
+
+/// Counted keys that are only ever written would be evicted first, however often that is, if writes were no use of a key.
+#[test]
+fn writes_make_a_key_popular() {
+    let mut node = Node::new(Protocol::Resp2);
+    let settings = [("maxmemory-policy", "allkeys-lfu"), ("lfu-log-factor", "0")];
+    node.instance.configure(&settings).unwrap();
+    let mut frequency = 5;
+    for command in [
+        "SET a 1",
+        "INCR a",
+        "SET a 2",
+        "SET a 3 XX",
+        "SET a 3 GET",
+        "GETSET a 3",
+        "GETEX a EX 100",
+        "GETEX a PERSIST",
+        "GET a",
+        "APPEND a 3",
+        "SETBIT a 1 1",
+        "MSET a 1 b 1",
+        "RENAME a a2",
+        "RENAME a2 a",
+    ] {
+        let words: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
+        node.run(&words);
+        if command.ends_with("a2") {
+            frequency += 1;
+            continue;
+        }
+        let reply = format!(r":{frequency}\r\n");
+        node.check(&[("OBJECT FREQ a", &reply)]);
+        frequency += 1;
+    }
+}
+
+/// MGET read its keys one after the other, so that it could answer one key's value from before an MSET and another's from after it.
+#[test]
+fn mget_sees_an_mset_whole_or_not_at_all() {
+    let mut reader = Node::new(Protocol::Resp2);
+    let instance = Arc::clone(&reader.instance);
+    let writer = std::thread::spawn(move || {
+        let mut node = Node::of(instance, Protocol::Resp2);
+        for round in 0..10_000 {
+            let value = round.to_string();
+            let value = value.as_bytes();
+            node.run(&[b"MSET", b"a", value, b"b", value, b"c", value, b"d", value]);
+        }
+    });
+    while !writer.is_finished() {
+        let reply = reader.run(&[b"MGET", b"a", b"b", b"c", b"d"]);
+        let text = String::from_utf8(reply).unwrap();
+        // A length and a value each, or a null for each.
+        let values: Vec<&str> = text.lines().filter(|line| !line.starts_with(['*', '$'])).collect();
+        assert!(values.iter().all(|value| *value == values[0]), "torn: {text:?}");
+        assert!(values.is_empty() || values.len() == 4, "torn: {text:?}");
+    }
+    writer.join().unwrap();
+}

@@ -23,7 +23,7 @@ pub mod models;
 
 use crate::base::sync::{AtomicU64, Ordering};
 use table::{LG_MAX, Line, Memory, Table};
-use word::{BUCKET_WORDS, Ctrl, DEAD, EMPTY, FROZEN, KNOWN_BITS, NEAR_WORDS, TAG_SHIFT};
+use word::{BUCKET_WORDS, Ctrl, DEAD, EMPTY, FROZEN, KNOWN_BITS, LATCH, NEAR_WORDS, TAG_SHIFT};
 
 /// Marks a root or child word that names a branch.
 const BRANCH: u64 = 1 << 63;
@@ -84,6 +84,24 @@ pub enum Probe<'t> {
     Hit(Hit<'t>),
     /// That it is absent.
     Miss(Vacancy<'t>),
+}
+
+/// A word that a look-up went by: as long as it holds its value, the look-up's answer is true.
+#[derive(Clone, Copy, Debug)]
+pub struct Witness<'t> {
+    at: &'t AtomicU64,
+    value: u64,
+}
+
+impl Witness<'_> {
+    /// Whether the look-up would have the same answer now. Under one guard no value comes back: addresses of entries are not used again, and
+    /// ctrl counts its changes.
+    #[inline]
+    pub fn holds(&self) -> bool {
+        // Acquire: pairs with the CAS that stored what an earlier look-up of another key saw. If that was a transaction's, this load sees
+        // the transaction's latch on this key, or what came after it.
+        cfg!(torc_trap = "blind_witness") || self.at.load(Ordering::Acquire) == self.value
+    }
 }
 
 /// Another thread changed the word first, or its table was replaced: look again.
@@ -199,7 +217,14 @@ pub fn prefetch_entry(root: &AtomicU64, hash: u64) {
     }
 }
 
-impl Hit<'_> {
+impl<'t> Hit<'t> {
+    /// What to look at again; `None` if it is latched, or frozen and so no proof of anything.
+    #[inline]
+    pub fn witness(&self) -> Option<Witness<'t>> {
+        let settled = self.word & (LATCH | FROZEN) == 0;
+        settled.then_some(Witness { at: self.slot, value: self.word })
+    }
+
     /// Stores `new` if the word still is what was read. Frozen words send the caller into the new table.
     pub fn replace(&self, memory: &mut impl Memory, new: u64) -> Result<(), Changed> {
         if self.word & FROZEN != 0 {
@@ -254,7 +279,17 @@ impl Hit<'_> {
     }
 }
 
-impl Vacancy<'_> {
+impl<'t> Vacancy<'t> {
+    /// What to look at again; `None` if the bucket is frozen and so no proof of anything.
+    #[inline]
+    pub fn witness(&self) -> Option<Witness<'t>> {
+        if self.place.word == 0 {
+            return Some(Witness { at: self.place.at, value: 0 });
+        }
+        let at = Table::from_root(self.place.word).ctrl(self.bucket);
+        (!self.ctrl.is_frozen()).then_some(Witness { at, value: self.ctrl.0 })
+    }
+
     /// Publishes `new`, provided that nothing was published in the bucket since the key was found absent.
     pub fn insert(&self, memory: &mut impl Memory, new: u64) -> Insert {
         if self.place.word == 0 {
@@ -478,17 +513,20 @@ fn put(memory: &mut impl Memory, table: Table, bucket: usize, index: usize, word
 
 fn build_branch(
     memory: &mut impl Memory,
-    words: &[(u64, u64)],
+    words: &mut [(u64, u64)],
     depth: u32,
     known_bits: u32,
 ) -> u64 {
     let branch = Line(memory.allocate_lines(BRANCH_LINES));
-    let mut parts = vec![Vec::new(); 1 << BRANCH_BITS];
-    for &(hash, word) in words {
-        parts[(hash << depth >> (64 - BRANCH_BITS)) as usize].push((hash, word));
-    }
-    for (index, part) in parts.iter_mut().enumerate() {
-        let child = build(memory, part, depth + BRANCH_BITS, known_bits);
+    let part = |hash: u64| (hash << depth >> (64 - BRANCH_BITS)) as usize;
+    let mut words = words;
+    // By child and then by place, so that a child's words lie together. In place: 256 vectors would be 256 allocations.
+    words.sort_unstable_by_key(|&(hash, _)| hash);
+    for index in 0..1 << BRANCH_BITS {
+        let count = words.iter().take_while(|&&(hash, _)| part(hash) == index).count();
+        let (own, rest) = words.split_at_mut(count);
+        words = rest;
+        let child = build(memory, own, depth + BRANCH_BITS, known_bits);
         // Relaxed: private until published.
         branch.word(index).store(child, Ordering::Relaxed);
     }
@@ -565,10 +603,21 @@ fn next_position(from: u64, bits: u32) -> Option<u64> {
     (from & !(width - 1)).checked_add(width)
 }
 
+/// What [`tidy`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tidied {
+    /// Where the next table begins.
+    pub next: Option<u64>,
+    /// Cache lines looked at and written, roughly, so that a caller can bound its time.
+    pub lines: usize,
+}
+
 /// Moves the table that holds position `from` if it is one of few blocks that keep a page from being given back, and, if `fit`, makes it smaller
-/// if it is mostly empty (which takes a look at each of its buckets). Returns where the next table begins.
-pub fn tidy(memory: &mut impl Memory, root: &AtomicU64, from: u64, fit: bool) -> Option<u64> {
+/// if it is mostly empty (which takes a look at each of its buckets).
+pub fn tidy(memory: &mut impl Memory, root: &AtomicU64, from: u64, fit: bool) -> Tidied {
     let place = descend(root, from);
+    // The page's header, or the root word's line.
+    let mut lines = 1;
     if place.word != 0 {
         let table = Table::from_root(place.word);
         // An eighth of what it may hold: far from the size at which it would grow again.
@@ -576,9 +625,14 @@ pub fn tidy(memory: &mut impl Memory, root: &AtomicU64, from: u64, fit: bool) ->
             let live = table.live();
             live == 0 || (table.lg() > 0 && live < LOAD_MAX << table.lg() >> 3)
         };
+        if fit {
+            lines += 1 << table.lg();
+        }
         if memory.is_stray(table.first().0, 1 << table.lg()) || fit && too_large() {
             rebuild(memory, place);
+            // Each bucket and an overflow line, read and written.
+            lines += 4 << table.lg();
         }
     }
-    next_position(from, place.depth)
+    Tidied { next: next_position(from, place.depth), lines }
 }

@@ -3,7 +3,7 @@
 //! Run: `RUSTFLAGS="--cfg torc_loom" cargo test --release -p torc-server --lib index::models`. Under this cfg a bucket has four words (two at home,
 //! one and one in overflow lines), a table two buckets and a branch two children, so that a handful of keys reaches them all.
 //!
-//! Five bugs can be put back to see the models fail: add `--cfg torc_trap="NAME"` to RUSTFLAGS.
+//! Six bugs can be put back to see the models fail: add `--cfg torc_trap="NAME"` to RUSTFLAGS.
 //!
 //! | trap | what it breaks | fails in |
 //! |---|---|---|
@@ -12,6 +12,7 @@
 //! | `late_swing` | a late helper stores the root instead of swinging it from the old table: removed keys come back, new ones go | `helpers_race_with_a_removal` |
 //! | `unfrozen_copy` | words are copied without being frozen: a replace is lost | `no_replace_is_lost_to_a_rebuild` |
 //! | `leak` | the loser of a rebuild keeps its copy | `helpers_with_overflow_leak_nothing` |
+//! | `blind_witness` | a snapshot does not look at its words again: it shows half a transaction | `a_snapshot_shows_no_mixed_view` |
 //!
 //! Memory is a mock: lines and entries know whether they were freed, and say so when they are touched afterwards.
 
@@ -510,5 +511,92 @@ fn two_transactions_on_the_same_keys_do_not_lock_up() {
             vec![work(), work()]
         },
         |root| assert_eq!(contents(root), [(0, 2), (1, 2)]),
+    );
+}
+
+/// Looks both keys up and, once no transaction holds them, at their words again.
+fn snapshot(root: &AtomicU64) -> Option<(u64, u64)> {
+    let (Probe::Hit(first), Probe::Hit(second)) = (probe(root, 0), probe(root, 1)) else {
+        panic!("the keys are never removed")
+    };
+    let (a, b) = (first.witness()?, second.witness()?);
+    let values =
+        (item_at(word::pointer(first.word)).value, item_at(word::pointer(second.word)).value);
+    (a.holds() && b.holds()).then_some(values)
+}
+
+#[test]
+fn a_snapshot_shows_no_mixed_view() {
+    model(
+        &[0, 1],
+        || {
+            vec![
+                Box::new(|root, mut mock| {
+                    let (a, b) = (mock.latch(root, 0), mock.latch(root, 1));
+                    mock.release(root, 0, a + 1);
+                    mock.release(root, 1, b + 1);
+                }),
+                Box::new(|root, _| {
+                    if let Some((a, b)) = snapshot(root) {
+                        assert_eq!(a, b, "a snapshot saw half of a transaction");
+                    }
+                }),
+            ]
+        },
+        |root| assert_eq!(contents(root), [(0, 1), (1, 1)]),
+    );
+}
+
+#[test]
+fn a_snapshot_is_whole_across_a_rebuild() {
+    model(
+        &[0, 1, 2],
+        || {
+            vec![
+                Box::new(|root, mut mock| {
+                    let (a, b) = (mock.latch(root, 0), mock.latch(root, 1));
+                    // The table is replaced while the latches hold.
+                    assert!(mock.set(root, 3, 1));
+                    mock.release(root, 1, b + 1);
+                    mock.release(root, 0, a + 1);
+                }),
+                Box::new(|root, _| {
+                    if let Some((a, b)) = snapshot(root) {
+                        assert_eq!(a, b, "a snapshot saw half of a transaction");
+                    }
+                }),
+            ]
+        },
+        |root| assert_eq!(contents(root), [(0, 1), (1, 1), (2, 0), (3, 1)]),
+    );
+}
+
+/// That a key is absent is proven by its bucket's ctrl, which a placeholder changes.
+#[test]
+fn a_snapshot_sees_an_absent_key_come_to_be_with_the_other() {
+    model(
+        &[0],
+        || {
+            vec![
+                Box::new(|root, mut mock| {
+                    let value = mock.latch(root, 0);
+                    assert!(mock.set(root, 1, 1), "absent until now");
+                    mock.release(root, 0, value + 1);
+                }),
+                Box::new(|root, _| {
+                    let (is_there, second) = match probe(root, 1) {
+                        Probe::Hit(hit) => (true, hit.witness()),
+                        Probe::Miss(vacancy) => (false, vacancy.witness()),
+                    };
+                    let Probe::Hit(first) = probe(root, 0) else { panic!("never removed") };
+                    let (Some(a), Some(b)) = (first.witness(), second) else { return };
+                    let is_new = item_at(word::pointer(first.word)).value == 1;
+                    if a.holds() && b.holds() {
+                        assert!(is_there || !is_new, "the first key was seen without the second");
+                    }
+                }),
+            ]
+        },
+        |root| assert_eq!(contents(root), [(0, 1), (1, 1)]),
     );
 }

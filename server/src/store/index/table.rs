@@ -17,9 +17,10 @@ use crate::base::sync::{AtomicU64, Ordering};
 const LINE: usize = 8;
 /// Bytes of a line.
 pub const LINE_BYTES: usize = 64;
-/// Largest table: 512 buckets, some 4,000 keys. A larger slot becomes a branch of 256 tables.
+/// Largest table: 256 buckets, some 2,500 keys, so that an insert which replaces one takes 0.2 ms at most. A larger slot becomes a
+/// branch of 256 tables, whose ten keys each ask for no more of their hashes than the words tell (see `KNOWN_BITS`).
 #[cfg(not(torc_loom))]
-pub const LG_MAX: u32 = 9;
+pub const LG_MAX: u32 = 8;
 /// Small enough that a model reaches a branch.
 #[cfg(torc_loom)]
 pub const LG_MAX: u32 = 1;

@@ -32,11 +32,20 @@ pub fn compress(bytes: &[u8], compressed_max: usize) -> Option<Vec<u8>> {
     if bytes.is_empty() || compressed_max == 0 || u32::try_from(bytes.len()).is_err() {
         return None;
     }
+    compress_with(Table::for_value(bytes.len()), bytes, compressed_max)
+}
+
+/// As [`compress`], with the table that a large value gets.
+#[cfg(test)]
+pub fn compress_with_whole_table(bytes: &[u8], compressed_max: usize) -> Option<Vec<u8>> {
+    compress_with(Table::whole(), bytes, compressed_max)
+}
+
+fn compress_with(mut table: Table, bytes: &[u8], compressed_max: usize) -> Option<Vec<u8>> {
     let mut writer = Writer::new(compressed_max);
-    let mut table = vec![0u32; 1 << HASH_BITS];
     let mut at = 0;
     while at + 2 < bytes.len() {
-        let candidate = std::mem::replace(&mut table[slot(bytes, at)], at as u32) as usize;
+        let candidate = std::mem::replace(table.newest(slot(bytes, at)), at as u32) as usize;
         // Position 0 is never a candidate: it is what an empty slot holds.
         let is_match = candidate > 0
             && at - candidate <= DISTANCE_MAX
@@ -53,10 +62,58 @@ pub fn compress(bytes: &[u8], compressed_max: usize) -> Option<Vec<u8>> {
             break;
         }
         for entered in [at - 2, at - 1] {
-            table[slot(bytes, entered)] = entered as u32;
+            *table.newest(slot(bytes, entered)) = entered as u32;
         }
     }
     writer.finish(&bytes[at..])
+}
+
+/// The newest position for each of the 65,536 slots, 0 for none.
+///
+/// A whole table is 256 KiB, and zeroing that takes longer than compressing a small value. Such a value can use few of the slots, so that a
+/// small open-addressed map from slot to position answers the same.
+enum Table {
+    Whole(Vec<u32>),
+    /// `(slot, position)` at the slot's place or, where that is taken, behind it; at most half full.
+    Sparse(Vec<(u32, u32)>),
+}
+
+/// Marks a free place; no slot has this number.
+const FREE: u32 = u32::MAX;
+
+/// From this length on the map would hardly be smaller than the whole table.
+pub(super) const SPARSE_BYTES_MAX: usize = 4 * 1024;
+
+impl Table {
+    fn for_value(bytes: usize) -> Self {
+        if bytes > SPARSE_BYTES_MAX {
+            Table::whole()
+        } else {
+            // Each byte enters one slot at most.
+            Table::Sparse(vec![(FREE, 0); (2 * bytes).next_power_of_two()])
+        }
+    }
+
+    fn whole() -> Self {
+        Table::Whole(vec![0; 1 << HASH_BITS])
+    }
+
+    /// The position kept for `slot`.
+    fn newest(&mut self, slot: usize) -> &mut u32 {
+        match self {
+            Table::Whole(positions) => &mut positions[slot],
+            Table::Sparse(places) => {
+                let mask = places.len() - 1;
+                // The low bits of LZF's hash are alike for alike bytes; a multiplication spreads them (Knuth, "Sorting and Searching", 6.4).
+                let mut at = (slot.wrapping_mul(0x9e37_79b1) >> 12) & mask;
+                while places[at].0 != FREE && places[at].0 != slot as u32 {
+                    at = (at + 1) & mask;
+                }
+                places[at].0 = slot as u32;
+                &mut places[at].1
+            }
+        }
+    }
 }
 
 /// The slot of the three bytes at `at`.

@@ -175,3 +175,15 @@ fn any_bytes_are_survived() {
         }
     }
 }
+
+/// The two forms of the table of positions must find the same matches, or a dump would not be Redis's.
+#[test]
+fn a_small_table_compresses_like_the_whole_one() {
+    let mut rng = Rng::seeded(11);
+    for round in 0..2_000 {
+        let len = 1 + rng.below(lzf::SPARSE_BYTES_MAX as u64) as usize;
+        let letters = 1 + rng.below(if round % 3 == 0 { 255 } else { 5 });
+        let bytes: Vec<u8> = (0..len).map(|_| rng.below(letters) as u8).collect();
+        assert_eq!(lzf::compress(&bytes, len), lzf::compress_with_whole_table(&bytes, len));
+    }
+}

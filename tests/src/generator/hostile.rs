@@ -1,0 +1,97 @@
+//! What is done to a finished command: made wrong in its form, varied in its case, and kept from what cannot be compared.
+
+use super::arguments::{TTL_MAX, TTL_MIN};
+use super::{Args, Generator};
+
+/// Byte offsets below this are written to; a value may grow so long.
+const OFFSET_MAX: i64 = 2_000;
+
+impl Generator {
+    /// Drops, doubles, adds or replaces an argument.
+    pub(super) fn spoil(&mut self, args: &mut Args) {
+        let at = 1 + self.below(args.len());
+        match self.rng.u32(..4) {
+            0 if at < args.len() => {
+                args.remove(at);
+            }
+            1 if at < args.len() => {
+                let copy = args[at].clone();
+                args.insert(at, copy);
+            }
+            2 if at < args.len() => args[at] = self.integer(),
+            _ => args.push(self.value()),
+        }
+    }
+
+    pub(super) fn vary_case(&mut self, args: &mut Args) {
+        for (index, arg) in args.iter_mut().enumerate() {
+            // Keys and values lie at odd and even places alike; changing a key's case only makes another key.
+            if index == 0 || self.rng.bool() {
+                for byte in arg.iter_mut().filter(|byte| byte.is_ascii_alphabetic()) {
+                    if self.rng.bool() {
+                        *byte ^= 0x20;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes out what two equal servers may answer differently or what needs half a gigabyte; see the module's text.
+    pub(super) fn tame(&mut self, args: &mut Args) {
+        if args[0].eq_ignore_ascii_case(b"COMMAND") && args.len() == 3 {
+            args.push(Vec::new());
+        }
+        let name = String::from_utf8_lossy(&args[0]).to_uppercase();
+        let (from, what) = match name.as_str() {
+            "EXPIRE" | "PEXPIRE" | "EXPIREAT" | "PEXPIREAT" | "GETEX" | "SETEX" | "PSETEX" => {
+                (2, Tame::Time)
+            }
+            "RESTORE" | "SET" => (if name == "SET" { 3 } else { 2 }, Tame::Time),
+            "SETRANGE" => (2, Tame::Offset(OFFSET_MAX, 1 << 30)),
+            "SETBIT" => (2, Tame::Offset(OFFSET_MAX * 8, 1 << 33)),
+            "BITFIELD" => (2, Tame::Offset(OFFSET_MAX * 8, 1 << 33)),
+            // Blocks every client, or ends them.
+            "CLIENT" if args.len() > 1 => {
+                let sub = args[1].to_ascii_uppercase();
+                if [&b"PAUSE"[..], b"REPLY", b"KILL", b"TRACKING"].contains(&&sub[..])
+                    && args.len() < 5
+                {
+                    args[1] = b"NOPE".to_vec();
+                }
+                if sub == b"ID" || sub == b"REPLY" || sub == b"KILL" {
+                    args.resize(6, b"x y".to_vec());
+                }
+                return;
+            }
+            _ => return,
+        };
+        for arg in args.iter_mut().skip(from) {
+            let digits = arg.strip_prefix(b"#").unwrap_or(arg);
+            let Ok(number) = std::str::from_utf8(digits).unwrap_or_default().parse::<i64>() else {
+                continue;
+            };
+            match what {
+                Tame::Time if (1..TTL_MIN).contains(&number) => {
+                    *arg = self.rng.i64(TTL_MIN..TTL_MAX).to_string().into_bytes();
+                }
+                Tame::Offset(most, limit) if (most..limit).contains(&number) => {
+                    let hash = if digits.len() < arg.len() { "#" } else { "" };
+                    *arg = format!("{hash}{}", number % most).into_bytes();
+                }
+                // `#n` is multiplied by a width, and the reference lets that product overflow.
+                Tame::Offset(..)
+                    if digits.len() < arg.len() && number.unsigned_abs() >= 1 << 50 =>
+                {
+                    *arg = b"#8589934592".to_vec();
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Tame {
+    Time,
+    Offset(i64, i64),
+}

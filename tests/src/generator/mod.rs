@@ -1,0 +1,83 @@
+//! Random commands with hostile arguments over a small key space, from a seed.
+//!
+//! Two servers given the same commands must answer the same, whatever the time between them. So no deadline lies within
+//! years of now, offsets stay small or beyond every limit, and commands whose replies have no order are compared as sets.
+
+mod arguments;
+mod commands;
+mod compare;
+mod hostile;
+
+pub use compare::Compare;
+
+/// A command and how its replies compare.
+#[derive(Debug, Clone)]
+pub struct Generated {
+    /// Name and arguments.
+    pub args: Vec<Vec<u8>>,
+    /// The comparison.
+    pub compare: Compare,
+}
+
+/// A seeded source of commands.
+#[derive(Debug)]
+pub struct Generator {
+    rng: fastrand::Rng,
+    serial: u64,
+    edits: bool,
+}
+
+type Args = Vec<Vec<u8>>;
+
+impl Generator {
+    /// The commands of `seed`.
+    pub fn new(seed: u64) -> Self {
+        Generator { rng: fastrand::Rng::with_seed(seed), serial: 0, edits: true }
+    }
+
+    /// True in one case of `n`.
+    pub fn one_in(&mut self, n: u32) -> bool {
+        self.rng.u32(..n) == 0
+    }
+
+    /// Uniform below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.rng.usize(..bound)
+    }
+
+    /// Begins anew on empty databases. From here on either strings are edited in place or HyperLogLogs are added to: a
+    /// HyperLogLog that was edited as a string is no HyperLogLog any more, and what each server makes of it is its own
+    /// (the README says so).
+    pub fn begin_episode(&mut self) {
+        self.edits = self.rng.bool();
+    }
+
+    /// The next command.
+    pub fn command(&mut self) -> Generated {
+        self.serial += 1;
+        let mut args = self.fresh();
+        while self.is_of_the_other_kind(&args) {
+            args = self.fresh();
+        }
+        if self.one_in(30) {
+            self.spoil(&mut args);
+        }
+        if self.one_in(12) {
+            self.vary_case(&mut args);
+        }
+        self.tame(&mut args);
+        let compare = compare::comparison(&args);
+        Generated { args, compare }
+    }
+
+    fn is_of_the_other_kind(&self, args: &[Vec<u8>]) -> bool {
+        let unwanted: &[&str] = if self.edits {
+            &["PFADD", "PFMERGE"]
+        } else {
+            &["APPEND", "SETRANGE", "SETBIT", "BITFIELD", "BITOP"]
+        };
+        let name = String::from_utf8_lossy(&args[0]).to_uppercase();
+        // A first element alone makes a HyperLogLog to be read and edited.
+        unwanted.contains(&name.as_str()) && !(name == "PFADD" && args.len() == 2)
+    }
+}
