@@ -6,6 +6,7 @@
 
 mod batch;
 mod client;
+pub mod core;
 mod feed;
 pub mod link;
 mod pipeline;

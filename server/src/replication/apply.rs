@@ -3,7 +3,7 @@
 //! Most operations meet a key that is absent or plain and known to their origin; they are done without looking at the value. The rest goes by the key's whole
 //! state, as [`super::merge`] defines it.
 
-use super::chain::{Chain, Offer, StashLimits};
+use super::chain::{Chain, Offer};
 use super::effect::{Batch, DecodeError, Effect, Op};
 use super::merge::{BaseMissing, Context};
 use super::slots::Slots;
@@ -59,7 +59,7 @@ impl Applier<'_> {
             return;
         }
         let mut chain = slots.lock(slot);
-        match chain.offer(effect, bytes, self.now, &StashLimits::default()) {
+        match chain.offer(effect, bytes, self.now, slots.limits()) {
             Offer::Apply => {
                 if self.next(&mut chain, effect) {
                     self.drain(&mut chain, slot);

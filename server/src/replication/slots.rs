@@ -3,7 +3,7 @@
 //! A slot's lock orders the effects that come from other nodes; local writes never take it. The vector of a slot holds other tags' entries; this node's own is the
 //! store's: the last version that it gave out.
 
-use super::chain::{Chain, Standing};
+use super::chain::{Chain, Standing, StashLimits};
 use super::log::SlotSet;
 use super::vector::Vector;
 use crate::base::version::Tag;
@@ -15,6 +15,7 @@ use torc_protocol::slot::{SLOT_COUNT, Slot};
 #[derive(Debug)]
 pub struct Slots {
     tag: Tag,
+    limits: StashLimits,
     chains: Box<[Mutex<Chain>]>,
     /// Slots that have to be pulled; what the control thread has not taken yet.
     dirty: Mutex<SlotSet>,
@@ -23,11 +24,22 @@ pub struct Slots {
 impl Slots {
     /// Slots of which nothing is known; `tag` is this node's own.
     pub fn new(tag: Tag) -> Self {
+        Slots::with_limits(tag, StashLimits::default())
+    }
+
+    /// As [`Slots::new`], each slot stashing within `limits`.
+    pub fn with_limits(tag: Tag, limits: StashLimits) -> Self {
         Slots {
             tag,
+            limits,
             chains: (0..SLOT_COUNT).map(|_| Mutex::new(Chain::new())).collect(),
             dirty: Mutex::new(SlotSet::new()),
         }
+    }
+
+    /// What each slot may stash.
+    pub fn limits(&self) -> &StashLimits {
+        &self.limits
     }
 
     /// This incarnation's tag.

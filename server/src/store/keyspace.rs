@@ -524,7 +524,8 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             return Ok(None);
         }
         let before = bytes.capacity();
-        let mut edited = StringEdit { bytes: &mut bytes, existed: true, changed: None, unchanged: false };
+        let mut edited =
+            StringEdit { bytes: &mut bytes, existed: true, changed: None, unchanged: false };
         let result = edit(&mut edited)?;
         let changed = edited.changed.take().filter(|_| !edited.unchanged);
         self.local.account(bytes.capacity() as i64 - before as i64);
@@ -559,8 +560,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             bytes.extend_from_slice(entry.string()?.bytes(&mut itoa::Buffer::new()));
         }
         let existed = live.is_some();
-        let mut edited =
-            StringEdit { bytes: &mut bytes, existed, changed: None, unchanged: false };
+        let mut edited = StringEdit { bytes: &mut bytes, existed, changed: None, unchanged: false };
         let result = edit(&mut edited)?;
         let unchanged = edited.unchanged;
         if unchanged || bytes.is_empty() && !existed {

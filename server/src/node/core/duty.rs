@@ -17,7 +17,9 @@
 //! see [`heir`] and [`acting`]. Nothing here sends or reads: every step comes out as an [`Action`].
 
 use crate::base::clock::UnixMs;
-use crate::cluster::{MemberIndex, MemberState, View};
+use crate::cluster::View;
+use crate::cluster::member::MemberState;
+use crate::cluster::view::MemberIndex;
 use std::collections::BTreeMap;
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 

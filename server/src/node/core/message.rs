@@ -11,7 +11,7 @@
 //!
 //! Everything is idempotent: a message that comes twice, or late, changes nothing that is right.
 
-use crate::base::vector::Vector;
+use crate::replication::vector::Vector;
 use torc_protocol::peer::wire::{Malformed, Reader, put_u16, put_u64};
 use torc_protocol::slot::Slot;
 
