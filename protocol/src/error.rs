@@ -2,6 +2,7 @@
 //!
 //! Wording lives here alone. Source: replies of Redis 7.0 and the command pages of redis.io.
 
+use crate::slot::Slot;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -29,6 +30,19 @@ pub enum WireError {
     OutOfMemory,
     /// AUTH is needed first.
     NoAuth,
+    /// The keys of a command that must be in one slot are in several.
+    CrossSlot,
+    /// No node serves the slot of the command's keys.
+    SlotDown,
+    /// Another node serves the slot; the client is to ask there.
+    Moved {
+        /// The slot of the keys.
+        slot: Slot,
+        /// The node's host. If empty, the client takes that of this connection.
+        host: Box<str>,
+        /// The node's port for cluster clients.
+        port: u16,
+    },
     /// Wrong number of arguments; holds the lowercase full name (`client|id` for subcommands).
     WrongArity(Cow<'static, str>),
     /// The expire time of the named command is out of range.
@@ -138,6 +152,11 @@ impl WireError {
                 text("OOM command not allowed when used memory > 'maxmemory'.")
             }
             WireError::NoAuth => text("NOAUTH Authentication required."),
+            WireError::CrossSlot => text("CROSSSLOT Keys in request don't hash to the same slot"),
+            WireError::SlotDown => text("CLUSTERDOWN Hash slot not served"),
+            WireError::Moved { slot, host, port } => {
+                Cow::Owned(format!("MOVED {} {host}:{port}", slot.index()).into_bytes())
+            }
             WireError::WrongArity(name) => Cow::Owned(
                 format!("ERR wrong number of arguments for '{name}' command").into_bytes(),
             ),

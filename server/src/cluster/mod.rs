@@ -1,10 +1,24 @@
 //! The ring: who its nodes are, which slots each keeps, and where a request goes.
 //!
-//! Everything here is a pure function or an immutable snapshot: no sockets, no clock, no randomness. It knows slots and
-//! nodes, never keys' contents.
+//! ```text
+//! members ── layout ── view ── render   the replies of CLUSTER
+//!            (pure)     └───── route    what becomes of a command     handle   where the threads find both
+//! ```
+//!
+//! But for the handle, which publishes snapshots, everything here is a pure function or an immutable value: no sockets, no clock, no
+//! randomness. It knows slots and nodes, never what is stored.
 
+pub mod handle;
 pub mod layout;
+pub mod member;
 mod mix;
 pub mod node_id;
+pub mod render;
+pub mod route;
+#[cfg(test)]
+mod testing;
+pub mod view;
 
+pub use handle::ClusterHandle;
 pub use node_id::NodeId;
+pub use view::View;

@@ -1,0 +1,119 @@
+//! Where the workers find the ring: the current view, the routes, and what they want of the control thread.
+//!
+//! Without a view the node is on its own, and no request is routed. The control thread alone publishes views; workers load one
+//! a batch. Reading waits for nobody.
+
+use super::NodeId;
+use super::render::{BusCounts, Link};
+use super::route::Routes;
+use super::view::View;
+use arc_swap::ArcSwapOption;
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Requests to the control thread that may wait. Operators send them one by one.
+const REQUEST_COUNT_MAX: usize = 64;
+
+/// What a client asked that only the control thread can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ControlRequest {
+    /// CLUSTER FORGET: the member, which is not alive, is to be left out from now on.
+    Forget(NodeId),
+}
+
+/// The control thread has too much to do already, or is not running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the control thread is busy; try again")]
+pub struct Busy;
+
+/// The ring as the threads of one node share it.
+#[derive(Debug)]
+pub struct ClusterHandle {
+    view: ArcSwapOption<View>,
+    routes: Routes,
+    links: ArcSwapOption<Vec<Link>>,
+    sent: AtomicU64,
+    received: AtomicU64,
+    requests: (Sender<ControlRequest>, Receiver<ControlRequest>),
+}
+
+impl Default for ClusterHandle {
+    fn default() -> Self {
+        ClusterHandle {
+            view: ArcSwapOption::empty(),
+            routes: Routes::default(),
+            links: ArcSwapOption::empty(),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            requests: crossbeam_channel::bounded(REQUEST_COUNT_MAX),
+        }
+    }
+}
+
+impl ClusterHandle {
+    /// The view in force; `None` on a node without a ring.
+    #[inline]
+    pub fn view(&self) -> Option<Arc<View>> {
+        self.view.load_full()
+    }
+
+    /// Whether the node is part of a ring.
+    #[inline]
+    pub fn is_enabled(&self) -> bool {
+        self.view.load().is_some()
+    }
+
+    /// Puts a view in the place of the one before. A member must be in a published view before a route names it.
+    pub fn publish(&self, view: Arc<View>) {
+        self.view.store(Some(view));
+    }
+
+    /// The routes.
+    #[inline]
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// The links to peers as they were last published.
+    pub fn links(&self) -> Arc<Vec<Link>> {
+        self.links.load_full().unwrap_or_default()
+    }
+
+    /// Publishes what CLUSTER LINKS shows.
+    pub fn publish_links(&self, links: Vec<Link>) {
+        self.links.store(Some(Arc::new(links)));
+    }
+
+    /// Counts packets and frames that went to peers and came from them.
+    pub fn count_bus(&self, sent: u64, received: u64) {
+        // Relaxed: statistics.
+        self.sent.fetch_add(sent, Ordering::Relaxed);
+        self.received.fetch_add(received, Ordering::Relaxed);
+    }
+
+    /// What [`ClusterHandle::count_bus`] counted.
+    pub fn bus_counts(&self) -> BusCounts {
+        BusCounts {
+            sent: self.sent.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Hands a request to the control thread, which will carry it out some time later.
+    ///
+    /// # Errors
+    /// If too many wait already; nothing was handed over then.
+    pub fn request(&self, request: ControlRequest) -> Result<(), Busy> {
+        self.requests.0.try_send(request).map_err(|_| Busy)
+    }
+
+    /// The next request, for the control thread.
+    pub fn next_request(&self) -> Option<ControlRequest> {
+        match self.requests.1.try_recv() {
+            Ok(request) => Some(request),
+            // The sender is beside the receiver, so it cannot be gone.
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+}

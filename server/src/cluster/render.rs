@@ -1,0 +1,238 @@
+//! What CLUSTER answers about a view, in Redis's formats.
+//!
+//! Pure functions of the [`View`]. SLOTS, SHARDS and NODES grow with the ring (1.4 MiB for 100 nodes), and cluster clients ask for them
+//! at every redirection, so each view keeps what was rendered for it.
+//!
+//! Redis knows primaries with replicas; here every node leads some slots and copies others. SLOTS can say so and does. NODES
+//! and SHARDS cannot: they show every node as a primary with the slots that it is acting primary of. All addresses are those of
+//! the cluster ports, so that cluster clients get there by themselves.
+//!
+//! Source: the replies of Redis 7.0 and 7.2, and what redis-cli reads out of them.
+
+#[cfg(test)]
+mod tests;
+
+use super::member::{Member, MemberState};
+use super::view::{MemberIndex, Run, View};
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+use torc_protocol::slot::{SLOT_COUNT, Slot};
+use torc_protocol::{Protocol, Reply};
+
+/// Replies that were rendered for a view, those that the protocol version changes in both.
+#[derive(Debug, Default)]
+pub(super) struct Cached {
+    slots: [OnceLock<Box<[u8]>>; 2],
+    shards: [OnceLock<Box<[u8]>>; 2],
+    nodes: OnceLock<Box<str>>,
+}
+
+fn version_index(protocol: Protocol) -> usize {
+    match protocol {
+        Protocol::Resp2 => 0,
+        Protocol::Resp3 => 1,
+    }
+}
+
+impl View {
+    /// The reply to CLUSTER SLOTS: for each range its bounds and the live nodes, the acting primary first.
+    pub fn slots_reply(&self, protocol: Protocol) -> &[u8] {
+        self.cached.slots[version_index(protocol)]
+            .get_or_init(|| rendered(protocol, |reply| slots(self, reply)))
+    }
+
+    /// The reply to CLUSTER SHARDS: for each node the ranges that it is acting primary of.
+    pub fn shards_reply(&self, protocol: Protocol) -> &[u8] {
+        self.cached.shards[version_index(protocol)]
+            .get_or_init(|| rendered(protocol, |reply| shards(self, reply)))
+    }
+
+    /// The text of CLUSTER NODES: a line for each node.
+    pub fn nodes_text(&self) -> &str {
+        self.cached.nodes.get_or_init(|| nodes(self).into())
+    }
+}
+
+fn rendered(protocol: Protocol, write: impl FnOnce(&mut Reply<'_>)) -> Box<[u8]> {
+    let mut out = Vec::new();
+    write(&mut Reply::new(&mut out, protocol));
+    out.into()
+}
+
+/// Those that clients are told of, in the order of their ids, so that all nodes say the same. A node that has left is none of them.
+fn shown(view: &View) -> Vec<(MemberIndex, &Member)> {
+    let mut shown: Vec<_> =
+        view.members().filter(|(_, member)| member.state != MemberState::Left).collect();
+    shown.sort_unstable_by_key(|(_, member)| member.id);
+    shown
+}
+
+fn slots(view: &View, reply: &mut Reply<'_>) {
+    reply.array(view.runs().len());
+    for run in view.runs() {
+        let live: Vec<&Member> = Slot::new(run.first)
+            .into_iter()
+            .flat_map(|slot| view.live(slot))
+            .filter_map(|index| view.member(index))
+            .collect();
+        reply.array(2 + live.len());
+        reply.integer(i64::from(run.first));
+        reply.integer(i64::from(run.last));
+        for member in live {
+            reply.array(4);
+            reply.bulk(member.host.as_bytes());
+            reply.integer(i64::from(member.cluster_port));
+            reply.bulk(member.id.text().as_bytes());
+            // Further names of the host: there are none.
+            reply.map(0);
+        }
+    }
+}
+
+fn shards(view: &View, reply: &mut Reply<'_>) {
+    let ranges = view.acting_ranges();
+    let shown = shown(view);
+    reply.array(shown.len());
+    for (index, member) in shown {
+        let own = &ranges[usize::from(index.0)];
+        reply.map(2);
+        reply.bulk(b"slots");
+        reply.array(own.len() * 2);
+        for run in own {
+            reply.integer(i64::from(run.first));
+            reply.integer(i64::from(run.last));
+        }
+        reply.bulk(b"nodes");
+        reply.array(1);
+        shard_node(member, reply);
+    }
+}
+
+fn shard_node(member: &Member, reply: &mut Reply<'_>) {
+    let health = match () {
+        () if !member.alive => "fail",
+        () if !member.can_serve() => "loading",
+        () => "online",
+    };
+    let host = member.host.as_bytes();
+    reply.map(7);
+    reply.bulk(b"id");
+    reply.bulk(member.id.text().as_bytes());
+    reply.bulk(b"port");
+    reply.integer(i64::from(member.cluster_port));
+    for name in ["ip", "endpoint"] {
+        reply.bulk(name.as_bytes());
+        reply.bulk(host);
+    }
+    reply.bulk(b"role");
+    reply.bulk(b"master");
+    // Replication counts by slot; there is no one offset.
+    reply.bulk(b"replication-offset");
+    reply.integer(0);
+    reply.bulk(b"health");
+    reply.bulk(health.as_bytes());
+}
+
+/// `id ip:port@peer-port flags - ping pong epoch link slots…`
+fn nodes(view: &View) -> String {
+    let ranges = view.acting_ranges();
+    let mut text = String::new();
+    for (epoch, (index, member)) in (1..).zip(shown(view)) {
+        let mut flags = String::from(if index == view.me() { "myself,master" } else { "master" });
+        if !member.alive {
+            flags.push_str(",fail");
+        }
+        let link = if member.alive { "connected" } else { "disconnected" };
+        let (host, port, peer_port) = (&member.host, member.cluster_port, member.peer_port);
+        // Writing to a string cannot fail. The epoch of a Redis node is unique; here it is the place in this list.
+        let _ =
+            write!(text, "{} {host}:{port}@{peer_port} {flags} - 0 0 {epoch} {link}", member.id);
+        for &Run { first, last } in &ranges[usize::from(index.0)] {
+            let _ = write!(text, " {first}");
+            if last != first {
+                let _ = write!(text, "-{last}");
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Packets and frames between nodes since the start, for CLUSTER INFO.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BusCounts {
+    /// Sent to peers.
+    pub sent: u64,
+    /// Received from peers.
+    pub received: u64,
+}
+
+/// The text of CLUSTER INFO.
+pub fn info(view: &View, bus: BusCounts) -> String {
+    let served: usize = view.runs().iter().map(|run| usize::from(run.last - run.first) + 1).sum();
+    let assigned = if view.layout().copies() == 0 { 0 } else { SLOT_COUNT };
+    let shown = shown(view);
+    let my_epoch = shown.iter().position(|(index, _)| *index == view.me()).map_or(0, |at| at + 1);
+    let size = view.acting_ranges().iter().filter(|ranges| !ranges.is_empty()).count();
+    let lines: [(&str, u64); 12] = [
+        ("cluster_slots_assigned", assigned as u64),
+        ("cluster_slots_ok", served as u64),
+        ("cluster_slots_pfail", 0),
+        ("cluster_slots_fail", (assigned - served) as u64),
+        ("cluster_known_nodes", shown.len() as u64),
+        ("cluster_size", size as u64),
+        ("cluster_current_epoch", shown.len() as u64),
+        ("cluster_my_epoch", my_epoch as u64),
+        ("cluster_stats_messages_sent", bus.sent),
+        ("cluster_stats_messages_received", bus.received),
+        ("total_cluster_links_buffer_limit_exceeded", 0),
+        // Torc's own, behind Redis's: which of the two layouts of a join or leave is in force.
+        ("torc_cluster_members_moving", u64::from(view.transition().is_some())),
+    ];
+    let state = if served == SLOT_COUNT { "ok" } else { "fail" };
+    let mut text = format!("cluster_state:{state}\r\n");
+    for (name, value) in lines {
+        let _ = write!(text, "{name}:{value}\r\n");
+    }
+    text
+}
+
+/// One link to a peer, for CLUSTER LINKS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The peer.
+    pub node: super::NodeId,
+    /// Whether this node opened it.
+    pub outgoing: bool,
+    /// When, in milliseconds since the Unix epoch.
+    pub since: u64,
+    /// Whether bytes wait to be sent.
+    pub is_writing: bool,
+    /// Capacity of the send buffer.
+    pub allocated_bytes: u64,
+    /// Bytes in it.
+    pub used_bytes: u64,
+}
+
+/// The reply to CLUSTER LINKS.
+pub fn links(links: &[Link], reply: &mut Reply<'_>) {
+    reply.array(links.len());
+    for link in links {
+        reply.map(6);
+        for (name, value) in [
+            ("direction", if link.outgoing { "to" } else { "from" }),
+            ("node", link.node.text().as_str()),
+        ] {
+            reply.bulk(name.as_bytes());
+            reply.bulk(value.as_bytes());
+        }
+        reply.bulk(b"create-time");
+        reply.integer(link.since as i64);
+        reply.bulk(b"events");
+        reply.bulk(if link.is_writing { b"rw" } else { b"r" });
+        reply.bulk(b"send-buffer-allocated");
+        reply.integer(link.allocated_bytes as i64);
+        reply.bulk(b"send-buffer-used");
+        reply.integer(link.used_bytes as i64);
+    }
+}

@@ -1,0 +1,125 @@
+//! The replies byte for byte, in the formats that a Redis 7.0 with `cluster-enabled yes` gave.
+
+use super::*;
+use crate::cluster::testing::{member, members, view};
+use crate::cluster::{NodeId, View};
+
+fn escaped(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}
+
+#[test]
+fn slots_of_one_node() {
+    let view = view(1);
+    let id = NodeId(1).text();
+    let expected = |map: &str| {
+        format!(
+            "*1\\r\\n*3\\r\\n:0\\r\\n:16383\\r\\n*4\\r\\n$9\\r\\n127.0.0.1\\r\\n:8001\\r\\n$40\\r\\n{id}\\r\\n{map}0\\r\\n"
+        )
+    };
+    assert_eq!(escaped(view.slots_reply(Protocol::Resp2)), expected("*"));
+    assert_eq!(escaped(view.slots_reply(Protocol::Resp3)), expected("%"));
+}
+
+#[test]
+fn slots_name_the_acting_primary_first() {
+    let mut list = members(4);
+    list[1].alive = false;
+    let view = View::build(list, NodeId(1), 3);
+    let reply = view.slots_reply(Protocol::Resp2);
+    assert!(reply.starts_with(format!("*{}\r\n", view.runs().len()).as_bytes()));
+    let text = String::from_utf8_lossy(reply);
+    assert!(!text.contains(&NodeId(2).text()), "the dead are not named");
+    let first = &text[text.find("$40\r\n").unwrap() + 5..][..40];
+    let acting = view.acting(Slot::new(0).unwrap()).unwrap();
+    assert_eq!(first, view.member(acting).unwrap().id.text());
+    assert!(std::ptr::eq(reply, view.slots_reply(Protocol::Resp2)), "rendered once");
+}
+
+#[test]
+fn shards_of_one_node() {
+    let id = NodeId(1).text();
+    let expected = format!(
+        "*1\\r\\n%2\\r\\n$5\\r\\nslots\\r\\n*2\\r\\n:0\\r\\n:16383\\r\\n$5\\r\\nnodes\\r\\n*1\\r\\n%7\\r\\n\
+         $2\\r\\nid\\r\\n$40\\r\\n{id}\\r\\n$4\\r\\nport\\r\\n:8001\\r\\n$2\\r\\nip\\r\\n$9\\r\\n127.0.0.1\\r\\n\
+         $8\\r\\nendpoint\\r\\n$9\\r\\n127.0.0.1\\r\\n$4\\r\\nrole\\r\\n$6\\r\\nmaster\\r\\n\
+         $18\\r\\nreplication-offset\\r\\n:0\\r\\n$6\\r\\nhealth\\r\\n$6\\r\\nonline\\r\\n"
+    );
+    let view = view(1);
+    assert_eq!(escaped(view.shards_reply(Protocol::Resp3)), expected);
+    let resp2 = expected.replace("%2", "*4").replace("%7", "*14");
+    assert_eq!(escaped(view.shards_reply(Protocol::Resp2)), resp2);
+}
+
+#[test]
+fn nodes_line_by_line() {
+    let mut list = members(3);
+    list[2].alive = false;
+    list[1].ready = false;
+    list.push(Member { state: MemberState::Joining, ..member(4) });
+    list.push(Member { state: MemberState::Left, ..member(5) });
+    let view = View::build(list, NodeId(1), 3);
+    let lines = [
+        format!("{} 127.0.0.1:8001@9001 myself,master - 0 0 1 connected 0-16383", NodeId(1)),
+        format!("{} 127.0.0.1:8002@9002 master - 0 0 2 connected", NodeId(2)),
+        format!("{} 127.0.0.1:8003@9003 master,fail - 0 0 3 disconnected", NodeId(3)),
+        format!("{} 127.0.0.1:8004@9004 master - 0 0 4 connected", NodeId(4)),
+    ];
+    assert_eq!(view.nodes_text(), lines.map(|line| line + "\n").concat());
+}
+
+/// What redis-cli's check asks for: each slot at exactly one node, and the same lines from all of them.
+#[test]
+fn nodes_cover_every_slot_once_and_agree() {
+    let mut texts: Vec<String> = Vec::new();
+    for me in 1..=5 {
+        let view = View::build(members(5), NodeId(me), 3);
+        let mut owners = vec![0; SLOT_COUNT];
+        for range in view.nodes_text().lines().flat_map(|line| line.split(' ').skip(8)) {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            (first.parse().unwrap()..=last.parse().unwrap())
+                .for_each(|slot: usize| owners[slot] += 1);
+        }
+        assert!(owners.iter().all(|&count| count == 1));
+        texts.push(view.nodes_text().replace("myself,", ""));
+    }
+    assert!(texts.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn info_counts_what_is_served() {
+    let text = info(&view(3), BusCounts { sent: 5, received: 7 });
+    assert_eq!(
+        text,
+        "cluster_state:ok\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\ncluster_slots_pfail:0\r\n\
+         cluster_slots_fail:0\r\ncluster_known_nodes:3\r\ncluster_size:3\r\ncluster_current_epoch:3\r\n\
+         cluster_my_epoch:1\r\ncluster_stats_messages_sent:5\r\ncluster_stats_messages_received:7\r\n\
+         total_cluster_links_buffer_limit_exceeded:0\r\ntorc_cluster_members_moving:0\r\n"
+    );
+    let mut list = members(4);
+    list[1..].iter_mut().for_each(|member| member.alive = false);
+    let text = info(&View::build(list, NodeId(1), 3), BusCounts::default());
+    assert!(text.starts_with("cluster_state:fail\r\ncluster_slots_assigned:16384\r\n"), "{text}");
+    assert!(text.contains("cluster_size:1\r\n"));
+}
+
+#[test]
+fn links_as_maps() {
+    let link = Link {
+        node: NodeId(2),
+        outgoing: true,
+        since: 9,
+        is_writing: false,
+        allocated_bytes: 64,
+        used_bytes: 3,
+    };
+    let out = rendered(Protocol::Resp3, |reply| links(&[link], reply));
+    assert_eq!(
+        escaped(&out),
+        format!(
+            "*1\\r\\n%6\\r\\n$9\\r\\ndirection\\r\\n$2\\r\\nto\\r\\n$4\\r\\nnode\\r\\n$40\\r\\n{}\\r\\n$11\\r\\ncreate-time\\r\\n\
+             :9\\r\\n$6\\r\\nevents\\r\\n$1\\r\\nr\\r\\n$21\\r\\nsend-buffer-allocated\\r\\n:64\\r\\n$16\\r\\nsend-buffer-used\\r\\n:3\\r\\n",
+            NodeId(2)
+        )
+    );
+}
