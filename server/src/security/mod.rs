@@ -3,6 +3,8 @@
 //! There is one user, `default`, whose password is the setting `requirepass`; without one, every client is that user.
 //! Source: the pages of AUTH and of Redis's security model on redis.io.
 
+pub mod cluster;
+
 use std::net::IpAddr;
 
 /// Whether `given` is the password `expected`. Takes the same time wherever they differ.

@@ -1,0 +1,75 @@
+//! The bounds and times of a link, with the reasons for their numbers.
+
+use std::time::Duration;
+use torc_protocol::peer::{Class, Limits};
+
+/// Bytes that one flush takes at most. A system call's fixed cost is small beside copying so much, and a control frame never waits
+/// for more than this of another class.
+pub const SLICE_BYTES: usize = 64 * 1024;
+
+/// Of each slice, what effects get while requests would fill it: a quarter, so that a burst of requests does not push a replica off
+/// the log.
+pub const EFFECT_SHARE_BYTES: usize = SLICE_BYTES / 4;
+
+/// Of each slice, what sync gets while others would fill it: a sixteenth, so that a transfer always ends.
+pub const SYNC_SHARE_BYTES: usize = SLICE_BYTES / 16;
+
+/// Requests without an outcome at most: an id has 16 bits for the place in the table.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 65_536;
+
+/// Bytes that refusals of requests may take beyond a full queue of responses: 65,536 of them fit, as many as a peer can wait for. One that
+/// goes on asking loses the link.
+pub const BUSY_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// What a link is given once.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What frames it accepts from a peer that has proven itself.
+    pub limits: Limits,
+    /// For each class, bytes that the peer may have on their way to us. 4 MiB keep 1 Gbit/s busy over 30 ms.
+    pub window_bytes: [u64; 4],
+    /// For each class, bytes that wait to be sent; a queue takes no more once it holds this. The effect class's holds acknowledgements:
+    /// effects wait in their log.
+    pub queue_bytes_max: [usize; 4],
+    /// Requests without an outcome, at most [`REQUESTS_IN_FLIGHT_MAX`].
+    pub requests_in_flight_max: usize,
+    /// How long connecting may take.
+    pub dial_timeout: Duration,
+    /// How long the handshake may take.
+    pub handshake_timeout: Duration,
+    /// Time between two pings.
+    pub ping_interval: Duration,
+    /// A peer that was not heard for so long is gone. Three pings and their answers fit in.
+    pub dead_after: Duration,
+    /// Failures in a row that open the breaker.
+    pub breaker_failures: u32,
+    /// The first wait before connecting anew, or before probing; doubled with each failure.
+    pub backoff_min: Duration,
+    /// The longest such wait. A node that comes back is reached within it.
+    pub backoff_max: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            limits: Limits::established(512 << 20),
+            window_bytes: [1 << 20, 4 << 20, 4 << 20, 4 << 20],
+            queue_bytes_max: [4 << 20, 16 << 20, 4 << 20, 1 << 20],
+            requests_in_flight_max: 16_384,
+            dial_timeout: Duration::from_secs(2),
+            handshake_timeout: Duration::from_secs(5),
+            ping_interval: Duration::from_millis(500),
+            dead_after: Duration::from_secs(2),
+            breaker_failures: 5,
+            backoff_min: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Config {
+    /// The bound of the queue of `class`.
+    pub(super) fn queue_bytes_max(&self, class: Class) -> usize {
+        self.queue_bytes_max[class as usize]
+    }
+}
