@@ -7,6 +7,7 @@ use super::slowlog::SlowLog;
 use super::stats::Stats;
 use crate::base::clock::{Clock, UnixMs};
 use crate::base::rng::Rng;
+use crate::cluster::ClusterHandle;
 use crate::config::{SetError, Settings};
 use crate::store::{Store, StoreOptions};
 use std::fmt::Write as _;
@@ -31,6 +32,8 @@ pub struct Instance {
     pub latency: Latency,
     /// Who is connected.
     pub clients: Clients,
+    /// The ring, if the node is part of one.
+    pub cluster: ClusterHandle,
     /// 40 hexadecimal digits that name this run of the process.
     pub run_id: String,
     /// When the node started, in milliseconds since the Unix epoch.
@@ -74,6 +77,7 @@ impl Instance {
             slowlog: SlowLog::new(usize::try_from(settings.slowlog_max_len()).unwrap_or(0)),
             latency: Latency::default(),
             clients: Clients::default(),
+            cluster: ClusterHandle::default(),
             run_id: hex40([rng.bits(), rng.bits(), rng.bits()]),
             started_ms: clock.unix_ms(),
             started: clock.monotonic(),

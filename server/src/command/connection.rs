@@ -5,6 +5,7 @@
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
 use crate::base::limits::DATABASE_COUNT;
+use crate::cluster::route::Port;
 use crate::security;
 use torc_protocol::{Args, Protocol, Reply, WireError, number};
 
@@ -80,13 +81,21 @@ pub fn hello(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
     });
     reply.bulk(b"id");
     reply.integer(ctx.session.id as i64);
-    for (field, value) in [("mode", "standalone"), ("role", "master")] {
+    for (field, value) in [("mode", mode_of(ctx.session.port)), ("role", "master")] {
         reply.bulk(field.as_bytes());
         reply.bulk(value.as_bytes());
     }
     reply.bulk(b"modules");
     reply.array(0);
     Ok(Flow::Next)
+}
+
+/// What HELLO and INFO say of the rules that hold for a connection.
+pub(super) fn mode_of(port: Port) -> &'static str {
+    match port {
+        Port::Plain => "standalone",
+        Port::Cluster => "cluster",
+    }
 }
 
 fn parse_protocol(arg: &[u8]) -> Result<Protocol, WireError> {
@@ -165,6 +174,9 @@ pub fn select(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outco
         return Err(WireError::fixed(
             "ERR value is out of range, value must between -2147483648 and 2147483647",
         ));
+    }
+    if ctx.session.port == Port::Cluster && index != 0 {
+        return Err(WireError::fixed("ERR SELECT is not allowed in cluster mode"));
     }
     match u8::try_from(index) {
         Ok(db) if usize::from(db) < DATABASE_COUNT => ctx.session.db = db,

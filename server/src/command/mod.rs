@@ -8,6 +8,7 @@ pub mod bitmap;
 pub mod client;
 pub mod config;
 pub mod connection;
+pub mod consistency;
 mod context;
 pub mod debug;
 mod digest;
@@ -28,7 +29,7 @@ pub(crate) mod testing;
 pub mod unsupported;
 mod value;
 
-pub use context::{Ctx, Flow, Handler, Outcome};
+pub use context::{Ctx, Flow, Handler, Outcome, Served};
 pub use session::{Mute, Session};
 
 use torc_protocol::command::{COMMAND_COUNT, CommandId};

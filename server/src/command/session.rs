@@ -1,7 +1,9 @@
 //! What the server remembers of one client between commands.
 
+use super::consistency::{Consistency, Once, Seen};
 use crate::admin::clients::{Activity, ClientInfo, Clients, flag};
 use crate::base::clock::UnixMs;
+use crate::cluster::route::Port;
 use std::sync::Arc;
 use torc_protocol::Protocol;
 use torc_protocol::command::CommandId;
@@ -39,6 +41,20 @@ pub struct Session {
     pub no_evict: bool,
     /// The last command that was looked up for it.
     pub command: Option<CommandId>,
+    /// Which rules of the ring hold for it.
+    pub port: Port,
+    /// How often what it sends was handed on by nodes; 0 for a client of this one.
+    pub hops: u8,
+    /// Whether copies may answer its reads on the cluster port (READONLY).
+    pub readonly: bool,
+    /// How many copies its writes need and where its reads may be answered (CLIENT CONSISTENCY).
+    pub consistency: Consistency,
+    /// The same for one command alone.
+    pub once: Once,
+    /// Versions that it wrote, or was told by CLIENT TOKEN SET.
+    pub seen: Seen,
+    /// How far a FLUSHALL or FLUSHDB of a node in a ring has come: database, slot, position.
+    pub flushed: Option<(u8, u16, u64)>,
     /// Its public record.
     pub info: Arc<ClientInfo>,
     monitoring: bool,
@@ -56,6 +72,13 @@ impl Session {
             no_touch: false,
             no_evict: false,
             command: None,
+            port: Port::Plain,
+            hops: 0,
+            readonly: false,
+            consistency: Consistency::default(),
+            once: Once::Off,
+            seen: Seen::default(),
+            flushed: None,
             info,
             monitoring: false,
         }
@@ -67,7 +90,23 @@ impl Session {
         self.info.names().name.clear();
         let mute = if self.mute == Mute::This { Mute::This } else { Mute::Off };
         let fresh = Session::new(Arc::clone(&self.info), authenticated);
-        *self = Session { mute, command: self.command, ..fresh };
+        let (port, hops) = (self.port, self.hops);
+        *self = Session { mute, command: self.command, port, hops, ..fresh };
+    }
+
+    /// What holds for the command that is about to run.
+    #[inline]
+    pub fn consistency(&self) -> &Consistency {
+        match &self.once {
+            Once::This(once) => once,
+            _ => &self.consistency,
+        }
+    }
+
+    /// Whether commands need more than to be run here.
+    #[inline]
+    pub fn demands_more(&self) -> bool {
+        self.once != Once::Off || self.consistency != Consistency::default()
     }
 
     /// Whether the client sees every command (MONITOR).

@@ -9,6 +9,9 @@ mod client;
 mod feed;
 pub mod link;
 mod pipeline;
+pub mod plane;
+mod replies;
+mod routed;
 mod timing;
 
 #[cfg(test)]
