@@ -400,8 +400,8 @@ fn latencystats(out: &mut String, instance: &Instance, _: About) {
     }
 }
 
-fn cluster(out: &mut String, _instance: &Instance, _: About) {
-    lines!(out, "cluster_enabled": 0);
+fn cluster(out: &mut String, _instance: &Instance, about: About) {
+    lines!(out, "cluster_enabled": u8::from(about.port == Port::Cluster));
 }
 
 fn keyspace(out: &mut String, instance: &Instance, _: About) {

@@ -111,11 +111,15 @@ pub fn run(
     let mut timeline = std::mem::take(&mut worker.timeline);
     let mut timing = Timing::start(instance, worker.index, &mut timeline);
     client.mark = out.len();
-    let progress = run_batches(client, input, out, worker, instance, &mut timing);
+    let mut progress = run_batches(client, input, out, worker, instance, &mut timing);
     worker.timeline = timeline;
     if client.is_owed() || worker.plane.is_some() {
         client.settle(out);
-        worker.after_batches(client, out, instance);
+        let answered = worker.after_batches(client, out, instance);
+        if answered && progress.verdict == Verdict::Parked(Park::Replies) {
+            // What it waited for came at once, and nobody will tell of it again.
+            progress.verdict = Verdict::More;
+        }
     }
     if worker.spans.capacity() > SPANS_KEPT {
         worker.spans = Vec::new();

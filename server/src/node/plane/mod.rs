@@ -433,30 +433,34 @@ impl WorkerState {
         self.pump(instance);
     }
 
-    /// After a client's batches: runs what they asked of this node itself, and hands the client what is there for it.
+    /// After a client's batches: runs what they asked of this node itself, and hands the client what is there for it. Returns whether that was
+    /// anything.
     #[cold]
     pub(super) fn after_batches(
         &mut self,
         client: &mut Client,
         out: &mut Vec<u8>,
         instance: &Instance,
-    ) {
+    ) -> bool {
         if let Some(plane) = &mut self.plane {
             plane.flush_dispatched(instance);
         }
         self.pump(instance);
         let key = client.key();
+        let mut answered = false;
         if let Some(plane) = &mut self.plane
             && plane.answers.iter().any(|answer| answer.key == key)
         {
             for answer in std::mem::take(&mut plane.answers) {
                 if answer.key == key {
                     client.answer(answer, out);
+                    answered = true;
                 } else {
                     plane.answers.push_back(answer);
                 }
             }
         }
+        answered
     }
 }
 
