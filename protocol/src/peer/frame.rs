@@ -213,7 +213,7 @@ pub enum Decoded<'a> {
 /// What a receiver accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Payload bytes at most; kinds of the link itself have [`SMALL_PAYLOAD_BYTES_MAX`] beside it.
+    /// Payload bytes at most; for kinds of the link itself it is [`SMALL_PAYLOAD_BYTES_MAX`] instead.
     pub payload_bytes_max: u32,
 }
 
@@ -292,9 +292,8 @@ fn read_header(bytes: &[u8; HEADER_BYTES], limits: &Limits) -> Result<Header, Fr
     let payload_bytes = u32::from_le_bytes([l0, l1, l2, l3]);
     let kind = Kind::from_byte(kind_byte);
     let is_small = kind.is_some_and(Kind::is_of_link);
-    if payload_bytes > limits.payload_bytes_max
-        || (is_small && payload_bytes > SMALL_PAYLOAD_BYTES_MAX)
-    {
+    let bytes_max = if is_small { SMALL_PAYLOAD_BYTES_MAX } else { limits.payload_bytes_max };
+    if payload_bytes > bytes_max {
         return Err(FrameError::TooLong { kind: kind_byte, payload_bytes });
     }
     // A known kind in a foreign class would spend credit that was given for something else.

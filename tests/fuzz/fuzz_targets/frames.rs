@@ -11,7 +11,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use torc_protocol::peer::frame::{self, Decoded, Frame, FrameError, HINT_BYTES_MAX, Head, Header};
+use torc_protocol::peer::frame::{
+    self, Decoded, Frame, FrameError, HINT_BYTES_MAX, Head, Header, SMALL_PAYLOAD_BYTES_MAX,
+};
 use torc_protocol::peer::hello::{self, Hello, Refuse};
 use torc_protocol::peer::message::{Ack, Credit, Ping, decode_acks, encode_acks};
 use torc_protocol::peer::request::{Request, Response};
@@ -40,7 +42,8 @@ fn feed(bytes: &[u8], limits: &Limits, mut size: impl FnMut() -> usize) -> Outco
         loop {
             match frame::decode(&buf, &mut pos, limits) {
                 Ok(Decoded::Frame(Frame { header, payload })) => {
-                    assert!(payload.len() <= limits.payload_bytes_max as usize);
+                    let bytes_max = limits.payload_bytes_max.max(SMALL_PAYLOAD_BYTES_MAX);
+                    assert!(payload.len() <= bytes_max as usize);
                     assert_eq!(payload.len(), header.payload_bytes as usize);
                     outcome.frames.push((header, payload.to_vec()));
                 }

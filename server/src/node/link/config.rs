@@ -3,17 +3,6 @@
 use std::time::Duration;
 use torc_protocol::peer::{Class, Limits};
 
-/// Bytes that one flush takes at most. A system call's fixed cost is small beside copying so much, and a control frame never waits
-/// for more than this of another class.
-pub const SLICE_BYTES: usize = 64 * 1024;
-
-/// Of each slice, what effects get while requests would fill it: a quarter, so that a burst of requests does not push a replica off
-/// the log.
-pub const EFFECT_SHARE_BYTES: usize = SLICE_BYTES / 4;
-
-/// Of each slice, what sync gets while others would fill it: a sixteenth, so that a transfer always ends.
-pub const SYNC_SHARE_BYTES: usize = SLICE_BYTES / 16;
-
 /// Requests without an outcome at most: an id has 16 bits for the place in the table.
 pub const REQUESTS_IN_FLIGHT_MAX: usize = 65_536;
 
@@ -26,6 +15,9 @@ pub const BUSY_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub struct Config {
     /// What frames it accepts from a peer that has proven itself.
     pub limits: Limits,
+    /// Bytes that one flush takes at most. At 64 KiB a system call's fixed cost is small beside copying so much, and a control frame
+    /// waits for no more than this of another class. At least 256, for the link's own frames.
+    pub slice_bytes: usize,
     /// For each class, bytes that the peer may have on their way to us. 4 MiB keep 1 Gbit/s busy over 30 ms.
     pub window_bytes: [u64; 4],
     /// For each class, bytes that wait to be sent; a queue takes no more once it holds this. The effect class's holds acknowledgements:
@@ -53,6 +45,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             limits: Limits::established(512 << 20),
+            slice_bytes: 64 * 1024,
             window_bytes: [1 << 20, 4 << 20, 4 << 20, 4 << 20],
             queue_bytes_max: [4 << 20, 16 << 20, 4 << 20, 1 << 20],
             requests_in_flight_max: 16_384,
@@ -68,6 +61,17 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Of each slice, what effects get while requests would fill it: a quarter, so that a burst of requests does not push a replica off
+    /// the log.
+    pub fn effect_share_bytes(&self) -> usize {
+        self.slice_bytes / 4
+    }
+
+    /// Of each slice, what sync gets while others would fill it: a sixteenth, so that a transfer always ends.
+    pub fn sync_share_bytes(&self) -> usize {
+        self.slice_bytes / 16
+    }
+
     /// The bound of the queue of `class`.
     pub(super) fn queue_bytes_max(&self, class: Class) -> usize {
         self.queue_bytes_max[class as usize]

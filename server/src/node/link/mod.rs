@@ -24,6 +24,7 @@
 pub mod breaker;
 pub mod config;
 pub mod credit;
+pub mod events;
 pub mod handshake;
 pub mod keepalive;
 pub mod outbound;
@@ -35,10 +36,9 @@ pub mod requests;
 mod tests;
 
 pub use config::Config;
+pub use events::{Action, Ask, Close, Counters, Event, Now, Received, RequestError, SendError};
 pub use handshake::{Admission, Identity, Known, Peer, Refusal};
 pub use keepalive::ClockSample;
 pub use outbound::{EffectSource, NoEffects, Pulled};
-pub use peer_link::{
-    Action, Ask, Close, Counters, Event, Link, Now, Received, RequestError, SendError,
-};
+pub use peer_link::Link;
 pub use requests::{Failed, Why};

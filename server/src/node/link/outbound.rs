@@ -9,17 +9,20 @@
 //! ```
 //!
 //! **Invariant.** Frames of one class leave in the order in which they came. A slice is full of control first, then of requests, effects and sync,
-//! but for the shares that the latter are left ([`EFFECT_SHARE_BYTES`], [`SYNC_SHARE_BYTES`]). Effects are pulled only when they can go: their
+//! but for the shares that the latter are left ([`Config::effect_share_bytes`], [`Config::sync_share_bytes`]). Effects are pulled only when they can go: their
 //! log is their queue, so that a slow peer costs no memory here.
 //!
 //! A frame longer than a slice is continued by the next ones and nothing gets between: one large value delays its own link. Control has
 //! another, and the pieces of it are signs of life.
 
-use super::config::{Config, EFFECT_SHARE_BYTES, SLICE_BYTES, SYNC_SHARE_BYTES};
+use super::config::Config;
 use super::credit::Outgoing;
 use super::queue::FrameQueue;
 use super::requests::Requests;
 use torc_protocol::peer::{Class, Head, Kind, TooLong};
+
+/// The least that is asked of the log at once: an effect of ordinary size fits.
+const PULL_BYTES_MIN: usize = 1024;
 
 /// Where effects come from: a log and a cursor in it.
 pub trait EffectSource {
@@ -159,26 +162,22 @@ impl Outbound {
         own: impl FnOnce(&mut Vec<u8>),
     ) {
         if let Some(class) = self.carry {
-            if !self.queues[class as usize].copy_front(SLICE_BYTES, &mut self.out) {
+            if !self.queues[class as usize].copy_front(config.slice_bytes, &mut self.out) {
                 return;
             }
             self.carry = None;
         }
         // Link frames are a few dozen bytes; a slice that the end of a long frame has filled leaves them to the next.
-        if self.out.len() <= SLICE_BYTES / 2 {
+        if self.out.len() <= config.slice_bytes / 2 {
             own(&mut self.out);
         }
-        let shares = [
-            SLICE_BYTES,
-            SLICE_BYTES - EFFECT_SHARE_BYTES - SYNC_SHARE_BYTES,
-            EFFECT_SHARE_BYTES,
-            SYNC_SHARE_BYTES,
-        ];
+        let (effect, sync) = (config.effect_share_bytes(), config.sync_share_bytes());
+        let shares = [config.slice_bytes, config.slice_bytes - effect - sync, effect, sync];
         for (class, share) in Class::ALL.into_iter().zip(shares) {
             self.drain(class, share, config, requests, source);
         }
         for class in Class::ALL {
-            self.drain(class, SLICE_BYTES, config, requests, source);
+            self.drain(class, config.slice_bytes, config, requests, source);
         }
     }
 
@@ -191,7 +190,7 @@ impl Outbound {
         requests: &mut Requests,
         source: &mut dyn EffectSource,
     ) {
-        let limit = SLICE_BYTES.min(self.out.len() + share);
+        let limit = config.slice_bytes.min(self.out.len() + share);
         let index = class as usize;
         while self.out.len() < limit && self.credit[index].may_send() {
             if class == Class::Effect && self.queues[index].front().is_none() {
@@ -204,7 +203,7 @@ impl Outbound {
                 continue;
             }
             self.credit[index].spend(front.bytes as u64);
-            let room = SLICE_BYTES - self.out.len();
+            let room = config.slice_bytes - self.out.len();
             if !self.queues[index].copy_front(room, &mut self.out) {
                 self.carry = Some(class);
             }
@@ -216,8 +215,7 @@ impl Outbound {
         if self.effects != Effects::Flowing {
             return;
         }
-        // Less would not hold one effect of ordinary size.
-        let bytes_max = room.max(SLICE_BYTES / 64);
+        let bytes_max = room.max(PULL_BYTES_MIN);
         let mut pulled = Pulled::Nothing;
         let queue = &mut self.queues[Class::Effect as usize];
         let head = Head::of(Kind::Effects);

@@ -2,7 +2,6 @@
 
 mod property;
 
-use super::config::SLICE_BYTES;
 use super::*;
 use crate::base::rng::Rng;
 use crate::security::cluster::ClusterSecret;
@@ -11,6 +10,9 @@ use std::time::Duration;
 use torc_protocol::peer::hello::{Reason, Revisions, Role};
 use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Class, Frame, Head, Kind, Limits, TooLong, frame};
+
+/// The slice of the default configuration.
+const SLICE_BYTES: usize = 64 * 1024;
 
 const MS: Duration = Duration::from_millis(1);
 
