@@ -139,9 +139,11 @@ impl Seen {
     pub fn slots(&self) -> impl Iterator<Item = (Slot, Version)> + '_ {
         let every = if self.all == 0 { 0..0 } else { 0..SLOT_COUNT as u16 };
         let every = every.map(|slot| (slot, self.all));
-        self.slots.iter().copied().chain(every).filter_map(|(slot, version)| {
-            Some((Slot::new(slot)?, Version::from_bits(version)))
-        })
+        self.slots
+            .iter()
+            .copied()
+            .chain(every)
+            .filter_map(|(slot, version)| Some((Slot::new(slot)?, Version::from_bits(version))))
     }
 
     /// Appends it as bytes: entries of slot u16 and version u64, little-endian.
@@ -375,11 +377,23 @@ mod tests {
         check(
             Protocol::Resp2,
             &[
-                ("client consistency", r"*6\r\n$1\r\nw\r\n$3\r\none\r\n$1\r\nr\r\n$7\r\nprimary\r\n$7\r\ntimeout\r\n:1000\r\n"),
+                (
+                    "client consistency",
+                    r"*6\r\n$1\r\nw\r\n$3\r\none\r\n$1\r\nr\r\n$7\r\nprimary\r\n$7\r\ntimeout\r\n:1000\r\n",
+                ),
                 ("client consistency w quorum r any timeout 50", r"+OK\r\n"),
-                ("client consistency", r"*6\r\n$1\r\nw\r\n$6\r\nquorum\r\n$1\r\nr\r\n$3\r\nany\r\n$7\r\ntimeout\r\n:50\r\n"),
-                ("client consistency w 0", "-ERR W must be ONE, a number of copies from 1 to 255, QUORUM, ALL or DEFAULT\\r\\n"),
-                ("client consistency r x", "-ERR R must be PRIMARY, ANY, SESSION, QUORUM or DEFAULT\\r\\n"),
+                (
+                    "client consistency",
+                    r"*6\r\n$1\r\nw\r\n$6\r\nquorum\r\n$1\r\nr\r\n$3\r\nany\r\n$7\r\ntimeout\r\n:50\r\n",
+                ),
+                (
+                    "client consistency w 0",
+                    "-ERR W must be ONE, a number of copies from 1 to 255, QUORUM, ALL or DEFAULT\\r\\n",
+                ),
+                (
+                    "client consistency r x",
+                    "-ERR R must be PRIMARY, ANY, SESSION, QUORUM or DEFAULT\\r\\n",
+                ),
                 ("client consistency w", r"-ERR syntax error\r\n"),
                 ("client consistency timeout 0", r"-ERR timeout is out of range\r\n"),
                 ("client token get", r"$0\r\n\r\n"),

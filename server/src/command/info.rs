@@ -54,7 +54,10 @@ pub fn info(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome
             *wanted |= all || default && by_default || is(name);
         }
     }
-    reply.verbatim(*b"txt", text(ctx.instance, wanted, About { now: ctx.now, port: ctx.session.port }).as_bytes());
+    reply.verbatim(
+        *b"txt",
+        text(ctx.instance, wanted, About { now: ctx.now, port: ctx.session.port }).as_bytes(),
+    );
     Ok(Flow::Next)
 }
 
@@ -434,11 +437,8 @@ mod tests {
     #[test]
     fn every_line_is_a_field_or_a_title() {
         let instance = Instance::new(Settings::default(), Clock::manual(1_000_000), 1);
-        let text = text(
-            &instance,
-            [true; SECTIONS.len()],
-            About { now: 1_000_000, port: Port::Plain },
-        );
+        let text =
+            text(&instance, [true; SECTIONS.len()], About { now: 1_000_000, port: Port::Plain });
         assert!(text.starts_with("# Server\r\nredis_version:7.2.4\r\n"));
         assert!(text.ends_with("# Keyspace\r\n"));
         for line in text.split("\r\n").filter(|line| !line.is_empty()) {

@@ -20,5 +20,6 @@ pub use settings::{SetError, Settings};
 pub use special::OutputLimit;
 pub use start::from_command_line;
 pub use table::{
-    AppendFsync, DebugAccess, LogFormat, LogLevel, ReadConsistency, Row, SETTINGS, Sanitize, WriteConsistency,
+    AppendFsync, DebugAccess, LogFormat, LogLevel, ReadConsistency, Row, SETTINGS, Sanitize,
+    WriteConsistency,
 };

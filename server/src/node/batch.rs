@@ -5,8 +5,8 @@
 
 use super::client::Client;
 use super::feed;
-use super::plane::Plane;
 use super::pipeline::{Park, Verdict, WorkerState};
+use super::plane::Plane;
 use super::routed::Ring;
 use super::timing::Timing;
 use crate::admin::Instance;
@@ -369,7 +369,13 @@ impl Run<'_, '_> {
     fn show(&mut self, args: Args<'_>, out: &mut Vec<u8>) {
         let from = self.feed.len();
         let time = self.instance.clock.unix_us();
-        feed::push_line(time, self.client.session.db, &self.client.session.info.endpoint, args, self.feed);
+        feed::push_line(
+            time,
+            self.client.session.db,
+            &self.client.session.info.endpoint,
+            args,
+            self.feed,
+        );
         if self.client.session.is_monitoring() {
             out.extend_from_slice(&self.feed[from..]);
         }

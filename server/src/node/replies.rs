@@ -61,6 +61,7 @@ impl Replies {
     }
 
     /// Replies that are not there yet, or held.
+    #[cfg(test)]
     pub fn open(&self) -> usize {
         self.open
     }
@@ -184,7 +185,10 @@ mod tests {
         assert!(replies.fill(fourth, bytes("4"), &mut out) && out.is_empty());
         assert!(!replies.fill(fourth, bytes("x"), &mut out), "a hole is filled once");
         assert!(replies.fill(second, bytes("2"), &mut out));
-        assert_eq!((text(&mut out).as_str(), replies.is_empty(), replies.bytes()), ("2345", true, 0));
+        assert_eq!(
+            (text(&mut out).as_str(), replies.is_empty(), replies.bytes()),
+            ("2345", true, 0)
+        );
         assert!(!replies.fill(second, bytes("x"), &mut out));
     }
 

@@ -496,7 +496,8 @@ impl Run<'_, '_> {
     }
 
     fn hold_reply(&mut self, held: Held, hole: Option<HoleId>) {
-        let timeout_ms = self.client.session.consistency().write_timeout_ms(&self.instance.settings);
+        let timeout_ms =
+            self.client.session.consistency().write_timeout_ms(&self.instance.settings);
         let key = self.client.key();
         let (Held::Later { waiter, wanted }, Some(Ring { plane, .. })) = (held, &mut self.ring)
         else {
@@ -530,12 +531,7 @@ impl Run<'_, '_> {
 
     fn begin_job(&mut self, out: &mut Vec<u8>) -> Begin {
         let hole = self.hole(out);
-        Begin {
-            key: self.client.key(),
-            hole,
-            session: self.snapshot(),
-            deadline: self.deadline(),
-        }
+        Begin { key: self.client.key(), hole, session: self.snapshot(), deadline: self.deadline() }
     }
 
     fn no_room_for_job(&self) -> Option<WireError> {
@@ -571,9 +567,8 @@ impl Run<'_, '_> {
 const FULL: WireError = WireError::fixed(
     "TRYAGAIN Too many requests wait for other nodes (forward-requests-max); nothing was changed",
 );
-const ROUND: WireError = WireError::fixed(
-    "TRYAGAIN Nodes do not agree yet on who serves the slot; nothing was changed",
-);
+const ROUND: WireError =
+    WireError::fixed("TRYAGAIN Nodes do not agree yet on who serves the slot; nothing was changed");
 
 fn no_quorum_read(answered: u32, wanted: u32) -> WireError {
     WireError::Line(format!("NOQUORUM read from {answered} of {wanted}").into())

@@ -308,5 +308,8 @@ fn a_node_on_its_own_has_one_copy() {
     node.instance.configure(&[("default-write-consistency", "2")]).unwrap();
     let mut other = node.connect();
     node.send(&mut other, b"set a f\r\nclient consistency w one\r\nset a g\r\nget a\r\n");
-    assert_eq!(other.replies(), "-NOQUORUM applied on 1 of 2\\r\\n+OK\\r\\n+OK\\r\\n$1\\r\\ng\\r\\n");
+    assert_eq!(
+        other.replies(),
+        "-NOQUORUM applied on 1 of 2\\r\\n+OK\\r\\n+OK\\r\\n$1\\r\\ng\\r\\n"
+    );
 }

@@ -1,8 +1,8 @@
 //! KEYS and SCAN.
 
 use super::keys::kind_name;
-use crate::command::value::integer;
 use crate::cluster::route::Port;
+use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome, Served};
 use crate::store::{Entry, Keyspace};
 use torc_protocol::slot::{Slot, slot_of};
@@ -107,7 +107,8 @@ impl<'a> Filter<'a> {
 pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let mut cursor = parse_cursor(&args[1]).ok_or(WireError::fixed("ERR invalid cursor"))?;
     let filter = Filter::parse(args)?;
-    let walk = ctx.served().map(|served| Walk { served, passes_gaps: ctx.session.port == Port::Cluster });
+    let walk =
+        ctx.served().map(|served| Walk { served, passes_gaps: ctx.session.port == Port::Cluster });
     let mut keyspace = ctx.keyspace();
     let mut found: Vec<Entry<'_>> = Vec::new();
     let mut visited = 0;

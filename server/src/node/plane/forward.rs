@@ -122,10 +122,7 @@ impl Plane {
     ) -> Arc<Snapshot> {
         let mut units = self.building.iter().flat_map(|building| &building.units);
         let same = units.find(|unit| unit.session.is_of(session));
-        same.map_or_else(
-            || Arc::new(Snapshot::of(session, settings)),
-            |unit| unit.session.clone(),
-        )
+        same.map_or_else(|| Arc::new(Snapshot::of(session, settings)), |unit| unit.session.clone())
     }
 
     /// Puts a unit on its way to whoever is to run it now. Goes out with [`Plane::flush`].
@@ -193,7 +190,14 @@ impl Plane {
                 self.stats.messages_sent += 1;
                 self.stats.commands_forwarded += u64::from(commands);
                 let to = member.id;
-                self.sends.push_back(Send { to, ticket: number, slot, deadline, blocking, payload });
+                self.sends.push_back(Send {
+                    to,
+                    ticket: number,
+                    slot,
+                    deadline,
+                    blocking,
+                    payload,
+                });
             }
             self.tickets.insert(number, ticket);
         }
@@ -232,7 +236,13 @@ impl Plane {
     }
 
     /// A response came.
-    pub(super) fn responded(&mut self, instance: &Instance, number: u64, flags: u8, payload: &[u8]) {
+    pub(super) fn responded(
+        &mut self,
+        instance: &Instance,
+        number: u64,
+        flags: u8,
+        payload: &[u8],
+    ) {
         // Whoever is in a ring stays in it, so there is a view.
         let Some(view) = instance.cluster.view() else { return };
         let Some(ticket) = self.take_ticket(number) else { return };
@@ -298,7 +308,9 @@ impl Plane {
                 let error = WireError::fixed("ERR request is too long to be forwarded");
                 ticket.units.into_iter().for_each(|unit| self.fail(unit, &error));
             }
-            Failure::Lost => self.may_have_run(&view, ticket, "broke the connection", Trouble::Lost),
+            Failure::Lost => {
+                self.may_have_run(&view, ticket, "broke the connection", Trouble::Lost)
+            }
             Failure::TimedOut => self.timed_out(&view, ticket),
         }
     }
@@ -388,7 +400,9 @@ impl Plane {
                 WireError::fixed("TRYAGAIN The slot is changing hands; nothing was changed")
             }
             Trouble::Busy => WireError::fixed("TRYAGAIN The node has no room; nothing was changed"),
-            Trouble::Lost => WireError::fixed("TIMEOUT The node did not answer in time; nothing was changed"),
+            Trouble::Lost => {
+                WireError::fixed("TIMEOUT The node did not answer in time; nothing was changed")
+            }
         };
         self.fail(unit, &error);
     }
@@ -450,13 +464,14 @@ impl Plane {
 }
 
 fn too_late(name: &str, what: &str, writes: bool) -> WireError {
-    let outcome =
-        if writes { "the write may have been applied" } else { "nothing was changed" };
+    let outcome = if writes { "the write may have been applied" } else { "nothing was changed" };
     WireError::Line(format!("TIMEOUT Node {name} {what}; {outcome}").into())
 }
 
 fn unreachable(name: &str) -> WireError {
-    WireError::Line(format!("UNREACHABLE Node {name} cannot be reached; nothing was changed").into())
+    WireError::Line(
+        format!("UNREACHABLE Node {name} cannot be reached; nothing was changed").into(),
+    )
 }
 
 /// The slot of all units, if it is one.

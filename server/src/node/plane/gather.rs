@@ -48,7 +48,16 @@ impl Gathering {
     pub fn may(spec: &CommandSpec) -> bool {
         matches!(
             spec.full_name,
-            "mget" | "mset" | "del" | "unlink" | "exists" | "touch" | "pfcount" | "bitop" | "pfmerge" | "copy"
+            "mget"
+                | "mset"
+                | "del"
+                | "unlink"
+                | "exists"
+                | "touch"
+                | "pfcount"
+                | "bitop"
+                | "pfmerge"
+                | "copy"
         )
     }
 
@@ -60,7 +69,9 @@ impl Gathering {
         Ok(Some(match spec.full_name {
             "mget" => Gathering::Values,
             "del" | "unlink" | "exists" | "touch" => Gathering::Sum,
-            "mset" if args.len() % 2 == 0 => return Err(WireError::WrongArity("mset".into())),
+            "mset" if args.len().is_multiple_of(2) => {
+                return Err(WireError::WrongArity("mset".into()));
+            }
             "mset" => Gathering::AllOk,
             "pfcount" => Gathering::CountUnion,
             "pfmerge" => Gathering::MergeUnion,
@@ -100,9 +111,16 @@ enum Plan {
     CountUnion(Vec<(usize, usize)>),
     Combine(Operation, Vec<(usize, usize)>, Vec<u8>),
     MergeUnion(Vec<(usize, usize)>, Vec<u8>),
-    Copy { to: Vec<u8>, to_db: u8, replace: bool },
+    Copy {
+        to: Vec<u8>,
+        to_db: u8,
+        replace: bool,
+    },
     /// The last step of a command that writes what was gathered: this is the reply if it succeeds, and that if the key is taken.
-    Stored { reply: Vec<u8>, taken: Option<Vec<u8>> },
+    Stored {
+        reply: Vec<u8>,
+        taken: Option<Vec<u8>>,
+    },
     Wide(Wide, Vec<u8>, u64),
 }
 
@@ -178,8 +196,9 @@ impl Plane {
             let mut commands = Vec::new();
             let count = match gathering {
                 Gathering::Values | Gathering::Sum => {
-                    let words: Vec<&[u8]> =
-                        std::iter::once(&args[0]).chain(of_part.map(|index| &args[index])).collect();
+                    let words: Vec<&[u8]> = std::iter::once(&args[0])
+                        .chain(of_part.map(|index| &args[index]))
+                        .collect();
                     resp::push_command(words.into_iter(), &mut commands);
                     1
                 }
@@ -271,7 +290,8 @@ impl Plane {
                     break;
                 }
                 Route::Forward(_) | Route::Wait => {
-                    let moving = WireError::fixed("TRYAGAIN A slot is changing hands; nothing was changed");
+                    let moving =
+                        WireError::fixed("TRYAGAIN A slot is changing hands; nothing was changed");
                     unsettled = Some(moving);
                     break;
                 }
@@ -373,7 +393,8 @@ impl Plane {
         mut job: Job,
         values: &[Vec<u8>],
     ) -> Option<(Job, Result<Vec<u8>, WireError>)> {
-        let replies: Vec<Vec<&[u8]>> = values.iter().map(|bytes| resp::replies(bytes).collect()).collect();
+        let replies: Vec<Vec<&[u8]>> =
+            values.iter().map(|bytes| resp::replies(bytes).collect()).collect();
         let taken = |reply: &[u8]| reply.starts_with(b"-BUSYKEY");
         if !matches!(&job.plan, Plan::Stored { taken: Some(_), .. })
             && let Some(error) = replies.iter().flatten().find(|reply| resp::is_error(reply))
@@ -387,9 +408,8 @@ impl Plane {
             Plan::Values(positions) => by_position(&positions, &replies),
             Plan::Sum => sum(&replies),
             Plan::AllOk => Ok(b"+OK\r\n".to_vec()),
-            Plan::CountUnion(order) => union(&order, &replies).map(|(union, _)| {
-                render(protocol, |reply| reply.integer(union.count() as i64))
-            }),
+            Plan::CountUnion(order) => union(&order, &replies)
+                .map(|(union, _)| render(protocol, |reply| reply.integer(union.count() as i64))),
             Plan::Combine(operation, order, to) => {
                 let result = sources(&order, &replies).map(|sources| {
                     let sources: Vec<&[u8]> =

@@ -30,7 +30,9 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
                 -1 => {}
                 count => left = left.checked_add(u64::try_from(count).ok()?)?,
             },
-            b'%' => left = left.checked_add(u64::try_from(parse_i64(line)?).ok()?.checked_mul(2)?)?,
+            b'%' => {
+                left = left.checked_add(u64::try_from(parse_i64(line)?).ok()?.checked_mul(2)?)?
+            }
             _ => return None,
         }
     }
@@ -120,8 +122,21 @@ mod tests {
     #[test]
     fn replies_end_where_they_end() {
         let whole: &[&[u8]] = &[
-            b"+OK\r\n", b"-ERR x\r\n", b":-1\r\n", b"$0\r\n\r\n", b"$4\r\na\r\nb\r\n", b"$-1\r\n", b"*-1\r\n", b"*0\r\n", b"_\r\n",
-            b"*2\r\n*1\r\n:1\r\n$1\r\na\r\n", b"%1\r\n+a\r\n*1\r\n_\r\n", b"~1\r\n#t\r\n", b",1.5\r\n", b"=5\r\ntxt:a\r\n", b">1\r\n+x\r\n",
+            b"+OK\r\n",
+            b"-ERR x\r\n",
+            b":-1\r\n",
+            b"$0\r\n\r\n",
+            b"$4\r\na\r\nb\r\n",
+            b"$-1\r\n",
+            b"*-1\r\n",
+            b"*0\r\n",
+            b"_\r\n",
+            b"*2\r\n*1\r\n:1\r\n$1\r\na\r\n",
+            b"%1\r\n+a\r\n*1\r\n_\r\n",
+            b"~1\r\n#t\r\n",
+            b",1.5\r\n",
+            b"=5\r\ntxt:a\r\n",
+            b">1\r\n+x\r\n",
         ];
         for reply in whole {
             assert_eq!(length(reply), Some(reply.len()), "{}", reply.escape_ascii());
@@ -130,7 +145,16 @@ mod tests {
             }
         }
         assert!(replies(&whole.concat()).eq(whole.iter().copied()));
-        for wrong in ["x\r\n", "$x\r\n", "$-2\r\n", "*-2\r\n", "%-1\r\n", "$1\r\nabc", "*9223372036854775807\r\n", "+a\rb\r\n"] {
+        for wrong in [
+            "x\r\n",
+            "$x\r\n",
+            "$-2\r\n",
+            "*-2\r\n",
+            "%-1\r\n",
+            "$1\r\nabc",
+            "*9223372036854775807\r\n",
+            "+a\rb\r\n",
+        ] {
             assert_eq!(length(wrong.as_bytes()), None, "{wrong:?}");
         }
     }
@@ -139,7 +163,10 @@ mod tests {
     fn replies_say_what_they_hold() {
         assert_eq!((integer(b":42\r\n"), integer(b"$1\r\n1\r\n")), (Some(42), None));
         assert_eq!(bulk(b"$2\r\nab\r\n"), Some(Some(&b"ab"[..])));
-        assert_eq!((bulk(b"$-1\r\n"), bulk(b"_\r\n"), bulk(b":1\r\n")), (Some(None), Some(None), None));
+        assert_eq!(
+            (bulk(b"$-1\r\n"), bulk(b"_\r\n"), bulk(b":1\r\n")),
+            (Some(None), Some(None), None)
+        );
         assert_eq!(elements(b"*2\r\n:1\r\n$-1\r\n").unwrap(), [&b":1\r\n"[..], b"$-1\r\n"]);
         assert_eq!(elements(b"*2\r\n:1\r\n"), None);
         let mut out = Vec::new();

@@ -96,7 +96,9 @@ impl WorkerState {
             Ok(request) if usize::from(request.db) < DATABASE_COUNT => {
                 plane.welcome(instance, index, origin, &request);
             }
-            _ => plane.respond(instance, origin, 0, &Response::plain(b"-ERR malformed request\r\n")),
+            _ => {
+                plane.respond(instance, origin, 0, &Response::plain(b"-ERR malformed request\r\n"))
+            }
         }
         self.pump(instance);
     }
@@ -230,10 +232,8 @@ impl Plane {
     ) {
         // All visitors of a worker are one client to those who look: nobody connects and leaves with each request.
         let info = self.peer_info.get_or_insert_with(|| {
-            let endpoint = crate::admin::clients::Endpoint {
-                address: "peer:0".into(),
-                ..Default::default()
-            };
+            let endpoint =
+                crate::admin::clients::Endpoint { address: "peer:0".into(), ..Default::default() };
             instance.clients.unregistered(endpoint, worker, instance.clock.unix_ms())
         });
         let mut session = Session::new(Arc::clone(info), true);
@@ -348,7 +348,9 @@ impl Plane {
                 written.sort_unstable_by(|a, b| b.cmp(a));
                 written.dedup_by_key(|(slot, _)| *slot);
                 written.truncate(VERSIONS_BYTES_MAX / 10);
-                written.iter().for_each(|&(slot, version)| push_entry(slot, version, &mut versions));
+                written
+                    .iter()
+                    .for_each(|&(slot, version)| push_entry(slot, version, &mut versions));
                 response.versions = &versions;
             }
         }
@@ -356,13 +358,7 @@ impl Plane {
     }
 
     /// Hands a response to who waits for it.
-    fn respond(
-        &mut self,
-        instance: &Instance,
-        origin: Origin,
-        flags: u8,
-        response: &Response<'_>,
-    ) {
+    fn respond(&mut self, instance: &Instance, origin: Origin, flags: u8, response: &Response<'_>) {
         let mut payload = Vec::with_capacity(response.replies.len() + 32);
         // The versions are bounded, so nothing of it can be too long.
         if response.encode(&mut payload).is_err() {

@@ -25,7 +25,12 @@ fn keys_of(reply: &str) -> Vec<String> {
 }
 
 /// A whole iteration; the keys as often as they came.
-fn scan(world: &mut World, client: usize, options: &str, mut between: impl FnMut(&mut World)) -> Vec<String> {
+fn scan(
+    world: &mut World,
+    client: usize,
+    options: &str,
+    mut between: impl FnMut(&mut World),
+) -> Vec<String> {
     let (mut cursor, mut found) = ("0".to_owned(), Vec::new());
     for _ in 0..10_000 {
         let reply = world.ask(client, &format!("scan {cursor}{options}"));
@@ -160,7 +165,10 @@ fn the_cluster_port_speaks_as_redis_cluster() {
     world.settle();
     assert_eq!(world.take_output(client), moved);
     world.nodes[0].instance.cluster.routes().set(slot, Route::Down);
-    assert_eq!(world.ask(client, &format!("get {there}")), "-CLUSTERDOWN Hash slot not served\\r\\n");
+    assert_eq!(
+        world.ask(client, &format!("get {there}")),
+        "-CLUSTERDOWN Hash slot not served\\r\\n"
+    );
     assert!(world.ask(client, "hello").contains(r"mode\r\n$7\r\ncluster"));
     assert!(world.ask(client, "info").contains(r"cluster_enabled:1"));
     assert!(world.ask(plain, "hello").contains(r"mode\r\n$10\r\nstandalone"));

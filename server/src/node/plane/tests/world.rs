@@ -257,8 +257,13 @@ impl World {
         let peer = &mut self.peers[client];
         let node = &mut self.nodes[peer.node];
         while !peer.parked && !peer.closed {
-            let progress =
-                run(&mut peer.client, &mut peer.input, &mut peer.out, &mut node.worker, &node.instance);
+            let progress = run(
+                &mut peer.client,
+                &mut peer.input,
+                &mut peer.out,
+                &mut node.worker,
+                &node.instance,
+            );
             peer.input.drain(..progress.consumed);
             match progress.verdict {
                 Verdict::More if progress.consumed > 0 || !peer.input.is_empty() => {}
@@ -378,16 +383,23 @@ impl World {
             let node = &mut self.nodes[from];
             let now = node.instance.clock.unix_ms();
             let guard = node.worker.local.pin();
-            let mut keyspace = node.instance.store.keyspace(&mut node.worker.local, &guard, db, now);
+            let mut keyspace =
+                node.instance.store.keyspace(&mut node.worker.local, &guard, db, now);
             keyspace.visit_slot(slot, 0, usize::MAX, |entry| {
                 let bytes = entry.string().unwrap().bytes(&mut itoa::Buffer::new()).to_vec();
-                found.push((entry.key().to_vec(), bytes, entry.encoding() == "raw", entry.deadline()));
+                found.push((
+                    entry.key().to_vec(),
+                    bytes,
+                    entry.encoding() == "raw",
+                    entry.deadline(),
+                ));
             });
             keyspace.forget_slot(slot, 0, usize::MAX);
             drop(guard);
             let node = &mut self.nodes[to];
             let guard = node.worker.local.pin();
-            let mut keyspace = node.instance.store.keyspace(&mut node.worker.local, &guard, db, now);
+            let mut keyspace =
+                node.instance.store.keyspace(&mut node.worker.local, &guard, db, now);
             for (key, bytes, raw, deadline) in found {
                 let value = if raw { NewValue::Raw(&bytes) } else { NewValue::Bytes(&bytes) };
                 keyspace.set(&key, value, deadline.map_or(Expiry::Never, Expiry::At));
@@ -510,6 +522,12 @@ impl World {
         let start = Duration::from_millis(START_MS);
         let wakes = self.nodes.iter().filter_map(|node| node.worker.next_wake());
         wakes.map(|wake| wake.saturating_sub(start).as_micros() as u64).min()
+    }
+
+    /// Requests that came to a node which did not serve their slot.
+    pub fn misrouted(&mut self) -> u64 {
+        let planes = self.nodes.iter_mut().filter_map(|node| node.worker.plane());
+        planes.map(|plane| plane.stats().requests_misrouted).sum()
     }
 
     /// Nothing is under way, and no client is owed anything.
