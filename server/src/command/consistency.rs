@@ -212,6 +212,7 @@ pub fn consistency(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         }
         index += 2;
     }
+    ctx.session.demands_more = true;
     if once {
         ctx.session.once = Once::Next(wanted);
     } else {
@@ -406,11 +407,11 @@ mod tests {
         let mut node = Node::new(Protocol::Resp2);
         node.run(&[b"client", b"consistency", b"w", b"2", b"once"]);
         assert_eq!(node.session.consistency, Consistency::default());
-        assert!(node.session.demands_more());
+        assert!(node.session.demands_more);
         node.session.once.end();
         node.session.once.begin();
         assert_eq!(node.session.consistency().write, WriteLevel::Copies(2));
         node.session.once.end();
-        assert!(!node.session.demands_more());
+        assert_eq!(node.session.once, Once::Off);
     }
 }

@@ -51,6 +51,8 @@ pub struct Session {
     pub consistency: Consistency,
     /// The same for one command alone.
     pub once: Once,
+    /// Whether it ever used CLIENT CONSISTENCY, so that batches look at what it said.
+    pub demands_more: bool,
     /// Versions that it wrote, or was told by CLIENT TOKEN SET.
     pub seen: Seen,
     /// How far a FLUSHALL or FLUSHDB of a node in a ring has come: database, slot, position.
@@ -77,6 +79,7 @@ impl Session {
             readonly: false,
             consistency: Consistency::default(),
             once: Once::Off,
+            demands_more: false,
             seen: Seen::default(),
             flushed: None,
             info,
@@ -101,12 +104,6 @@ impl Session {
             Once::This(once) => once,
             _ => &self.consistency,
         }
-    }
-
-    /// Whether commands need more than to be run here.
-    #[inline]
-    pub fn demands_more(&self) -> bool {
-        self.once != Once::Off || self.consistency != Consistency::default()
     }
 
     /// Whether the client sees every command (MONITOR).

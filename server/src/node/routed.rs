@@ -44,7 +44,7 @@ impl Run<'_, '_> {
         request: &[u8],
         out: &mut Vec<u8>,
     ) -> Step {
-        let Ok(spec) = planned.spec() else { return self.step(planned, args, out) };
+        let Ok(spec) = planned.spec() else { return self.step_apart(planned, args, out) };
         if self.client.replies.is_full() {
             return Step::Held(Park::Replies);
         }
@@ -451,7 +451,7 @@ impl Run<'_, '_> {
         out: &mut Vec<u8>,
     ) -> Step {
         let position = out.len();
-        let step = self.checked(planned, spec, args, out);
+        let step = self.checked_apart(planned, spec, args, out);
         if spec.flags.contains(Flags::WRITE) && matches!(step, Step::Done) {
             self.hold_write(position, out);
         }

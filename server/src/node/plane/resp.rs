@@ -4,6 +4,7 @@
 //! Source: the RESP specification (redis.io/docs/reference/protocol-spec).
 
 use torc_protocol::number::parse_i64;
+use torc_protocol::request::Span;
 
 /// The length of the reply at the beginning of `bytes`, everything nested included; `None` if there is no whole one.
 pub(super) fn length(bytes: &[u8]) -> Option<usize> {
@@ -92,6 +93,23 @@ pub(super) fn elements(reply: &[u8]) -> Option<Vec<&[u8]>> {
     (kind == b'*' && found.len() == count).then_some(found)
 }
 
+/// The arguments of the request at `at`, in the form that [`push_command`] writes, and where it ends; `None` for anything else.
+pub(super) fn request(bytes: &[u8], at: usize, spans: &mut Vec<Span>) -> Option<usize> {
+    let (kind, count, mut at) = line(bytes, at)?;
+    let count = usize::try_from(parse_i64(count)?).ok().filter(|_| kind == b'*')?;
+    for _ in 0..count {
+        let (kind, text, start) = line(bytes, at)?;
+        let len = u32::try_from(parse_i64(text)?).ok().filter(|_| kind == b'$')?;
+        at = start.checked_add(len as usize)?;
+        if bytes.get(at..at + 2)? != b"\r\n" {
+            return None;
+        }
+        spans.push(Span { start: u32::try_from(start).ok()?, len });
+        at += 2;
+    }
+    Some(at)
+}
+
 /// Whether it is an error.
 pub(super) fn is_error(reply: &[u8]) -> bool {
     matches!(reply.first(), Some(b'-' | b'!'))
@@ -172,5 +190,11 @@ mod tests {
         let mut out = Vec::new();
         push_command([&b"GET"[..], b""].into_iter(), &mut out);
         assert_eq!(out, b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n");
+        let mut spans = Vec::new();
+        assert_eq!(request(&out, 0, &mut spans), Some(out.len()));
+        assert_eq!(spans, [Span { start: 8, len: 3 }, Span { start: 17, len: 0 }]);
+        for cut in 0..out.len() {
+            assert_eq!(request(&out[..cut], 0, &mut spans), None);
+        }
     }
 }

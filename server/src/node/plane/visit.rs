@@ -5,7 +5,7 @@
 //! whole, so that the origin may send it elsewhere. If a slot goes away while the visitor runs, its remaining commands are handed on,
 //! at most [`FORWARD_HOPS_MAX`] times in all.
 
-use super::{Answer, ClientKey, Plane, Timer};
+use super::{Answer, ClientKey, Plane, Timer, resp};
 use crate::admin::Instance;
 use crate::base::limits::{DATABASE_COUNT, VISITORS_MAX};
 use crate::cluster::NodeId;
@@ -17,11 +17,11 @@ use crate::node::pipeline::{self, Park, Progress, Verdict, WorkerState};
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::Args;
-use torc_protocol::command::resolve;
+use torc_protocol::command::{find, subcommand_of};
 use torc_protocol::peer::request::{
     Request, Response, SessionFlags, VERSIONS_BYTES_MAX, response_flags,
 };
-use torc_protocol::request::{Decoder, Limits, Span, Status};
+use torc_protocol::request::Span;
 use torc_protocol::slot::Slot;
 
 /// A response for another node: the payload of a response frame.
@@ -268,21 +268,18 @@ impl Plane {
     /// Whether this node serves all that the visitor's commands concern.
     fn admit(&self, instance: &Instance, visitor: &Visitor) -> Admission {
         let routes = instance.cluster.routes();
-        let limits =
-            Limits { bulk_bytes_max: instance.settings.proto_max_bulk_len(), ..Limits::default() };
-        let mut input = visitor.input.clone();
-        let (mut at, mut spans, mut decoder) = (0, Vec::<Span>::new(), Decoder::new());
+        let input = visitor.input.as_slice();
+        let (mut at, mut spans) = (0, Vec::<Span>::new());
         let mut admission = Admission::Granted;
         loop {
             spans.clear();
-            let Ok(Status::Request { spans: range }) =
-                decoder.decode(&mut input, &mut at, &mut spans, &limits)
-            else {
-                // What is malformed is answered when it is run.
-                return admission;
-            };
-            let args = Args::new(&input, &spans[range]);
-            let Ok(spec) = resolve(&args) else { continue };
+            // What is in no form that nodes write is answered when it is run, and routed then.
+            let Some(end) = resp::request(input, at, &mut spans) else { return admission };
+            at = end;
+            let args = Args::new(input, &spans);
+            let container = args.get(0).and_then(find);
+            let spec = container.and_then(|spec| subcommand_of(spec, &args));
+            let Some(spec) = spec.filter(|spec| spec.accepts(args.len())) else { continue };
             let slot = match KeySlots::of(spec, &args) {
                 Ok(KeySlots::One(slot) | KeySlots::Many(slot)) => slot,
                 _ if spec.full_name == "scan" => {
