@@ -98,6 +98,27 @@ fn a_flush_in_stretches_takes_everything() {
     world.check_idle();
 }
 
+/// A slot may come from a node that has not flushed it yet to one that has passed it.
+#[test]
+fn a_flush_takes_what_moves_meanwhile() {
+    for seed in 0..6 {
+        let mut world = World::new(seed, &[]);
+        let client = world.connect(0);
+        let keys = fill(&mut world, client, 300);
+        for key in &keys {
+            if world.sim.below(3) == 0 {
+                let to = world.sim.below(3) as usize;
+                world.flip(slot_of(key.as_bytes()), to);
+            }
+        }
+        world.say(client, "flushall");
+        world.say(client, "dbsize");
+        world.settle();
+        assert_eq!(world.take_output(client), r"+OK\r\n:0\r\n", "seed {seed}");
+        world.check_idle();
+    }
+}
+
 #[test]
 fn a_scan_meets_every_key_while_slots_move() {
     for seed in 0..4 {
