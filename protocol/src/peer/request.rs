@@ -17,6 +17,9 @@ pub const CLIENT_NAME_BYTES_MAX: usize = 255;
 /// Bytes of a session's token: 256 slots with a version each, in a few bytes more than eight.
 pub const TOKEN_BYTES_MAX: usize = 4096;
 
+/// Bytes of a response's versions: as many as fit a section beside its other fields.
+pub const VERSIONS_BYTES_MAX: usize = 65_000;
+
 /// Commands of one request at most. A batch of the pipeline has 16; a scatter may ask once for every slot.
 pub const COMMANDS_MAX: u32 = 16_384;
 
@@ -119,6 +122,7 @@ mod tag {
 
     pub const WRITTEN: u8 = 1;
     pub const OWNER: u8 = 2;
+    pub const VERSIONS: u8 = 3;
 }
 
 impl<'a> Request<'a> {
@@ -286,6 +290,8 @@ pub mod response_flags {
 pub struct Response<'a> {
     /// The highest version that its writes took in the frame's slot, for WAIT and session tokens; 0 without writes.
     pub written: u64,
+    /// The same where the request had no slot: entries of 10 bytes, slot u16 and version u64, little-endian; opaque here.
+    pub versions: &'a [u8],
     /// Who serves the slot, as far as the responder knows, beside [`response_flags::NOT_OWNER`].
     pub owner: Option<u64>,
     /// The replies in RESP, one a command.
@@ -295,7 +301,7 @@ pub struct Response<'a> {
 impl<'a> Response<'a> {
     /// Replies and nothing else.
     pub fn plain(replies: &'a [u8]) -> Response<'a> {
-        Response { written: 0, owner: None, replies }
+        Response { written: 0, versions: b"", owner: None, replies }
     }
 
     /// Appends all but the replies, so that they can be rendered right behind it.
@@ -303,6 +309,9 @@ impl<'a> Response<'a> {
         put_section(out, VERSION, |out| {
             if self.written != 0 {
                 put_field_varint(out, tag::WRITTEN, self.written);
+            }
+            if !self.versions.is_empty() {
+                put_field(out, tag::VERSIONS, self.versions);
             }
             if let Some(owner) = self.owner {
                 put_field(out, tag::OWNER, &owner.to_le_bytes());
@@ -326,6 +335,9 @@ impl<'a> Response<'a> {
             match tag {
                 tag::WRITTEN => response.written = value.varint()?,
                 tag::OWNER => response.owner = Some(value.u64()?),
+                tag::VERSIONS => {
+                    response.versions = whole(&mut value, VERSIONS_BYTES_MAX, "versions")?
+                }
                 _ => continue,
             }
             value.end()?;

@@ -361,7 +361,7 @@ fn request_fields_out_of_range_are_refused() {
 #[test]
 fn responses_survive_the_wire() {
     for (written, owner) in [(0, None), (u64::MAX, Some(0)), (1, Some(u64::MAX))] {
-        let response = Response { written, owner, replies: b"+OK\r\n" };
+        let response = Response { written, versions: b"0123456789", owner, replies: b"+OK\r\n" };
         assert_eq!(Response::decode(&payload(|out| response.encode(out))), Ok(response));
     }
 }

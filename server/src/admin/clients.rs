@@ -312,6 +312,12 @@ impl Clients {
         client
     }
 
+    /// A record for commands that come from no connection of this node. It is in no list and cannot be killed.
+    pub fn unregistered(&self, endpoint: Endpoint, worker: usize, now: UnixMs) -> Arc<ClientInfo> {
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        Arc::new(ClientInfo::new(id, endpoint, worker, now))
+    }
+
     /// Forgets a connection. Harmless where it is forgotten already.
     pub fn unregister(&self, id: u64) {
         if self.by_id.remove(&id).is_some() {

@@ -49,5 +49,33 @@ pub const MONITOR_BACKLOG_BYTES: usize = 32 * 1024 * 1024;
 /// A worker keeps its shared buffers from one connection to the next up to this size.
 pub const SHARED_BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 
+/// Replies of one client that may be waited for at once: forwarded commands, and writes that are not on enough replicas yet. Beyond it the
+/// client's next commands are left unread. 1,024 keep a link of 1 ms busy with a million requests a second of one client.
+pub const REPLY_HOLES_MAX: usize = 1_024;
+
+/// Bytes of one client's replies that may wait behind one that is not there yet. Beyond it the client's next commands are left unread.
+pub const REPLY_BYTES_WAITING_MAX: usize = 1024 * 1024;
+
+/// How often a request is handed on from node to node: to the owner, and twice more where the slot moved meanwhile.
+pub const FORWARD_HOPS_MAX: u8 = 3;
+
+/// The first wait before a request is tried again, doubled each time up to [`FORWARD_BACKOFF_MAX_MS`]. A baton takes a round trip.
+pub const FORWARD_BACKOFF_MS: u64 = 1;
+
+/// The longest such wait.
+pub const FORWARD_BACKOFF_MAX_MS: u64 = 32;
+
+/// Slots of one gathered command whose later commands of the same client may run meanwhile; one of more slots lets none.
+pub const GATHER_SLOTS_TRACKED_MAX: usize = 64;
+
+/// Versions that a session remembers by slot; beyond it one number stands for all. As many as travel in a request.
+pub const SESSION_SLOTS_MAX: usize = 256;
+
+/// Keys that FLUSHALL removes in one stretch on a node of a ring: a few milliseconds.
+pub const FLUSH_KEYS_A_STRETCH: usize = 8 * 1024;
+
+/// Requests of peers that run or wait at one worker. Beyond it a peer is answered that there is no room, and tries again.
+pub const VISITORS_MAX: usize = 16 * 1024;
+
 /// Time that a stop leaves for replies to go out.
 pub const STOP_FLUSH_MS: u64 = 1_000;

@@ -5,6 +5,7 @@
 use super::value::database;
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
+use crate::cluster::route::Port;
 use crate::security;
 use torc_protocol::{Args, Protocol, Reply, WireError, number};
 
@@ -74,13 +75,21 @@ pub fn hello(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
     });
     reply.bulk(b"id");
     reply.integer(ctx.session.id as i64);
-    for (field, value) in [("mode", "standalone"), ("role", "master")] {
+    for (field, value) in [("mode", mode_of(ctx.session.port)), ("role", "master")] {
         reply.bulk(field.as_bytes());
         reply.bulk(value.as_bytes());
     }
     reply.bulk(b"modules");
     reply.array(0);
     Ok(Flow::Next)
+}
+
+/// What HELLO and INFO say of the rules that hold for a connection.
+pub(super) fn mode_of(port: Port) -> &'static str {
+    match port {
+        Port::Plain => "standalone",
+        Port::Cluster => "cluster",
+    }
 }
 
 fn parse_protocol(arg: &[u8]) -> Result<Protocol, WireError> {
@@ -154,6 +163,10 @@ fn authenticate(ctx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> Result<(), W
 
 /// SELECT index
 pub fn select(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let is_other = number::parse_i64(&args[1]).is_some_and(|index| index != 0);
+    if ctx.session.port == Port::Cluster && is_other {
+        return Err(WireError::fixed("ERR SELECT is not allowed in cluster mode"));
+    }
     ctx.session.db = database(&args[1])?;
     reply.ok();
     Ok(Flow::Next)

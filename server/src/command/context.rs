@@ -3,7 +3,9 @@
 use super::Session;
 use crate::admin::Instance;
 use crate::base::clock::UnixMs;
+use crate::cluster::route::{Route, Routes};
 use crate::store::{Guard, KeyHint, Keyspace, Local};
+use torc_protocol::slot::{SLOT_COUNT, Slot};
 use torc_protocol::{Args, Reply, WireError};
 
 /// A command's implementation.
@@ -21,6 +23,10 @@ pub enum Flow {
     Close,
     /// Runs nothing until this time, then sends what was written (DEBUG SLEEP).
     SleepUntil(UnixMs),
+    /// Goes on with the next command, in a new batch: what holds for all commands of a batch has changed.
+    Anew,
+    /// Is not done. It runs again once others had their turn; until then nothing was written.
+    Again,
 }
 
 /// Everything a handler works with, for the time of one batch.
@@ -49,5 +55,28 @@ impl<'a> Ctx<'a> {
             .keyspace(self.local, self.guard, self.session.db, self.now)
             .with_hint(self.hint)
             .with_touch(!self.session.no_touch)
+    }
+
+    /// The slots that this node serves, if it is part of a ring: commands about all keys leave the others alone, which are copies of what other nodes
+    /// serve.
+    pub fn served(&self) -> Option<Served<'a>> {
+        self.instance.cluster.is_enabled().then(|| Served(self.instance.cluster.routes()))
+    }
+}
+
+/// The slots that a node of a ring serves at the moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Served<'a>(&'a Routes);
+
+impl<'a> Served<'a> {
+    /// Whether `slot` is among them.
+    #[inline]
+    pub fn has(self, slot: Slot) -> bool {
+        self.0.get(slot) == Route::Serve
+    }
+
+    /// All of them.
+    pub fn slots(self) -> impl Iterator<Item = Slot> + 'a {
+        (0..SLOT_COUNT as u16).filter_map(Slot::new).filter(move |&slot| self.has(slot))
     }
 }

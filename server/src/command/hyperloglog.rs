@@ -175,7 +175,8 @@ fn sparse_bytes_max(ctx: &Ctx<'_>) -> usize {
     usize::try_from(ctx.instance.settings.hll_sparse_max_bytes()).unwrap_or(usize::MAX)
 }
 
-fn wire_error(invalid: Invalid) -> WireError {
+/// What the client is told of a value that is no HyperLogLog.
+pub(crate) fn wire_error(invalid: Invalid) -> WireError {
     WireError::fixed(match invalid {
         Invalid::NotHyperLogLog => "WRONGTYPE Key is not a valid HyperLogLog string value.",
         Invalid::Corrupted => "INVALIDOBJ Corrupted HLL object detected",

@@ -3,17 +3,26 @@
 //! Names and order are Redis 7.2's (redis.io, INFO), because dashboards and client libraries read them by name. Fields of parts that Torc does
 //! not have are there with the value they have in a Redis that does not use the part; fields of our own begin with `torc_`.
 
+use super::connection::mode_of;
 use super::memory::{Figures, difference, ratio};
 use super::server::{REDIS_VERSION, TORC_VERSION};
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
 use crate::admin::memory::{cpu_seconds, machine_bytes};
+use crate::cluster::route::Port;
 use std::fmt::Write as _;
 use torc_protocol::command::COMMANDS;
 use torc_protocol::{Args, Reply};
 
 /// Writes one section's lines.
-type Writer = fn(&mut String, &Instance, u64);
+type Writer = fn(&mut String, &Instance, About);
+
+/// What the lines depend on besides the node.
+#[derive(Debug, Clone, Copy)]
+struct About {
+    now: u64,
+    port: Port,
+}
 
 /// Name, title, whether it is in the default set, and its lines.
 const SECTIONS: [(&str, &str, bool, Writer); 13] = [
@@ -45,11 +54,14 @@ pub fn info(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome
             *wanted |= all || default && by_default || is(name);
         }
     }
-    reply.verbatim(*b"txt", text(ctx.instance, wanted, ctx.now).as_bytes());
+    reply.verbatim(
+        *b"txt",
+        text(ctx.instance, wanted, About { now: ctx.now, port: ctx.session.port }).as_bytes(),
+    );
     Ok(Flow::Next)
 }
 
-fn text(instance: &Instance, wanted: [bool; SECTIONS.len()], now: u64) -> String {
+fn text(instance: &Instance, wanted: [bool; SECTIONS.len()], about: About) -> String {
     let mut text = String::with_capacity(8192);
     for (wanted, (_, title, _, write)) in wanted.into_iter().zip(SECTIONS) {
         if !wanted {
@@ -59,7 +71,7 @@ fn text(instance: &Instance, wanted: [bool; SECTIONS.len()], now: u64) -> String
             text.push_str("\r\n");
         }
         let _ = write!(text, "# {title}\r\n");
-        write(&mut text, instance, now);
+        write(&mut text, instance, about);
     }
     text
 }
@@ -72,7 +84,7 @@ macro_rules! lines {
     };
 }
 
-fn server(out: &mut String, instance: &Instance, now: u64) {
+fn server(out: &mut String, instance: &Instance, about: About) {
     let settings = &instance.settings;
     let kernel = |name: &str| {
         let text = std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
@@ -87,7 +99,7 @@ fn server(out: &mut String, instance: &Instance, now: u64) {
         "redis_git_sha1": "00000000",
         "redis_git_dirty": 0,
         "redis_build_id": "0",
-        "redis_mode": "standalone",
+        "redis_mode": mode_of(about.port),
         "os": format_args!("{} {} {}", kernel("ostype"), kernel("osrelease"), std::env::consts::ARCH),
         "arch_bits": usize::BITS,
         "monotonic_clock": "POSIX clock_gettime",
@@ -103,7 +115,7 @@ fn server(out: &mut String, instance: &Instance, now: u64) {
         "uptime_in_days": uptime / 86_400,
         "hz": settings.hz(),
         "configured_hz": settings.hz(),
-        "lru_clock": (now / 1000) & 0xff_ffff,
+        "lru_clock": (about.now / 1000) & 0xff_ffff,
         "executable": path(std::env::current_exe().ok().as_deref()),
         "config_file": path(settings.file()),
         "io_threads_active": 0,
@@ -123,7 +135,7 @@ fn server(out: &mut String, instance: &Instance, now: u64) {
     lines!(out, "torc_version": TORC_VERSION, "torc_workers": settings.worker_count());
 }
 
-fn clients(out: &mut String, instance: &Instance, _now: u64) {
+fn clients(out: &mut String, instance: &Instance, _: About) {
     lines!(out,
         "connected_clients": instance.clients.connected(),
         "cluster_connections": 0,
@@ -153,7 +165,7 @@ impl std::fmt::Display for Human {
     }
 }
 
-fn memory(out: &mut String, instance: &Instance, _now: u64) {
+fn memory(out: &mut String, instance: &Instance, _: About) {
     let f = Figures::now(instance);
     let (a, machine, maxmemory) = (&f.allocator, machine_bytes(), instance.settings.maxmemory());
     lines!(out,
@@ -219,7 +231,7 @@ fn memory(out: &mut String, instance: &Instance, _now: u64) {
 }
 
 /// A Redis that keeps nothing on disk.
-fn persistence(out: &mut String, instance: &Instance, _now: u64) {
+fn persistence(out: &mut String, instance: &Instance, _: About) {
     lines!(out,
         "loading": 0,
         "async_loading": 0,
@@ -254,7 +266,7 @@ fn persistence(out: &mut String, instance: &Instance, _now: u64) {
     );
 }
 
-fn stats(out: &mut String, instance: &Instance, _now: u64) {
+fn stats(out: &mut String, instance: &Instance, _: About) {
     let (totals, rates) = (instance.stats.totals(), instance.stats.rates());
     let store = instance.store.stats();
     let [accepted, rejected, output_closed, query_closed] = instance.stats.connections();
@@ -321,7 +333,7 @@ fn stats(out: &mut String, instance: &Instance, _now: u64) {
     );
 }
 
-fn replication(out: &mut String, instance: &Instance, _now: u64) {
+fn replication(out: &mut String, instance: &Instance, _: About) {
     lines!(out,
         "role": "master",
         "connected_slaves": 0,
@@ -337,7 +349,7 @@ fn replication(out: &mut String, instance: &Instance, _now: u64) {
     );
 }
 
-fn cpu(out: &mut String, _instance: &Instance, _now: u64) {
+fn cpu(out: &mut String, _instance: &Instance, _: About) {
     let (system, user) = cpu_seconds();
     lines!(out,
         "used_cpu_sys": format_args!("{system:.6}"),
@@ -347,7 +359,7 @@ fn cpu(out: &mut String, _instance: &Instance, _now: u64) {
     );
 }
 
-fn commandstats(out: &mut String, instance: &Instance, _now: u64) {
+fn commandstats(out: &mut String, instance: &Instance, _: About) {
     for spec in COMMANDS {
         let command = instance.stats.command(spec.id);
         if command.calls + command.rejected + command.failed == 0 {
@@ -366,7 +378,7 @@ fn commandstats(out: &mut String, instance: &Instance, _now: u64) {
     }
 }
 
-fn errorstats(out: &mut String, instance: &Instance, _now: u64) {
+fn errorstats(out: &mut String, instance: &Instance, _: About) {
     for (code, count) in instance.stats.errors() {
         // A code can hold a client's bytes (DEBUG ERROR): nothing that could look like another field or line.
         let code: String = String::from_utf8_lossy(&code)
@@ -377,7 +389,7 @@ fn errorstats(out: &mut String, instance: &Instance, _now: u64) {
     }
 }
 
-fn latencystats(out: &mut String, instance: &Instance, _now: u64) {
+fn latencystats(out: &mut String, instance: &Instance, _: About) {
     let percentiles = instance.settings.latency_tracking_info_percentiles();
     for spec in COMMANDS {
         let Some(distribution) = instance.stats.distribution(spec.id) else { continue };
@@ -391,11 +403,11 @@ fn latencystats(out: &mut String, instance: &Instance, _now: u64) {
     }
 }
 
-fn cluster(out: &mut String, instance: &Instance, _now: u64) {
-    lines!(out, "cluster_enabled": u8::from(instance.cluster.is_enabled()));
+fn cluster(out: &mut String, _instance: &Instance, about: About) {
+    lines!(out, "cluster_enabled": u8::from(about.port == Port::Cluster));
 }
 
-fn keyspace(out: &mut String, instance: &Instance, _now: u64) {
+fn keyspace(out: &mut String, instance: &Instance, _: About) {
     let store = instance.store.stats();
     for (db, (keys, expires)) in store.keys.iter().zip(store.expires).enumerate() {
         if *keys > 0 {
@@ -425,7 +437,8 @@ mod tests {
     #[test]
     fn every_line_is_a_field_or_a_title() {
         let instance = Instance::new(Settings::default(), Clock::manual(1_000_000), 1);
-        let text = text(&instance, [true; SECTIONS.len()], 1_000_000);
+        let text =
+            text(&instance, [true; SECTIONS.len()], About { now: 1_000_000, port: Port::Plain });
         assert!(text.starts_with("# Server\r\nredis_version:7.2.4\r\n"));
         assert!(text.ends_with("# Keyspace\r\n"));
         for line in text.split("\r\n").filter(|line| !line.is_empty()) {

@@ -9,6 +9,7 @@ pub mod client;
 pub mod cluster;
 pub mod config;
 pub mod connection;
+pub mod consistency;
 mod context;
 pub mod debug;
 mod digest;
@@ -29,7 +30,7 @@ pub(crate) mod testing;
 pub mod unsupported;
 mod value;
 
-pub use context::{Ctx, Flow, Handler, Outcome};
+pub use context::{Ctx, Flow, Handler, Outcome, Served};
 pub use session::{Mute, Session};
 
 use torc_protocol::command::{COMMAND_COUNT, CommandId};

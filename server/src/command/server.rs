@@ -1,9 +1,12 @@
 //! The node as a whole: its databases, its time, its end.
 
-use super::{Ctx, Flow, Outcome};
-use crate::base::limits::DATABASE_COUNT;
+use super::{Ctx, Flow, Outcome, Served};
+use crate::base::limits::{DATABASE_COUNT, FLUSH_KEYS_A_STRETCH};
+use crate::cluster::route::Port;
 use std::fmt::Write as _;
+use std::ops::Range;
 use torc_protocol::number::parse_i64;
+use torc_protocol::slot::{SLOT_COUNT, Slot};
 use torc_protocol::{Args, Reply, WireError};
 
 /// The Redis version that Torc answers as, because clients choose features by it.
@@ -14,13 +17,26 @@ pub const TORC_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// `DBSIZE`
 pub fn dbsize(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    reply.integer(ctx.keyspace().len() as i64);
+    let count = match ctx.served() {
+        None => ctx.keyspace().len(),
+        Some(served) => {
+            let keyspace = ctx.keyspace();
+            // Most of a ring's databases are empty, and a walk over the slots is not free.
+            let total = keyspace.len();
+            if total == 0 { 0 } else { served.slots().map(|slot| keyspace.count_slot(slot)).sum() }
+        }
+    };
+    reply.integer(count as i64);
     Ok(Flow::Next)
 }
 
 /// `FLUSHDB [ASYNC|SYNC]`
 pub fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     check_flush(args)?;
+    if let Some(served) = ctx.served() {
+        let db = ctx.session.db;
+        return flush_served(ctx, served, db..db + 1, reply);
+    }
     ctx.keyspace().flush();
     reply.ok();
     Ok(Flow::Next)
@@ -29,9 +45,55 @@ pub fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
 /// `FLUSHALL [ASYNC|SYNC]`
 pub fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     check_flush(args)?;
+    if let Some(served) = ctx.served() {
+        return flush_served(ctx, served, 0..DATABASE_COUNT as u8, reply);
+    }
     let mut keyspace = ctx.keyspace();
     for db in 0..DATABASE_COUNT {
         keyspace.in_database(db as u8).flush();
+    }
+    reply.ok();
+    Ok(Flow::Next)
+}
+
+/// Removes the keys of the slots that this node serves, each by a write of its own, so that the replicas follow. A stretch at a time: the
+/// command runs again until all are gone.
+fn flush_served(
+    ctx: &mut Ctx<'_>,
+    served: Served<'_>,
+    databases: Range<u8>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    let (from_db, from_slot, mut position) =
+        ctx.session.flushed.take().unwrap_or((databases.start, 0, 0));
+    let mut keyspace = ctx.keyspace();
+    let mut left = FLUSH_KEYS_A_STRETCH;
+    let mut keys: Vec<&[u8]> = Vec::new();
+    for db in from_db..databases.end {
+        let mut keyspace = keyspace.in_database(db);
+        let first = if db == from_db { from_slot } else { 0 };
+        if keyspace.is_empty() {
+            continue;
+        }
+        for slot in (first..SLOT_COUNT as u16).filter_map(Slot::new) {
+            if !served.has(slot) {
+                position = 0;
+                continue;
+            }
+            let mut from = Some(position);
+            while let Some(at) = from {
+                if left == 0 {
+                    ctx.session.flushed = Some((db, slot.index() as u16, at));
+                    return Ok(Flow::Again);
+                }
+                from = keyspace.visit_slot(slot, at, 1, |entry| keys.push(entry.key()));
+                left = left.saturating_sub(keys.len());
+                for key in keys.drain(..) {
+                    keyspace.remove(key);
+                }
+            }
+            position = 0;
+        }
     }
     reply.ok();
     Ok(Flow::Next)
@@ -58,6 +120,14 @@ pub fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outco
             .ok_or(WireError::fixed("ERR DB index is out of range"))
     };
     let (first, second) = (database(first)?, database(second)?);
+    if ctx.session.port == Port::Cluster {
+        return Err(WireError::fixed("ERR SWAPDB is not allowed in cluster mode"));
+    }
+    if ctx.served().is_some() {
+        return Err(WireError::fixed(
+            "ERR SWAPDB is not supported in a ring of nodes: its databases could not be swapped everywhere at once",
+        ));
+    }
     ctx.keyspace().swap(first, second);
     reply.ok();
     Ok(Flow::Next)

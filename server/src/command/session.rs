@@ -1,7 +1,9 @@
 //! What the server remembers of one client between commands.
 
+use super::consistency::{Consistency, Once, Seen};
 use crate::admin::clients::{Activity, ClientInfo, Clients, flag};
 use crate::base::clock::UnixMs;
+use crate::cluster::route::Port;
 use std::sync::Arc;
 use torc_protocol::Protocol;
 use torc_protocol::command::CommandId;
@@ -41,6 +43,22 @@ pub struct Session {
     pub reads_copies: bool,
     /// The last command that was looked up for it.
     pub command: Option<CommandId>,
+    /// Which rules of the ring hold for it.
+    pub port: Port,
+    /// How often what it sends was handed on by nodes; 0 for a client of this one.
+    pub hops: u8,
+    /// Whether copies may answer its reads on the cluster port (READONLY).
+    pub readonly: bool,
+    /// How many copies its writes need and where its reads may be answered (CLIENT CONSISTENCY).
+    pub consistency: Consistency,
+    /// The same for one command alone.
+    pub once: Once,
+    /// Whether it ever used CLIENT CONSISTENCY, so that batches look at what it said.
+    pub demands_more: bool,
+    /// Versions that it wrote, or was told by CLIENT TOKEN SET.
+    pub seen: Seen,
+    /// How far a FLUSHALL or FLUSHDB of a node in a ring has come: database, slot, position.
+    pub flushed: Option<(u8, u16, u64)>,
     /// Its public record.
     pub info: Arc<ClientInfo>,
     monitoring: bool,
@@ -59,6 +77,14 @@ impl Session {
             no_evict: false,
             reads_copies: false,
             command: None,
+            port: Port::Plain,
+            hops: 0,
+            readonly: false,
+            consistency: Consistency::default(),
+            once: Once::Off,
+            demands_more: false,
+            seen: Seen::default(),
+            flushed: None,
             info,
             monitoring: false,
         }
@@ -70,7 +96,17 @@ impl Session {
         self.info.names().name.clear();
         let mute = if self.mute == Mute::This { Mute::This } else { Mute::Off };
         let fresh = Session::new(Arc::clone(&self.info), authenticated);
-        *self = Session { mute, command: self.command, ..fresh };
+        let (port, hops) = (self.port, self.hops);
+        *self = Session { mute, command: self.command, port, hops, ..fresh };
+    }
+
+    /// What holds for the command that is about to run.
+    #[inline]
+    pub fn consistency(&self) -> &Consistency {
+        match &self.once {
+            Once::This(once) => once,
+            _ => &self.consistency,
+        }
     }
 
     /// Whether the client sees every command (MONITOR).

@@ -19,4 +19,7 @@ pub(crate) use settings::names;
 pub use settings::{SetError, Settings};
 pub use special::OutputLimit;
 pub use start::from_command_line;
-pub use table::{AppendFsync, DebugAccess, LogFormat, LogLevel, Row, SETTINGS, Sanitize};
+pub use table::{
+    AppendFsync, DebugAccess, LogFormat, LogLevel, ReadConsistency, Row, SETTINGS, Sanitize,
+    WriteConsistency,
+};

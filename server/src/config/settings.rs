@@ -169,6 +169,12 @@ impl Settings {
         self.file = Some(path);
     }
 
+    /// Whether writes need the primary's copy alone unless the client says otherwise: for every batch to ask.
+    #[inline]
+    pub fn is_one_copy_enough(&self) -> bool {
+        self.bits(Id::default_write_consistency) == 0
+    }
+
     /// Name of the eviction policy in force.
     pub fn maxmemory_policy_name(&self) -> String {
         self.render(Id::maxmemory_policy as usize)
@@ -253,6 +259,9 @@ mod tests {
         settings.set(&[("client-output-buffer-limit", "normal 1kb 2 3")]).unwrap();
         let limit = settings.output_limit_normal();
         assert_eq!((limit.hard_bytes, limit.soft_bytes, limit.soft_seconds), (1024, 2, 3));
+        assert!(settings.is_one_copy_enough());
+        settings.set(&[("default-write-consistency", "QUORUM")]).unwrap();
+        assert!(!settings.is_one_copy_enough());
         settings.set(&[("hz", "9999")]).unwrap();
         assert_eq!(settings.hz(), 500);
     }

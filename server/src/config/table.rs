@@ -275,6 +275,23 @@ settings! {
     /// Bytes of replies that a client may leave unread, for each class of clients: hard limit, soft limit, seconds over the soft limit. There are clients of the class `normal` alone as yet.
     client_output_buffer_limit "client-output-buffer-limit": live (special output_limits, "`class hard soft seconds`, repeated; classes normal, replica, pubsub") = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", "Clients that stop reading must not take memory: `normal 256mb 64mb 60`.";
 
+    // The ring.
+
+    /// Copies that must have a write before it is answered, where the client does not say (`CLIENT CONSISTENCY`): `one` is the primary alone.
+    default_write_consistency "default-write-consistency": live (choice WriteConsistency) = "one", "A write must outlive the crash of one node: `2` or `quorum`.";
+
+    /// Where reads are answered, where the client does not say: at the primary, by any copy, by a copy that has what the session has seen, or by the merge of a majority.
+    default_read_consistency "default-read-consistency": live (choice ReadConsistency) = "primary", "Reads may be old, and are to be spread over all copies: `any` or `session`.";
+
+    /// How long a write waits for its copies before it is answered `-NOQUORUM`.
+    write_timeout "write-timeout": live (integer 1, 3_600_000, "milliseconds") = "1000", "Nodes are far from each other.";
+
+    /// How long a request may take that another node serves, or that waits while its slot changes hands.
+    forward_timeout "forward-timeout": live (integer 1, 3_600_000, "milliseconds") = "2000", "Clients give up earlier, or nodes are far from each other.";
+
+    /// Requests to other nodes that each worker may have waiting; one more is answered `-TRYAGAIN`.
+    forward_requests_max "forward-requests-max": live (integer 1, 1_000_000, "") = "16384", "Seldom; more take more memory while a node does not answer.";
+
     // Watching.
 
     /// Commands that take at least this long enter the slow log; -1 turns it off, 0 logs all.
@@ -401,6 +418,50 @@ settings! {
 
     /// Checks of dumped values at RESTORE; they are always checked in full.
     sanitize_dump_payload "sanitize-dump-payload": live (choice Sanitize) = "no", "";
+}
+
+/// See `default-write-consistency`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "counts")]
+pub enum WriteConsistency {
+    One,
+    Two,
+    Three,
+    Four,
+    Five,
+    Quorum,
+    All,
+}
+
+impl Choice for WriteConsistency {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("one", WriteConsistency::One),
+        ("2", WriteConsistency::Two),
+        ("3", WriteConsistency::Three),
+        ("4", WriteConsistency::Four),
+        ("5", WriteConsistency::Five),
+        ("quorum", WriteConsistency::Quorum),
+        ("all", WriteConsistency::All),
+    ];
+}
+
+/// See `default-read-consistency`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the setting's own words")]
+pub enum ReadConsistency {
+    Primary,
+    Any,
+    Session,
+    Quorum,
+}
+
+impl Choice for ReadConsistency {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("primary", ReadConsistency::Primary),
+        ("any", ReadConsistency::Any),
+        ("session", ReadConsistency::Session),
+        ("quorum", ReadConsistency::Quorum),
+    ];
 }
 
 /// Who may run DEBUG.

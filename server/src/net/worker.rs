@@ -279,6 +279,8 @@ impl Worker {
                         self.held.push((slot, id));
                         self.held_until = self.held_until.min(until);
                     }
+                    // An answer of the data plane wakes it.
+                    Park::Replies => {}
                 }
             }
             Verdict::Close => {

@@ -6,13 +6,15 @@
 use super::client::Client;
 use super::feed;
 use super::pipeline::{Park, Verdict, WorkerState};
+use super::plane::Plane;
+use super::routed::Ring;
 use super::timing::Timing;
 use crate::admin::Instance;
-use crate::admin::clients::PauseMode;
+use crate::admin::clients::{Pause, PauseMode};
 use crate::base::clock::UnixMs;
 use crate::base::limits::REPLY_BYTES_GATHERED;
 use crate::command::connection::has_password;
-use crate::command::{self, Ctx, Flow, Mute, Session};
+use crate::command::{self, Ctx, Flow, Mute};
 use crate::store::{Guard, KeyHash, KeyHint, Local};
 use std::ops::Range;
 use torc_protocol::command::{CommandSpec, Flags, find_full};
@@ -42,6 +44,16 @@ impl Planned {
         Planned { bytes, spans, spec, place: None }
     }
 
+    /// What it asks for.
+    pub fn spec(&self) -> Result<&'static CommandSpec, &WireError> {
+        self.spec.as_ref().copied()
+    }
+
+    /// The slot of its first key, if that was computed ahead.
+    pub fn place(&self) -> Option<usize> {
+        self.place.map(|(_, place)| place.slot())
+    }
+
     fn args<'a>(&self, input: &'a [u8], spans: &'a [Span]) -> Args<'a> {
         Args::new(input, &spans[self.spans.clone()])
     }
@@ -69,14 +81,17 @@ pub(super) enum Ran {
 }
 
 /// What became of one command.
-enum Step {
+pub(super) enum Step {
     Done,
     Stop(Verdict),
     /// It has not run.
     Held(Park),
+    /// It has begun, and is to run again after others had their turn.
+    Again,
 }
 
 /// Runs the worker's batch, whose requests lie in `input`.
+#[inline(always)]
 pub(super) fn execute(
     client: &mut Client,
     input: &[u8],
@@ -85,7 +100,7 @@ pub(super) fn execute(
     instance: &Instance,
     timing: &mut Timing<'_>,
 ) -> Ran {
-    let WorkerState { index, local, spans, batch, feed, .. } = worker;
+    let WorkerState { index, local, spans, batch, feed, plane, .. } = worker;
     if batch.is_empty() {
         return Ran::Whole;
     }
@@ -94,25 +109,26 @@ pub(super) fn execute(
         prefetch(instance, &guard, client.session.db, input, spans, batch);
     }
     let now = timing.now();
-    let mut run = Run {
-        instance,
-        worker: *index,
-        session: &mut client.session,
-        local,
-        guard: &guard,
-        now,
-        timing,
-        feed,
-    };
+    let id = client.session.id;
+    let ring = plane.as_deref_mut().and_then(|plane| enter_ring(plane, instance));
+    let routed = ring.is_some() || demands_copies(client, instance);
+    let mut run =
+        Run { instance, worker: *index, client, local, guard: &guard, now, timing, feed, ring };
     let mut ran = Ran::Whole;
     for planned in batch.iter() {
         let args = planned.args(input, spans);
-        let (consumed, verdict) = match run.step(planned, args, out) {
+        let step = if routed {
+            run.step_routed(planned, args, &input[planned.bytes.clone()], out)
+        } else {
+            run.step(planned, args, out)
+        };
+        let (consumed, verdict) = match step {
             // The bound is checked here too: sixteen replies may be of 512 MiB each.
             Step::Done if out.len() >= REPLY_BYTES_GATHERED => (planned.bytes.end, Verdict::More),
             Step::Done => continue,
             Step::Stop(verdict) => (planned.bytes.end, verdict),
             Step::Held(park) => (planned.bytes.start, Verdict::Parked(park)),
+            Step::Again => (planned.bytes.start, Verdict::More),
         };
         ran = Ran::Until { consumed, verdict };
         break;
@@ -120,10 +136,24 @@ pub(super) fn execute(
     run.timing.settle();
     drop(guard);
     if !feed.is_empty() {
-        instance.clients.mailboxes.feed_monitors(feed, client.session.id);
+        instance.clients.mailboxes.feed_monitors(feed, id);
         feed.clear();
     }
     ran
+}
+
+/// The ring as it stands at the beginning of a batch.
+#[cold]
+fn enter_ring<'p>(plane: &'p mut Plane, instance: &Instance) -> Option<Ring<'p>> {
+    let view = instance.cluster.view()?;
+    plane.begin(instance);
+    Some(Ring { plane, view })
+}
+
+/// Whether the client's writes need more copies than a node on its own has.
+#[inline]
+fn demands_copies(client: &Client, instance: &Instance) -> bool {
+    client.session.demands_more || !instance.settings.is_one_copy_enough()
 }
 
 /// Hashes the batch's first keys and asks for their buckets, then for their entries.
@@ -153,34 +183,30 @@ fn prefetch(
 }
 
 /// What the commands of one batch share.
-struct Run<'r, 't> {
-    instance: &'r Instance,
-    worker: usize,
-    session: &'r mut Session,
-    local: &'r mut Local,
+pub(super) struct Run<'r, 't> {
+    pub instance: &'r Instance,
+    pub worker: usize,
+    pub client: &'r mut Client,
+    pub local: &'r mut Local,
     guard: &'r Guard,
     now: UnixMs,
     timing: &'r mut Timing<'t>,
     feed: &'r mut Vec<u8>,
+    pub ring: Option<Ring<'r>>,
 }
 
 impl Run<'_, '_> {
     /// One command, from its checks to its reply.
+    #[inline(always)]
     fn step(&mut self, planned: &Planned, args: Args<'_>, out: &mut Vec<u8>) -> Step {
         let position = out.len();
         let step = match &planned.spec {
-            Ok(spec) => match self.check(spec) {
-                Ok(None) => self.command(spec, args, planned.hint(args), out),
-                Ok(Some(park)) => return Step::Held(park),
-                Err(error) => {
-                    self.session.command = Some(spec.id);
-                    self.instance.stats.worker(self.worker).rejected(spec.id);
-                    self.error(&error, out);
-                    Step::Done
-                }
+            Ok(spec) => match self.checked(planned, spec, args, out) {
+                held @ (Step::Held(_) | Step::Again) => return held,
+                step => step,
             },
             Err(_) if is_http(args) => {
-                let address = &*self.session.info.endpoint.address;
+                let address = &*self.client.session.info.endpoint.address;
                 tracing::warn!(
                     address,
                     "a client speaks HTTP; this may be an attack through a browser, so it is disconnected"
@@ -192,16 +218,60 @@ impl Run<'_, '_> {
                 Step::Done
             }
         };
-        if self.session.mute != Mute::Off {
+        if self.client.session.mute != Mute::Off {
             self.mute(position, out);
         }
         step
     }
 
+    /// [`Run::step`] and [`Run::checked`] for the routed batches: copies of their own, so that the lone node's stay one straight piece of code.
+    #[inline(never)]
+    pub(super) fn step_apart(
+        &mut self,
+        planned: &Planned,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        self.step(planned, args, out)
+    }
+
+    #[inline(never)]
+    pub(super) fn checked_apart(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        self.checked(planned, spec, args, out)
+    }
+
+    /// A command that was looked up, from its checks to its reply.
+    #[inline(always)]
+    fn checked(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        match self.check(spec) {
+            Ok(None) => self.command(spec, args, planned.hint(args), out),
+            Ok(Some(park)) => Step::Held(park),
+            Err(error) => {
+                self.client.session.command = Some(spec.id);
+                self.instance.stats.worker(self.worker).rejected(spec.id);
+                self.error(&error, out);
+                Step::Done
+            }
+        }
+    }
+
     /// Whether `spec` may run now: yes (`None`), later, or never.
+    #[inline(always)]
     fn check(&mut self, spec: &CommandSpec) -> Result<Option<Park>, WireError> {
         let flags = spec.flags;
-        if !self.session.authenticated
+        if !self.client.session.authenticated
             && !flags.contains(Flags::NO_AUTH)
             && has_password(self.instance)
         {
@@ -215,7 +285,7 @@ impl Run<'_, '_> {
         {
             return Err(WireError::OutOfMemory);
         }
-        if self.session.is_monitoring() {
+        if self.client.session.is_monitoring() {
             // Redis counts monitoring clients among its replicas, which are never paused.
             return if flags.intersects(Flags::WRITE.union(Flags::READONLY)) {
                 Err(WireError::fixed("ERR Replica can't interact with the keyspace"))
@@ -223,12 +293,17 @@ impl Run<'_, '_> {
                 Ok(None)
             };
         }
-        let Some(pause) = pause else { return Ok(None) };
-        let held = pause.mode == PauseMode::All || spec.may_write;
-        Ok(held.then_some(Park::Pause(pause.until)))
+        Ok(pause.and_then(|pause| held_by(pause, spec)))
+    }
+
+    /// The pause that holds `spec`.
+    #[inline]
+    pub(super) fn pause(&self, spec: &CommandSpec) -> Option<Park> {
+        held_by(self.instance.clients.paused(self.now)?, spec)
     }
 
     /// Runs the handler, and notes what it cost.
+    #[inline(always)]
     fn command(
         &mut self,
         spec: &'static CommandSpec,
@@ -237,14 +312,14 @@ impl Run<'_, '_> {
         out: &mut Vec<u8>,
     ) -> Step {
         let alone = self.timing.begin(spec);
-        self.session.command = Some(spec.id);
-        let mut reply = Reply::new(out, self.session.protocol);
+        self.client.session.command = Some(spec.id);
+        let mut reply = Reply::new(out, self.client.session.protocol);
         let position = reply.position();
         let mut ctx = Ctx {
             instance: self.instance,
             local: self.local,
             guard: self.guard,
-            session: self.session,
+            session: &mut self.client.session,
             now: self.now,
             worker: self.worker,
             hint,
@@ -265,6 +340,8 @@ impl Run<'_, '_> {
         }
         match outcome {
             Ok(Flow::Next) | Err(_) => Step::Done,
+            Ok(Flow::Anew) => Step::Stop(Verdict::More),
+            Ok(Flow::Again) => Step::Again,
             Ok(Flow::Close) => Step::Stop(Verdict::Close),
             Ok(Flow::SleepUntil(time)) => Step::Stop(Verdict::Parked(Park::Sleep(time))),
         }
@@ -282,17 +359,17 @@ impl Run<'_, '_> {
     }
 
     /// Writes an error and counts it.
-    fn error(&self, error: &WireError, out: &mut Vec<u8>) {
+    pub(super) fn error(&self, error: &WireError, out: &mut Vec<u8>) {
         let line = error.line();
         let code = line.split(|&byte| byte == b' ').next().unwrap_or(b"ERR");
         self.instance.stats.worker(self.worker).error(code);
-        Reply::new(out, self.session.protocol).error(error);
+        Reply::new(out, self.client.session.protocol).error(error);
     }
 
     /// CLIENT REPLY: takes back what the command wrote where it is not wanted, and moves on to the next command's turn.
     #[cold]
-    fn mute(&mut self, position: usize, out: &mut Vec<u8>) {
-        let (wanted, next) = match self.session.mute {
+    pub(super) fn mute(&mut self, position: usize, out: &mut Vec<u8>) {
+        let (wanted, next) = match self.client.session.mute {
             Mute::Off => (true, Mute::Off),
             Mute::Next => (true, Mute::This),
             Mute::This => (false, Mute::Off),
@@ -301,12 +378,12 @@ impl Run<'_, '_> {
         if !wanted {
             out.truncate(position);
         }
-        self.session.mute = next;
+        self.client.session.mute = next;
     }
 
     #[cold]
     fn record_slow(&self, args: Args<'_>, us: u64) {
-        let info = &self.session.info;
+        let info = &self.client.session.info;
         let name = info.names().name.clone();
         self.instance.slowlog.record(args, us, &info.endpoint.address, &name, self.now / 1_000);
     }
@@ -316,11 +393,24 @@ impl Run<'_, '_> {
     fn show(&mut self, args: Args<'_>, out: &mut Vec<u8>) {
         let from = self.feed.len();
         let time = self.instance.clock.unix_us();
-        feed::push_line(time, self.session.db, &self.session.info.endpoint, args, self.feed);
-        if self.session.is_monitoring() {
+        feed::push_line(
+            time,
+            self.client.session.db,
+            &self.client.session.info.endpoint,
+            args,
+            self.feed,
+        );
+        if self.client.session.is_monitoring() {
             out.extend_from_slice(&self.feed[from..]);
         }
     }
+}
+
+/// Whether a pause holds `spec`, and until when.
+#[inline]
+fn held_by(pause: Pause, spec: &CommandSpec) -> Option<Park> {
+    let held = pause.mode == PauseMode::All || spec.may_write;
+    held.then_some(Park::Pause(pause.until))
 }
 
 /// Whether monitoring clients do not see commands of these flags.

@@ -1,16 +1,67 @@
 //! One client without its socket.
 
+use super::plane::{Answer, ClientKey};
+use super::replies::{HoleId, Replies};
 use crate::admin::clients::flag;
 use crate::base::clock::UnixMs;
+use crate::base::version::Version;
 use crate::command::Session;
 use torc_protocol::request::Decoder;
+use torc_protocol::slot::Slot;
 
 /// A client's session and how far its bytes are decoded.
 #[derive(Debug)]
 pub struct Client {
     /// What commands see of it.
     pub session: Session,
+    /// Where its owner keeps it: comes back in every [`Answer`].
+    pub place: usize,
     pub(super) decoder: Decoder,
+    /// Replies that are not there yet, and what waits behind them.
+    pub(super) replies: Replies,
+    /// What it has running elsewhere.
+    pub(super) pending: Pending,
+    /// Where in the output the replies begin that [`Replies`] has not looked at.
+    pub(super) mark: usize,
+    /// Who it is, if it is a request of another node.
+    pub(super) visitor: Option<u64>,
+    /// What a visitor wrote, for its response.
+    pub(super) written: Vec<(u16, u64)>,
+}
+
+/// The slots in which a client has commands running elsewhere. Another command of these slots waits until they are done, so that a client's commands on a
+/// key run in order even if the first one has to be sent twice.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Each as often as it is pending. A few at most, or as many as there may be holes.
+    slots: Vec<u16>,
+    /// Commands that concern too many slots to name, or all.
+    barriers: u32,
+}
+
+impl Pending {
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.barriers == 0
+    }
+
+    pub fn has(&self, slot: Slot) -> bool {
+        self.barriers > 0 || self.slots.contains(&(slot.index() as u16))
+    }
+
+    pub fn add(&mut self, slots: &[u16], barrier: bool) {
+        self.slots.extend_from_slice(slots);
+        self.barriers += u32::from(barrier);
+    }
+
+    fn release(&mut self, slots: &[u16], barrier: bool) {
+        for slot in slots {
+            if let Some(at) = self.slots.iter().position(|other| other == slot) {
+                self.slots.swap_remove(at);
+            }
+        }
+        self.barriers -= u32::from(barrier && self.barriers > 0);
+    }
 }
 
 /// What the owner of a client's socket knows of it at the end of a turn.
@@ -29,14 +80,78 @@ pub struct Waiting {
 impl Client {
     /// A client that has sent nothing yet.
     pub fn new(session: Session) -> Self {
-        Client { session, decoder: Decoder::default() }
+        Client {
+            session,
+            place: usize::MAX,
+            decoder: Decoder::default(),
+            replies: Replies::default(),
+            pending: Pending::default(),
+            mark: 0,
+            visitor: None,
+            written: Vec::new(),
+        }
+    }
+
+    /// Whether replies are still to come that its commands are owed. It is not to be closed before, unless it is gone itself.
+    #[inline]
+    pub fn is_owed(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
+    /// Bytes of replies that wait for one before them. Limits on unsent output count them.
+    pub fn owed_bytes(&self) -> usize {
+        self.replies.bytes()
+    }
+
+    /// Takes an answer over; appends to `out` what may go out now. If it was parked with [`super::Park::Replies`], its commands may go on.
+    pub fn answer(&mut self, answer: Answer, out: &mut Vec<u8>) {
+        let Answer { hole, fill, slots, barrier, versions, .. } = answer;
+        self.pending.release(&slots, barrier);
+        for (slot, version) in versions {
+            self.note_written(slot, version);
+        }
+        if let Some(hole) = hole {
+            self.replies.fill(hole, fill, out);
+        }
+        self.mark = out.len();
+    }
+
+    pub(super) fn note_written(&mut self, slot: u16, version: u64) {
+        if self.visitor.is_some() {
+            self.written.push((slot, version));
+        }
+        if let Some(slot) = Slot::new(slot) {
+            self.session.seen.note(slot, Version::from_bits(version));
+        }
+    }
+
+    /// Appends what is no reply to a command, behind all replies that it is owed.
+    pub fn append(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.replies.append(bytes, out);
+    }
+
+    pub(super) fn key(&self) -> ClientKey {
+        match self.visitor {
+            Some(number) => ClientKey::Visitor(number),
+            None => ClientKey::Client { place: self.place, id: self.session.id },
+        }
+    }
+
+    /// A hole for the reply of the command that runs now.
+    pub(super) fn reserve(&mut self, out: &mut Vec<u8>) -> HoleId {
+        self.replies.reserve(out, &mut self.mark)
+    }
+
+    /// Queues the replies that were written behind one that is not there yet.
+    pub(super) fn settle(&mut self, out: &mut Vec<u8>) {
+        self.replies.settle(out, &mut self.mark);
     }
 
     /// Lets others see how the client stands.
     pub fn publish(&self, now: UnixMs, waiting: Waiting) {
         let mut activity = self.session.activity(now);
         activity.input_bytes = waiting.input_bytes;
-        activity.output_bytes = waiting.output_bytes;
+        activity.output_bytes = waiting.output_bytes + self.owed_bytes();
         if waiting.blocked {
             activity.flags |= flag::BLOCKED;
         }

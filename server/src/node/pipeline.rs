@@ -6,6 +6,7 @@
 
 use super::batch::{self, Planned, Ran};
 use super::client::Client;
+use super::plane::Plane;
 use super::timing::{Timeline, Timing};
 use crate::admin::Instance;
 use crate::base::clock::UnixMs;
@@ -23,6 +24,8 @@ pub enum Park {
     Sleep(UnixMs),
     /// CLIENT PAUSE holds the next command until this time, or until CLIENT UNPAUSE.
     Pause(UnixMs),
+    /// The next command waits for replies that other commands of the client are owed: until [`Client::answer`] took one over.
+    Replies,
 }
 
 /// What is to happen after [`run`].
@@ -63,6 +66,8 @@ pub struct WorkerState {
     /// The bytes of an inline request as they came; see [`plan`].
     original: Vec<u8>,
     timeline: Timeline,
+    /// Its part in the ring, if the node is part of one.
+    pub(super) plane: Option<Box<Plane>>,
 }
 
 /// Argument positions that are kept for the next batch, at most; beyond that, a huge MSET gives its memory back.
@@ -79,6 +84,7 @@ impl WorkerState {
             feed: Vec::new(),
             original: Vec::new(),
             timeline: Timeline::default(),
+            plane: None,
         };
         state.tick(instance);
         state
@@ -104,8 +110,17 @@ pub fn run(
     // Taken out for the time of the run, so that the rest of the worker can be lent on.
     let mut timeline = std::mem::take(&mut worker.timeline);
     let mut timing = Timing::start(instance, worker.index, &mut timeline);
-    let progress = run_batches(client, input, out, worker, instance, &mut timing);
+    client.mark = out.len();
+    let mut progress = run_batches(client, input, out, worker, instance, &mut timing);
     worker.timeline = timeline;
+    if client.is_owed() || worker.plane.is_some() {
+        client.settle(out);
+        let answered = worker.after_batches(client, out, instance);
+        if answered && progress.verdict == Verdict::Parked(Park::Replies) {
+            // What it waited for came at once, and nobody will tell of it again.
+            progress.verdict = Verdict::More;
+        }
+    }
     if worker.spans.capacity() > SPANS_KEPT {
         worker.spans = Vec::new();
     }

@@ -299,3 +299,26 @@ fn time_is_shared_among_quick_commands_and_none_is_lost() {
     assert_eq!(&*logged[1].args[1], b"(redacted)");
     assert_eq!(&*logged[0].client_addr, "127.0.0.1:5000");
 }
+
+#[test]
+fn a_node_on_its_own_has_one_copy() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    node.send(
+        &mut peer,
+        b"client consistency w 2\r\nset a b\r\nget a\r\nincr a\r\nclient consistency w quorum\r\nset a c\r\n\
+          client consistency w 3 once\r\nset a d\r\nset a e\r\nclient consistency r quorum w default\r\nget a\r\n",
+    );
+    assert_eq!(
+        peer.replies(),
+        "+OK\\r\\n-NOQUORUM applied on 1 of 2\\r\\n$1\\r\\nb\\r\\n-ERR value is not an integer or out of range\\r\\n\
+         +OK\\r\\n+OK\\r\\n+OK\\r\\n-NOQUORUM applied on 1 of 3\\r\\n+OK\\r\\n+OK\\r\\n$1\\r\\ne\\r\\n"
+    );
+    node.instance.configure(&[("default-write-consistency", "2")]).unwrap();
+    let mut other = node.connect();
+    node.send(&mut other, b"set a f\r\nclient consistency w one\r\nset a g\r\nget a\r\n");
+    assert_eq!(
+        other.replies(),
+        "-NOQUORUM applied on 1 of 2\\r\\n+OK\\r\\n+OK\\r\\n$1\\r\\ng\\r\\n"
+    );
+}

@@ -26,6 +26,14 @@ pub struct KeyHash {
     pub(super) hash: u64,
 }
 
+impl KeyHash {
+    /// Number of the key's slot.
+    #[inline]
+    pub fn slot(self) -> usize {
+        self.slot
+    }
+}
+
 /// The hash of a key that was computed ahead, so that the handler's look-up need not compute it again. Recognises the
 /// key by its address: it is only handed on within the batch whose buffer the key lies in.
 #[derive(Debug, Clone, Copy)]

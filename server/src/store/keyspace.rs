@@ -169,7 +169,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 
     /// Finds the key's word, waiting while a transaction holds it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, roots: &'g Roots, place: KeyHash, key: &[u8]) -> Found<'g> {
         let mut backoff = Backoff::default();
         loop {

@@ -304,6 +304,16 @@ impl<'g> Keyspace<'_, 'g> {
         }
     }
 
+    /// Number of keys of `slot`, those past their deadline and not yet swept included. Reads the index alone: a cache line for ten keys.
+    pub fn count_slot(&self, slot: Slot) -> usize {
+        let Some(roots) = self.roots() else { return 0 };
+        let (mut count, mut from) = (0, Some(0));
+        while let Some(position) = from {
+            from = index::visit_bucket(&roots.words[slot.index()], position, |_| count += 1);
+        }
+        count
+    }
+
     /// Removes every key of `slot` that this node is to forget: it holds the slot no more. Nobody is told.
     pub fn forget_slot(&mut self, slot: Slot, position: u64, count: usize) -> Option<u64> {
         let roots = self.roots()?;

@@ -12,6 +12,12 @@ Connection {
         about: "Logs the connection in.",
     }
 
+    "asking" => consistency::asking {
+        arity: 1, since: "3.0.0", time: "O(1)",
+        flags: [FAST], acl: [CONNECTION],
+        about: "Accepted for cluster clients; slots move without redirections that would need it.",
+    }
+
     "client" => unsupported::container {
         arity: -2, since: "2.4.0", time: "Depends on the subcommand",
         flags: [], acl: [],
@@ -23,6 +29,14 @@ Connection {
         flags: [NOSCRIPT LOADING STALE], acl: [CONNECTION],
         args: "mode:<YES | NO>",
         about: "Says whether the keys of the next command are to be tracked.",
+    }
+
+    "client|consistency" => consistency::consistency {
+        arity: -2, since: "7.2.0", time: "O(1)",
+        flags: [NOSCRIPT LOADING STALE FAST], acl: [CONNECTION],
+        args: "[W write:<ONE | n | QUORUM | ALL | DEFAULT>] [R read:<PRIMARY | ANY | SESSION | QUORUM | DEFAULT>] \
+            [TIMEOUT milliseconds:integer] [ONCE]",
+        about: "Says how many copies this connection's writes need and where its reads may be answered; without arguments, answers it.",
     }
 
     "client|getname" => client::getname {
@@ -117,6 +131,13 @@ Connection {
         about: "Names this connection.",
     }
 
+    "client|token" => consistency::token {
+        arity: -3, since: "7.2.0", time: "O(N) in the number of slots that the session wrote to",
+        flags: [NOSCRIPT LOADING STALE], acl: [CONNECTION],
+        args: "action:<GET | set:(SET token)>",
+        about: "Answers what this session has written, or takes over what another one has, for reads at consistency SESSION.",
+    }
+
     "client|tracking" => client::tracking {
         arity: -3, since: "6.0.0", time: "O(1)",
         flags: [NOSCRIPT LOADING STALE], acl: [CONNECTION],
@@ -171,6 +192,18 @@ Connection {
         flags: [ALLOW_BUSY NOSCRIPT LOADING STALE FAST NO_AUTH], acl: [CONNECTION],
         deprecated: "7.2.0", instead: "closing the connection",
         about: "Closes the connection.",
+    }
+
+    "readonly" => consistency::readonly {
+        arity: 1, since: "3.0.0", time: "O(1)",
+        flags: [LOADING STALE FAST], acl: [CONNECTION],
+        about: "Lets copies on this node answer this connection's reads.",
+    }
+
+    "readwrite" => consistency::readwrite {
+        arity: 1, since: "3.0.0", time: "O(1)",
+        flags: [LOADING STALE FAST], acl: [CONNECTION],
+        about: "Ends what READONLY began.",
     }
 
     "reset" => connection::reset {

@@ -104,6 +104,23 @@ pub(crate) fn bitpos(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
 
 /// `BITOP AND | OR | XOR | NOT destkey key [key ...]`
 pub(crate) fn bitop(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let operation = operation(args)?;
+    let keys: Vec<&[u8]> = args.from(2).iter().collect();
+    let mut keyspace = ctx.keyspace();
+    let mut transaction = keyspace.transaction(&keys);
+    let result = combine(&mut transaction, operation, &keys[1..])?;
+    if result.is_empty() {
+        transaction.delete(keys[0]);
+    } else {
+        transaction.put(keys[0], NewValue::Raw(&result), Expiry::Never);
+    }
+    transaction.commit();
+    reply.integer(result.len() as i64);
+    Ok(Flow::Next)
+}
+
+/// What BITOP is to do.
+pub(crate) fn operation(args: Args<'_>) -> Result<Operation, WireError> {
     let operation = if args.is(1, "AND") {
         Operation::And
     } else if args.is(1, "OR") {
@@ -118,18 +135,7 @@ pub(crate) fn bitop(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     if operation == Operation::Not && args.len() != 4 {
         return Err(WireError::fixed("ERR BITOP NOT must be called with a single source key."));
     }
-    let keys: Vec<&[u8]> = args.from(2).iter().collect();
-    let mut keyspace = ctx.keyspace();
-    let mut transaction = keyspace.transaction(&keys);
-    let result = combine(&mut transaction, operation, &keys[1..])?;
-    if result.is_empty() {
-        transaction.delete(keys[0]);
-    } else {
-        transaction.put(keys[0], NewValue::Raw(&result), Expiry::Never);
-    }
-    transaction.commit();
-    reply.integer(result.len() as i64);
-    Ok(Flow::Next)
+    Ok(operation)
 }
 
 /// The values of `keys` combined; absent ones are empty.

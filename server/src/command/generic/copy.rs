@@ -3,6 +3,7 @@
 //! Source and destination are held together, in one database or two, so that nobody sees the value at both or neither
 //! place when it should be at one.
 
+use crate::cluster::route::Port;
 use crate::command::value::database;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Entry, Expiry};
@@ -48,18 +49,11 @@ fn rename_unless(
 pub(crate) fn copy(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (from, to) = (&args[1], &args[2]);
     let from_db = ctx.session.db;
-    let (mut to_db, mut replace) = (from_db, false);
-    let mut index = 3;
-    while index < args.len() {
-        if args.is(index, "REPLACE") {
-            replace = true;
-        } else if args.is(index, "DB") && index + 1 < args.len() {
-            index += 1;
-            to_db = database(&args[index])?;
-        } else {
-            return Err(WireError::Syntax);
-        }
-        index += 1;
+    let (to_db, replace) = copy_options(args, from_db)?;
+    if ctx.session.port == Port::Cluster && to_db != 0 {
+        return Err(WireError::fixed(
+            "ERR Copying to another database is not allowed in cluster mode",
+        ));
     }
     if from_db == to_db && from == to {
         return Err(WireError::SameObject);
@@ -84,8 +78,29 @@ pub(crate) fn copy(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     Ok(Flow::Next)
 }
 
+/// The database that COPY copies to, and whether it may replace what is there.
+pub(crate) fn copy_options(args: Args<'_>, from_db: u8) -> Result<(u8, bool), WireError> {
+    let (mut to_db, mut replace) = (from_db, false);
+    let mut index = 3;
+    while index < args.len() {
+        if args.is(index, "REPLACE") {
+            replace = true;
+        } else if args.is(index, "DB") && index + 1 < args.len() {
+            index += 1;
+            to_db = database(&args[index])?;
+        } else {
+            return Err(WireError::Syntax);
+        }
+        index += 1;
+    }
+    Ok((to_db, replace))
+}
+
 /// `MOVE key db`
 pub(crate) fn move_(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if ctx.session.port == Port::Cluster {
+        return Err(WireError::fixed("ERR MOVE is not allowed in cluster mode"));
+    }
     let key = &args[1];
     let (from_db, to_db) = (ctx.session.db, database(&args[2])?);
     if from_db == to_db {

@@ -1,7 +1,8 @@
 //! Commands that ask for keys, or remove them, whatever they hold.
 
-use crate::command::{Ctx, Flow, Outcome};
-use crate::store::{Keyspace, Kind};
+use crate::command::{Ctx, Flow, Outcome, Served};
+use crate::store::{Entry, Keyspace, Kind};
+use torc_protocol::slot::slot_of;
 use torc_protocol::{Args, Reply, WireError};
 
 /// `DEL key [key …]`
@@ -64,9 +65,38 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
 
 /// `RANDOMKEY`
 pub(crate) fn randomkey(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    match ctx.keyspace().random() {
+    let found = match ctx.served() {
+        Some(served) => random_served(&mut ctx.keyspace(), served),
+        None => ctx.keyspace().random(),
+    };
+    match found {
         Some(entry) => reply.bulk(entry.key()),
         None => reply.null(),
     }
     Ok(Flow::Next)
+}
+
+/// A random key of the slots that this node serves.
+fn random_served<'g>(keyspace: &mut Keyspace<'_, 'g>, served: Served<'_>) -> Option<Entry<'g>> {
+    /// Keys of other slots that are passed over before the slots are walked.
+    const TRIES_MAX: usize = 64;
+    for _ in 0..TRIES_MAX {
+        let entry = keyspace.random()?;
+        if served.has(slot_of(entry.key())) {
+            return Some(entry);
+        }
+    }
+    let now = keyspace.now();
+    let mut found = None;
+    for slot in served.slots() {
+        keyspace.visit_slot(slot, 0, usize::MAX, |entry| {
+            if entry.deadline().is_none_or(|at| at > now) {
+                found = Some(entry);
+            }
+        });
+        if found.is_some() {
+            break;
+        }
+    }
+    found
 }

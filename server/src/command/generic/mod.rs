@@ -9,14 +9,17 @@ mod scan;
 mod sort;
 mod wait;
 
+pub(crate) use copy::copy_options;
 pub(super) use copy::{copy, move_, rename, renamenx};
 pub(super) use expire::{
     expire, expireat, expiretime, persist, pexpire, pexpireat, pexpiretime, pttl, ttl,
 };
 pub(super) use keys::{del, exists, randomkey, touch, type_, unlink};
+pub(crate) use scan::cursor_slot;
 pub(super) use scan::{keys, scan};
 pub(super) use sort::{sort, sort_ro};
 pub(super) use wait::{wait, waitaof};
+pub(crate) use wait::{wait_arguments, waitaof_arguments};
 
 #[cfg(test)]
 mod tests;

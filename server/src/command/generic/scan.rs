@@ -1,9 +1,11 @@
 //! KEYS and SCAN.
 
 use super::keys::kind_name;
+use crate::cluster::route::Port;
 use crate::command::value::integer;
-use crate::command::{Ctx, Flow, Outcome};
-use crate::store::Entry;
+use crate::command::{Ctx, Flow, Outcome, Served};
+use crate::store::{Entry, Keyspace};
+use torc_protocol::slot::{Slot, slot_of};
 use torc_protocol::{Args, Reply, WireError, glob};
 
 /// Keys that SCAN looks at where no COUNT says otherwise.
@@ -21,10 +23,22 @@ const SCAN_STEPS_MAX: usize = 16;
 /// Keys written or removed meanwhile by other threads may or may not be among them.
 pub(crate) fn keys(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let pattern = &args[1];
+    let served = ctx.served();
     let mut keyspace = ctx.keyspace();
     let mut found: Vec<Entry<'_>> = Vec::new();
     if !has_wildcard(pattern) {
-        found.extend(keyspace.peek(pattern));
+        let is_ours = served.is_none_or(|served| served.has(slot_of(pattern)));
+        found.extend(keyspace.peek(pattern).filter(|_| is_ours));
+    } else if let Some(served) = served {
+        let now = keyspace.now();
+        for slot in served.slots() {
+            keyspace.visit_slot(slot, 0, usize::MAX, |entry| {
+                let is_live = entry.deadline().is_none_or(|at| at > now);
+                if is_live && glob::matches(pattern, entry.key(), false) {
+                    found.push(entry);
+                }
+            });
+        }
     } else {
         let all = pattern == b"*";
         let mut cursor = 0;
@@ -98,20 +112,25 @@ impl<'a> Filter<'a> {
 pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let mut cursor = parse_cursor(&args[1]).ok_or(WireError::fixed("ERR invalid cursor"))?;
     let filter = Filter::parse(args)?;
+    let walk =
+        ctx.served().map(|served| Walk { served, passes_gaps: ctx.session.port == Port::Cluster });
     let mut keyspace = ctx.keyspace();
     let mut found: Vec<Entry<'_>> = Vec::new();
     let (mut visited, mut types_read) = (0, 0);
     for _ in 0..SCAN_STEPS_MAX {
         let step = if visited < filter.count { filter.count - visited } else { filter.count };
-        cursor = keyspace.scan(cursor, step, |entry| {
+        let visit = |entry: Entry<'_>| {
             visited += 1;
-            if filter.passes(entry, &mut types_read) {
-                found.push(entry);
-            }
-        });
+            filter.passes(entry, &mut types_read)
+        };
+        let at_gap;
+        (cursor, at_gap) = match &walk {
+            None => (scan_all(&mut keyspace, cursor, step, visit, &mut found), false),
+            Some(walk) => walk.step(&mut keyspace, cursor, step, visit, &mut found),
+        };
         let enough =
             found.len() >= filter.count || visited >= filter.count.saturating_mul(SCAN_EFFORT_MAX);
-        if cursor == 0 || enough {
+        if cursor == 0 || enough || at_gap {
             break;
         }
     }
@@ -125,6 +144,75 @@ pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         reply.bulk(entry.key());
     }
     Ok(Flow::Next)
+}
+
+fn scan_all<'g>(
+    keyspace: &mut Keyspace<'_, 'g>,
+    cursor: u64,
+    count: usize,
+    mut passes: impl FnMut(Entry<'_>) -> bool,
+    found: &mut Vec<Entry<'g>>,
+) -> u64 {
+    keyspace.scan(cursor, count, |entry| {
+        if passes(entry) {
+            found.push(entry);
+        }
+    })
+}
+
+/// A walk over the slots that this node serves, by the same cursors as [`Keyspace::scan`]'s.
+struct Walk<'a> {
+    served: Served<'a>,
+    /// Whether it goes on behind slots of other nodes, as on the cluster port. Else it stops at the first, for the next step is another node's.
+    passes_gaps: bool,
+}
+
+/// Bits of a cursor that hold the place within its slot; see [`Keyspace::scan`].
+const PLACE_BITS: u32 = 48;
+
+impl Walk<'_> {
+    /// One step: the next cursor, and whether it stands at a slot of another node.
+    fn step<'g>(
+        &self,
+        keyspace: &mut Keyspace<'_, 'g>,
+        cursor: u64,
+        count: usize,
+        mut passes: impl FnMut(Entry<'_>) -> bool,
+        found: &mut Vec<Entry<'g>>,
+    ) -> (u64, bool) {
+        let now = keyspace.now();
+        let mut slot = (cursor >> PLACE_BITS) as usize;
+        let mut from = cursor << (64 - PLACE_BITS);
+        let mut visited = 0;
+        while let Some(current) = u16::try_from(slot).ok().and_then(Slot::new) {
+            if self.served.has(current) {
+                let left = count.saturating_sub(visited);
+                if left == 0 {
+                    return ((slot as u64) << PLACE_BITS | from >> (64 - PLACE_BITS), false);
+                }
+                let next = keyspace.visit_slot(current, from, left, |entry| {
+                    visited += 1;
+                    if entry.deadline().is_none_or(|at| at > now) && passes(entry) {
+                        found.push(entry);
+                    }
+                });
+                if let Some(position) = next {
+                    from = position;
+                    continue;
+                }
+            } else if !self.passes_gaps {
+                return ((slot as u64) << PLACE_BITS, true);
+            }
+            slot += 1;
+            from = 0;
+        }
+        (0, false)
+    }
+}
+
+/// The slot that a cursor stands in; none for what is no cursor, or one behind the last slot.
+pub(crate) fn cursor_slot(text: &[u8]) -> Option<Slot> {
+    Slot::new(u16::try_from(parse_cursor(text)? >> PLACE_BITS).ok()?)
 }
 
 /// Reads a cursor as C's `strtoul` does, which Redis uses: a sign is allowed, a negative number wraps, nothing is 0; but

@@ -1,4 +1,5 @@
-//! WAIT and WAITAOF. There are no replicas and no append-only file yet, so whoever waits for one waits until the timeout.
+//! WAIT and WAITAOF, of a node on its own: it has no replicas and no append-only file, so whoever waits for one waits until the timeout.
+//! In a ring the pipeline runs them; only their arguments are read here.
 
 use crate::base::clock::UnixMs;
 use crate::command::value::integer;
@@ -11,15 +12,29 @@ const FOREVER_MS: UnixMs = 100 * 365 * 24 * 3600 * 1000;
 
 /// `WAIT numreplicas timeout`
 pub(crate) fn wait(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let replicas = integer(&args[1])?;
-    let timeout_ms = timeout(&args[2])?;
+    let (replicas, timeout_ms) = wait_arguments(args)?;
     let flow = if replicas <= 0 { Flow::Next } else { sleep(ctx.now, timeout_ms)? };
     reply.integer(0);
     Ok(flow)
 }
 
+/// How many replicas WAIT waits for, and for how many milliseconds; 0 is for good.
+pub(crate) fn wait_arguments(args: Args<'_>) -> Result<(i64, u64), WireError> {
+    Ok((integer(&args[1])?, timeout(&args[2])?))
+}
+
 /// `WAITAOF numlocal numreplicas timeout`
 pub(crate) fn waitaof(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let (replicas, timeout_ms) = waitaof_arguments(args)?;
+    let flow = if replicas == 0 { Flow::Next } else { sleep(ctx.now, timeout_ms)? };
+    reply.array(2);
+    reply.integer(0);
+    reply.integer(0);
+    Ok(flow)
+}
+
+/// How many replicas WAITAOF waits for, and for how many milliseconds; 0 is for good.
+pub(crate) fn waitaof_arguments(args: Args<'_>) -> Result<(i64, u64), WireError> {
     let local = integer(&args[1])?;
     if !(0..=1).contains(&local) {
         return Err(WireError::fixed("ERR value is out of range, value must between 0 and 1"));
@@ -34,11 +49,7 @@ pub(crate) fn waitaof(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
-    let flow = if replicas == 0 { Flow::Next } else { sleep(ctx.now, timeout_ms)? };
-    reply.array(2);
-    reply.integer(0);
-    reply.integer(0);
-    Ok(flow)
+    Ok((replicas, timeout_ms))
 }
 
 fn timeout(text: &[u8]) -> Result<u64, WireError> {

@@ -1,0 +1,489 @@
+//! Messages to other nodes: gathered by owner, sent, answered, tried again.
+//!
+//! ```text
+//!   unit ── dispatch ──▶ building ── flush ──▶ ticket ──▶ Send
+//!            ▲  │ nobody serves it now            │
+//!            │  ▼                                 ├─ replies ─────────────────────▶ answers
+//!            └─ retries ◀── refused, or not sent ─┤
+//!                     ▲───── lost, and reads only ┘─ may have been run, and writes ─▶ an error that says so
+//! ```
+
+use super::unit::{Sink, Snapshot, Target, Trouble, Unit};
+use super::{Answer, Plane, Timer, error_bytes, member_name, resp};
+use crate::admin::Instance;
+use crate::base::limits::{FORWARD_BACKOFF_MAX_MS, FORWARD_BACKOFF_MS, FORWARD_HOPS_MAX};
+use crate::cluster::route::Route;
+use crate::cluster::view::MemberIndex;
+use crate::cluster::{NodeId, View};
+use crate::node::link::{RequestError, Why};
+use crate::node::replies::Fill;
+use std::sync::Arc;
+use std::time::Duration;
+use torc_protocol::WireError;
+use torc_protocol::peer::request::{COMMANDS_MAX, Request, Response, response_flags};
+use torc_protocol::slot::Slot;
+
+/// A message for another node: the payload of a request frame.
+#[derive(Debug)]
+pub struct Send {
+    /// To whom.
+    pub to: NodeId,
+    /// What the response or the failure is to be told by.
+    pub ticket: u64,
+    /// The slot that it concerns, if it is one.
+    pub slot: Option<Slot>,
+    /// When it is given up, in monotonic time.
+    pub deadline: Duration,
+    /// Whether it is expected to wait.
+    pub blocking: bool,
+    /// The bytes.
+    pub payload: Vec<u8>,
+}
+
+/// Why a message has no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// It was not sent: it waited too long for a connection.
+    Unsent,
+    /// It was not sent: the link has no room for it.
+    Busy,
+    /// It was not sent: the node failed too often of late, or is no member.
+    Unreachable,
+    /// It was not sent: it is longer than a frame may be.
+    TooLong,
+    /// The connection ended after it was sent.
+    Lost,
+    /// No response came in time.
+    TimedOut,
+}
+
+impl From<Why> for Failure {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::TimedOutUnsent => Failure::Unsent,
+            Why::TimedOut => Failure::TimedOut,
+            Why::Lost => Failure::Lost,
+            Why::Unreachable => Failure::Unreachable,
+        }
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Open | RequestError::Ended => Failure::Unreachable,
+            RequestError::Full => Failure::Busy,
+            RequestError::PastDeadline => Failure::Unsent,
+            RequestError::TooLong => Failure::TooLong,
+        }
+    }
+}
+
+/// Units for one node that are to go together.
+#[derive(Debug)]
+pub(super) struct Building {
+    to: MemberIndex,
+    units: Vec<Unit>,
+}
+
+/// A message under way.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    to: MemberIndex,
+    units: Vec<Unit>,
+    deadline: Duration,
+    /// Where a ticket for this node itself keeps its payload until it runs.
+    pub(super) payload: Option<Vec<u8>>,
+}
+
+impl Plane {
+    /// Adds a command to the unit that is being built for the same client, session and slot. Gives `false` if there is none.
+    pub(in crate::node) fn extend(
+        &mut self,
+        key: super::ClientKey,
+        slot: Slot,
+        session: &crate::command::Session,
+        add: impl FnOnce(&mut Unit),
+    ) -> bool {
+        let mut units = self.building.iter_mut().flat_map(|building| &mut building.units);
+        let same = units.find(|unit| {
+            let is_of = matches!(&unit.sink, Sink::Client(other, _) if *other == key);
+            is_of && unit.target == Target::Slot(slot) && unit.session.is_of(session)
+        });
+        let found = same.filter(|unit| unit.count < COMMANDS_MAX);
+        found.map(add).is_some()
+    }
+
+    /// The snapshot of `session` that an earlier command of the batch made, or a new one.
+    pub(in crate::node) fn snapshot(
+        &self,
+        session: &crate::command::Session,
+        settings: &crate::config::Settings,
+    ) -> Arc<Snapshot> {
+        let mut units = self.building.iter().flat_map(|building| &building.units);
+        let same = units.find(|unit| unit.session.is_of(session));
+        same.map_or_else(|| Arc::new(Snapshot::of(session, settings)), |unit| unit.session.clone())
+    }
+
+    /// Puts a unit on its way to whoever is to run it now. Goes out with [`Plane::flush`].
+    pub(in crate::node) fn dispatch(&mut self, instance: &Instance, view: &View, mut unit: Unit) {
+        let to = match unit.target {
+            Target::Node(index) if view.member(index).is_some() => index,
+            Target::Node(index) => {
+                let error = unreachable(&member_name(view, index));
+                return self.fail(unit, &error);
+            }
+            Target::Slot(slot) => match instance.cluster.routes().get(slot) {
+                Route::Serve => view.me(),
+                Route::Forward(index) if index != view.me() && view.member(index).is_some() => {
+                    if unit.redirects {
+                        let error = crate::cluster::route::Verdict::Moved(slot, index).error(view);
+                        return self.fail(unit, &error.unwrap_or(WireError::SlotDown));
+                    }
+                    index
+                }
+                Route::Forward(_) | Route::Wait => {
+                    unit.trouble = Trouble::Moving;
+                    return self.later(unit);
+                }
+                Route::Down => return self.fail(unit, &WireError::SlotDown),
+            },
+        };
+        if to != view.me() && unit.session.hops >= FORWARD_HOPS_MAX {
+            // It went round: nodes do not agree on who serves the slot. A moment later they will.
+            unit.trouble = Trouble::Moving;
+            return self.later(unit);
+        }
+        let room = |building: &&mut Building| {
+            let first = &building.units[0];
+            building.to == to
+                && first.session == unit.session
+                && first.blocking == unit.blocking
+                && building.units.iter().map(|unit| unit.count).sum::<u32>() + unit.count
+                    <= COMMANDS_MAX
+        };
+        match self.building.iter_mut().find(room) {
+            Some(building) => building.units.push(unit),
+            None => self.building.push(Building { to, units: vec![unit] }),
+        }
+    }
+
+    /// Sends what was dispatched: one message for each node and session.
+    pub(in crate::node) fn flush(&mut self, view: &View) {
+        for Building { to, units } in std::mem::take(&mut self.building) {
+            let number = self.number();
+            let deadline = units.iter().map(|unit| unit.deadline).min().unwrap_or(self.now);
+            let Some(payload) = self.encode(&units, deadline, to == view.me()) else {
+                let error = WireError::fixed("ERR request is too long to be forwarded");
+                units.into_iter().for_each(|unit| self.fail(unit, &error));
+                continue;
+            };
+            let slot = only_slot(&units);
+            let blocking = units.iter().any(|unit| unit.blocking);
+            let commands: u32 = units.iter().map(|unit| unit.count).sum();
+            let mut ticket = Ticket { to, units, deadline, payload: None };
+            self.timers.insert((deadline, Timer::Ticket(number)));
+            if to == view.me() {
+                ticket.payload = Some(payload);
+                self.own.push_back(number);
+            } else if let Some(member) = view.member(to) {
+                self.stats.messages_sent += 1;
+                self.stats.commands_forwarded += u64::from(commands);
+                let to = member.id;
+                self.sends.push_back(Send {
+                    to,
+                    ticket: number,
+                    slot,
+                    deadline,
+                    blocking,
+                    payload,
+                });
+            }
+            self.tickets.insert(number, ticket);
+        }
+    }
+
+    fn encode(&self, units: &[Unit], deadline: Duration, own: bool) -> Option<Vec<u8>> {
+        let session = &units.first()?.session;
+        let bytes: usize = units.iter().map(|unit| unit.commands.len()).sum();
+        let mut commands = Vec::new();
+        let commands = match units {
+            [only] => only.commands.as_slice(),
+            _ => {
+                commands.reserve_exact(bytes);
+                units.iter().for_each(|unit| commands.extend_from_slice(&unit.commands));
+                commands.as_slice()
+            }
+        };
+        let writes = units.iter().any(|unit| unit.writes);
+        let left_ms = deadline.saturating_sub(self.now).as_millis().max(1) as u64;
+        let mut payload = Vec::with_capacity(bytes + 64);
+        let request = Request {
+            protocol: session.protocol,
+            db: u16::from(session.db),
+            command_count: units.iter().map(|unit| unit.count).sum(),
+            write: session.write,
+            read: session.read,
+            deadline_ms: if writes { session.write_timeout_ms.min(left_ms) } else { left_ms },
+            hops: session.hops.saturating_add(u8::from(!own)),
+            flags: session.flags(),
+            client_name: b"",
+            token: &session.token,
+            user: b"",
+            commands,
+        };
+        request.encode(&mut payload).ok().map(|()| payload)
+    }
+
+    /// A response came.
+    pub(super) fn responded(
+        &mut self,
+        instance: &Instance,
+        number: u64,
+        flags: u8,
+        payload: &[u8],
+    ) {
+        // Whoever is in a ring stays in it, so there is a view.
+        let Some(view) = instance.cluster.view() else { return };
+        let Some(ticket) = self.take_ticket(number) else { return };
+        let Ok(response) = Response::decode(payload) else {
+            return self.may_have_run(&view, ticket, "sent a malformed response", Trouble::Lost);
+        };
+        if flags & response_flags::NOT_RUN != 0 {
+            let busy = flags & response_flags::BUSY != 0;
+            let trouble = if busy { Trouble::Busy } else { Trouble::Moving };
+            for mut unit in ticket.units {
+                unit.trouble = trouble;
+                self.refused(instance, &view, ticket.to, unit);
+            }
+            return;
+        }
+        let slot = only_slot(&ticket.units);
+        let mut versions = decode_versions(response.versions);
+        if let (Some(slot), true) = (slot, response.written != 0) {
+            versions.push((slot.index() as u16, response.written));
+        }
+        let mut replies = resp::replies(response.replies);
+        let mut units = ticket.units.into_iter();
+        while let Some(unit) = units.next() {
+            let own: Vec<&[u8]> = replies.by_ref().take(unit.count as usize).collect();
+            if own.len() < unit.count as usize {
+                let units = std::iter::once(unit).chain(units).collect();
+                let ticket = Ticket { units, ..ticket };
+                return self.may_have_run(&view, ticket, "sent too few replies", Trouble::Lost);
+            }
+            let of_unit = |slot: u16| match unit.target {
+                Target::Slot(own) => own.index() == usize::from(slot),
+                Target::Node(_) => true,
+            };
+            let versions = versions.iter().copied().filter(|(slot, _)| of_unit(*slot)).collect();
+            self.deliver(unit, &own, versions);
+        }
+    }
+
+    /// The message will have no response.
+    pub(super) fn failed(&mut self, instance: &Instance, number: u64, failure: Failure) {
+        let Some(view) = instance.cluster.view() else { return };
+        let Some(ticket) = self.take_ticket(number) else { return };
+        match failure {
+            Failure::Unsent | Failure::Busy => {
+                let busy = failure == Failure::Busy;
+                for mut unit in ticket.units {
+                    unit.trouble = if busy { Trouble::Busy } else { Trouble::Lost };
+                    self.refused(instance, &view, ticket.to, unit);
+                }
+            }
+            Failure::Unreachable => {
+                let error = unreachable(&member_name(&view, ticket.to));
+                for unit in ticket.units {
+                    // Somebody else may serve it by now.
+                    if self.serves_now(instance, &unit) == Some(ticket.to) {
+                        self.fail(unit, &error);
+                    } else {
+                        self.refused(instance, &view, ticket.to, unit);
+                    }
+                }
+            }
+            Failure::TooLong => {
+                let error = WireError::fixed("ERR request is too long to be forwarded");
+                ticket.units.into_iter().for_each(|unit| self.fail(unit, &error));
+            }
+            Failure::Lost => {
+                self.may_have_run(&view, ticket, "broke the connection", Trouble::Lost)
+            }
+            Failure::TimedOut => self.timed_out(&view, ticket),
+        }
+    }
+
+    /// The deadline of a message has passed.
+    pub(super) fn ticket_over(&mut self, instance: &Instance, number: u64) {
+        let Some(view) = instance.cluster.view() else { return };
+        if let Some(ticket) = self.tickets.remove(&number) {
+            self.timed_out(&view, ticket);
+        }
+    }
+
+    fn timed_out(&mut self, view: &View, ticket: Ticket) {
+        let name = member_name(view, ticket.to);
+        for unit in ticket.units {
+            let error = too_late(&name, "did not answer in time", unit.writes);
+            self.fail(unit, &error);
+        }
+    }
+
+    /// It may have been run or not: what only reads is asked again.
+    fn may_have_run(&mut self, view: &View, ticket: Ticket, what: &str, trouble: Trouble) {
+        let name = member_name(view, ticket.to);
+        for mut unit in ticket.units {
+            if unit.writes {
+                self.fail(unit, &too_late(&name, what, true));
+            } else {
+                unit.trouble = trouble;
+                self.later(unit);
+            }
+        }
+    }
+
+    /// It was not run. Where the table names another node by now it goes there at once, else after a moment.
+    fn refused(&mut self, instance: &Instance, view: &View, by: MemberIndex, mut unit: Unit) {
+        let elsewhere = self.serves_now(instance, &unit).is_some_and(|index| index != by);
+        if elsewhere && unit.attempts == 0 && unit.deadline > self.now {
+            unit.attempts = 1;
+            self.stats.retries += 1;
+            self.dispatch(instance, view, unit);
+        } else {
+            self.later(unit);
+        }
+    }
+
+    fn serves_now(&self, instance: &Instance, unit: &Unit) -> Option<MemberIndex> {
+        match unit.target {
+            Target::Node(index) => Some(index),
+            Target::Slot(slot) => match instance.cluster.routes().get(slot) {
+                Route::Forward(index) => Some(index),
+                Route::Serve => instance.cluster.view().map(|view| view.me()),
+                Route::Wait | Route::Down => None,
+            },
+        }
+    }
+
+    /// Tries a unit again after a wait, or ends it if its time is over.
+    pub(in crate::node) fn later(&mut self, mut unit: Unit) {
+        if unit.deadline <= self.now {
+            return self.out_of_time(unit);
+        }
+        let step = FORWARD_BACKOFF_MS << unit.attempts.min(16);
+        let step_us = step.min(FORWARD_BACKOFF_MAX_MS) * 1_000;
+        let wait = Duration::from_micros(step_us / 2 + self.rng.below(step_us / 2 + 1));
+        unit.attempts += 1;
+        let time = (self.now + wait).min(unit.deadline);
+        let number = self.number();
+        self.timers.insert((time, Timer::Retry(number)));
+        self.retries.insert(number, unit);
+    }
+
+    pub(super) fn try_again(&mut self, instance: &Instance, number: u64) {
+        let Some(unit) = self.retries.remove(&number) else { return };
+        if unit.deadline <= self.now {
+            return self.out_of_time(unit);
+        }
+        if let Some(view) = instance.cluster.view() {
+            self.stats.retries += 1;
+            self.dispatch(instance, &view, unit);
+        }
+    }
+
+    /// Nothing of it was run, and there is no time left.
+    fn out_of_time(&mut self, unit: Unit) {
+        let error = match unit.trouble {
+            Trouble::None | Trouble::Moving => {
+                WireError::fixed("TRYAGAIN The slot is changing hands; nothing was changed")
+            }
+            Trouble::Busy => WireError::fixed("TRYAGAIN The node has no room; nothing was changed"),
+            Trouble::Lost => {
+                WireError::fixed("TIMEOUT The node did not answer in time; nothing was changed")
+            }
+        };
+        self.fail(unit, &error);
+    }
+
+    /// Answers each command of a unit with an error.
+    pub(in crate::node) fn fail(&mut self, unit: Unit, error: &WireError) {
+        self.stats.failures += 1;
+        let bytes = error_bytes(error);
+        match unit.sink {
+            Sink::Job(job, part) => self.part_done(job, part, Err(bytes), Vec::new()),
+            Sink::Client(key, holes) => self.answer_all(
+                key,
+                unit.target,
+                holes.into_iter().map(|hole| (hole, bytes.clone())),
+                Vec::new(),
+            ),
+        }
+    }
+
+    /// Hands a unit's replies to who is owed them.
+    fn deliver(&mut self, unit: Unit, replies: &[&[u8]], versions: Vec<(u16, u64)>) {
+        match unit.sink {
+            Sink::Job(job, part) => {
+                self.part_done(job, part, Ok(replies.concat()), versions);
+            }
+            Sink::Client(key, holes) => {
+                let replies = replies.iter().map(|reply| reply.to_vec());
+                self.answer_all(key, unit.target, holes.into_iter().zip(replies), versions);
+            }
+        }
+    }
+
+    fn answer_all(
+        &mut self,
+        key: super::ClientKey,
+        target: Target,
+        replies: impl ExactSizeIterator<Item = (Option<super::HoleId>, Vec<u8>)>,
+        mut versions: Vec<(u16, u64)>,
+    ) {
+        let last = replies.len().saturating_sub(1);
+        for (index, (hole, bytes)) in replies.enumerate() {
+            let mut answer = Answer::new(key, hole, Fill::Bytes(bytes));
+            if index == last {
+                answer.versions = std::mem::take(&mut versions);
+                match target {
+                    Target::Slot(slot) => answer.slots.push(slot.index() as u16),
+                    Target::Node(_) => answer.barrier = true,
+                }
+            }
+            self.answer(answer);
+        }
+    }
+
+    fn take_ticket(&mut self, number: u64) -> Option<Ticket> {
+        let ticket = self.tickets.remove(&number)?;
+        self.timers.remove(&(ticket.deadline, Timer::Ticket(number)));
+        Some(ticket)
+    }
+}
+
+fn too_late(name: &str, what: &str, writes: bool) -> WireError {
+    let outcome = if writes { "the write may have been applied" } else { "nothing was changed" };
+    WireError::Line(format!("TIMEOUT Node {name} {what}; {outcome}").into())
+}
+
+fn unreachable(name: &str) -> WireError {
+    WireError::Line(
+        format!("UNREACHABLE Node {name} cannot be reached; nothing was changed").into(),
+    )
+}
+
+/// The slot of all units, if it is one.
+fn only_slot(units: &[Unit]) -> Option<Slot> {
+    let Target::Slot(first) = units.first()?.target else { return None };
+    units.iter().all(|unit| unit.target == Target::Slot(first)).then_some(first)
+}
+
+fn decode_versions(bytes: &[u8]) -> Vec<(u16, u64)> {
+    let (entries, _) = bytes.as_chunks::<10>();
+    let read = |&[s0, s1, ref version @ ..]: &[u8; 10]| {
+        (u16::from_le_bytes([s0, s1]), u64::from_le_bytes(*version))
+    };
+    entries.iter().map(read).collect()
+}

@@ -1,0 +1,473 @@
+//! The data plane of one worker: commands that run elsewhere, and what other nodes want run here.
+//!
+//! ```text
+//!   a client's batch ── route ─┬─ runs here                                                     routed (the batch's step)
+//!                              ├─ Unit: commands of one slot ─┐
+//!                              └─ Job: taken apart by slot ───┤                                 gather
+//!                                                             ▼
+//!                                  Ticket: units for one node, one message ─▶ Send ─▶ link      forward
+//!                                     │  └ for this node itself ─▶ Visitor                      visit
+//!   link ─▶ response, failure ───────▶┘
+//!      └──▶ request ─▶ Visitor: a client without a socket, through the same pipeline ─▶ PeerResponse
+//!
+//!   out of it: Answer (to clients), Send and PeerResponse (to links)
+//! ```
+//!
+//! Sans-IO: [`WorkerState`](super::WorkerState) is called with what happened, and afterwards drained of what is to be done. Time is the instance's clock.
+//!
+//! **Order.** A client's command waits while an earlier one of the same slot is under way ([`super::client::Pending`]); those of one slot in one
+//! batch travel together. So per key a client's commands run in order, however often they must be sent.
+//!
+//! **Once.** A message that may have been run is sent again only for the units of it that change nothing. Who refuses one has run none of it.
+//!
+//! **Invariant.** Every unit ends in an answer, at its deadline at the latest. **Does not know** sockets, links' states, or what replication does.
+
+mod forward;
+mod gather;
+pub mod replication;
+mod resp;
+mod unit;
+mod visit;
+
+#[cfg(test)]
+mod tests;
+
+pub use forward::{Failure, Send};
+pub(super) use gather::{Begin, Gathering, Wide, tracked_slots};
+pub use replication::{Held, Lone, Replication, Waiter};
+pub(super) use resp::push_command;
+pub use unit::ClientKey;
+pub(super) use unit::{Sink, Snapshot, Target, Trouble, Unit};
+pub use visit::PeerResponse;
+
+use super::client::Client;
+use super::pipeline::WorkerState;
+use super::replies::{Fill, HoleId};
+use crate::admin::Instance;
+use crate::base::rng::Rng;
+use crate::cluster::View;
+use forward::Ticket;
+use gather::Job;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use torc_protocol::WireError;
+use visit::Visitor;
+
+/// A reply for one of this worker's clients.
+#[derive(Debug)]
+pub struct Answer {
+    /// As `Client::place` was when the command came.
+    pub place: usize,
+    /// The session's id. A client of another id may have the place by now: then nobody is owed this.
+    pub client: u64,
+    pub(super) key: ClientKey,
+    pub(super) hole: Option<HoleId>,
+    pub(super) fill: Fill,
+    /// Slots in which the client has one command less under way.
+    pub(super) slots: Vec<u16>,
+    pub(super) barrier: bool,
+    /// What its writes took: slot and version.
+    pub(super) versions: Vec<(u16, u64)>,
+}
+
+impl Answer {
+    pub(super) fn new(key: ClientKey, hole: Option<HoleId>, fill: Fill) -> Answer {
+        let (place, client) = match key {
+            ClientKey::Client { place, id } => (place, id),
+            ClientKey::Visitor(_) => (usize::MAX, 0),
+        };
+        let (slots, versions) = (Vec::new(), Vec::new());
+        Answer { place, client, key, hole, fill, slots, barrier: false, versions }
+    }
+}
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    /// A ticket's deadline.
+    Ticket(u64),
+    /// A unit's next attempt.
+    Retry(u64),
+    /// The end of a wait for copies.
+    Hold(Waiter),
+    /// A visitor that waits for time to pass.
+    Visitor(u64),
+    /// A job that waits until every slot has an owner.
+    Plan(u64),
+}
+
+/// What happens once enough copies have something, or when the time for it is over.
+#[derive(Debug)]
+enum Then {
+    /// A held reply goes out.
+    Release(ClientKey, HoleId),
+    /// A client is told how many have it (WAIT).
+    Count(ClientKey, HoleId, Counted),
+    /// A unit runs here.
+    Run(Box<Unit>),
+}
+
+/// The form in which WAIT and WAITAOF answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// A number.
+    Wait,
+    /// Two.
+    WaitAof,
+}
+
+#[derive(Debug)]
+struct Hold {
+    wanted: u32,
+    deadline: Duration,
+    then: Then,
+}
+
+/// Figures of a plane, for INFO and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PlaneStats {
+    /// Messages sent to other nodes.
+    pub messages_sent: u64,
+    /// Commands in them.
+    pub commands_forwarded: u64,
+    /// Units tried again.
+    pub retries: u64,
+    /// Units that ended without their reply: an error took its place.
+    pub failures: u64,
+    /// Requests taken from other nodes.
+    pub requests_received: u64,
+    /// Of these, refused because another node serves the slot.
+    pub requests_misrouted: u64,
+}
+
+/// One worker's part in the ring. See the module.
+pub struct Plane {
+    pub(super) replication: Box<dyn Replication>,
+    rng: Rng,
+    /// Monotonic time of the event that is handled.
+    now: Duration,
+    /// Numbers tickets, retries, visitors and jobs.
+    next: u64,
+    building: Vec<forward::Building>,
+    tickets: HashMap<u64, Ticket>,
+    retries: HashMap<u64, Unit>,
+    /// Tickets for this node itself.
+    own: VecDeque<u64>,
+    visitors: HashMap<u64, Visitor>,
+    /// Visitors that can go on.
+    ready: VecDeque<u64>,
+    jobs: HashMap<u64, Job>,
+    /// Jobs all of whose parts are there.
+    finished: VecDeque<u64>,
+    holds: HashMap<Waiter, Hold>,
+    timers: BTreeSet<(Duration, Timer)>,
+    answers: VecDeque<Answer>,
+    sends: VecDeque<Send>,
+    responses: VecDeque<PeerResponse>,
+    /// Whether visitors are being run, so that their own batches do not begin it again.
+    pumping: bool,
+    peer_info: Option<Arc<crate::admin::clients::ClientInfo>>,
+    stats: PlaneStats,
+}
+
+impl std::fmt::Debug for Plane {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plane").field("stats", &self.stats).finish_non_exhaustive()
+    }
+}
+
+impl Plane {
+    /// A plane that has nothing under way. `seed` spreads its waits.
+    pub fn new(replication: Box<dyn Replication>, seed: u64) -> Self {
+        Plane {
+            replication,
+            rng: Rng::seeded(seed),
+            now: Duration::ZERO,
+            next: 0,
+            building: Vec::new(),
+            tickets: HashMap::new(),
+            retries: HashMap::new(),
+            own: VecDeque::new(),
+            visitors: HashMap::new(),
+            ready: VecDeque::new(),
+            jobs: HashMap::new(),
+            finished: VecDeque::new(),
+            holds: HashMap::new(),
+            timers: BTreeSet::new(),
+            answers: VecDeque::new(),
+            sends: VecDeque::new(),
+            responses: VecDeque::new(),
+            pumping: false,
+            peer_info: None,
+            stats: PlaneStats::default(),
+        }
+    }
+
+    /// The worker's side of replication, for its owner.
+    pub fn replication(&mut self) -> &mut dyn Replication {
+        &mut *self.replication
+    }
+
+    /// Its figures.
+    pub fn stats(&self) -> PlaneStats {
+        self.stats
+    }
+
+    /// Whether nothing is under way and nothing waits to be drained.
+    pub fn is_idle(&self) -> bool {
+        self.tickets.is_empty()
+            && self.retries.is_empty()
+            && self.visitors.is_empty()
+            && self.jobs.is_empty()
+            && self.holds.is_empty()
+            && self.timers.is_empty()
+            && self.building.is_empty()
+            && self.answers.is_empty()
+            && self.sends.is_empty()
+            && self.responses.is_empty()
+    }
+
+    /// Reads the clock. To be called at the beginning of whatever happens.
+    pub(super) fn begin(&mut self, instance: &Instance) {
+        self.now = instance.clock.monotonic();
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Whether as much is under way as may be.
+    pub(super) fn is_full(&self, instance: &Instance) -> bool {
+        let max = usize::try_from(instance.settings.forward_requests_max()).unwrap_or(usize::MAX);
+        self.tickets.len() + self.retries.len() + self.jobs.len() >= max
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.answers.push_back(answer);
+    }
+
+    // --- Waiting for copies ---------------------------------------------------------------------------------------------
+
+    /// Holds the reply in `hole` until `waiter` is told of, or `timeout` is over.
+    pub(super) fn hold_reply(
+        &mut self,
+        waiter: Waiter,
+        wanted: u32,
+        timeout: Duration,
+        (key, hole): (ClientKey, HoleId),
+    ) {
+        self.hold(waiter, wanted, self.now + timeout, Then::Release(key, hole));
+    }
+
+    /// Answers `hole` with the number of replicas once `waiter` is told of, or `timeout` is over.
+    pub(super) fn hold_count(
+        &mut self,
+        waiter: Waiter,
+        wanted: u32,
+        timeout: Duration,
+        (key, hole): (ClientKey, HoleId),
+        counted: Counted,
+    ) {
+        self.hold(waiter, wanted, self.now + timeout, Then::Count(key, hole, counted));
+    }
+
+    /// Runs `unit` here once `waiter` is told of.
+    pub(super) fn hold_unit(&mut self, waiter: Waiter, wanted: u32, unit: Unit) {
+        let deadline = unit.deadline;
+        self.hold(waiter, wanted, deadline, Then::Run(Box::new(unit)));
+    }
+
+    fn hold(&mut self, waiter: Waiter, wanted: u32, deadline: Duration, then: Then) {
+        self.timers.insert((deadline, Timer::Hold(waiter)));
+        self.holds.insert(waiter, Hold { wanted, deadline, then });
+    }
+
+    /// Enough copies have what `waiter` waits for.
+    fn acked(&mut self, instance: &Instance, waiter: Waiter) {
+        let Some(Hold { wanted, deadline, then }) = self.holds.remove(&waiter) else { return };
+        self.timers.remove(&(deadline, Timer::Hold(waiter)));
+        match then {
+            Then::Release(key, hole) => self.answer(Answer::new(key, Some(hole), Fill::Release)),
+            Then::Count(key, hole, counted) => self.count(key, hole, counted, wanted),
+            Then::Run(unit) => {
+                if let Some(view) = instance.cluster.view() {
+                    self.dispatch(instance, &view, *unit);
+                }
+            }
+        }
+    }
+
+    fn hold_over(&mut self, waiter: Waiter) {
+        let Some(Hold { wanted, then, .. }) = self.holds.remove(&waiter) else { return };
+        let applied = self.replication.give_up(waiter);
+        let error = no_quorum(applied, wanted);
+        match then {
+            Then::Release(key, hole) => {
+                self.answer(Answer::new(key, Some(hole), Fill::Bytes(error_bytes(&error))));
+            }
+            Then::Count(key, hole, counted) => self.count(key, hole, counted, applied),
+            Then::Run(unit) => self.fail(*unit, &error),
+        }
+    }
+
+    fn count(&mut self, key: ClientKey, hole: HoleId, counted: Counted, copies: u32) {
+        let fill = Fill::Bytes(counted.reply(copies.saturating_sub(1)));
+        self.answer(Answer { barrier: true, ..Answer::new(key, Some(hole), fill) });
+    }
+
+    // --- Time -----------------------------------------------------------------------------------------------------------
+
+    /// When [`WorkerState::on_time`] has something to do.
+    fn next_wake(&self) -> Option<Duration> {
+        if !self.ready.is_empty() || !self.own.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        self.timers.first().map(|(time, _)| *time)
+    }
+
+    fn fire_timers(&mut self, instance: &Instance) {
+        while let Some(&(time, timer)) = self.timers.first()
+            && time <= self.now
+        {
+            self.timers.pop_first();
+            match timer {
+                Timer::Ticket(number) => self.ticket_over(instance, number),
+                Timer::Retry(number) => self.try_again(instance, number),
+                Timer::Hold(waiter) => self.hold_over(waiter),
+                Timer::Visitor(number) => self.ready.push_back(number),
+                Timer::Plan(number) => self.plan(instance, number),
+            }
+        }
+    }
+
+    /// Sends what was dispatched.
+    fn flush_dispatched(&mut self, instance: &Instance) {
+        if !self.building.is_empty()
+            && let Some(view) = instance.cluster.view()
+        {
+            self.flush(&view);
+        }
+    }
+}
+
+impl Counted {
+    /// The reply that so many replicas have what was written.
+    pub(super) fn reply(self, replicas: u32) -> Vec<u8> {
+        match self {
+            Counted::Wait => format!(":{replicas}\r\n").into_bytes(),
+            Counted::WaitAof => b"*2\r\n:0\r\n:0\r\n".to_vec(),
+        }
+    }
+}
+
+/// What a write is answered that has too few copies.
+pub(super) fn no_quorum(applied: u32, wanted: u32) -> WireError {
+    WireError::Line(format!("NOQUORUM applied on {applied} of {wanted}").into())
+}
+
+fn error_bytes(error: &WireError) -> Vec<u8> {
+    [b"-", &*error.line(), b"\r\n"].concat()
+}
+
+impl WorkerState {
+    /// Makes the worker part of a ring. What it has under way by an earlier plane is lost.
+    pub fn join_ring(&mut self, plane: Plane) {
+        self.plane = Some(Box::new(plane));
+    }
+
+    /// The worker's part in the ring.
+    pub fn plane(&mut self) -> Option<&mut Plane> {
+        self.plane.as_deref_mut()
+    }
+
+    /// A response to the message of `ticket` came; `flags` are its frame's.
+    pub fn on_response(&mut self, instance: &Instance, ticket: u64, flags: u8, payload: &[u8]) {
+        self.with_plane(instance, |plane| plane.responded(instance, ticket, flags, payload));
+    }
+
+    /// The message of `ticket` will have no response.
+    pub fn on_failure(&mut self, instance: &Instance, ticket: u64, failure: Failure) {
+        self.with_plane(instance, |plane| plane.failed(instance, ticket, failure));
+    }
+
+    /// Enough copies have what `waiter` waits for.
+    pub fn on_acked(&mut self, instance: &Instance, waiter: Waiter) {
+        self.with_plane(instance, |plane| plane.acked(instance, waiter));
+    }
+
+    /// Time has passed, or a slot's route has changed.
+    pub fn on_time(&mut self, instance: &Instance) {
+        self.with_plane(instance, |plane| plane.fire_timers(instance));
+    }
+
+    /// When [`WorkerState::on_time`] has something to do, in monotonic time.
+    pub fn next_wake(&self) -> Option<Duration> {
+        self.plane.as_ref()?.next_wake()
+    }
+
+    /// The next message for another node.
+    pub fn next_send(&mut self) -> Option<Send> {
+        self.plane.as_mut()?.sends.pop_front()
+    }
+
+    /// The next response for another node.
+    pub fn next_response(&mut self) -> Option<PeerResponse> {
+        self.plane.as_mut()?.responses.pop_front()
+    }
+
+    /// The next reply for a client.
+    pub fn next_answer(&mut self) -> Option<Answer> {
+        self.plane.as_mut()?.answers.pop_front()
+    }
+
+    fn with_plane(&mut self, instance: &Instance, event: impl FnOnce(&mut Plane)) {
+        let Some(plane) = &mut self.plane else { return };
+        plane.begin(instance);
+        event(plane);
+        self.pump(instance);
+    }
+
+    /// After a client's batches: runs what they asked of this node itself, and hands the client what is there for it. Returns whether that was
+    /// anything.
+    #[cold]
+    pub(super) fn after_batches(
+        &mut self,
+        client: &mut Client,
+        out: &mut Vec<u8>,
+        instance: &Instance,
+    ) -> bool {
+        if let Some(plane) = &mut self.plane {
+            plane.flush_dispatched(instance);
+        }
+        self.pump(instance);
+        let key = client.key();
+        let mut answered = false;
+        if let Some(plane) = &mut self.plane
+            && plane.answers.iter().any(|answer| answer.key == key)
+        {
+            for answer in std::mem::take(&mut plane.answers) {
+                if answer.key == key {
+                    client.answer(answer, out);
+                    answered = true;
+                } else {
+                    plane.answers.push_back(answer);
+                }
+            }
+        }
+        answered
+    }
+}
+
+/// Whether a member of this name could be asked.
+fn member_name(view: &View, index: crate::cluster::view::MemberIndex) -> String {
+    match view.member(index) {
+        Some(member) => format!("{}:{}", member.host, member.port),
+        None => "that left the ring".to_owned(),
+    }
+}

@@ -1,0 +1,86 @@
+//! What the data plane asks of replication: which writes a command made, and to be told when enough copies have them.
+//!
+//! The plane keeps the deadlines; whoever implements this only says when a number of copies is reached.
+
+use crate::base::version::Version;
+use crate::store::Local;
+use torc_protocol::peer::request::WriteLevel;
+use torc_protocol::slot::Slot;
+
+/// A promise to tell, by [`super::super::WorkerState::on_acked`], that a number of copies is reached. Unique at its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Waiter(pub u64);
+
+/// Whether enough copies have something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// They have.
+    Enough,
+    /// They never will, as things stand: only `applied` of `wanted` can.
+    Never {
+        /// Copies that have it, this node's included.
+        applied: u32,
+        /// Copies that were asked for.
+        wanted: u32,
+    },
+    /// It will be told.
+    Later {
+        /// By this promise.
+        waiter: Waiter,
+        /// Copies that were asked for.
+        wanted: u32,
+    },
+}
+
+/// One worker's side of replication.
+pub trait Replication: Send {
+    /// Moves what the worker's commands wrote since the last call into `writes`: of each slot its highest version, once.
+    fn take_written(&mut self, local: &mut Local, writes: &mut Vec<(Slot, Version)>);
+
+    /// Whether as many copies as `level` says have applied all of `writes`. `WriteLevel::Setting` does not come.
+    fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel) -> Held;
+
+    /// Sees to it that this node has the merge of a majority's states of `keys`, all of `slot`, in database `db` (R=quorum).
+    fn refresh(&mut self, slot: Slot, db: u8, keys: &[&[u8]]) -> Held;
+
+    /// Whether this node's copy of `slot` has everything up to `version`.
+    fn covers(&self, slot: Slot, version: Version) -> bool;
+
+    /// Ends a promise that was not kept in time. Returns how many copies there are, this node's included: of the writes the fewest.
+    fn give_up(&mut self, waiter: Waiter) -> u32;
+}
+
+/// A node on its own: one copy.
+#[derive(Debug, Default)]
+pub struct Lone;
+
+/// What `level` comes to where there is one copy.
+pub(in crate::node) fn hold_alone(level: WriteLevel) -> Held {
+    match level {
+        WriteLevel::Copies(copies) if copies > 1 => {
+            Held::Never { applied: 1, wanted: u32::from(copies) }
+        }
+        // A majority of one, and all of one.
+        _ => Held::Enough,
+    }
+}
+
+impl Replication for Lone {
+    fn take_written(&mut self, _: &mut Local, _: &mut Vec<(Slot, Version)>) {}
+
+    fn hold(&mut self, _: &[(Slot, Version)], level: WriteLevel) -> Held {
+        hold_alone(level)
+    }
+
+    fn refresh(&mut self, _: Slot, _: u8, _: &[&[u8]]) -> Held {
+        Held::Enough
+    }
+
+    fn covers(&self, _: Slot, _: Version) -> bool {
+        true
+    }
+
+    fn give_up(&mut self, _: Waiter) -> u32 {
+        1
+    }
+}

@@ -1,0 +1,132 @@
+//! What travels: commands of one slot that go together, and the session that they run under.
+
+use crate::command::Session;
+use crate::config::Settings;
+use crate::node::replies::HoleId;
+use std::sync::Arc;
+use std::time::Duration;
+use torc_protocol::Protocol;
+use torc_protocol::peer::request::{ReadLevel, SessionFlags, WriteLevel};
+use torc_protocol::slot::Slot;
+
+/// Who is owed a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientKey {
+    /// A client of this node: where its owner keeps it, and its id.
+    Client {
+        /// As `Client::place` was set.
+        place: usize,
+        /// The session's id.
+        id: u64,
+    },
+    /// A request that runs here for another node, or for a ticket of our own.
+    Visitor(u64),
+}
+
+/// Who is to run a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::node) enum Target {
+    /// Whoever serves the slot.
+    Slot(Slot),
+    /// That member, whatever it serves.
+    Node(crate::cluster::view::MemberIndex),
+}
+
+/// Where a unit's replies go.
+#[derive(Debug, Clone)]
+pub(in crate::node) enum Sink {
+    /// To a client: a hole for each command, none where the client wants no reply.
+    Client(ClientKey, Vec<Option<HoleId>>),
+    /// To a part of a gathered command.
+    Job(u64, usize),
+}
+
+/// What of a session matters where its commands run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::node) struct Snapshot {
+    pub protocol: Protocol,
+    pub db: u8,
+    pub write: WriteLevel,
+    pub read: ReadLevel,
+    /// Set where the session says so itself.
+    timeout_ms: Option<u64>,
+    /// How long a write may wait for its copies.
+    pub write_timeout_ms: u64,
+    pub no_touch: bool,
+    pub readonly: bool,
+    pub hops: u8,
+    /// What the session has seen, encoded; empty unless a command needs it.
+    pub token: Vec<u8>,
+}
+
+impl Snapshot {
+    pub fn of(session: &Session, settings: &Settings) -> Snapshot {
+        let consistency = session.consistency();
+        Snapshot {
+            protocol: session.protocol,
+            db: session.db,
+            write: consistency.write,
+            read: consistency.read,
+            timeout_ms: consistency.timeout_ms,
+            write_timeout_ms: consistency.write_timeout_ms(settings),
+            no_touch: session.no_touch,
+            readonly: session.readonly,
+            hops: session.hops,
+            token: Vec::new(),
+        }
+    }
+
+    /// Whether a session stands as it stood.
+    pub fn is_of(&self, session: &Session) -> bool {
+        let consistency = session.consistency();
+        self.protocol == session.protocol
+            && self.db == session.db
+            && self.write == consistency.write
+            && self.read == consistency.read
+            && self.timeout_ms == consistency.timeout_ms
+            && self.no_touch == session.no_touch
+            && self.readonly == session.readonly
+            && self.hops == session.hops
+            && self.token.is_empty()
+    }
+
+    pub fn flags(&self) -> SessionFlags {
+        let readonly = if self.readonly { SessionFlags::READONLY } else { 0 };
+        let no_touch = if self.no_touch { SessionFlags::NO_TOUCH } else { 0 };
+        SessionFlags(readonly | no_touch)
+    }
+}
+
+/// What became of a unit so far, if it has to be tried again: what its client is told in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::node) enum Trouble {
+    /// None.
+    None,
+    /// Its slot changes hands.
+    Moving,
+    /// The node has no room.
+    Busy,
+    /// The connection ended before an answer came.
+    Lost,
+}
+
+/// Commands of one slot, in order, and where their replies go. It is run whole at one node, or not at all.
+#[derive(Debug, Clone)]
+pub(in crate::node) struct Unit {
+    pub target: Target,
+    pub sink: Sink,
+    /// In RESP.
+    pub commands: Vec<u8>,
+    pub count: u32,
+    /// Whether one of them may change something, so that it must not run twice.
+    pub writes: bool,
+    /// Whether it is expected to wait (WAIT).
+    pub blocking: bool,
+    /// Whether the client is to be told MOVED rather than served through this node.
+    pub redirects: bool,
+    pub session: Arc<Snapshot>,
+    /// In monotonic time.
+    pub deadline: Duration,
+    pub attempts: u32,
+    pub trouble: Trouble,
+}

@@ -1,0 +1,227 @@
+//! What a client is owed: replies in the order of its commands, where some are not there yet.
+//!
+//! ```text
+//!   replies:   sent │ [hole] [bytes] [held bytes] [bytes] [hole] │ the output
+//!                     └ front: everything behind it waits        └ while nothing waits, replies go here at once
+//! ```
+//!
+//! A **hole** is reserved for the reply of a command that runs elsewhere. A **held** reply is written already, and goes out when enough replicas have
+//! the write that it tells of, or gives way to an error. What is ready at the front leaves at once; so the front is always a hole or held.
+//!
+//! **Invariant.** While no hole is open the queue is empty, and the output is written as if there were none. Every hole is filled once; a second time
+//! finds no hole and does nothing. **Does not know** what a reply is waited for: whoever reserved the hole does.
+
+use crate::base::limits::{REPLY_BYTES_WAITING_MAX, REPLY_HOLES_MAX};
+use std::collections::VecDeque;
+
+/// A place among a client's replies. Numbers rise for the life of the client and are never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HoleId(u64);
+
+/// What takes the place of a hole or of a held reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fill {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// The reply that was held, as it is.
+    Release,
+}
+
+#[derive(Debug)]
+enum Part {
+    Ready(Vec<u8>),
+    Hole,
+    Held(Vec<u8>),
+}
+
+impl Part {
+    fn bytes(&self) -> usize {
+        match self {
+            Part::Ready(bytes) | Part::Held(bytes) => bytes.len(),
+            Part::Hole => 0,
+        }
+    }
+}
+
+/// The replies of one client that wait.
+#[derive(Debug, Default)]
+pub struct Replies {
+    parts: VecDeque<Part>,
+    /// The number of the part in front.
+    first: u64,
+    open: usize,
+    bytes: usize,
+}
+
+impl Replies {
+    /// Whether nothing waits, so that replies may go straight to the output.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Replies that are not there yet, or held.
+    #[cfg(test)]
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Bytes that wait behind a hole.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether no further command may run before some replies have gone out.
+    pub fn is_full(&self) -> bool {
+        self.open >= REPLY_HOLES_MAX || self.bytes >= REPLY_BYTES_WAITING_MAX
+    }
+
+    /// A hole for the next reply. What `out` holds from `mark` on was written since the queue was last looked after; it stays where it
+    /// is if nothing waits before it. `mark` is then set to where later replies begin.
+    pub fn reserve(&mut self, out: &mut Vec<u8>, mark: &mut usize) -> HoleId {
+        self.settle(out, mark);
+        self.open_part(Part::Hole)
+    }
+
+    /// As [`Replies::reserve`], for a reply that `out` holds from `start` on and that is not to go out yet.
+    pub fn hold(&mut self, out: &mut Vec<u8>, start: usize, mark: &mut usize) -> HoleId {
+        let reply = out.split_off(start.min(out.len()));
+        self.settle(out, mark);
+        self.bytes += reply.len();
+        self.open_part(Part::Held(reply))
+    }
+
+    fn open_part(&mut self, part: Part) -> HoleId {
+        self.open += 1;
+        self.parts.push_back(part);
+        HoleId(self.first + self.parts.len() as u64 - 1)
+    }
+
+    /// Queues what `out` holds from `mark` on, if anything waits before it.
+    pub fn settle(&mut self, out: &mut Vec<u8>, mark: &mut usize) {
+        if !self.parts.is_empty() && out.len() > *mark {
+            self.push_ready(&out[*mark..]);
+            out.truncate(*mark);
+        }
+        *mark = out.len();
+    }
+
+    /// Bytes that are no reply to a command (a monitor's line): behind all that waits, or straight to `out`.
+    pub fn append(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        if self.parts.is_empty() {
+            out.extend_from_slice(bytes);
+        } else {
+            self.push_ready(bytes);
+        }
+    }
+
+    fn push_ready(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
+        match self.parts.back_mut() {
+            Some(Part::Ready(last)) => last.extend_from_slice(bytes),
+            _ => self.parts.push_back(Part::Ready(bytes.to_vec())),
+        }
+    }
+
+    /// Fills a hole, and appends to `out` whatever now waits for nothing. Returns whether there was such a hole.
+    pub fn fill(&mut self, hole: HoleId, fill: Fill, out: &mut Vec<u8>) -> bool {
+        let part = hole.0.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
+        let Some(part) = part.and_then(|index| self.parts.get_mut(index)) else { return false };
+        let held = match part {
+            Part::Ready(_) => return false,
+            Part::Hole => Vec::new(),
+            Part::Held(bytes) => std::mem::take(bytes),
+        };
+        self.bytes -= held.len();
+        let bytes = match fill {
+            Fill::Bytes(bytes) => bytes,
+            Fill::Release => held,
+        };
+        self.bytes += bytes.len();
+        *part = Part::Ready(bytes);
+        self.open -= 1;
+        self.flush(out);
+        true
+    }
+
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        while let Some(Part::Ready(_)) = self.parts.front() {
+            let Some(part) = self.parts.pop_front() else { return };
+            self.bytes -= part.bytes();
+            self.first += 1;
+            if let Part::Ready(bytes) = part {
+                out.extend_from_slice(&bytes);
+            }
+        }
+        if self.parts.is_empty() && self.parts.capacity() > 64 {
+            self.parts = VecDeque::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(text: &str) -> Fill {
+        Fill::Bytes(text.as_bytes().to_vec())
+    }
+
+    fn text(out: &mut Vec<u8>) -> String {
+        String::from_utf8(std::mem::take(out)).unwrap()
+    }
+
+    #[test]
+    fn replies_wait_behind_holes_in_order() {
+        let (mut replies, mut out, mut mark) = (Replies::default(), Vec::new(), 0);
+        out.extend_from_slice(b"1");
+        let second = replies.reserve(&mut out, &mut mark);
+        assert_eq!(out, b"1", "what stands before the first hole waits for nothing");
+        out.extend_from_slice(b"3");
+        let fourth = replies.reserve(&mut out, &mut mark);
+        out.extend_from_slice(b"5");
+        replies.settle(&mut out, &mut mark);
+        assert_eq!((text(&mut out).as_str(), replies.open(), replies.bytes()), ("1", 2, 2));
+        assert!(replies.fill(fourth, bytes("4"), &mut out) && out.is_empty());
+        assert!(!replies.fill(fourth, bytes("x"), &mut out), "a hole is filled once");
+        assert!(replies.fill(second, bytes("2"), &mut out));
+        assert_eq!(
+            (text(&mut out).as_str(), replies.is_empty(), replies.bytes()),
+            ("2345", true, 0)
+        );
+        assert!(!replies.fill(second, bytes("x"), &mut out));
+    }
+
+    #[test]
+    fn a_held_reply_is_released_or_replaced() {
+        let (mut replies, mut out, mut mark) = (Replies::default(), b"sent".to_vec(), 4);
+        out.extend_from_slice(b"ab");
+        let start = out.len();
+        out.extend_from_slice(b"OK");
+        let held = replies.hold(&mut out, start, &mut mark);
+        assert_eq!(out, b"sentab");
+        let start = out.len();
+        out.extend_from_slice(b"FINE");
+        let other = replies.hold(&mut out, start, &mut mark);
+        out.extend_from_slice(b"later");
+        replies.settle(&mut out, &mut mark);
+        assert!(replies.fill(held, Fill::Release, &mut out));
+        assert!(replies.fill(other, bytes("no"), &mut out));
+        assert_eq!(out, b"sentabOKnolater");
+        assert_eq!((replies.open(), replies.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn bounds_count_holes_and_bytes() {
+        let (mut replies, mut out, mut mark) = (Replies::default(), Vec::new(), 0);
+        for _ in 0..REPLY_HOLES_MAX {
+            assert!(!replies.is_full());
+            replies.reserve(&mut out, &mut mark);
+        }
+        assert!(replies.is_full());
+        let mut replies = Replies::default();
+        replies.reserve(&mut out, &mut mark);
+        replies.append(&vec![0; REPLY_BYTES_WAITING_MAX], &mut out);
+        assert!(replies.is_full() && out.is_empty());
+    }
+}

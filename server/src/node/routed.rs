@@ -1,0 +1,598 @@
+//! The routing step of a batch: where each command runs, and what is owed for it until then.
+//!
+//! Taken by batches of a node that is part of a ring, and by those whose client demands more copies than one; a lone node's batches never come here.
+//! The order of the checks is Redis Cluster's: who may run the command, then where, then whether there is room for it.
+
+use super::batch::{Planned, Run, Step};
+use super::client::Client;
+use super::pipeline::Park;
+use super::plane::replication::hold_alone;
+use super::plane::{
+    Begin, ClientKey, Counted, Gathering, Held, Plane, Sink, Snapshot, Target, Trouble, Unit, Wide,
+    no_quorum, push_command, tracked_slots,
+};
+use super::replies::HoleId;
+use crate::base::limits::FORWARD_HOPS_MAX;
+use crate::cluster::View;
+use crate::cluster::route::{self, Ask, KeySlots, Port};
+use crate::command::connection::has_password;
+use crate::command::generic::{cursor_slot, wait_arguments, waitaof_arguments};
+use crate::command::{Mute, Session};
+use std::sync::Arc;
+use std::time::Duration;
+use torc_protocol::command::{CommandSpec, Find, Flags, key_positions};
+use torc_protocol::peer::request::{ReadLevel, WriteLevel};
+use torc_protocol::slot::{Slot, slot_of};
+use torc_protocol::{Args, WireError};
+
+/// A WAIT without a timeout ends after this, as a request must end some time.
+const WAIT_MS_MAX: u64 = 3_600_000;
+
+/// What a batch has of the ring.
+pub(super) struct Ring<'r> {
+    pub plane: &'r mut Plane,
+    pub view: Arc<View>,
+}
+
+impl Run<'_, '_> {
+    /// One command, from its checks to its reply or to the hole that is kept for it.
+    #[inline(never)]
+    pub(super) fn step_routed(
+        &mut self,
+        planned: &Planned,
+        args: Args<'_>,
+        request: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let Ok(spec) = planned.spec() else { return self.step_apart(planned, args, out) };
+        if self.client.replies.is_full() {
+            return Step::Held(Park::Replies);
+        }
+        self.client.session.once.begin();
+        let position = out.len();
+        let step = self.route(planned, spec, args, request, out);
+        if matches!(step, Step::Held(_) | Step::Again) {
+            return step;
+        }
+        self.client.session.once.end();
+        if self.client.session.mute != Mute::Off {
+            self.mute(position, out);
+        }
+        step
+    }
+
+    fn route(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        request: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let session = &self.client.session;
+        let allowed = session.authenticated || !has_password(self.instance);
+        if !allowed || session.is_monitoring() || self.ring.is_none() {
+            return self.run_here(planned, spec, args, out);
+        }
+        if !spec.has_keys() {
+            return self.route_keyless(planned, spec, args, out);
+        }
+        // Arguments that contradict the key specs are for the command itself to refuse.
+        let Ok(slots) = planned.only_slot(spec).map_or_else(|| KeySlots::of(spec, &args), Ok)
+        else {
+            return self.run_here(planned, spec, args, out);
+        };
+        self.route_keys(planned, spec, (args, request), slots, out)
+    }
+
+    /// A command whose keys are known.
+    fn route_keys(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        (args, request): (Args<'_>, &[u8]),
+        slots: KeySlots,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let key = self.client.key();
+        let wants_copy = self.wants_copy(spec, slots);
+        let Client { session, pending, .. } = &*self.client;
+        let Some(Ring { plane, view }) = &self.ring else { return Step::Done };
+        if let KeySlots::One(slot) = slots
+            && !pending.is_empty()
+            && pending.has(slot)
+        {
+            return self.join_unit(key, slot, spec, args, request, out);
+        }
+        let may_gather = session.hops == 0 && Gathering::may(spec);
+        let ask = Ask::new(session.port, spec, slots, wants_copy, may_gather);
+        match route::decide(view, self.instance.cluster.routes(), ask) {
+            route::Verdict::Local => self.run_local(planned, spec, args, slots, out),
+            route::Verdict::Scatter => self.scatter(planned, spec, args, out),
+            route::Verdict::Forward(_) | route::Verdict::Wait(_) => {
+                let (KeySlots::One(slot) | KeySlots::Many(slot)) = slots else {
+                    return Step::Done;
+                };
+                if let Some(park) = self.pause(spec) {
+                    return Step::Held(park);
+                }
+                if plane.is_full(self.instance) {
+                    return self.answer_error(spec, &FULL, out);
+                }
+                if session.hops >= FORWARD_HOPS_MAX {
+                    return self.answer_error(spec, &ROUND, out);
+                }
+                self.forward(key, slot, spec, args, request, out);
+                Step::Done
+            }
+            verdict => match verdict.error(view) {
+                Some(error) => self.answer_error(spec, &error, out),
+                None => self.run_here(planned, spec, args, out),
+            },
+        }
+    }
+
+    /// Whether a copy on this node may answer.
+    fn wants_copy(&self, spec: &CommandSpec, slots: KeySlots) -> bool {
+        if spec.flags.contains(Flags::WRITE) {
+            return false;
+        }
+        let session = &self.client.session;
+        if session.readonly && session.port == Port::Cluster {
+            return true;
+        }
+        match (session.consistency().read_level(&self.instance.settings), slots, &self.ring) {
+            (ReadLevel::Any, ..) => true,
+            (ReadLevel::Session, KeySlots::One(slot), Some(ring)) => {
+                ring.plane.replication.covers(slot, session.seen.of(slot))
+            }
+            _ => false,
+        }
+    }
+
+    /// A command of a slot in which the client has something under way already: it goes along with that if both are of this batch, else it waits.
+    fn join_unit(
+        &mut self,
+        key: ClientKey,
+        slot: Slot,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        request: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Step {
+        if let Some(park) = self.pause(spec) {
+            return Step::Held(park);
+        }
+        let muted = is_muted(&self.client.session);
+        let Client { session, replies, mark, .. } = &mut *self.client;
+        let Some(Ring { plane, .. }) = &mut self.ring else { return Step::Done };
+        let joined = plane.extend(key, slot, session, |unit| {
+            if let Sink::Client(_, holes) = &mut unit.sink {
+                holes.push((!muted).then(|| replies.reserve(out, mark)));
+            }
+            push_request(args, request, &mut unit.commands);
+            unit.count += 1;
+            unit.writes |= !spec.flags.contains(Flags::READONLY);
+        });
+        if joined {
+            self.client.session.command = Some(spec.id);
+            Step::Done
+        } else {
+            Step::Held(Park::Replies)
+        }
+    }
+
+    /// Sends a command to whoever serves `slot`, now or when somebody does.
+    fn forward(
+        &mut self,
+        key: ClientKey,
+        slot: Slot,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        request: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        let hole = self.hole(out);
+        let mut commands = Vec::new();
+        push_request(args, request, &mut commands);
+        let session = self.snapshot();
+        let unit = Unit {
+            target: Target::Slot(slot),
+            sink: Sink::Client(key, vec![hole]),
+            commands,
+            count: 1,
+            writes: !spec.flags.contains(Flags::READONLY),
+            blocking: false,
+            redirects: self.client.session.port == Port::Cluster,
+            session,
+            deadline: self.deadline(),
+            attempts: 0,
+            trouble: Trouble::None,
+        };
+        self.client.session.command = Some(spec.id);
+        self.client.pending.add(&[slot.index() as u16], false);
+        if let Some(Ring { plane, view }) = &mut self.ring {
+            plane.dispatch(self.instance, view, unit);
+        }
+    }
+
+    /// Takes a command apart by slot; if this node serves all of its slots, it runs here as a whole.
+    fn scatter(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let Ok(positions) = key_positions(spec, &args) else {
+            return self.run_here(planned, spec, args, out);
+        };
+        let routes = self.instance.cluster.routes();
+        let slots = || positions.iter().map(|key| slot_of(&args[key.index]));
+        let pending = &self.client.pending;
+        if !pending.is_empty() && slots().any(|slot| pending.has(slot)) {
+            return Step::Held(Park::Replies);
+        }
+        if slots().all(|slot| routes.get(slot) == route::Route::Serve) {
+            return self.run_local(planned, spec, args, KeySlots::None, out);
+        }
+        if let Some(park) = self.pause(spec) {
+            return Step::Held(park);
+        }
+        let gathering = match Gathering::of(spec, args, self.client.session.db) {
+            Ok(Some(gathering)) => gathering,
+            Ok(None) => return self.answer_error(spec, &WireError::CrossSlot, out),
+            Err(error) => return self.answer_error(spec, &error, out),
+        };
+        let slots = tracked_slots(spec, args);
+        if let Some(error) = self.no_room_for_job() {
+            return self.answer_error(spec, &error, out);
+        }
+        self.client.session.command = Some(spec.id);
+        let begin = self.begin_job(out);
+        self.client.pending.add(slots.as_deref().unwrap_or_default(), slots.is_none());
+        if let Some(Ring { plane, view }) = &mut self.ring {
+            plane.gather(self.instance, view, begin, (gathering, spec, args), slots);
+        }
+        Step::Done
+    }
+
+    /// A command without keys: most concern the connection or this node, some all nodes.
+    fn route_keyless(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let session = &self.client.session;
+        let covers_ring = session.port == Port::Plain && session.hops == 0;
+        let wide = match spec.full_name {
+            "wait" | "waitaof" => return self.wait(spec, args, covers_ring, out),
+            _ if !covers_ring => return self.run_here(planned, spec, args, out),
+            "scan" => return self.scan(planned, spec, args, out),
+            "dbsize" => Wide::Sum,
+            "keys" => Wide::List,
+            "randomkey" => Wide::Pick,
+            "flushall" | "flushdb" => Wide::Flush,
+            _ => return self.run_here(planned, spec, args, out),
+        };
+        if !self.client.pending.is_empty() {
+            return Step::Held(Park::Replies);
+        }
+        if let Some(park) = self.pause(spec) {
+            return Step::Held(park);
+        }
+        let mut command = Vec::new();
+        push_command(args.iter(), &mut command);
+        if wide == Wide::Pick {
+            push_command([&b"DBSIZE"[..]].into_iter(), &mut command);
+        }
+        self.ask_all(spec, wide, command, self.deadline(), out)
+    }
+
+    fn ask_all(
+        &mut self,
+        spec: &'static CommandSpec,
+        wide: Wide,
+        command: Vec<u8>,
+        deadline: Duration,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        if let Some(error) = self.no_room_for_job() {
+            return self.answer_error(spec, &error, out);
+        }
+        self.client.session.command = Some(spec.id);
+        let begin = Begin { deadline, ..self.begin_job(out) };
+        self.client.pending.add(&[], true);
+        if let Some(Ring { plane, .. }) = &mut self.ring {
+            plane.ask_all(self.instance, begin, wide, command);
+        }
+        Step::Done
+    }
+
+    /// SCAN goes to whoever serves the slot that the cursor stands in.
+    fn scan(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let Some(slot) = cursor_slot(&args[1]) else {
+            return self.run_here(planned, spec, args, out);
+        };
+        if !self.client.pending.is_empty() {
+            return Step::Held(Park::Replies);
+        }
+        self.route_keys(planned, spec, (args, b""), KeySlots::One(slot), out)
+    }
+
+    /// WAIT and WAITAOF, for everything that the session has written.
+    fn wait(
+        &mut self,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        covers_ring: bool,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        if !self.client.pending.is_empty() {
+            return Step::Held(Park::Replies);
+        }
+        let (counted, arguments) = match spec.full_name {
+            "wait" => (Counted::Wait, wait_arguments(args)),
+            _ => (Counted::WaitAof, waitaof_arguments(args)),
+        };
+        let (replicas, timeout_ms) = match arguments {
+            Ok(arguments) => arguments,
+            Err(error) => return self.answer_error(spec, &error, out),
+        };
+        let timeout_ms = if timeout_ms == 0 { WAIT_MS_MAX } else { timeout_ms.min(WAIT_MS_MAX) };
+        if covers_ring && !self.client.session.seen.is_empty() {
+            let seen = self.client.session.seen.clone();
+            let deadline = self.deadline() + Duration::from_millis(timeout_ms);
+            let mut command = Vec::new();
+            push_command(args.iter(), &mut command);
+            return self.ask_all(spec, Wide::Least(counted, seen), command, deadline, out);
+        }
+        let copies = u8::try_from(replicas.max(0)).unwrap_or(u8::MAX).saturating_add(1);
+        let writes: Vec<_> = self.client.session.seen.slots().collect();
+        let Some(Ring { plane, .. }) = &mut self.ring else { return Step::Done };
+        self.client.session.command = Some(spec.id);
+        match plane.replication.hold(&writes, WriteLevel::Copies(copies)) {
+            Held::Enough => out.extend_from_slice(&counted.reply(u32::from(copies) - 1)),
+            Held::Never { applied, .. } => {
+                out.extend_from_slice(&counted.reply(applied.saturating_sub(1)));
+            }
+            Held::Later { waiter, wanted } => {
+                let key = self.client.key();
+                let hole = self.client.reserve(out);
+                self.client.pending.add(&[], true);
+                let timeout = Duration::from_millis(timeout_ms);
+                plane.hold_count(waiter, wanted, timeout, (key, hole), counted);
+            }
+        }
+        Step::Done
+    }
+
+    /// Runs a command on this node's copy: after a majority was asked for it (R=quorum), and not answered before enough copies have it (W).
+    fn run_local(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        slots: KeySlots,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let consistency = self.client.session.consistency();
+        let reads_majority = !spec.flags.contains(Flags::WRITE)
+            && consistency.read_level(&self.instance.settings) == ReadLevel::Quorum;
+        if let (true, KeySlots::One(slot)) = (reads_majority, slots)
+            && spec.has_keys()
+            && let Some(step) = self.refresh(slot, spec, args, out)
+        {
+            return step;
+        }
+        self.run_here(planned, spec, args, out)
+    }
+
+    /// Asks a majority for the keys first. `None` if that is done, or need not be.
+    fn refresh(
+        &mut self,
+        slot: Slot,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Step> {
+        let positions = key_positions(spec, &args).ok()?;
+        let keys: Vec<&[u8]> = positions.iter().map(|key| &args[key.index]).collect();
+        let db = self.client.session.db;
+        let Some(Ring { plane, .. }) = &mut self.ring else { return None };
+        match plane.replication.refresh(slot, db, &keys) {
+            Held::Enough => None,
+            Held::Never { applied, wanted } => {
+                let error = no_quorum_read(applied, wanted);
+                Some(self.answer_error(spec, &error, out))
+            }
+            Held::Later { waiter, wanted } => {
+                let hole = self.hole(out);
+                let mut commands = Vec::new();
+                push_command(args.iter(), &mut commands);
+                let mut session = (*self.snapshot()).clone();
+                session.read = ReadLevel::Primary;
+                let unit = Unit {
+                    target: Target::Slot(slot),
+                    sink: Sink::Client(self.client.key(), vec![hole]),
+                    commands,
+                    count: 1,
+                    writes: false,
+                    blocking: false,
+                    redirects: false,
+                    session: Arc::new(session),
+                    deadline: self.deadline(),
+                    attempts: 0,
+                    trouble: Trouble::Lost,
+                };
+                self.client.pending.add(&[slot.index() as u16], false);
+                if let Some(Ring { plane, .. }) = &mut self.ring {
+                    plane.hold_unit(waiter, wanted, unit);
+                }
+                Some(Step::Done)
+            }
+        }
+    }
+
+    /// Runs a command here and now; the reply to a write waits for as many copies as are demanded.
+    fn run_here(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let position = out.len();
+        let step = self.checked_apart(planned, spec, args, out);
+        if spec.flags.contains(Flags::WRITE) && matches!(step, Step::Done) {
+            self.hold_write(position, out);
+        }
+        step
+    }
+
+    fn hold_write(&mut self, position: usize, out: &mut Vec<u8>) {
+        let settings = &self.instance.settings;
+        let level = self.client.session.consistency().write_level(settings);
+        let held = match &mut self.ring {
+            Some(Ring { plane, .. }) => {
+                let mut writes = Vec::new();
+                plane.replication.take_written(self.local, &mut writes);
+                for &(slot, version) in &writes {
+                    self.client.note_written(slot.index() as u16, version.get());
+                }
+                if writes.is_empty() || level == WriteLevel::Copies(1) {
+                    return;
+                }
+                plane.replication.hold(&writes, level)
+            }
+            // What failed has written nothing.
+            None if out.get(position) == Some(&b'-') => return,
+            None => hold_alone(level),
+        };
+        match held {
+            Held::Enough => {}
+            Held::Never { applied, wanted } => {
+                out.truncate(position);
+                self.error(&no_quorum(applied, wanted), out);
+            }
+            Held::Later { .. } if is_muted(&self.client.session) => {
+                // Nobody is answered, so nobody waits; the promise is dropped when its time is over.
+                self.hold_reply(held, None);
+            }
+            Held::Later { .. } => {
+                let Client { replies, mark, .. } = &mut *self.client;
+                let hole = replies.hold(out, position, mark);
+                self.hold_reply(held, Some(hole));
+            }
+        }
+    }
+
+    fn hold_reply(&mut self, held: Held, hole: Option<HoleId>) {
+        let timeout_ms =
+            self.client.session.consistency().write_timeout_ms(&self.instance.settings);
+        let key = self.client.key();
+        let (Held::Later { waiter, wanted }, Some(Ring { plane, .. })) = (held, &mut self.ring)
+        else {
+            return;
+        };
+        match hole {
+            Some(hole) => {
+                let timeout = Duration::from_millis(timeout_ms);
+                plane.hold_reply(waiter, wanted, timeout, (key, hole));
+            }
+            None => {
+                plane.replication.give_up(waiter);
+            }
+        }
+    }
+
+    // --- Small parts ----------------------------------------------------------------------------------------------------
+
+    /// A place for the reply, if the client wants one.
+    fn hole(&mut self, out: &mut Vec<u8>) -> Option<HoleId> {
+        (!is_muted(&self.client.session)).then(|| self.client.reserve(out))
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        let (session, settings) = (&self.client.session, &self.instance.settings);
+        match &self.ring {
+            Some(ring) => ring.plane.snapshot(session, settings),
+            None => Arc::new(Snapshot::of(session, settings)),
+        }
+    }
+
+    fn begin_job(&mut self, out: &mut Vec<u8>) -> Begin {
+        let hole = self.hole(out);
+        Begin { key: self.client.key(), hole, session: self.snapshot(), deadline: self.deadline() }
+    }
+
+    fn no_room_for_job(&self) -> Option<WireError> {
+        let full = self.ring.as_ref().is_some_and(|ring| ring.plane.is_full(self.instance));
+        full.then_some(FULL)
+    }
+
+    /// When what begins now is given up. What waits for copies where it runs gets the time for that on top.
+    fn deadline(&self) -> Duration {
+        let settings = &self.instance.settings;
+        let consistency = self.client.session.consistency();
+        let mut ms = settings.forward_timeout().max(1) as u64;
+        if consistency.write_level(settings) != WriteLevel::Copies(1) {
+            ms = ms.saturating_add(consistency.write_timeout_ms(settings));
+        }
+        let now = self.ring.as_ref().map_or(Duration::ZERO, |ring| ring.plane.now());
+        now + Duration::from_millis(ms)
+    }
+
+    fn answer_error(
+        &mut self,
+        spec: &'static CommandSpec,
+        error: &WireError,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        self.client.session.command = Some(spec.id);
+        self.instance.stats.worker(self.worker).rejected(spec.id);
+        self.error(error, out);
+        Step::Done
+    }
+}
+
+const FULL: WireError = WireError::fixed(
+    "TRYAGAIN Too many requests wait for other nodes (forward-requests-max); nothing was changed",
+);
+const ROUND: WireError =
+    WireError::fixed("TRYAGAIN Nodes do not agree yet on who serves the slot; nothing was changed");
+
+fn no_quorum_read(answered: u32, wanted: u32) -> WireError {
+    WireError::Line(format!("NOQUORUM read from {answered} of {wanted}").into())
+}
+
+fn is_muted(session: &Session) -> bool {
+    matches!(session.mute, Mute::This | Mute::All)
+}
+
+/// Appends a request as it came where it came in RESP, else its words.
+fn push_request(args: Args<'_>, request: &[u8], out: &mut Vec<u8>) {
+    if matches!(request, [b'*', b'1'..=b'9', ..]) {
+        out.extend_from_slice(request);
+    } else {
+        push_command(args.iter(), out);
+    }
+}
+
+impl Planned {
+    /// The slot of a command's only key, if the batch has looked it up already.
+    fn only_slot(&self, spec: &CommandSpec) -> Option<KeySlots> {
+        let [only] = spec.keys else { return None };
+        let single = matches!(only.find, Find::Range { last: 0, .. }) && spec.keys_by.is_none();
+        let slot = self.place()?;
+        Slot::new(slot as u16).filter(|_| single).map(KeySlots::One)
+    }
+}
