@@ -11,6 +11,7 @@ use torc_tests::{Connection, Server, Value, differences, script, start_node};
 const SCRIPTS: &[(&str, &str)] = &[
     ("bitmap.txt", include_str!("../conformance/bitmap.txt")),
     ("client.txt", include_str!("../conformance/client.txt")),
+    ("cluster.txt", include_str!("../conformance/cluster.txt")),
     ("connection.txt", include_str!("../conformance/connection.txt")),
     ("generic.txt", include_str!("../conformance/generic.txt")),
     ("hyperloglog.txt", include_str!("../conformance/hyperloglog.txt")),
@@ -43,6 +44,11 @@ fn bitmaps() {
 #[test]
 fn clients() {
     check("client.txt");
+}
+
+#[test]
+fn clusters() {
+    check("cluster.txt");
 }
 
 #[test]

@@ -53,7 +53,9 @@ struct Figures {
     ms: f64,
 }
 
-const FIELDS: [(&str, fn(&Figures) -> f64); 9] = [
+type Field = fn(&Figures) -> f64;
+
+const FIELDS: [(&str, Field); 9] = [
     ("primaries", |f| f.primaries),
     ("copies", |f| f.copies),
     ("join", |f| f.join),
@@ -144,7 +146,7 @@ fn peers(layout: &Layout) -> f64 {
 fn check(nodes: usize, seeds: u64, weights: &[u16], zones: &[&'static str], bounds: Bounds) {
     let rings: Vec<Figures> =
         (0..seeds).map(|seed| measure(&ring(seed, nodes + 1, weights, zones))).collect();
-    let mean = |field: fn(&Figures) -> f64| rings.iter().map(field).sum::<f64>() / seeds as f64;
+    let mean = |field: Field| rings.iter().map(field).sum::<f64>() / seeds as f64;
     let mut line = format!(
         "{nodes:>5} {:>8} {:>6}",
         format!("{weights:?}"),

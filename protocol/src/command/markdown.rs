@@ -23,11 +23,12 @@ pub fn markdown() -> String {
         Refusal::Persistence,
         Refusal::Replication,
         Refusal::Migrate,
+        Refusal::Slots,
     ] {
         let names: Vec<String> = COMMANDS
             .iter()
-            .filter(|s| s.refused == Some(reason) && s.parent.is_none())
-            .map(|s| format!("`{}`", s.full_name.to_ascii_uppercase()))
+            .filter(|s| s.refused == Some(reason) && !is_refused_with_container(s))
+            .map(|s| format!("`{}`", s.full_name.to_ascii_uppercase().replace('|', " ")))
             .collect();
         let _ = writeln!(text, "| {} | {} |", names.join(", "), reason.reason());
     }
@@ -39,6 +40,12 @@ fn is_bare_container(spec: &CommandSpec) -> bool {
     !spec.subcommands().is_empty() && !spec.accepts(1)
 }
 
+/// Whether the whole container is answered with an error, so that its subcommands need no mention.
+fn is_refused_with_container(spec: &CommandSpec) -> bool {
+    let container = spec.parent.and_then(|name| super::find(name.as_bytes()));
+    container.is_some_and(|container| container.refused.is_some())
+}
+
 fn title(group: Group) -> &'static str {
     match group {
         Group::String => "Strings",
@@ -47,5 +54,6 @@ fn title(group: Group) -> &'static str {
         Group::HyperLogLog => "HyperLogLogs",
         Group::Connection => "Connections",
         Group::Server => "Server",
+        Group::Cluster => "Cluster",
     }
 }

@@ -16,6 +16,8 @@ pub enum Refusal {
     Replication,
     /// Keys do not move one by one.
     Migrate,
+    /// Nobody but the ring itself says which node keeps which slots.
+    Slots,
 }
 
 impl Refusal {
@@ -33,6 +35,9 @@ impl Refusal {
             }
             Refusal::Replication => {
                 "ERR Redis replication is not supported by Torc: it does not act as a primary or replica of a Redis server"
+            }
+            Refusal::Slots => {
+                "ERR changing the cluster by hand is not supported by Torc: slots move by themselves as nodes join and leave"
             }
             Refusal::Migrate => {
                 "ERR MIGRATE is not supported by Torc: use DUMP here and RESTORE on the other node"

@@ -31,17 +31,20 @@ pub enum Group {
     Connection,
     /// The server.
     Server,
+    /// The ring of nodes.
+    Cluster,
 }
 
 impl Group {
     /// All groups in the order of the documentation.
-    pub const ALL: [Group; 6] = [
+    pub const ALL: [Group; 7] = [
         Group::String,
         Group::Generic,
         Group::Bitmap,
         Group::HyperLogLog,
         Group::Connection,
         Group::Server,
+        Group::Cluster,
     ];
 
     /// Its name in COMMAND DOCS.
@@ -53,6 +56,7 @@ impl Group {
             Group::HyperLogLog => "hyperloglog",
             Group::Connection => "connection",
             Group::Server => "server",
+            Group::Cluster => "cluster",
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Instance {
     pub clock: Clock,
     /// The data.
     pub store: Store,
+    /// The ring, if the node is part of one.
+    pub cluster: ClusterHandle,
     /// The settings in force.
     pub settings: Settings,
     /// The counters.
@@ -32,8 +34,6 @@ pub struct Instance {
     pub latency: Latency,
     /// Who is connected.
     pub clients: Clients,
-    /// The ring, if the node is part of one.
-    pub cluster: ClusterHandle,
     /// 40 hexadecimal digits that name this run of the process.
     pub run_id: String,
     /// When the node started, in milliseconds since the Unix epoch.
@@ -73,11 +73,11 @@ impl Instance {
         };
         let instance = Instance {
             store: Store::new(options),
+            cluster: ClusterHandle::default(),
             stats: Stats::new(workers),
             slowlog: SlowLog::new(usize::try_from(settings.slowlog_max_len()).unwrap_or(0)),
             latency: Latency::default(),
             clients: Clients::default(),
-            cluster: ClusterHandle::default(),
             run_id: hex40([rng.bits(), rng.bits(), rng.bits()]),
             started_ms: clock.unix_ms(),
             started: clock.monotonic(),

@@ -8,7 +8,7 @@ use super::render::{BusCounts, Link};
 use super::route::Routes;
 use super::view::View;
 use arc_swap::ArcSwapOption;
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -110,10 +110,7 @@ impl ClusterHandle {
 
     /// The next request, for the control thread.
     pub fn next_request(&self) -> Option<ControlRequest> {
-        match self.requests.1.try_recv() {
-            Ok(request) => Some(request),
-            // The sender is beside the receiver, so it cannot be gone.
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        // The sender is beside the receiver, so it cannot be gone: the queue is empty, or there is a request.
+        self.requests.1.try_recv().ok()
     }
 }

@@ -16,7 +16,7 @@ pub mod node_id;
 pub mod render;
 pub mod route;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod view;
 
 pub use handle::ClusterHandle;

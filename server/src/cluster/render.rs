@@ -14,6 +14,7 @@ mod tests;
 
 use super::member::{Member, MemberState};
 use super::view::{MemberIndex, Run, View};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use torc_protocol::slot::{SLOT_COUNT, Slot};
@@ -67,25 +68,64 @@ fn shown(view: &View) -> Vec<(MemberIndex, &Member)> {
     shown
 }
 
+/// The ranges in rising order, but that each node leads one slot without copies before all else and one after.
+///
+/// Clients take a node to be a primary or a replica as a whole, and for a node that is both at different slots some go by its first mention
+/// (redis-py's asyncio client) and some by its last (redis-py's other one). Taken for a replica it would be left out of
+/// what these clients ask of every primary: DBSIZE, KEYS, SCAN, FLUSHALL. So the first and the last mention are as a primary. The two
+/// slots are read from their primary alone.
 fn slots(view: &View, reply: &mut Reply<'_>) {
-    reply.array(view.runs().len());
+    let (heads, tails) = singled_out(view);
+    let is_singled_out = |slot: u16| heads.contains(&slot) || tails.contains(&slot);
+    let mut between: Vec<Run> = Vec::new();
     for run in view.runs() {
-        let live: Vec<&Member> = Slot::new(run.first)
-            .into_iter()
-            .flat_map(|slot| view.live(slot))
-            .filter_map(|index| view.member(index))
-            .collect();
-        reply.array(2 + live.len());
-        reply.integer(i64::from(run.first));
-        reply.integer(i64::from(run.last));
-        for member in live {
-            reply.array(4);
-            reply.bulk(member.host.as_bytes());
-            reply.integer(i64::from(member.cluster_port));
-            reply.bulk(member.id.text().as_bytes());
-            // Further names of the host: there are none.
-            reply.map(0);
+        // The slots singled out are the first and the last of their node's ranges, so cutting a range's ends will do.
+        let first = run.first + u16::from(is_singled_out(run.first));
+        let last = run.last.checked_sub(u16::from(run.last >= first && is_singled_out(run.last)));
+        between.extend(last.filter(|&last| first <= last).map(|last| Run { first, last }));
+    }
+    reply.array(heads.len() + between.len() + tails.len());
+    heads.into_iter().for_each(|slot| slots_entry(view, Run { first: slot, last: slot }, 1, reply));
+    between.into_iter().for_each(|run| slots_entry(view, run, usize::MAX, reply));
+    tails.into_iter().for_each(|slot| slots_entry(view, Run { first: slot, last: slot }, 1, reply));
+}
+
+/// For each node the first slot that it serves, and the last. A node that serves one slot alone has only the last. None at all where no
+/// slot has copies.
+fn singled_out(view: &View) -> (BTreeSet<u16>, BTreeSet<u16>) {
+    let (mut heads, mut tails) = (BTreeSet::new(), BTreeSet::new());
+    let has_copies =
+        |run: &Run| Slot::new(run.first).is_some_and(|slot| view.live(slot).nth(1).is_some());
+    if view.runs().iter().any(has_copies) {
+        for ranges in view.acting_ranges() {
+            let (Some(head), Some(tail)) = (ranges.first(), ranges.last()) else { continue };
+            tails.insert(tail.last);
+            if head.first != tail.last {
+                heads.insert(head.first);
+            }
         }
+    }
+    (heads, tails)
+}
+
+/// One range with up to `most` of its live nodes.
+fn slots_entry(view: &View, run: Run, most: usize, reply: &mut Reply<'_>) {
+    let live: Vec<&Member> = Slot::new(run.first)
+        .into_iter()
+        .flat_map(|slot| view.live(slot))
+        .filter_map(|index| view.member(index))
+        .take(most)
+        .collect();
+    reply.array(2 + live.len());
+    reply.integer(i64::from(run.first));
+    reply.integer(i64::from(run.last));
+    for member in live {
+        reply.array(4);
+        reply.bulk(member.host.as_bytes());
+        reply.integer(i64::from(member.cluster_port));
+        reply.bulk(member.id.text().as_bytes());
+        // Further names of the host: there are none.
+        reply.map(0);
     }
 }
 

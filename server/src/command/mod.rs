@@ -6,6 +6,7 @@
 
 pub mod bitmap;
 pub mod client;
+pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod consistency;

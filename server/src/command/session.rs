@@ -39,14 +39,14 @@ pub struct Session {
     pub no_touch: bool,
     /// Whether it is spared when clients take too much memory (CLIENT NO-EVICT).
     pub no_evict: bool,
+    /// Whether its reads may be answered from copies (READONLY).
+    pub reads_copies: bool,
     /// The last command that was looked up for it.
     pub command: Option<CommandId>,
     /// Which rules of the ring hold for it.
     pub port: Port,
     /// How often what it sends was handed on by nodes; 0 for a client of this one.
     pub hops: u8,
-    /// Whether copies may answer its reads on the cluster port (READONLY).
-    pub readonly: bool,
     /// How many copies its writes need and where its reads may be answered (CLIENT CONSISTENCY).
     pub consistency: Consistency,
     /// The same for one command alone.
@@ -73,10 +73,10 @@ impl Session {
             mute: Mute::Off,
             no_touch: false,
             no_evict: false,
+            reads_copies: false,
             command: None,
             port: Port::Plain,
             hops: 0,
-            readonly: false,
             consistency: Consistency::default(),
             once: Once::Off,
             demands_more: false,

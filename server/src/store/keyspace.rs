@@ -17,9 +17,9 @@ use crate::base::limits::DATABASE_COUNT;
 use crate::base::sync::Backoff;
 use crate::base::version::Version;
 use parking_lot::RwLockReadGuard;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::Ordering;
-use torc_protocol::slot::SLOT_COUNT;
+use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// A string edited to more than this becomes a large value, edited in place from then on.
 const INLINE_EDIT_BYTES_MAX: usize = 4096;
@@ -645,6 +645,25 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             }
         }
         0
+    }
+
+    /// Calls `visit` for the keys of `slot`, until it breaks. A key present throughout is visited once or more often.
+    pub fn walk_slot(&mut self, slot: Slot, mut visit: impl FnMut(Entry<'g>) -> ControlFlow<()>) {
+        let Some(roots) = self.roots() else { return };
+        let (mut from, mut flow) = (Some(0), ControlFlow::Continue(()));
+        while let Some(position) = from
+            && flow.is_continue()
+        {
+            from = index::visit_bucket(&roots.words[slot.index()], position, |hit| {
+                // SAFETY: read under `guard`.
+                let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
+                let is_there =
+                    !entry.is_absent() && entry.deadline().is_none_or(|at| at > self.now);
+                if flow.is_continue() && is_there {
+                    flow = visit(entry);
+                }
+            });
+        }
     }
 
     /// Removes every key in one step; memory is freed in the background. Returns how many there were.

@@ -28,6 +28,7 @@
 //! Source: the command pages of redis.io at 7.2. Sentences are ours.
 
 mod bitmap;
+mod cluster;
 mod connection;
 mod generic;
 mod hyperloglog;

@@ -3,7 +3,7 @@
 /// Appends the rows and goes on to the next file.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! server_commands { ($callback:ident $($before:tt)*) => { $crate::unsupported_commands! { $callback $($before)*
+macro_rules! server_commands { ($callback:ident $($before:tt)*) => { $crate::cluster_commands! { $callback $($before)*
 Server {
     "command" => introspect::command {
         arity: -1, since: "2.8.13", time: "O(N) in the number of commands",

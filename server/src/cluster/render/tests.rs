@@ -21,19 +21,67 @@ fn slots_of_one_node() {
     assert_eq!(escaped(view.slots_reply(Protocol::Resp3)), expected("%"));
 }
 
+/// The entries of a RESP2 reply: first slot, last slot, names.
+fn entries(reply: &[u8]) -> Vec<(u16, u16, Vec<String>)> {
+    let text = String::from_utf8(reply.to_vec()).unwrap();
+    let mut rest = text.split("\r\n").filter(|line| !line.starts_with('$'));
+    let count: usize = rest.next().unwrap()[1..].parse().unwrap();
+    let mut found = Vec::new();
+    for _ in 0..count {
+        let mut next = || rest.next().unwrap();
+        let nodes = next()[1..].parse::<usize>().unwrap() - 2;
+        let (first, last) = (next()[1..].parse().unwrap(), next()[1..].parse().unwrap());
+        let names = (0..nodes).map(|_| [next(), next(), next(), next(), next()][3].to_string());
+        found.push((first, last, names.collect()));
+    }
+    assert_eq!(rest.next(), Some(""));
+    found
+}
+
 #[test]
 fn slots_name_the_acting_primary_first() {
     let mut list = members(4);
     list[1].alive = false;
     let view = View::build(list, NodeId(1), 3);
     let reply = view.slots_reply(Protocol::Resp2);
-    assert!(reply.starts_with(format!("*{}\r\n", view.runs().len()).as_bytes()));
-    let text = String::from_utf8_lossy(reply);
-    assert!(!text.contains(&NodeId(2).text()), "the dead are not named");
-    let first = &text[text.find("$40\r\n").unwrap() + 5..][..40];
-    let acting = view.acting(Slot::new(0).unwrap()).unwrap();
-    assert_eq!(first, view.member(acting).unwrap().id.text());
     assert!(std::ptr::eq(reply, view.slots_reply(Protocol::Resp2)), "rendered once");
+    let mut owners = vec![0; SLOT_COUNT];
+    let mut alone = 0;
+    for (first, last, names) in entries(reply) {
+        for slot in first..=last {
+            let live = view.live(Slot::new(slot).unwrap());
+            let live: Vec<String> =
+                live.map(|index| view.member(index).unwrap().id.text()).collect();
+            assert!(names == live || (first == last && names == live[..1]), "{slot}: {names:?}");
+            alone += usize::from(names.len() < live.len());
+            owners[usize::from(slot)] += 1;
+        }
+    }
+    assert!(owners.iter().all(|&count| count == 1));
+    assert_eq!(alone, 6, "two slots of each of the three live nodes");
+}
+
+/// redis-py took all nodes but one for replicas, and counted keys on that one alone.
+#[test]
+fn slots_mention_each_node_as_a_primary_first_and_last() {
+    for nodes in [2, 3, 5, 40, 300] {
+        let entries = entries(view(nodes).slots_reply(Protocol::Resp2));
+        for reversed in [false, true] {
+            let mut seen = std::collections::BTreeSet::new();
+            let mut check = |names: &[String]| {
+                assert!(seen.contains(&names[0]) || names.len() == 1);
+                let copies = names[1..].iter().filter(|&name| !seen.contains(name)).count();
+                assert_eq!(copies, 0, "a copy is mentioned before it was a primary, {nodes} nodes");
+                seen.insert(names[0].clone());
+            };
+            if reversed {
+                entries.iter().rev().for_each(|(_, _, names)| check(names));
+            } else {
+                entries.iter().for_each(|(_, _, names)| check(names));
+            }
+            assert_eq!(seen.len() as u64, nodes);
+        }
+    }
 }
 
 #[test]
