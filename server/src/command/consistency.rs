@@ -1,13 +1,11 @@
-//! How many copies writes need, and where reads may be answered: CLIENT CONSISTENCY, CLIENT TOKEN, READONLY, READWRITE, ASKING.
+//! How many copies writes need, and where reads may be answered: CLIENT CONSISTENCY and CLIENT TOKEN, which are Torc's own.
 //!
-//! These only set what the session says; the pipeline acts by it. CLIENT CONSISTENCY and CLIENT TOKEN are Torc's own.
-//! Source of the others: their pages on redis.io, and the replies of Redis 7.2.
+//! These only set what the session says; the pipeline acts by it.
 
 use super::value::integer;
 use super::{Ctx, Flow, Outcome};
 use crate::base::limits::SESSION_SLOTS_MAX;
 use crate::base::version::Version;
-use crate::cluster::route::Port;
 use crate::config::{ReadConsistency, Settings, WriteConsistency};
 use torc_protocol::number::parse_i64;
 use torc_protocol::peer::request::{ReadLevel, WriteLevel};
@@ -310,36 +308,6 @@ fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
-const NO_CLUSTER: WireError = WireError::fixed("ERR This instance has cluster support disabled");
-
-fn check_cluster_port(ctx: &Ctx<'_>) -> Result<(), WireError> {
-    let speaks_cluster = ctx.session.port == Port::Cluster || ctx.instance.cluster.is_enabled();
-    if speaks_cluster { Ok(()) } else { Err(NO_CLUSTER) }
-}
-
-/// `READONLY`
-pub fn readonly(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    check_cluster_port(ctx)?;
-    ctx.session.readonly = true;
-    reply.ok();
-    Ok(Flow::Next)
-}
-
-/// `READWRITE`
-pub fn readwrite(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    check_cluster_port(ctx)?;
-    ctx.session.readonly = false;
-    reply.ok();
-    Ok(Flow::Next)
-}
-
-/// `ASKING`
-pub fn asking(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    check_cluster_port(ctx)?;
-    reply.ok();
-    Ok(Flow::Next)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -401,7 +369,6 @@ mod tests {
                 ("client token set 0100ff00000000000000", r"+OK\r\n"),
                 ("client token get", r"$20\r\n0100ff00000000000000\r\n"),
                 ("client token set 01", r"-ERR invalid token\r\n"),
-                ("readonly", r"-ERR This instance has cluster support disabled\r\n"),
             ],
         );
         let mut node = Node::new(Protocol::Resp2);

@@ -47,8 +47,6 @@ pub struct Session {
     pub port: Port,
     /// How often what it sends was handed on by nodes; 0 for a client of this one.
     pub hops: u8,
-    /// Whether copies may answer its reads on the cluster port (READONLY).
-    pub readonly: bool,
     /// How many copies its writes need and where its reads may be answered (CLIENT CONSISTENCY).
     pub consistency: Consistency,
     /// The same for one command alone.
@@ -79,7 +77,6 @@ impl Session {
             command: None,
             port: Port::Plain,
             hops: 0,
-            readonly: false,
             consistency: Consistency::default(),
             once: Once::Off,
             demands_more: false,

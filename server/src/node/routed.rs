@@ -138,7 +138,7 @@ impl Run<'_, '_> {
             return false;
         }
         let session = &self.client.session;
-        if session.readonly && session.port == Port::Cluster {
+        if session.reads_copies && session.port == Port::Cluster {
             return true;
         }
         match (session.consistency().read_level(&self.instance.settings), slots, &self.ring) {

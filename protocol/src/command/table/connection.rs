@@ -12,12 +12,6 @@ Connection {
         about: "Logs the connection in.",
     }
 
-    "asking" => consistency::asking {
-        arity: 1, since: "3.0.0", time: "O(1)",
-        flags: [FAST], acl: [CONNECTION],
-        about: "Accepted for cluster clients; slots move without redirections that would need it.",
-    }
-
     "client" => unsupported::container {
         arity: -2, since: "2.4.0", time: "Depends on the subcommand",
         flags: [], acl: [],
@@ -192,18 +186,6 @@ Connection {
         flags: [ALLOW_BUSY NOSCRIPT LOADING STALE FAST NO_AUTH], acl: [CONNECTION],
         deprecated: "7.2.0", instead: "closing the connection",
         about: "Closes the connection.",
-    }
-
-    "readonly" => consistency::readonly {
-        arity: 1, since: "3.0.0", time: "O(1)",
-        flags: [LOADING STALE FAST], acl: [CONNECTION],
-        about: "Lets copies on this node answer this connection's reads.",
-    }
-
-    "readwrite" => consistency::readwrite {
-        arity: 1, since: "3.0.0", time: "O(1)",
-        flags: [LOADING STALE FAST], acl: [CONNECTION],
-        about: "Ends what READONLY began.",
     }
 
     "reset" => connection::reset {

@@ -70,7 +70,7 @@ impl Snapshot {
             timeout_ms: consistency.timeout_ms,
             write_timeout_ms: consistency.write_timeout_ms(settings),
             no_touch: session.no_touch,
-            readonly: session.readonly,
+            readonly: session.reads_copies,
             hops: session.hops,
             token: Vec::new(),
         }
@@ -85,7 +85,7 @@ impl Snapshot {
             && self.read == consistency.read
             && self.timeout_ms == consistency.timeout_ms
             && self.no_touch == session.no_touch
-            && self.readonly == session.readonly
+            && self.readonly == session.reads_copies
             && self.hops == session.hops
             && self.token.is_empty()
     }

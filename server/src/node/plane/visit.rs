@@ -243,7 +243,7 @@ impl Plane {
         session.hops = request.hops.max(1);
         session.port = Port::Plain;
         session.no_touch = request.flags.has(SessionFlags::NO_TOUCH);
-        session.readonly = request.flags.has(SessionFlags::READONLY);
+        session.reads_copies = request.flags.has(SessionFlags::READONLY);
         let timeout_ms = Some(request.deadline_ms).filter(|&ms| ms > 0);
         session.consistency = Consistency { write: request.write, read: request.read, timeout_ms };
         session.seen = Seen::decode(request.token).unwrap_or_default();
