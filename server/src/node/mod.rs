@@ -12,6 +12,7 @@ mod feed;
 pub mod link;
 mod pipeline;
 pub mod plane;
+pub mod replicator;
 mod replies;
 mod routed;
 mod timing;

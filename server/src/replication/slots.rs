@@ -6,9 +6,12 @@
 use super::chain::{Chain, Standing, StashLimits};
 use super::log::SlotSet;
 use super::vector::Vector;
-use crate::base::version::Tag;
+use crate::base::version::{Tag, Version};
+use crate::cluster::view::{MEMBER_COUNT_MAX, MemberIndex};
 use crate::store::Store;
 use parking_lot::{Mutex, MutexGuard};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// See the module's description.
@@ -17,6 +20,8 @@ pub struct Slots {
     tag: Tag,
     limits: StashLimits,
     chains: Box<[Mutex<Chain>]>,
+    /// Of each peer, by the number that views give it: up to which of this node's versions it has applied each slot.
+    acked: Box<[OnceLock<Box<[AtomicU64]>>]>,
     /// Slots that have to be pulled; what the control thread has not taken yet.
     dirty: Mutex<SlotSet>,
 }
@@ -33,7 +38,31 @@ impl Slots {
             tag,
             limits,
             chains: (0..SLOT_COUNT).map(|_| Mutex::new(Chain::new())).collect(),
+            acked: (0..MEMBER_COUNT_MAX).map(|_| OnceLock::new()).collect(),
             dirty: Mutex::new(SlotSet::new()),
+        }
+    }
+
+    /// Notes that `peer` has applied everything that this node wrote to `slot` up to `version`.
+    pub fn note_ack(&self, peer: MemberIndex, slot: Slot, version: Version) {
+        let versions = self.acked[usize::from(peer.0)]
+            .get_or_init(|| (0..SLOT_COUNT).map(|_| AtomicU64::new(0)).collect());
+        // Relaxed: a number that only rises, and stands for itself.
+        versions[slot.index()].fetch_max(version.get(), Ordering::Relaxed);
+    }
+
+    /// What [`Slots::note_ack`] noted.
+    pub fn acked(&self, peer: MemberIndex, slot: Slot) -> Version {
+        // Relaxed: as above.
+        let versions = self.acked[usize::from(peer.0)].get();
+        Version::from_bits(versions.map_or(0, |it| it[slot.index()].load(Ordering::Relaxed)))
+    }
+
+    /// Whoever had the place of `peer` is gone, or has started anew with nothing.
+    pub fn forget_acks(&self, peer: MemberIndex) {
+        if let Some(versions) = self.acked[usize::from(peer.0)].get() {
+            // Relaxed: as above.
+            versions.iter().for_each(|version| version.store(0, Ordering::Relaxed));
         }
     }
 

@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod oracle;
+mod traps;
 mod world;
 
-use world::{Plan, Trap, World};
+use traps::Trap;
+use world::{Plan, World};
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))

@@ -1,6 +1,7 @@
 //! The world of the model: nodes that each hold one slot, the links between them, and what happens to both.
 
 use crate::oracle::{self, Added, Removes, Step, Written};
+use crate::traps::{Trap, drop_losers, later_stays, leave_dots};
 use std::collections::BTreeMap;
 use torc_protocol::slot::Slot;
 use torc_server::base::rng::Rng;
@@ -18,25 +19,6 @@ const START: u64 = 1_800_000_000_000;
 const SKEW_MS: u64 = 20;
 const KEYS: [&[u8]; 3] = [b"a", b"b", b"c"];
 const LIMITS: StashLimits = StashLimits { count: 4, bytes: 400, age_ms: 60 };
-
-/// A bug that is put back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trap {
-    BothSeenLaterStays,
-    LosersDropped,
-    TornInstall,
-    ScanCountsAsOfItsEnd,
-    ScanCountsAsOfItsBeginning,
-    NoContexts,
-    BasePassedOver,
-    ChainNotHeld,
-    DepsNotHeld,
-    TagKept,
-    EvictedAlone,
-    DeadlineLeavesDot,
-    TagForgotten,
-    FloorTakenOnTrust,
-}
 
 /// What kind of world.
 #[derive(Debug, Default)]
@@ -790,63 +772,4 @@ fn visible(state: &SlotState, now: u64) -> BTreeMap<Vec<u8>, (Value, Option<u64>
         Some((key.to_vec(), (shown.value.into_owned(), shown.ttl.deadline)))
     });
     shown.collect()
-}
-
-// ---- bugs put back ----
-
-fn drop_losers(trap: Option<Trap>, state: &mut SlotState) {
-    if trap != Some(Trap::LosersDropped) {
-        return;
-    }
-    let known = state.clone();
-    for ((db, key), of_key) in known.iter().filter(|(_, of_key)| of_key.has_hidden()) {
-        let shown = of_key.shown_ever().unwrap();
-        let mut kept = KeyState::default();
-        let winners = of_key.registers().iter().filter(|it| Some(it.dot()) == shown.base);
-        winners.for_each(|it| kept.add_register(it.clone()));
-        let counting = of_key.cells().iter();
-        counting.filter(|it| it.epoch == shown.epoch).for_each(|it| kept.add_cell(it.clone()));
-        state.set(db, key, kept);
-    }
-}
-
-/// Where both sides hold other registers and have seen each other's, the later one stays.
-fn later_stays(
-    joined: &mut SlotState,
-    mine: &SlotState,
-    theirs: &SlotState,
-    (own, other): (&Vector, &Vector),
-) {
-    for ((db, key), of_key) in mine.iter() {
-        let Some(of_theirs) = theirs.get(db, key) else { continue };
-        let latest = |state: &KeyState| state.registers().iter().last().cloned();
-        let (Some(one), Some(two)) = (latest(of_key), latest(of_theirs)) else { continue };
-        if one.dot() != two.dot() && own.covers(two.dot()) && other.covers(one.dot()) {
-            let later = if one.version > two.version { one } else { two };
-            let mut kept = joined.get(db, key).cloned().unwrap_or_default();
-            kept.add_register(later);
-            joined.set(db, key, kept);
-        }
-    }
-}
-
-/// Gives registers whose deadline `effect` changed the dot back that they had before.
-fn leave_dots(state: &mut SlotState, before: &SlotState, effect: &Effect<'_>) {
-    for op in effect.ops() {
-        let Op::Deadline { db, key, base, .. } = op else { continue };
-        let old = before.get(db, key).and_then(|of_key| {
-            of_key.registers().iter().find(|it| it.dot() == base).map(|it| it.ttl.version)
-        });
-        let (Some(old), Some(of_key)) = (old, state.get(db, key)) else { continue };
-        let mut kept = KeyState::default();
-        of_key.cells().iter().for_each(|it| kept.add_cell(it.clone()));
-        for register in of_key.registers().iter() {
-            let mut register = register.clone();
-            if register.ttl.version == effect.version {
-                register.ttl.version = old;
-            }
-            kept.add_register(register);
-        }
-        state.set(db, key, kept);
-    }
 }

@@ -30,8 +30,6 @@ pub enum Answer {
     Same = 0,
     /// Keys follow, then an end.
     State = 1,
-    /// The answerer has no sound copy of the slot; nothing follows.
-    Unsound = 2,
 }
 
 /// Bit of the state byte: the answerer serves the slot.
@@ -63,7 +61,6 @@ impl Pulled {
         let answer = match state & !SERVES {
             0 => Answer::Same,
             1 => Answer::State,
-            2 => Answer::Unsound,
             _ => return Err(Malformed::Value("answer to a pull")),
         };
         let vector = Vector::decode(&mut reader)?;

@@ -1,17 +1,695 @@
 //! The control plane of one node: who the nodes are, which slots this one serves, and how its copies catch up.
 //!
 //! ```text
-//! packets, frames, timers ──▶ Core::handle ──▶ packets, frames, routes, views, journals
+//! packets, frames, timers ──▶ Core::handle ──▶ packets, frames, routes, views
 //!                              │ membership      who is there
-//!                              │ view            who keeps what
+//!                              │ members, view   who keeps what
 //!                              │ duty            what to do about each slot
-//!                              │ puller, server  bring copies up to date
+//!                              │ puller          what is asked of others, and what comes of it
+//!                              │ answerer        what others ask
 //! ```
 //!
-//! Sans-IO: the same code runs in the control thread and in the simulator. It is given the time and bytes, and what it wants sent comes out as [`Output`].
-//! It does share the store, the routes and the slots' chains with the workers: see [`Shared`].
+//! Sans-IO: the same code runs in the control thread and in a simulator. It is given the time and bytes, and what it wants sent comes out as [`Output`]. With the
+//! workers it shares the store, the slots' chains and the routes.
 //!
-//! Invariant: it never waits. What needs a grace period is kept until a later call finds that it has passed.
+//! **Joining, leaving and coming back.** A member that joins or leaves does so when every living node says that it has synced for the layout to come. A node that was
+//! restarted or given up is not ready until what it keeps is synced and what it inherits is served.
+//!
+//! Invariant: it never waits. What needs a grace period is looked at again a little later.
 
+pub mod answerer;
 pub mod duty;
+mod members;
 pub mod message;
+pub mod puller;
+
+use crate::admin::Instance;
+use crate::cluster::membership::{self, Event, Membership, Now, Via};
+use crate::cluster::record::{NodeRecord, NodeState};
+use crate::cluster::route::Route;
+use crate::cluster::view::MemberIndex;
+use crate::cluster::{NodeId, View};
+use crate::replication::apply::Applier;
+use crate::replication::slots::Slots;
+use crate::replication::transfer::knows_all;
+use crate::replication::vector::Vector;
+use crate::store::{Grace, Local};
+use answerer::{Answerer, Desk, Part};
+use duty::{Action, Duties, Pulled};
+use message::{Baton, decode_digest, encode_digest};
+use puller::{Finished, Puller};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use torc_protocol::peer::{Kind, Malformed};
+use torc_protocol::slot::{SLOT_COUNT, Slot};
+
+/// While something is under way, the core looks at it again this often.
+const STEP: Duration = Duration::from_millis(5);
+/// And otherwise this often.
+const REST: Duration = Duration::from_millis(100);
+/// Each pair of nodes compares what it knows of its slots this often.
+const ANTI_ENTROPY: Duration = Duration::from_secs(10);
+/// A node that finds nobody who keeps slots begins the ring after so long, if it is the first of those who join.
+const BEGIN_AFTER: Duration = Duration::from_secs(3);
+
+/// What a node's core is made with.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// This node.
+    pub node: NodeId,
+    /// Copies of each slot.
+    pub copies: usize,
+}
+
+/// What happens to a node.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// It starts. Comes first, once.
+    Start,
+    /// The time of [`Output::WakeAt`] has come. Too early or too often does no harm.
+    Timer,
+    /// A datagram came.
+    Packet {
+        /// Where from.
+        from: SocketAddr,
+        /// Any bytes.
+        bytes: &'a [u8],
+    },
+    /// The control link to a node works.
+    LinkUp(NodeId),
+    /// It does not any more.
+    LinkDown(NodeId),
+    /// A frame came over a control link.
+    Frame {
+        /// From whom.
+        from: NodeId,
+        /// What it is.
+        kind: Kind,
+        /// The slot that it concerns.
+        slot: Option<Slot>,
+        /// Its payload.
+        payload: &'a [u8],
+    },
+    /// A worker's link heard something of a node. Once a second for each is enough.
+    Heard(NodeId),
+    /// The answer to [`Output::Resolve`]; empty if there was none.
+    Resolved {
+        /// The name as it was asked for.
+        seed: &'a str,
+        /// Its addresses.
+        addresses: &'a [SocketAddr],
+    },
+    /// The control thread ran late by so much.
+    LoopLag(Duration),
+    /// The node is to hand its slots over and go.
+    Leave,
+    /// An operator wants a node forgotten.
+    Forget(NodeId),
+}
+
+/// What is to be done about it.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a datagram.
+    Packet {
+        /// Where to.
+        to: SocketAddr,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Send a frame over the control link; it may be lost if there is none.
+    Frame {
+        /// To whom.
+        to: NodeId,
+        /// What it is.
+        kind: Kind,
+        /// The slot that it concerns.
+        slot: Option<Slot>,
+        /// Its payload.
+        payload: Vec<u8>,
+    },
+    /// Come back with [`Input::Timer`] at this monotonic time; replaces the time asked for before.
+    WakeAt(Duration),
+    /// Resolve `host:port` and come back with [`Input::Resolved`].
+    Resolve(String),
+    /// The view was replaced: links may be wanted or not any more.
+    ViewChanged,
+    /// Routes changed: commands that wait may go on.
+    RoutesChanged,
+    /// Whether this node's slots are placed, to be remembered over a restart.
+    Placed(bool),
+    /// Everything is handed over: the process may end.
+    Left,
+    /// Something for the log: nodes that do not fit together, or a tag that is taken.
+    Notice(Event),
+}
+
+/// Slots that were served a moment ago.
+#[derive(Debug)]
+struct Stopping {
+    grace: Grace,
+    slots: Vec<Slot>,
+}
+
+/// A baton that was granted before everything that it vouches for was known here.
+#[derive(Debug)]
+struct Granted {
+    from: NodeId,
+    vector: Vector,
+}
+
+/// See the module's description.
+pub struct Core {
+    options: Options,
+    instance: Arc<Instance>,
+    slots: Arc<Slots>,
+    local: Local,
+    membership: Box<dyn Membership + Send>,
+    view: Arc<View>,
+    duties: Duties,
+    puller: Puller,
+    answerer: Answerer,
+    stopping: Vec<Stopping>,
+    granted: BTreeMap<u16, Granted>,
+    began: Duration,
+    compared: Duration,
+    membership_wake: Option<Duration>,
+    view_stale: bool,
+    routes_stale: bool,
+    left: bool,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("node", &self.options.node).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// A node that has not started yet. `local` is the calling thread's part of the store, which replicates already.
+    pub fn new(
+        options: Options,
+        instance: Arc<Instance>,
+        slots: Arc<Slots>,
+        local: Local,
+        membership: Box<dyn Membership + Send>,
+        now: Now,
+    ) -> Core {
+        let members = members::members(&*membership, options.node);
+        let view = Arc::new(View::build(members, options.node, options.copies));
+        for slot in every_slot() {
+            instance.store.set_served(slot, false);
+        }
+        instance.cluster.publish(Arc::clone(&view));
+        Core {
+            options,
+            instance,
+            slots,
+            local,
+            membership,
+            view,
+            duties: Duties::new(),
+            puller: Puller::default(),
+            answerer: Answerer::default(),
+            stopping: Vec::new(),
+            granted: BTreeMap::new(),
+            began: now.monotonic,
+            compared: now.monotonic,
+            membership_wake: None,
+            view_stale: true,
+            routes_stale: true,
+            left: false,
+        }
+    }
+
+    /// What is to be done about each slot, for those who look on.
+    pub fn duties(&self) -> &Duties {
+        &self.duties
+    }
+
+    /// Takes a step. Appends what is to be done to `out`, in order.
+    pub fn handle(&mut self, input: Input<'_>, now: Now, out: &mut Vec<Output>) {
+        match input {
+            Input::Start => self.gossip(membership::Input::Start, now, out),
+            Input::Timer => {
+                if self.membership_wake.is_some_and(|at| at <= now.monotonic) {
+                    self.gossip(membership::Input::Timer, now, out);
+                }
+            }
+            Input::Packet { from, bytes } => {
+                let from = Via::Address(from);
+                self.gossip(membership::Input::Packet { from, bytes }, now, out);
+            }
+            Input::LinkUp(node) => {
+                self.gossip(membership::Input::LinkUp(node), now, out);
+                self.compare_with(node, out);
+            }
+            Input::LinkDown(node) => {
+                self.gossip(membership::Input::LinkDown(node), now, out);
+                self.lose(node, now);
+            }
+            Input::Heard(node) => {
+                self.gossip(membership::Input::DataFrameHeard(node), now, out);
+            }
+            Input::Resolved { seed, addresses } => {
+                self.gossip(membership::Input::Resolved { seed, addresses }, now, out);
+            }
+            Input::LoopLag(lag) => self.gossip(membership::Input::LoopLag(lag), now, out),
+            Input::Forget(node) => self.gossip(membership::Input::Forget(node), now, out),
+            Input::Leave => self.change_record(now, out, |record| {
+                record.state = NodeState::Leaving;
+            }),
+            Input::Frame { from, kind, slot, payload } => {
+                if let Err(error) = self.frame(from, kind, slot, payload, now, out) {
+                    tracing::warn!(%from, ?kind, %error, "a peer sent what this node does not understand");
+                }
+            }
+        }
+        self.proceed(now, out);
+    }
+
+    fn gossip(&mut self, input: membership::Input<'_>, now: Now, out: &mut Vec<Output>) {
+        let mut said = Vec::new();
+        self.membership.handle(input, now, &mut said);
+        for said in said {
+            match said {
+                membership::Output::Send { to: Via::Address(to), bytes } => {
+                    out.push(Output::Packet { to, bytes });
+                }
+                membership::Output::Send { to: Via::Link(to), bytes } => {
+                    let kind = Kind::Gossip;
+                    out.push(Output::Frame { to, kind, slot: None, payload: bytes });
+                }
+                membership::Output::WakeAt(at) => self.membership_wake = Some(at),
+                membership::Output::Resolve(seed) => out.push(Output::Resolve(seed)),
+                membership::Output::Event(event) => self.event(event, now, out),
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event, now: Now, out: &mut Vec<Output>) {
+        self.view_stale = true;
+        match event {
+            Event::MemberDown(node) => self.lose(node, now),
+            Event::Rejoined { .. } => {
+                self.duties.distrust();
+                self.change_record(now, out, |record| record.ready = false);
+                out.push(Output::Notice(event));
+            }
+            Event::TagTaken(_) | Event::Refused { .. } => out.push(Output::Notice(event)),
+            _ => {}
+        }
+    }
+
+    /// Changes what this node says of itself.
+    fn change_record(
+        &mut self,
+        now: Now,
+        out: &mut Vec<Output>,
+        change: impl FnOnce(&mut NodeRecord),
+    ) {
+        let Some(before) = self.membership.record(self.options.node) else { return };
+        let mut record = NodeRecord::clone(&before);
+        change(&mut record);
+        if record == *before {
+            return;
+        }
+        if record.state != before.state {
+            record.since = now.unix_ms;
+            out.push(Output::Placed(record.state.is_placed()));
+        }
+        self.view_stale = true;
+        self.gossip(membership::Input::OwnRecord(record), now, out);
+    }
+
+    fn frame(
+        &mut self,
+        from: NodeId,
+        kind: Kind,
+        slot: Option<Slot>,
+        payload: &[u8],
+        now: Now,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Malformed> {
+        match (kind, slot) {
+            (Kind::Gossip | Kind::Records, _) => {
+                let from = Via::Link(from);
+                self.gossip(membership::Input::Packet { from, bytes: payload }, now, out);
+            }
+            (Kind::Fence, _) => {
+                let mut parts = Vec::new();
+                let duties = &self.duties;
+                let serves = |slot| duties.serves(slot);
+                let mut desk = Desk {
+                    store: &self.instance.store,
+                    local: &mut self.local,
+                    slots: &self.slots,
+                    now: now.unix_ms,
+                    serves: &serves,
+                };
+                self.answerer.asked(from, payload, &mut desk, &mut parts)?;
+                push_parts(parts, out);
+            }
+            (Kind::Baton, _) => self.baton(from, Baton::decode(payload)?, out),
+            (Kind::Digest, _) => {
+                for (slot, hash) in decode_digest(payload)? {
+                    let vector = self.slots.vector(&self.instance.store, slot);
+                    if self.view.is_mine(slot) && vector_hash(&vector) != hash {
+                        self.puller.want(slot, from);
+                    }
+                }
+            }
+            (Kind::SyncBegin, Some(slot)) => {
+                if let Some(finished) = self.puller.begin(from, slot, payload, now.unix_ms)? {
+                    self.pulled(from, finished, now, out);
+                }
+            }
+            (Kind::SyncChunk, Some(slot)) => {
+                let Core { puller, instance, local, slots, .. } = self;
+                let guard = local.pin();
+                let mut applier = applier(instance, local, &guard, slots, now);
+                puller.part(from, slot, payload, &mut applier)?;
+            }
+            (Kind::SyncEnd, Some(slot)) => {
+                let Core { puller, instance, local, slots, .. } = self;
+                let guard = local.pin();
+                let finished =
+                    puller.end(from, slot, &mut applier(instance, local, &guard, slots, now));
+                drop(guard);
+                if let Some(finished) = finished {
+                    self.pulled(from, finished, now, out);
+                }
+            }
+            // Kinds of a later revision, or of data links.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn index_of(&self, node: NodeId) -> Option<MemberIndex> {
+        self.view.find(node).map(|(index, _)| index)
+    }
+
+    fn pulled(&mut self, from: NodeId, finished: Finished, now: Now, out: &mut Vec<Output>) {
+        let Some(index) = self.index_of(from) else { return };
+        let mut actions = Vec::new();
+        let answer = Pulled::Whole { serves: finished.serves };
+        self.duties.pulled(finished.slot, index, answer, now.unix_ms, &mut actions);
+        self.act(actions, out);
+        self.settle_grants(out);
+    }
+
+    /// Passes on the batons whose versions are all known by now.
+    fn settle_grants(&mut self, out: &mut Vec<Output>) {
+        let mut ready = Vec::new();
+        self.granted.retain(|&number, granted| {
+            let slot = Slot::new(number).expect("only slots are granted");
+            let known = knows_all(&self.slots, &self.instance.store, slot, &granted.vector);
+            if known {
+                ready.push((slot, granted.from));
+            }
+            !known
+        });
+        let mut actions = Vec::new();
+        for (slot, from) in ready {
+            if let Some(index) = self.index_of(from) {
+                self.duties.granted(slot, index, &mut actions);
+            }
+        }
+        self.act(actions, out);
+    }
+
+    fn baton(&mut self, from: NodeId, baton: Baton, out: &mut Vec<Output>) {
+        let Some(index) = self.index_of(from) else { return };
+        let mut actions = Vec::new();
+        match baton {
+            Baton::Ask(slots) => {
+                for slot in slots {
+                    self.duties.asked(slot, index, &mut actions);
+                }
+            }
+            Baton::Grant(slots) => {
+                for (slot, vector) in slots {
+                    if knows_all(&self.slots, &self.instance.store, slot, &vector) {
+                        self.duties.granted(slot, index, &mut actions);
+                    } else {
+                        // Effects may be on their way; a pull brings them for certain.
+                        self.puller.want(slot, from);
+                        self.granted.insert(slot.index() as u16, Granted { from, vector });
+                    }
+                }
+            }
+        }
+        self.act(actions, out);
+    }
+
+    /// Carries out the steps that the duties ask for.
+    fn act(&mut self, actions: Vec<Action>, out: &mut Vec<Output>) {
+        let mut asks: BTreeMap<NodeId, Vec<Slot>> = BTreeMap::new();
+        let mut grants: BTreeMap<NodeId, Vec<(Slot, Vector)>> = BTreeMap::new();
+        let mut stops = Vec::new();
+        let view = Arc::clone(&self.view);
+        let id_of = |index: MemberIndex| view.member(index).map(|member| member.id);
+        for action in actions {
+            match action {
+                Action::Pull { slot, from } => {
+                    if let Some(from) = id_of(from) {
+                        self.puller.want(slot, from);
+                    }
+                }
+                Action::AskBaton { slot, from } => {
+                    if let Some(from) = id_of(from) {
+                        asks.entry(from).or_default().push(slot);
+                    }
+                }
+                Action::Stop { slot, .. } => stops.push(slot),
+                Action::Serve { slot } => {
+                    self.granted.remove(&(slot.index() as u16));
+                    self.routes_stale = true;
+                }
+                Action::Grant { slot, to } => {
+                    let vector = self.slots.vector(&self.instance.store, slot);
+                    if let Some(to) = id_of(to) {
+                        grants.entry(to).or_default().push((slot, vector));
+                    }
+                }
+            }
+        }
+        if !stops.is_empty() {
+            // The grace begins when no worker can find the old route any more.
+            self.set_routes(out);
+            let grace = self.local.grace();
+            self.stopping.push(Stopping { grace, slots: stops });
+        }
+        let batons = asks.into_iter().map(|(to, slots)| (to, Baton::Ask(slots)));
+        let grants = grants.into_iter().map(|(to, slots)| (to, Baton::Grant(slots)));
+        for (to, baton) in batons.chain(grants) {
+            let mut payload = Vec::new();
+            baton.encode(&mut payload);
+            out.push(Output::Frame { to, kind: Kind::Baton, slot: None, payload });
+        }
+    }
+
+    /// A node cannot be asked any more.
+    fn lose(&mut self, node: NodeId, now: Now) {
+        let Some(index) = self.index_of(node) else { return };
+        let mut actions = Vec::new();
+        for slot in self.puller.lose(node) {
+            self.duties.pulled(slot, index, Pulled::Failed, now.unix_ms, &mut actions);
+        }
+        // What this could have finished, the next review does.
+        drop(actions);
+        self.view_stale = true;
+    }
+
+    /// Everything that goes on by itself: views, duties, pulls, graces, readiness.
+    fn proceed(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.local.push_epoch();
+        self.pass_graces(now, out);
+        self.renew_view(out);
+        let mut actions = Vec::new();
+        for slot in self.slots.take_dirty().iter() {
+            self.duties.lost_track(slot);
+        }
+        self.duties.review(&self.view, now.unix_ms, &mut actions);
+        self.act(actions, out);
+        self.report(now, out);
+        self.compare(now, out);
+        let (slots, store) = (&self.slots, &self.instance.store);
+        self.puller.ask(slots, store, now.unix_ms, |to, payload| {
+            out.push(Output::Frame { to, kind: Kind::Fence, slot: None, payload });
+        });
+        if self.routes_stale {
+            self.set_routes(out);
+        }
+        let busy = !self.stopping.is_empty()
+            || !self.answerer.is_idle()
+            || !self.puller.is_idle()
+            || !self.duties.is_settled();
+        let own = now.monotonic + if busy { STEP } else { REST };
+        out.push(Output::WakeAt(self.membership_wake.map_or(own, |at| at.min(own))));
+    }
+
+    fn pass_graces(&mut self, now: Now, out: &mut Vec<Output>) {
+        let (over, waiting): (Vec<Stopping>, Vec<Stopping>) =
+            std::mem::take(&mut self.stopping).into_iter().partition(|it| it.grace.has_passed());
+        self.stopping = waiting;
+        let mut actions = Vec::new();
+        for slot in over.into_iter().flat_map(|stopping| stopping.slots) {
+            self.duties.stopped(slot, &mut actions);
+        }
+        self.act(actions, out);
+        let mut parts = Vec::new();
+        let Core { answerer, duties, instance, local, slots, .. } = self;
+        let serves = |slot| duties.serves(slot);
+        let now = now.unix_ms;
+        let mut desk = Desk { store: &instance.store, local, slots, now, serves: &serves };
+        answerer.proceed(&mut desk, &mut parts);
+        push_parts(parts, out);
+    }
+
+    fn renew_view(&mut self, out: &mut Vec<Output>) {
+        if !std::mem::take(&mut self.view_stale) {
+            return;
+        }
+        let members = members::members(&*self.membership, self.options.node);
+        self.view = Arc::new(self.view.successor(members, self.options.copies));
+        self.instance.cluster.publish(Arc::clone(&self.view));
+        self.routes_stale = true;
+        out.push(Output::ViewChanged);
+    }
+
+    /// Says of this node what has become true.
+    fn report(&mut self, now: Now, out: &mut Vec<Output>) {
+        let Some(record) = self.membership.record(self.options.node) else { return };
+        let settled = self.duties.is_settled();
+        let view = Arc::clone(&self.view);
+        let next = view.transition().map(|(subject, layout)| (subject, layout.checksum()));
+        match (record.state, next) {
+            (NodeState::Joining, Some((subject, next))) if subject == view.me() => {
+                if settled && members::others_synced(&*self.membership, &view, next) {
+                    self.change_record(now, out, |record| {
+                        record.state = NodeState::Active;
+                        record.ready = true;
+                    });
+                }
+            }
+            (NodeState::Leaving, Some((subject, next))) if subject == view.me() => {
+                let serves_any = every_slot().any(|slot| self.duties.serves(slot));
+                let alone = !view.members().any(|(index, member)| {
+                    index != view.me() && member.alive && member.is_placed()
+                });
+                let handed_over =
+                    !serves_any && members::others_synced(&*self.membership, &view, next);
+                if (alone || handed_over) && !self.left {
+                    self.left = true;
+                    self.change_record(now, out, |record| record.state = NodeState::Left);
+                    out.push(Output::Left);
+                }
+            }
+            (NodeState::Joining, _) if members::begins_ring(&view) => {
+                if now.monotonic >= self.began + BEGIN_AFTER {
+                    self.change_record(now, out, |record| record.state = NodeState::Active);
+                }
+            }
+            (NodeState::Active, next) if settled => {
+                let synced = next.map_or(0, |(_, next)| next);
+                self.change_record(now, out, |record| {
+                    record.ready = true;
+                    record.synced_layout = synced;
+                });
+            }
+            _ => {}
+        }
+        if self.view_stale {
+            self.renew_view(out);
+        }
+    }
+
+    /// Tells every peer, now and then, what this node knows of the slots that both keep.
+    fn compare(&mut self, now: Now, out: &mut Vec<Output>) {
+        if now.monotonic < self.compared + ANTI_ENTROPY {
+            return;
+        }
+        self.compared = now.monotonic;
+        let view = Arc::clone(&self.view);
+        let others = view.members().filter(|(index, member)| *index != view.me() && member.alive);
+        others.for_each(|(_, member)| self.compare_with(member.id, out));
+    }
+
+    fn compare_with(&self, peer: NodeId, out: &mut Vec<Output>) {
+        let Some(index) = self.index_of(peer) else { return };
+        let shared = every_slot().filter(|&slot| {
+            self.view.is_mine(slot) && self.view.effect_targets(slot).any(|target| target == index)
+        });
+        let hashes = shared.filter_map(|slot| {
+            let vector = self.slots.vector(&self.instance.store, slot);
+            // Of a slot that nobody wrote to there is nothing to say.
+            (!vector.is_empty()).then(|| (slot, vector_hash(&vector)))
+        });
+        let mut payload = Vec::new();
+        encode_digest(hashes, &mut payload);
+        out.push(Output::Frame { to: peer, kind: Kind::Digest, slot: None, payload });
+    }
+
+    /// Brings the route table, and what the store may drop by itself, in line with the duties.
+    fn set_routes(&mut self, out: &mut Vec<Output>) {
+        self.routes_stale = false;
+        let routes = self.instance.cluster.routes();
+        let mut changed = false;
+        for slot in every_slot() {
+            let me = self.view.me();
+            let route = match self.duties.route(&self.view, slot) {
+                Some(index) if index == me => Route::Serve,
+                Some(index) => Route::Forward(index),
+                None if duty::heir(&self.view, slot).is_some() => Route::Wait,
+                None => Route::Down,
+            };
+            if routes.get(slot) != route {
+                routes.set(slot, route);
+                self.instance.store.set_served(slot, route == Route::Serve);
+                changed = true;
+            }
+            let readable = self.duties.is_synced(slot);
+            if routes.is_readable(slot) != readable {
+                routes.set_readable(slot, readable);
+                changed = true;
+            }
+        }
+        if changed {
+            out.push(Output::RoutesChanged);
+        }
+    }
+}
+
+fn applier<'a>(
+    instance: &'a Instance,
+    local: &'a mut Local,
+    guard: &'a crate::store::Guard,
+    slots: &'a Slots,
+    now: Now,
+) -> Applier<'a> {
+    Applier { store: &instance.store, local, guard, slots, now: now.unix_ms }
+}
+
+fn every_slot() -> impl Iterator<Item = Slot> {
+    (0..SLOT_COUNT as u16).filter_map(Slot::new)
+}
+
+fn push_parts(parts: Vec<Part>, out: &mut Vec<Output>) {
+    out.extend(parts.into_iter().map(|Part { to, kind, slot, payload }| Output::Frame {
+        to,
+        kind,
+        slot: Some(slot),
+        payload,
+    }));
+}
+
+/// A hash of what a vector covers: equal for equal histories, whatever is stored for them.
+fn vector_hash(vector: &Vector) -> u64 {
+    let mut bytes = Vec::new();
+    vector.encode(&mut bytes);
+    crate::replication::digest::key_hash(0, &bytes)
+}
