@@ -28,7 +28,7 @@ const SLICES_MAX: usize = 16;
 const INPUT_BYTES_KEPT: usize = 64 * 1024;
 
 /// See the module.
-pub(super) struct Conn {
+pub(in crate::net) struct Conn {
     /// The protocol.
     pub link: Link,
     stream: Option<TcpStream>,
@@ -51,6 +51,14 @@ pub(super) enum Lost {
     Failed(io::Error),
     /// The peer closed it.
     Ended,
+    /// Nobody knows where the node is.
+    Nowhere,
+    /// A frame was not what its kind says.
+    Malformed,
+    /// A later one of the same peer took its place.
+    Replaced,
+    /// The peer is no living member any more.
+    NotAMember,
 }
 
 impl fmt::Display for Lost {
@@ -59,6 +67,10 @@ impl fmt::Display for Lost {
             Lost::Closed(close) => write!(f, "{close}"),
             Lost::Failed(error) => write!(f, "{error}"),
             Lost::Ended => f.write_str("the peer closed the connection"),
+            Lost::Nowhere => f.write_str("the peer's address is not known"),
+            Lost::Malformed => f.write_str("the peer sent what it must not"),
+            Lost::Replaced => f.write_str("another took its place"),
+            Lost::NotAMember => f.write_str("the peer is no living member"),
         }
     }
 }
@@ -158,11 +170,6 @@ impl Conn {
     pub fn has_more(&self) -> bool {
         let can_read = self.is_stalled || (self.readable && !self.is_connecting);
         self.stream.is_some() && (can_read || (self.unsent && self.writable))
-    }
-
-    /// Whether there is a socket.
-    pub fn is_connected(&self) -> bool {
-        self.stream.is_some()
     }
 
     /// Reads what is there, within a turn's bounds, and hands each event to `on_event`. Where that breaks, the rest waits for the next call.
