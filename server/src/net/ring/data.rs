@@ -147,13 +147,10 @@ impl DataLinks {
             self.read(at, desk);
         }
         let now = self.shared.now();
-        while let Some(&(time, at)) = self.wakes.first()
-            && time <= now.monotonic
-        {
-            self.wakes.pop_first();
-            if let Some(Some(link)) = self.links.get_mut(at) {
-                link.wake = None;
-            }
+        // Each once: what a link has to send because of the time, a ping, it has sent only after the flush.
+        let is_due = |(time, _): &&(Duration, usize)| *time <= now.monotonic;
+        let due: Vec<(Duration, usize)> = self.wakes.iter().take_while(is_due).copied().collect();
+        for (_, at) in due {
             self.tick(at, now, desk);
         }
         if self.look_at.is_some_and(|time| time <= now.monotonic) {
