@@ -568,13 +568,15 @@ impl Core {
         let view = Arc::clone(&self.view);
         let next = view.transition().map(|(subject, layout)| (subject, layout.checksum()));
         match (record.state, next) {
-            (NodeState::Joining, Some((subject, next))) if subject == view.me() => {
-                if settled && members::others_synced(&*self.membership, &view, next) {
-                    self.change_record(now, out, |record| {
-                        record.state = NodeState::Active;
-                        record.ready = true;
-                    });
-                }
+            (NodeState::Joining, Some((subject, next)))
+                if subject == view.me()
+                    && settled
+                    && members::others_synced(&*self.membership, &view, next) =>
+            {
+                self.change_record(now, out, |record| {
+                    record.state = NodeState::Active;
+                    record.ready = true;
+                });
             }
             (NodeState::Leaving, Some((subject, next))) if subject == view.me() => {
                 let serves_any = every_slot().any(|slot| self.duties.serves(slot));
@@ -589,10 +591,10 @@ impl Core {
                     out.push(Output::Left);
                 }
             }
-            (NodeState::Joining, _) if members::begins_ring(&view) => {
-                if now.monotonic >= self.began + BEGIN_AFTER {
-                    self.change_record(now, out, |record| record.state = NodeState::Active);
-                }
+            (NodeState::Joining, _)
+                if members::begins_ring(&view) && now.monotonic >= self.began + BEGIN_AFTER =>
+            {
+                self.change_record(now, out, |record| record.state = NodeState::Active);
             }
             (NodeState::Active, next) if settled => {
                 let synced = next.map_or(0, |(_, next)| next);
