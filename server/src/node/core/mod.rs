@@ -177,7 +177,12 @@ pub struct Core {
     compared: Duration,
     membership_wake: Option<Duration>,
     view_stale: bool,
+    /// All routes are to be looked at again.
     routes_stale: bool,
+    /// The routes of these are.
+    moved: Vec<Slot>,
+    /// When all slots were last looked at, which takes a millisecond: a frame alone is no reason to.
+    reviewed: Duration,
     left: bool,
 }
 
@@ -220,6 +225,8 @@ impl Core {
             membership_wake: None,
             view_stale: true,
             routes_stale: true,
+            moved: Vec::new(),
+            reviewed: now.monotonic,
             left: false,
         }
     }
@@ -467,7 +474,7 @@ impl Core {
                 Action::Stop { slot, .. } => stops.push(slot),
                 Action::Serve { slot } => {
                     self.granted.remove(&(slot.index() as u16));
-                    self.routes_stale = true;
+                    self.moved.push(slot);
                 }
                 Action::Grant { slot, to } => {
                     let vector = self.slots.vector(&self.instance.store, slot);
@@ -479,6 +486,7 @@ impl Core {
         }
         if !stops.is_empty() {
             // The grace begins when no worker can find the old route any more.
+            self.moved.extend(&stops);
             self.set_routes(out);
             let grace = self.local.grace();
             self.stopping.push(Stopping { grace, slots: stops });
@@ -506,33 +514,50 @@ impl Core {
 
     /// Everything that goes on by itself: views, duties, pulls, graces, readiness.
     fn proceed(&mut self, now: Now, out: &mut Vec<Output>) {
-        self.local.push_epoch();
         self.pass_graces(now, out);
-        self.renew_view(out);
-        let mut actions = Vec::new();
-        for slot in self.slots.take_dirty().iter() {
-            self.duties.lost_track(slot);
+        let is_due = now.monotonic >= self.reviewed + if self.is_busy() { STEP } else { REST };
+        if self.view_stale || is_due {
+            self.review(now, out);
         }
-        self.duties.review(&self.view, now.unix_ms, &mut actions);
-        self.act(actions, out);
-        self.report(now, out);
-        self.compare(now, out);
         let (slots, store) = (&self.slots, &self.instance.store);
         self.puller.ask(slots, store, now.unix_ms, |to, payload| {
             out.push(Output::Frame { to, kind: Kind::Fence, slot: None, payload });
         });
-        if self.routes_stale {
-            self.set_routes(out);
-        }
-        let busy = !self.stopping.is_empty()
+        self.set_routes(out);
+        let next = self.reviewed + if self.is_busy() { STEP } else { REST };
+        // Whoever calls earlier than asked for finds this in the past, and nothing is due at once again.
+        let next = next.max(now.monotonic + Duration::from_millis(1));
+        out.push(Output::WakeAt(self.membership_wake.map_or(next, |at| at.min(next))));
+    }
+
+    /// Whether something is under way that time alone moves on.
+    fn is_busy(&self) -> bool {
+        !self.stopping.is_empty()
             || !self.answerer.is_idle()
             || !self.puller.is_idle()
-            || !self.duties.is_settled();
-        let own = now.monotonic + if busy { STEP } else { REST };
-        out.push(Output::WakeAt(self.membership_wake.map_or(own, |at| at.min(own))));
+            || !self.duties.is_settled()
+    }
+
+    /// Looks at every slot.
+    fn review(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.reviewed = now.monotonic;
+        self.renew_view(out);
+        for slot in self.slots.take_dirty().iter() {
+            self.duties.lost_track(slot);
+        }
+        let mut actions = Vec::new();
+        self.duties.review(&self.view, now.unix_ms, &mut actions);
+        self.routes_stale = true;
+        self.act(actions, out);
+        self.report(now, out);
+        self.compare(now, out);
     }
 
     fn pass_graces(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.stopping.is_empty() && self.answerer.is_idle() {
+            return;
+        }
+        self.local.push_epoch();
         let (over, waiting): (Vec<Stopping>, Vec<Stopping>) =
             std::mem::take(&mut self.stopping).into_iter().partition(|it| it.grace.has_passed());
         self.stopping = waiting;
@@ -638,31 +663,38 @@ impl Core {
 
     /// Brings the route table, and what the store may drop by itself, in line with the duties.
     fn set_routes(&mut self, out: &mut Vec<Output>) {
-        self.routes_stale = false;
-        let routes = self.instance.cluster.routes();
-        let mut changed = false;
-        for slot in every_slot() {
-            let me = self.view.me();
-            let route = match self.duties.route(&self.view, slot) {
-                Some(index) if index == me => Route::Serve,
-                Some(index) => Route::Forward(index),
-                None if duty::heir(&self.view, slot).is_some() => Route::Wait,
-                None => Route::Down,
-            };
-            if routes.get(slot) != route {
-                routes.set(slot, route);
-                self.instance.store.set_served(slot, route == Route::Serve);
-                changed = true;
-            }
-            let readable = self.duties.is_synced(slot);
-            if routes.is_readable(slot) != readable {
-                routes.set_readable(slot, readable);
-                changed = true;
-            }
-        }
-        if changed {
+        let moved = std::mem::take(&mut self.moved);
+        let changed = if std::mem::take(&mut self.routes_stale) {
+            every_slot().filter(|&slot| self.set_route(slot)).count()
+        } else {
+            moved.into_iter().filter(|&slot| self.set_route(slot)).count()
+        };
+        if changed > 0 {
             out.push(Output::RoutesChanged);
         }
+    }
+
+    /// Returns whether anything changed.
+    fn set_route(&self, slot: Slot) -> bool {
+        let routes = self.instance.cluster.routes();
+        let route = match self.duties.route(&self.view, slot) {
+            Some(index) if index == self.view.me() => Route::Serve,
+            Some(index) => Route::Forward(index),
+            None if duty::heir(&self.view, slot).is_some() => Route::Wait,
+            None => Route::Down,
+        };
+        let mut changed = false;
+        if routes.get(slot) != route {
+            routes.set(slot, route);
+            self.instance.store.set_served(slot, route == Route::Serve);
+            changed = true;
+        }
+        let readable = self.duties.is_synced(slot);
+        if routes.is_readable(slot) != readable {
+            routes.set_readable(slot, readable);
+            changed = true;
+        }
+        changed
     }
 }
 
