@@ -51,6 +51,10 @@ const STEP: Duration = Duration::from_millis(5);
 const REST: Duration = Duration::from_millis(100);
 /// Each pair of nodes compares what it knows of its slots this often.
 const ANTI_ENTROPY: Duration = Duration::from_secs(10);
+/// After nodes came or went they do so sooner: what was written before a link stood was not told over it.
+const COMPARE_SOON: Duration = Duration::from_secs(1);
+/// Chains are looked through for effects that waited in vain this often.
+const GIVE_UP: Duration = Duration::from_millis(250);
 /// A node that finds nobody who keeps slots begins the ring after so long, if it is the first of those who join.
 const BEGIN_AFTER: Duration = Duration::from_secs(3);
 
@@ -174,7 +178,10 @@ pub struct Core {
     stopping: Vec<Stopping>,
     granted: BTreeMap<u16, Granted>,
     began: Duration,
-    compared: Duration,
+    /// When this node compares what it knows with the others next.
+    compare_at: Duration,
+    /// When chains are looked through next.
+    give_up_at: Duration,
     membership_wake: Option<Duration>,
     view_stale: bool,
     /// All routes are to be looked at again.
@@ -221,7 +228,8 @@ impl Core {
             stopping: Vec::new(),
             granted: BTreeMap::new(),
             began: now.monotonic,
-            compared: now.monotonic,
+            compare_at: now.monotonic + COMPARE_SOON,
+            give_up_at: now.monotonic + GIVE_UP,
             membership_wake: None,
             view_stale: true,
             routes_stale: true,
@@ -541,7 +549,8 @@ impl Core {
     /// Looks at every slot.
     fn review(&mut self, now: Now, out: &mut Vec<Output>) {
         self.reviewed = now.monotonic;
-        self.renew_view(out);
+        self.renew_view(now, out);
+        self.give_up(now);
         for slot in self.slots.take_dirty().iter() {
             self.duties.lost_track(slot);
         }
@@ -575,12 +584,23 @@ impl Core {
         push_parts(parts, out);
     }
 
-    fn renew_view(&mut self, out: &mut Vec<Output>) {
+    fn renew_view(&mut self, now: Now, out: &mut Vec<Output>) {
         if !std::mem::take(&mut self.view_stale) {
             return;
         }
         let members = members::members(&*self.membership, self.options.node);
-        self.view = Arc::new(self.view.successor(members, self.options.copies));
+        let view = Arc::new(self.view.successor(members, self.options.copies));
+        for (index, member) in view.members() {
+            let before = self.view.member(index);
+            if before.is_none_or(|it| (it.id, it.incarnation) != (member.id, member.incarnation)) {
+                // What the one before had applied went with it.
+                self.slots.forget_acks(index);
+            }
+            if member.alive && before.is_none_or(|before| !before.alive) {
+                self.compare_at = self.compare_at.min(now.monotonic + COMPARE_SOON);
+            }
+        }
+        self.view = view;
         self.instance.cluster.publish(Arc::clone(&self.view));
         self.routes_stale = true;
         out.push(Output::ViewChanged);
@@ -631,16 +651,29 @@ impl Core {
             _ => {}
         }
         if self.view_stale {
-            self.renew_view(out);
+            self.renew_view(now, out);
+        }
+    }
+
+    /// Finds effects that wait for others which were lost: their slots have to be pulled.
+    fn give_up(&mut self, now: Now) {
+        if now.monotonic < self.give_up_at {
+            return;
+        }
+        self.give_up_at = now.monotonic + GIVE_UP;
+        for slot in every_slot() {
+            if self.slots.lock(slot).give_up(now.unix_ms, self.slots.limits()) {
+                self.slots.mark_dirty(slot);
+            }
         }
     }
 
     /// Tells every peer, now and then, what this node knows of the slots that both keep.
     fn compare(&mut self, now: Now, out: &mut Vec<Output>) {
-        if now.monotonic < self.compared + ANTI_ENTROPY {
+        if now.monotonic < self.compare_at {
             return;
         }
-        self.compared = now.monotonic;
+        self.compare_at = now.monotonic + ANTI_ENTROPY;
         let view = Arc::clone(&self.view);
         let others = view.members().filter(|(index, member)| *index != view.me() && member.alive);
         others.for_each(|(_, member)| self.compare_with(member.id, out));
