@@ -24,6 +24,7 @@ pub mod message;
 pub mod puller;
 
 use crate::admin::Instance;
+use crate::base::limits::DATABASE_COUNT;
 use crate::cluster::membership::{self, Event, Membership, Now, Via};
 use crate::cluster::record::{NodeRecord, NodeState};
 use crate::cluster::route::Route;
@@ -55,6 +56,12 @@ const ANTI_ENTROPY: Duration = Duration::from_secs(10);
 const COMPARE_SOON: Duration = Duration::from_secs(1);
 /// Chains are looked through for effects that waited in vain this often.
 const GIVE_UP: Duration = Duration::from_millis(250);
+/// Copies that are not to be kept any more are removed once nodes and layout have stayed the same for so long.
+const WIPE_AFTER: Duration = Duration::from_secs(10);
+/// Keys removed at once for that reason, about.
+const WIPE_KEYS: usize = 4_096;
+/// Databases of slots looked at in one step of it.
+const WIPE_STEPS: usize = 256;
 /// A node that finds nobody who keeps slots begins the ring after so long, if it is the first of those who join.
 const BEGIN_AFTER: Duration = Duration::from_secs(3);
 
@@ -182,6 +189,9 @@ pub struct Core {
     compare_at: Duration,
     /// When chains are looked through next.
     give_up_at: Duration,
+    /// When copies that are not to be kept any more may be removed.
+    wipe_at: Duration,
+    wiping: Option<(Slot, u8, u64)>,
     membership_wake: Option<Duration>,
     view_stale: bool,
     /// All routes are to be looked at again.
@@ -230,6 +240,8 @@ impl Core {
             began: now.monotonic,
             compare_at: now.monotonic + COMPARE_SOON,
             give_up_at: now.monotonic + GIVE_UP,
+            wipe_at: now.monotonic + WIPE_AFTER,
+            wiping: None,
             membership_wake: None,
             view_stale: true,
             routes_stale: true,
@@ -480,7 +492,12 @@ impl Core {
                     }
                 }
                 Action::Stop { slot, .. } => stops.push(slot),
+                Action::Synced { slot } => {
+                    self.slots.restored(slot);
+                    self.moved.push(slot);
+                }
                 Action::Serve { slot } => {
+                    self.slots.restored(slot);
                     self.granted.remove(&(slot.index() as u16));
                     self.moved.push(slot);
                 }
@@ -544,6 +561,7 @@ impl Core {
             || !self.answerer.is_idle()
             || !self.puller.is_idle()
             || !self.duties.is_settled()
+            || self.wiping.is_some()
     }
 
     /// Looks at every slot.
@@ -551,6 +569,7 @@ impl Core {
         self.reviewed = now.monotonic;
         self.renew_view(now, out);
         self.give_up(now);
+        self.wipe(now);
         for slot in self.slots.take_dirty().iter() {
             self.duties.lost_track(slot);
         }
@@ -600,6 +619,7 @@ impl Core {
                 self.compare_at = self.compare_at.min(now.monotonic + COMPARE_SOON);
             }
         }
+        self.wipe_at = now.monotonic + WIPE_AFTER;
         self.view = view;
         self.instance.cluster.publish(Arc::clone(&self.view));
         self.routes_stale = true;
@@ -652,6 +672,28 @@ impl Core {
         }
         if self.view_stale {
             self.renew_view(now, out);
+        }
+    }
+
+    /// Removes copies that this node does not keep any more, a few thousand keys at a time.
+    fn wipe(&mut self, now: Now) {
+        for _ in 0..WIPE_STEPS {
+            if self.wiping.is_none() && now.monotonic >= self.wipe_at {
+                self.wiping = self.duties.surplus(&self.view).map(|slot| {
+                    self.slots.wipe(slot);
+                    (slot, 0, 0)
+                });
+            }
+            let Some((slot, db, position)) = self.wiping else { return };
+            let guard = self.local.pin();
+            let store = &self.instance.store;
+            let mut keyspace = store.keyspace(&mut self.local, &guard, db, now.unix_ms);
+            self.wiping = match keyspace.forget_slot(slot, position, WIPE_KEYS) {
+                // So many keys are enough for once.
+                Some(position) => return self.wiping = Some((slot, db, position)),
+                None if usize::from(db) + 1 < DATABASE_COUNT => Some((slot, db + 1, 0)),
+                None => None,
+            };
         }
     }
 
