@@ -33,3 +33,11 @@ pub fn entropy() -> u64 {
     // RandomState's keys come from the system's generator, and each state of a process differs.
     RandomState::new().hash_one(0u8)
 }
+
+/// Bytes from the operating system that nobody can guess or has seen before, for challenges.
+pub fn challenge() -> [u8; 32] {
+    // Four outputs of SipHash under keys that nobody else knows.
+    let mut bytes = [0; 32];
+    bytes.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&entropy().to_le_bytes()));
+    bytes
+}

@@ -20,6 +20,8 @@ const REQUEST_COUNT_MAX: usize = 64;
 pub enum ControlRequest {
     /// CLUSTER FORGET: the member, which is not alive, is to be left out from now on.
     Forget(NodeId),
+    /// TORC LEAVE: this node is to hand its keys over and stop.
+    Leave,
 }
 
 /// The control thread has too much to do already, or is not running.

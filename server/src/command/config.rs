@@ -28,7 +28,7 @@ pub fn get(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome 
     reply.map(found.len());
     for (name, index) in found {
         reply.bulk(name);
-        reply.bulk(ctx.instance.settings.render(index).as_bytes());
+        reply.bulk(ctx.instance.settings.show(index).as_bytes());
     }
     Ok(Flow::Next)
 }

@@ -75,6 +75,18 @@ impl Settings {
         self.texts.read()[index].to_string()
     }
 
+    /// As [`Settings::render`], for people: a secret stays one.
+    pub fn show(&self, index: usize) -> String {
+        let shown = self.render(index);
+        let is_secret = index == Id::cluster_secret as usize && !shown.is_empty();
+        if is_secret { "(hidden)".to_owned() } else { shown }
+    }
+
+    /// Whether the node is part of a ring.
+    pub fn is_in_ring(&self) -> bool {
+        self.cluster_enabled() || !self.join().is_empty()
+    }
+
     /// Sets `name` before the node runs, immutable settings included.
     pub(super) fn set_at_start(&self, name: &str, text: &str) -> Result<(), SetError> {
         let index = find(name).ok_or_else(|| SetError::Unknown(name.to_owned()))?;

@@ -133,6 +133,70 @@ pub(super) fn addresses(_current: &str, text: &str) -> Result<String, String> {
     Ok(words.join(" "))
 }
 
+/// `host:port` of nodes, separated by spaces. An IPv6 address stands in brackets.
+pub(super) fn seeds(_current: &str, text: &str) -> Result<String, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    for word in &words {
+        let parts = word.rsplit_once(':');
+        let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port != 0);
+        let is_good = parts.is_some_and(|(host, port)| {
+            let is_v6 = word.parse::<std::net::SocketAddr>().is_ok();
+            is_port(port) && (is_v6 || (is_host(host) && !host.is_empty()))
+        });
+        if !is_good {
+            return Err(format!("'{word}' is no host:port"));
+        }
+    }
+    if words.len() > SEEDS_MAX {
+        return Err(format!("more than {SEEDS_MAX} nodes to join"));
+    }
+    Ok(words.join(" "))
+}
+
+/// Seeds that make sense: each is asked in turn.
+const SEEDS_MAX: usize = 64;
+
+/// A host name or an address, or nothing.
+pub(super) fn host(_current: &str, text: &str) -> Result<String, String> {
+    if is_host(text) || text.parse::<std::net::IpAddr>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("argument must be a host name or an IP address".to_owned())
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    text.len() <= crate::cluster::record::HOST_BYTES_MAX && text.bytes().all(is_part)
+}
+
+/// A node's name, or nothing.
+pub(super) fn node_id(_current: &str, text: &str) -> Result<String, String> {
+    match crate::cluster::NodeId::parse(text.as_bytes()) {
+        Some(id) => Ok(id.text()),
+        None if text.is_empty() => Ok(String::new()),
+        None => Err("argument must be a node's id, as CLUSTER MYID tells it".to_owned()),
+    }
+}
+
+/// A cluster's name.
+pub(super) fn cluster_name(_current: &str, text: &str) -> Result<String, String> {
+    at_most(text, torc_protocol::peer::hello::CLUSTER_NAME_BYTES_MAX)
+}
+
+/// A zone's name.
+pub(super) fn zone(_current: &str, text: &str) -> Result<String, String> {
+    at_most(text, crate::cluster::record::NAME_BYTES_MAX)
+}
+
+fn at_most(text: &str, bytes_max: usize) -> Result<String, String> {
+    if text.len() <= bytes_max {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("argument must have at most {bytes_max} bytes"))
+    }
+}
+
 /// Listening sockets of one port, as many as Redis takes.
 const BIND_ADDRESSES_MAX: usize = 16;
 

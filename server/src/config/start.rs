@@ -132,6 +132,30 @@ fn contradictions(settings: &Settings) -> Vec<String> {
             open.join(" and ")
         ));
     }
+    if settings.is_in_ring() {
+        wrong.extend(ring_contradictions(settings));
+    }
+    wrong
+}
+
+/// The same for the settings of a ring.
+fn ring_contradictions(settings: &Settings) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (port, cluster, peer) = (settings.port(), settings.cluster_port(), settings.peer_port());
+    if (cluster != 0 && (cluster == port || cluster == peer)) || port == peer {
+        wrong.push(format!(
+            "port is {port}, cluster-port {cluster} and peer-port {peer}: each needs its own"
+        ));
+    }
+    let bind = settings.bind();
+    let is_open = bind.split(' ').any(crate::security::is_beyond_loopback);
+    if is_open && settings.protected_mode() && settings.cluster_secret().is_empty() {
+        wrong.push(format!(
+            "bind = \"{bind}\" lets other machines connect to peer-port, and no cluster-secret is set: whoever can connect could join. Either set \
+             cluster-secret, the same on all nodes, or bind to loopback alone, or, where the network itself keeps strangers out, set \
+             protected-mode to no"
+        ));
+    }
     wrong
 }
 

@@ -277,6 +277,51 @@ settings! {
 
     // The ring.
 
+    /// Whether the node is part of a ring of nodes, which `join` implies. Alone it begins one that others can join; a node without a ring pays nothing for it.
+    cluster_enabled "cluster-enabled": fixed (boolean) = "no", "The first node of a ring; the others `join` it.";
+
+    /// Nodes to join, as `host:port` with the port that they have for peers; any one that answers will do. Names are looked up again and again.
+    join "join": fixed (special seeds, "`host:port` separated by spaces, or given again") = "", "A node is to become part of a ring. Name two or three, itself among them if that is easier.";
+
+    /// Name of the cluster; nodes of another one are refused.
+    cluster_name "cluster-name": fixed (special cluster_name, "at most 255 bytes") = "torc", "Two clusters share a network.";
+
+    /// Secret that all nodes of a cluster share. It lets them in and seals their datagrams; CONFIG GET does not show it.
+    cluster_secret "cluster-secret": fixed (text) = "", "Always, if the nodes' network has other users.";
+
+    /// TCP port that speaks Redis Cluster's protocol on a node of a ring; 0 listens on none.
+    cluster_port "cluster-port": fixed (integer 0, 65_535, "") = "7379", "Several nodes share a machine.";
+
+    /// Port for other nodes of the ring, TCP and UDP.
+    peer_port "peer-port": fixed (integer 1, 65_535, "") = "8379", "Several nodes share a machine.";
+
+    /// Name or address by which clients and other nodes reach this one; empty takes one of the machine's own.
+    announce_host "announce-host": fixed (special host, "a name or an IP address") = "", "A container or a router translates addresses.";
+
+    /// The node's name for life, 40 hexadecimal digits; empty takes the one in `data-dir`, or draws one.
+    node_id "node-id": fixed (special node_id, "40 hexadecimal digits") = "", "The node has no disk, and is to be known again.";
+
+    /// Directory that keeps the node's name; empty keeps none, and each start is a new node.
+    data_dir "data-dir": fixed (text) = "", "Always in a ring: a node that comes back under its name takes its slots again.";
+
+    /// Nodes that keep each key, as far as there are so many. The same on all nodes.
+    copies "copies": fixed (integer 1, crate::cluster::layout::COPIES_MAX as i64, "") = "3", "Memory matters more than surviving two crashes: 2.";
+
+    /// The node's share of keys relative to other nodes'.
+    weight "weight": fixed (integer 1, 100, "") = "1", "Nodes differ in memory.";
+
+    /// What the node fails together with: a rack, a data centre. Copies are spread over zones.
+    zone "zone": fixed (special zone, "at most 64 bytes") = "", "Nodes stand in several racks or data centres.";
+
+    /// Bytes of effects that a node keeps for copies that lag; one that lags further fetches whole slots.
+    replication_log_size "replication-log-size": fixed (memory MIB, LONG as u64) = "67108864", "Copies lag by more than this in a second, or memory is scarce.";
+
+    /// How long a node that is asked to stop may take to hand its keys over; 0 stops at once.
+    leave_timeout "leave-timeout": live (integer 0, 3_600_000, "milliseconds") = "30000", "The keys take longer to hand over.";
+
+    /// How long a node may be dead until its keys are given to others for good.
+    node_forget_after "node-forget-after": fixed (integer 1, 31_536_000, "seconds") = "600", "Nodes come back later, or memory for the copies is there at once.";
+
     /// Copies that must have a write before it is answered, where the client does not say (`CLIENT CONSISTENCY`): `one` is the primary alone.
     default_write_consistency "default-write-consistency": live (choice WriteConsistency) = "one", "A write must outlive the crash of one node: `2` or `quorum`.";
 
@@ -400,9 +445,6 @@ settings! {
 
     /// Torc runs in the foreground.
     daemonize "daemonize": fixed (special off, "no") = "no", "";
-
-    /// Redis Cluster's protocol; it is not spoken yet.
-    cluster_enabled "cluster-enabled": fixed (special off, "no") = "no", "";
 
     /// Milliseconds after which Redis lets a script be killed; there are no scripts yet.
     busy_reply_threshold "busy-reply-threshold" | "lua-time-limit": live (integer 0, LONG, "milliseconds") = "5000", "";

@@ -3,6 +3,7 @@
 //! It runs on the main thread, which also hears the signals; it never touches a key.
 
 use super::listener::{Incoming, Listener};
+use super::ring::shared::{Mail, Shared};
 use super::worker::Accepted;
 use crate::admin::Instance;
 use crate::admin::clients::Endpoint;
@@ -43,6 +44,11 @@ pub(super) struct Acceptor {
     ready: Vec<bool>,
     ports: Vec<Port>,
     signals: UnixStream,
+    /// Whether one of the signals was SIGINT.
+    interrupted: Arc<AtomicBool>,
+    /// The ring, which the node leaves before it ends.
+    ring: Option<Arc<Shared>>,
+    leaving: bool,
     backing_off: bool,
     /// Whether the last accept failed, so that a long failure is logged once.
     failing: bool,
@@ -58,12 +64,16 @@ impl Acceptor {
         poll: Poll,
         mut listeners: Vec<Listener>,
         ports: Vec<Port>,
+        ring: Option<Arc<Shared>>,
     ) -> io::Result<Self> {
         for (index, listener) in listeners.iter_mut().enumerate() {
             listener.register(poll.registry(), Token(index))?;
         }
         let (sender, receiver) = std::os::unix::net::UnixStream::pair()?;
         receiver.set_nonblocking(true)?;
+        let interrupted = Arc::new(AtomicBool::new(false));
+        // Before the byte that tells of it: actions of a signal run in the order in which they were registered.
+        signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
         for signal in [SIGTERM, SIGINT] {
             signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
         }
@@ -79,6 +89,9 @@ impl Acceptor {
             ready,
             ports,
             signals,
+            interrupted,
+            ring,
+            leaving: false,
             backing_off: false,
             failing: false,
         })
@@ -119,9 +132,23 @@ impl Acceptor {
 
     fn on_signal(&mut self) {
         let mut bytes = [0; 16];
-        while let Ok(1..) = self.signals.read(&mut bytes) {}
-        tracing::info!("asked to stop by a signal");
-        self.instance.request_shutdown();
+        let mut count = 0;
+        while let Ok(read @ 1..) = self.signals.read(&mut bytes) {
+            count += read;
+        }
+        // SIGTERM is how a supervisor ends a node in good order; whoever interrupts it at a terminal, or asks twice, wants it gone.
+        let at_once = self.leaving || count > 1 || self.interrupted.load(Ordering::Relaxed);
+        match &self.ring {
+            Some(ring) if !at_once && self.instance.settings.leave_timeout() > 0 => {
+                tracing::info!("asked to stop by a signal: leaving the ring first");
+                self.leaving = true;
+                ring.tell(Mail::Leave);
+            }
+            _ => {
+                tracing::info!("asked to stop by a signal");
+                self.instance.request_shutdown();
+            }
+        }
     }
 
     /// Accepts what waits at one listener. Returns whether more may wait.
@@ -154,7 +181,7 @@ impl Acceptor {
     }
 
     fn admit(&mut self, incoming: Incoming) {
-        let Incoming { mut stream, address, local_address, ip } = incoming;
+        let Incoming { mut stream, address, local_address, ip, port: kind } = incoming;
         let Instance { stats, settings, clients, clock, .. } = &*self.instance;
         let full = clients.connected() as i64 >= settings.maxclients();
         let refused = !ProtectedMode::of(settings).admits(ip);
@@ -183,7 +210,7 @@ impl Acceptor {
         let info = clients.register(endpoint, worker, clock.unix_ms());
         tracing::debug!(client = info.id, address = %info.endpoint.address, worker, "connected");
         let id = info.id;
-        if port.sender.send(Accepted { stream, info }).is_err() {
+        if port.sender.send(Accepted { stream, info, port: kind }).is_err() {
             // The worker is gone, and the process about to go.
             clients.unregister(id);
         }

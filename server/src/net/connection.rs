@@ -7,6 +7,7 @@ use super::stream::Stream;
 use crate::admin::Instance;
 use crate::base::clock::UnixMs;
 use crate::base::limits::{OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES};
+use crate::node::plane::Answer;
 use crate::node::{self, Client, Park, Progress, Waiting, WorkerState};
 use std::io;
 
@@ -25,6 +26,8 @@ pub(super) struct Connection {
     pub ended: bool,
     /// Whether it stands in the worker's list of connections that go on without an event.
     pub queued: bool,
+    /// Whether it has an answer that its worker has not yet looked after.
+    pub answered: bool,
     /// Whether it stands in the worker's list of monitoring connections.
     pub monitors: bool,
     /// Close once the output has gone out.
@@ -49,6 +52,7 @@ impl Connection {
             readable: false,
             ended: false,
             queued: false,
+            answered: false,
             monitors: false,
             closing: false,
             parked: None,
@@ -156,9 +160,22 @@ impl Connection {
         shared.clear();
     }
 
+    /// Takes over a reply that came later; what may go out now is appended to what waits to be sent.
+    pub fn answer(&mut self, answer: Answer) {
+        self.client.answer(answer, &mut self.output);
+        if self.parked == Some(Park::Replies) {
+            self.parked = None;
+        }
+    }
+
+    /// Whether all is said that was to be said before it closes.
+    pub fn is_done(&self) -> bool {
+        self.closing && self.output_bytes() == 0 && !self.client.is_owed()
+    }
+
     /// Appends to what waits to be sent.
     pub fn append(&mut self, bytes: &[u8]) {
-        self.output.extend_from_slice(bytes);
+        self.client.append(bytes, &mut self.output);
     }
 
     /// Keeps `rest` as what was received and has not run.

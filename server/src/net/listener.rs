@@ -2,6 +2,7 @@
 
 use super::StartError;
 use super::stream::Stream;
+use crate::cluster::route::Port;
 use crate::config::Settings;
 use mio::event::Source as _;
 use mio::{Interest, Registry, Token};
@@ -17,6 +18,8 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(mio::net::TcpListener),
+    /// The port for cluster clients.
+    Cluster(mio::net::TcpListener),
     Unix(mio::net::UnixListener, PathBuf),
 }
 
@@ -29,6 +32,8 @@ pub(super) struct Incoming {
     pub local_address: Box<str>,
     /// The client's machine; none for the Unix socket.
     pub ip: Option<IpAddr>,
+    /// What the client may expect.
+    pub port: Port,
 }
 
 /// An address to listen on.
@@ -63,12 +68,15 @@ pub(super) fn bind_addresses(bind: &str) -> Result<Vec<BindAddress>, StartError>
 /// An address that is not optional cannot be listened on, or there is none at all.
 pub(super) fn listen(settings: &Settings) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
-    let port = settings.port() as u16;
-    let backlog = settings.tcp_backlog() as i32;
-    if port != 0 {
+    let cluster_port = if settings.is_in_ring() { settings.cluster_port() } else { 0 };
+    for (port, is_cluster) in [(settings.port() as u16, false), (cluster_port as u16, true)] {
+        if port == 0 {
+            continue;
+        }
         for BindAddress { ip, optional } in bind_addresses(&settings.bind())? {
             let address = SocketAddr::new(ip, port);
-            match listen_tcp(address, backlog) {
+            match listen_tcp(address, settings.tcp_backlog() as i32) {
+                Ok(listener) if is_cluster => listeners.push(Listener::Cluster(listener)),
                 Ok(listener) => listeners.push(Listener::Tcp(listener)),
                 Err(error) if optional && is_missing(&error) => {
                     tracing::info!(%address, %error, "not listening on an optional address");
@@ -79,15 +87,19 @@ pub(super) fn listen(settings: &Settings) -> Result<Vec<Listener>, StartError> {
     }
     let path = settings.unixsocket();
     if !path.is_empty() {
-        let listener = listen_unix(Path::new(&*path), settings.unixsocketperm(), backlog)
-            .map_err(|source| StartError::Listen { at: path.to_string(), source })?;
+        let listener = listen_unix(
+            Path::new(&*path),
+            settings.unixsocketperm(),
+            settings.tcp_backlog() as i32,
+        )
+        .map_err(|source| StartError::Listen { at: path.to_string(), source })?;
         listeners.push(listener);
     }
     if listeners.is_empty() { Err(StartError::Nowhere) } else { Ok(listeners) }
 }
 
 /// Whether listening failed because the machine does not have the address, or its whole family.
-fn is_missing(error: &io::Error) -> bool {
+pub(super) fn is_missing(error: &io::Error) -> bool {
     // EAFNOSUPPORT and its like have no stable kind of their own; creating a socket fails with nothing else that an optional address
     // should stop the start for.
     let taken = [io::ErrorKind::AddrInUse, io::ErrorKind::PermissionDenied];
@@ -129,7 +141,9 @@ impl Listener {
     /// Asks to be told of connections.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
-            Listener::Tcp(listener) => listener.register(registry, token, Interest::READABLE),
+            Listener::Tcp(listener) | Listener::Cluster(listener) => {
+                listener.register(registry, token, Interest::READABLE)
+            }
             Listener::Unix(listener, _) => listener.register(registry, token, Interest::READABLE),
         }
     }
@@ -137,7 +151,8 @@ impl Listener {
     /// Takes one connection.
     pub fn accept(&self, keepalive_seconds: i64) -> io::Result<Incoming> {
         match self {
-            Listener::Tcp(listener) => {
+            Listener::Tcp(listener) | Listener::Cluster(listener) => {
+                let is_cluster = matches!(self, Listener::Cluster(_));
                 let (stream, peer) = listener.accept()?;
                 // Neither option is worth a connection: a socket that was reset meanwhile refuses them, and is found out at its first read.
                 let _ = stream.set_nodelay(true);
@@ -148,6 +163,7 @@ impl Listener {
                     address: peer.to_string().into(),
                     local_address: local.into(),
                     ip: Some(peer.ip()),
+                    port: if is_cluster { Port::Cluster } else { Port::Plain },
                 })
             }
             Listener::Unix(listener, path) => {
@@ -158,6 +174,7 @@ impl Listener {
                     local_address: address.clone(),
                     address,
                     ip: None,
+                    port: Port::Plain,
                 })
             }
         }
@@ -166,7 +183,7 @@ impl Listener {
     /// Where it listens, for the log.
     pub fn place(&self) -> String {
         match self {
-            Listener::Tcp(listener) => {
+            Listener::Tcp(listener) | Listener::Cluster(listener) => {
                 listener.local_addr().map_or_else(|_| "?".into(), |address| address.to_string())
             }
             Listener::Unix(_, path) => path.display().to_string(),

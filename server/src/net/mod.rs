@@ -7,6 +7,7 @@ mod acceptor;
 mod connection;
 mod files;
 mod listener;
+mod ring;
 mod slots;
 mod stream;
 mod worker;
@@ -18,10 +19,13 @@ use crate::admin::mailbox::Mailbox;
 use crate::admin::{Instance, logging};
 use crate::base::clock::Clock;
 use crate::base::rng;
+use crate::cluster::membership::identity::IdentityError;
+use crate::cluster::record::RecordError;
 use crate::config::{self, Settings};
 use acceptor::{Acceptor, Port};
 use listener::Listener;
 use mio::{Poll, Waker};
+use ring::shared::Shared;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -50,6 +54,20 @@ pub enum StartError {
     /// The log file cannot be opened.
     #[error("cannot open the log file: {0}")]
     Log(io::Error),
+    /// `data-dir` cannot be made.
+    #[error("cannot make the data directory {at}: {source}")]
+    DataDir {
+        /// Where.
+        at: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The node's name cannot be read or written.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// What the node would say of itself to others is too long.
+    #[error("the node's settings do not fit into what it tells others: {0}")]
+    Record(#[from] RecordError),
     /// The system refused a thread, a poll or a pipe.
     #[error("the system refused what the node needs: {0}")]
     System(#[from] io::Error),
@@ -96,8 +114,20 @@ fn serve(
     let waker = Waker::new(poll.registry(), acceptor::WAKE)?;
     // A lost wake-up would need a broken eventfd.
     instance.on_shutdown(move || drop(waker.wake()));
-    let (ports, workers) = start_workers(instance)?;
-    let acceptor = Acceptor::new(Arc::clone(instance), poll, listeners, ports)?;
+    // Before the workers, who take versions for what they write.
+    let mut threads = Vec::new();
+    let mut shared = None;
+    if let Some(prepared) = ring::start::prepare(instance)? {
+        tracing::info!(at = prepared.place, "listening for other nodes");
+        shared = Some(Arc::clone(&prepared.shared));
+        let (ready, is_ready) = crossbeam_channel::bounded(1);
+        let run = move || prepared.run(&ready);
+        threads.push(start_thread(instance, "control".to_owned(), run)?);
+        // An error means that the thread ended, which asks everybody to stop.
+        let _ = is_ready.recv();
+    }
+    let ports = start_workers(instance, shared.as_ref(), &mut threads)?;
+    let acceptor = Acceptor::new(Arc::clone(instance), poll, listeners, ports, shared.clone())?;
     ready();
     let accepted = acceptor.run();
     // Also where the acceptor failed: without it the node is of no use.
@@ -105,18 +135,26 @@ fn serve(
     for mailbox in instance.clients.mailboxes.workers() {
         mailbox.wake();
     }
-    for worker in workers {
-        if let Ok(result) = worker.join() {
+    if let Some(shared) = shared {
+        shared.wake_control();
+    }
+    for thread in threads {
+        if let Ok(result) = thread.join() {
             result?;
         }
     }
     Ok(accepted?)
 }
 
-type Workers = (Vec<Port>, Vec<JoinHandle<io::Result<()>>>);
+type Thread = JoinHandle<io::Result<()>>;
 
-fn start_workers(instance: &Arc<Instance>) -> Result<Workers, StartError> {
+fn start_workers(
+    instance: &Arc<Instance>,
+    ring: Option<&Arc<Shared>>,
+    threads: &mut Vec<Thread>,
+) -> Result<Vec<Port>, StartError> {
     let mut mailboxes = Vec::new();
+    let mut arrivals = Vec::new();
     let mut ports = Vec::new();
     let mut desks = Vec::new();
     for _ in 0..instance.settings.worker_count() {
@@ -128,23 +166,40 @@ fn start_workers(instance: &Arc<Instance>) -> Result<Workers, StartError> {
         let load = Arc::new(AtomicUsize::new(0));
         mailboxes.push(mailbox);
         ports.push(Port { sender, load: Arc::clone(&load) });
-        desks.push((poll, Desk { accepted, load, mail }));
+        let ring = ring.map(|shared| {
+            let (sender, receiver) = Shared::arrivals();
+            arrivals.push(sender);
+            (Arc::clone(shared), receiver)
+        });
+        desks.push((poll, ring, Desk { accepted, load, mail }));
+    }
+    if let Some(shared) = ring {
+        shared.attach_workers(arrivals);
     }
     instance.clients.mailboxes.attach(mailboxes);
-    let mut threads = Vec::new();
-    for (index, (poll, desk)) in desks.into_iter().enumerate() {
-        let instance = Arc::clone(instance);
-        let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-        threads.push(thread.spawn(move || {
-            let _alarm = Alarm;
-            let result = Worker::new(Arc::clone(&instance), index, poll, desk).run();
-            if result.is_err() {
-                instance.request_shutdown();
-            }
-            result
-        })?);
+    for (index, (poll, ring, desk)) in desks.into_iter().enumerate() {
+        let own = Arc::clone(instance);
+        let run = move || Worker::new(own, index, poll, desk, ring).run();
+        threads.push(start_thread(instance, format!("worker-{index}"), run)?);
     }
-    Ok((ports, threads))
+    Ok(ports)
+}
+
+/// Starts a thread without which the node is of no use.
+fn start_thread(
+    instance: &Arc<Instance>,
+    name: String,
+    run: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> io::Result<Thread> {
+    let instance = Arc::clone(instance);
+    std::thread::Builder::new().name(name).spawn(move || {
+        let _alarm = Alarm;
+        let result = run();
+        if result.is_err() {
+            instance.request_shutdown();
+        }
+        result
+    })
 }
 
 /// Ends the process when its thread panics: a node that lost a worker would leave that worker's clients hanging for ever.

@@ -5,6 +5,8 @@
 //! waits in its poll alone.
 
 use super::connection::Connection;
+use super::ring::data::{self, DataLinks};
+use super::ring::shared::{Arrival, Shared};
 use super::slots::Slots;
 use super::stream::Stream;
 use crate::admin::Instance;
@@ -15,10 +17,15 @@ use crate::base::limits::{
     MONITOR_BACKLOG_BYTES, OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES, SHARED_BUFFER_BYTES_KEPT,
     STOP_FLUSH_MS,
 };
+use crate::base::rng;
+use crate::cluster::route::Port;
 use crate::command::Session;
 use crate::command::connection::has_password;
 use crate::config::OutputLimit;
+use crate::node::plane::Plane;
+use crate::node::replicator::Replicator;
 use crate::node::{Client, Park, Progress, Verdict, WorkerState};
+use crate::replication::journal::WorkerJournal;
 use crate::store::Share;
 use crossbeam_channel::Receiver;
 use mio::event::Event;
@@ -42,11 +49,18 @@ const INPUT_COPIED_MAX: usize = READ_BUFFER_BYTES / 4;
 /// Longest stretch of sweeping between two polls, so that no request waits longer for it.
 const SWEEP_STRETCH: Duration = Duration::from_micros(500);
 
+/// Rounds in which answers bring new requests, before sockets have their turn again.
+const ROUNDS_MAX: usize = 8;
+
+/// What a worker is given of a ring: what its threads share, and where peers' links come from.
+pub(super) type RingPart = (Arc<Shared>, Receiver<Arrival>);
+
 /// A connection on its way from the acceptor.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub stream: Stream,
     pub info: Arc<ClientInfo>,
+    pub port: Port,
 }
 
 /// What the acceptor and a worker share besides the mailbox.
@@ -84,6 +98,8 @@ pub(super) struct Worker {
     checked: usize,
     /// What is left of this tick's time for sweeping; zero when nothing is due.
     sweep_left: Duration,
+    /// Its links to other nodes, if the node is part of a ring.
+    ring: Option<Box<DataLinks>>,
 }
 
 /// Why a connection ends, for the log.
@@ -105,8 +121,15 @@ enum End {
 
 impl Worker {
     /// Worker `index` of `instance`.
-    pub fn new(instance: Arc<Instance>, index: usize, poll: Poll, desk: Desk) -> Self {
+    pub fn new(
+        instance: Arc<Instance>,
+        index: usize,
+        poll: Poll,
+        desk: Desk,
+        ring: Option<RingPart>,
+    ) -> Self {
         let mut state = WorkerState::new(&instance, index);
+        let ring = ring.map(|part| Box::new(join_ring(&instance, &mut state, part)));
         let now = state.tick(&instance);
         Worker {
             instance,
@@ -126,6 +149,7 @@ impl Worker {
             next_tick: now,
             checked: 0,
             sweep_left: Duration::ZERO,
+            ring,
         }
     }
 
@@ -143,6 +167,7 @@ impl Worker {
             for event in &events {
                 match event.token() {
                     WAKE => woken = true,
+                    Token(token) if token >= data::TOKENS => self.on_ring_event(event),
                     Token(token) => self.on_event(token - 1, event),
                 }
             }
@@ -151,6 +176,7 @@ impl Worker {
                 self.read_mail();
             }
             self.fire_timers();
+            self.drive_ring(woken);
             // Not both between two polls: whoever asks meanwhile waits for one of them.
             if self.now >= self.next_tick {
                 self.tick();
@@ -180,7 +206,69 @@ impl Worker {
         if !self.held.is_empty() {
             wake = wake.min(self.held_until);
         }
-        Duration::from_millis(wake.saturating_sub(self.now))
+        let wait = Duration::from_millis(wake.saturating_sub(self.now));
+        let Some(ring) = &self.ring else { return wait };
+        let wakes = [self.state.next_wake(), ring.next_wake()];
+        match wakes.into_iter().flatten().min() {
+            Some(wake) => wait.min(wake.saturating_sub(self.instance.clock.monotonic())),
+            None => wait,
+        }
+    }
+
+    fn on_ring_event(&mut self, event: &Event) {
+        let Worker { ring, state, instance, poll, buffer, .. } = self;
+        let Some(ring) = ring else { return };
+        ring.on_event(
+            event,
+            &mut data::Desk { state, instance, registry: poll.registry(), buffer },
+        );
+    }
+
+    /// Carries what the data plane has to say to clients and to links, and what those have to say to it.
+    fn drive_ring(&mut self, woken: bool) {
+        let Worker { ring, state, instance, poll, buffer, .. } = self;
+        let Some(mut ring) = ring.take() else { return };
+        let mut desk = data::Desk { state, instance, registry: poll.registry(), buffer };
+        if woken {
+            ring.on_wake(&mut desk);
+        }
+        ring.on_time(&mut desk);
+        let now = instance.clock.monotonic();
+        if woken || state.next_wake().is_some_and(|wake| wake <= now) {
+            state.on_time(instance);
+        }
+        for _ in 0..ROUNDS_MAX {
+            let answered = self.hand_out_answers();
+            let Worker { state, instance, poll, buffer, .. } = self;
+            let mut desk = data::Desk { state, instance, registry: poll.registry(), buffer };
+            if !ring.carry(&mut desk) && !answered {
+                break;
+            }
+        }
+        let Worker { state, instance, poll, buffer, .. } = self;
+        ring.flush(&mut data::Desk { state, instance, registry: poll.registry(), buffer });
+        self.ring = Some(ring);
+    }
+
+    /// Hands clients the replies that came for them, and lets them go on. Returns whether there were any.
+    fn hand_out_answers(&mut self) -> bool {
+        let mut slots = Vec::new();
+        while let Some(answer) = self.state.next_answer() {
+            let (slot, client) = (answer.place, answer.client);
+            // A client that is gone is owed nothing.
+            let Some(connection) = self.slots.get_if(slot, client) else { continue };
+            connection.answer(answer);
+            if !std::mem::replace(&mut connection.answered, true) {
+                slots.push(slot);
+            }
+        }
+        for &slot in &slots {
+            if let Some(connection) = self.slots.get(slot) {
+                connection.answered = false;
+                self.turn(slot);
+            }
+        }
+        !slots.is_empty()
     }
 
     fn on_event(&mut self, slot: usize, event: &Event) {
@@ -236,8 +324,7 @@ impl Worker {
         }
         if !connection.can_go_on(*backlog_max) {
             connection.publish(connection.client.session.info.last_ms());
-            let done = connection.closing && connection.output_bytes() == 0;
-            return if done { Err(End::Done) } else { Ok(()) };
+            return if connection.is_done() { Err(End::Done) } else { Ok(()) };
         }
         let progress = if connection.stalled {
             connection.run_kept(output, state, instance)
@@ -310,8 +397,7 @@ impl Worker {
             self.monitors.push((slot, connection.client.session.id));
         }
         connection.publish(self.now);
-        let done = connection.closing && connection.output_bytes() == 0;
-        if done { Err(End::Done) } else { Ok(()) }
+        if connection.is_done() { Err(End::Done) } else { Ok(()) }
     }
 
     fn read_mail(&mut self) {
@@ -353,7 +439,7 @@ impl Worker {
     }
 
     fn welcome(&mut self, accepted: Accepted) {
-        let Accepted { mut stream, info } = accepted;
+        let Accepted { mut stream, info, port } = accepted;
         let slot = self.slots.next();
         if info.is_killed() || stream.register(self.poll.registry(), Token(slot + 1)).is_err() {
             self.instance.clients.unregister(info.id);
@@ -362,8 +448,11 @@ impl Worker {
             return;
         }
         info.set_slot(slot);
-        let session = Session::new(info, !has_password(&self.instance));
-        self.slots.insert(Connection::new(Client::new(session), stream));
+        let mut session = Session::new(info, !has_password(&self.instance));
+        session.port = port;
+        let mut client = Client::new(session);
+        client.place = slot;
+        self.slots.insert(Connection::new(client, stream));
     }
 
     /// Appends lines to the output of every monitoring client but `except`.
@@ -552,6 +641,19 @@ impl Worker {
     }
 }
 
+/// Makes a worker part of a ring: what it writes is taken down, and what runs elsewhere is forwarded.
+fn join_ring(instance: &Arc<Instance>, state: &mut WorkerState, part: RingPart) -> DataLinks {
+    let (shared, arrivals) = part;
+    let settings = &instance.settings;
+    let workers = settings.worker_count().max(1) as u64;
+    let budget = usize::try_from(settings.replication_log_size() / workers).unwrap_or(usize::MAX);
+    let journal = WorkerJournal::new(shared.slots.tag(), budget);
+    state.local.set_journal(Some(Box::new(journal)));
+    let replicator = Replicator::new(Arc::clone(instance), Arc::clone(&shared.slots));
+    state.join_ring(Plane::new(Box::new(replicator), rng::entropy()));
+    DataLinks::new(shared, state.index, arrivals, rng::entropy())
+}
+
 /// How much unsent output a client may have before its commands are left alone. Where `client-output-buffer-limit` closes clients, it is to be
 /// reached: whoever set it wants them closed rather than kept waiting.
 fn backlog_max(limit: OutputLimit) -> usize {
@@ -571,6 +673,12 @@ fn read_and_run(
     let copied = kept <= INPUT_COPIED_MAX;
     let offset = if copied { kept } else { 0 };
     let read = match connection.stream.read(&mut buffer[offset..]) {
+        Ok(0) if connection.client.is_owed() => {
+            // It says no more, and may well wait for what it is owed; a client that is gone is found out at the first write.
+            connection.readable = false;
+            connection.closing = true;
+            return Ok(None);
+        }
         Ok(0) => return Err(End::Gone),
         Ok(read) => read,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

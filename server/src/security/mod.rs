@@ -48,7 +48,8 @@ impl ProtectedMode {
     }
 }
 
-fn is_beyond_loopback(address: &str) -> bool {
+/// Whether a word of `bind` stands for addresses that other machines can reach.
+pub fn is_beyond_loopback(address: &str) -> bool {
     let address = address.strip_prefix('-').unwrap_or(address);
     if address.is_empty() || address == "localhost" {
         return false;

@@ -386,6 +386,12 @@ impl WorkerState {
         self.plane.as_deref_mut()
     }
 
+    /// The worker's part of the store and its side of replication, if it is part of a ring.
+    pub fn replication(&mut self) -> Option<(&mut crate::store::Local, &mut dyn Replication)> {
+        let plane = self.plane.as_deref_mut()?;
+        Some((&mut self.local, &mut *plane.replication))
+    }
+
     /// A response to the message of `ticket` came; `flags` are its frame's.
     pub fn on_response(&mut self, instance: &Instance, ticket: u64, flags: u8, payload: &[u8]) {
         self.with_plane(instance, |plane| plane.responded(instance, ticket, flags, payload));

@@ -33,7 +33,7 @@ pub enum Held {
 }
 
 /// One worker's side of replication.
-pub trait Replication: Send {
+pub trait Replication: Send + std::any::Any {
     /// Moves what the worker's commands wrote since the last call into `writes`: of each slot its highest version, once.
     fn take_written(&mut self, local: &mut Local, writes: &mut Vec<(Slot, Version)>);
 

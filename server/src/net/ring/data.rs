@@ -1,0 +1,592 @@
+//! A worker's links to other nodes: its own, by which its requests and effects go out, and those that peers dialled, whose requests and effects it takes.
+//!
+//! ```text
+//!   plane's sends ────▶ own link ────▶ peer          responses, acknowledgements come back on it
+//!   journal's effects ─▶
+//!   peer ─▶ accepted link ─▶ requests: plane's visitors; effects: the store
+//! ```
+//!
+//! **Invariant.** To every living member leads at most one own link. Every send ends in a response or a failure that the plane is told of.
+
+use super::conn::{Conn, Lost};
+use super::shared::{Arrival, Mail, Shared};
+use crate::admin::Instance;
+use crate::base::rng::Rng;
+use crate::cluster::member::MemberState;
+use crate::cluster::view::MemberIndex;
+use crate::cluster::{NodeId, View};
+use crate::node::WorkerState;
+use crate::node::link::{Ask, Close, EffectSource, Event, Failed, Link, NoEffects, Now, Pulled};
+use crate::node::plane::Failure;
+use crate::node::replicator::Replicator;
+use crate::replication::journal::WorkerJournal;
+use crate::store::Local;
+use crossbeam_channel::Receiver;
+use mio::{Registry, Token};
+use std::any::Any;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+use torc_protocol::peer::hello::Role;
+use torc_protocol::peer::{Frame, Head, Kind};
+
+/// Tokens of links begin here; those of clients lie below.
+pub(in crate::net) const TOKENS: usize = 1 << 40;
+
+/// Writes that wait for copies are looked after so often, for acknowledgements that came to another worker.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// The control thread hears of a peer's signs of life so often.
+const TELL_HEARD: Duration = Duration::from_secs(1);
+
+/// Bits of a link's key that are its place.
+const PLACE_BITS: u32 = 20;
+
+/// One link.
+struct DataLink {
+    conn: Conn,
+    node: NodeId,
+    /// Where views have the node, for links that this worker dials.
+    index: Option<MemberIndex>,
+    /// The dialler's worker, for links that were accepted.
+    of_worker: Option<u16>,
+    /// Names it among all links that this worker ever had.
+    key: u64,
+    /// As which run of this node it was dialled.
+    incarnation: u64,
+    /// By request: the plane's ticket.
+    tickets: HashMap<u32, u64>,
+    told_heard: Duration,
+    wake: Option<Duration>,
+    is_dirty: bool,
+    is_up: bool,
+}
+
+/// What a worker lends to its links for a step.
+pub(in crate::net) struct Desk<'a> {
+    pub state: &'a mut WorkerState,
+    pub instance: &'a Instance,
+    pub registry: &'a Registry,
+    pub buffer: &'a mut [u8],
+}
+
+/// See the module.
+pub(in crate::net) struct DataLinks {
+    shared: Arc<Shared>,
+    worker: u16,
+    arrivals: Receiver<Arrival>,
+    links: Vec<Option<Box<DataLink>>>,
+    own: HashMap<NodeId, usize>,
+    wakes: BTreeSet<(Duration, usize)>,
+    /// Links that may have something to send.
+    dirty: Vec<usize>,
+    /// Links that go on without an event.
+    more: Vec<usize>,
+    links_made: u64,
+    /// Up to where in the journal links were told of effects.
+    effects_seen: u64,
+    look_at: Option<Duration>,
+    rng: Rng,
+    failed: Vec<Failed>,
+}
+
+impl DataLinks {
+    /// Those of worker `index`, none yet.
+    pub fn new(shared: Arc<Shared>, index: usize, arrivals: Receiver<Arrival>, seed: u64) -> Self {
+        DataLinks {
+            shared,
+            worker: index as u16,
+            arrivals,
+            links: Vec::new(),
+            own: HashMap::new(),
+            wakes: BTreeSet::new(),
+            dirty: Vec::new(),
+            more: Vec::new(),
+            links_made: 0,
+            effects_seen: 0,
+            look_at: None,
+            rng: Rng::seeded(seed),
+            failed: Vec::new(),
+        }
+    }
+
+    /// When [`DataLinks::on_time`] has something to do; at once if anything is left from before.
+    pub fn next_wake(&self) -> Option<Duration> {
+        if !self.more.is_empty() || !self.dirty.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let link = self.wakes.first().map(|(time, _)| *time);
+        [link, self.look_at].into_iter().flatten().min()
+    }
+
+    /// Something happened to a socket.
+    pub fn on_event(&mut self, event: &mio::event::Event, desk: &mut Desk<'_>) {
+        let at = event.token().0 - TOKENS;
+        let now = self.shared.now();
+        let Some(Some(link)) = self.links.get_mut(at) else { return };
+        match link.conn.on_event(event, now) {
+            Ok(()) => self.read(at, desk),
+            Err(lost) => self.lost(at, &lost, desk),
+        }
+    }
+
+    /// Someone woke the worker: the view, routes or the directory may have changed, or a link arrived.
+    pub fn on_wake(&mut self, desk: &mut Desk<'_>) {
+        for _ in 0..self.arrivals.len() {
+            if let Ok(arrival) = self.arrivals.try_recv() {
+                self.welcome(arrival, desk);
+            }
+        }
+        self.match_members(desk);
+    }
+
+    /// Does what is due by `now`, and goes on where a turn ended early.
+    pub fn on_time(&mut self, desk: &mut Desk<'_>) {
+        for at in std::mem::take(&mut self.more) {
+            self.read(at, desk);
+        }
+        let now = self.shared.now();
+        while let Some(&(time, at)) = self.wakes.first()
+            && time <= now.monotonic
+        {
+            self.wakes.pop_first();
+            if let Some(Some(link)) = self.links.get_mut(at) {
+                link.wake = None;
+            }
+            self.tick(at, now, desk);
+        }
+        if self.look_at.is_some_and(|time| time <= now.monotonic) {
+            self.look_at = None;
+            self.look(desk);
+        }
+    }
+
+    /// Carries what the plane wants sent to the links. Returns whether there was anything.
+    pub fn carry(&mut self, desk: &mut Desk<'_>) -> bool {
+        let mut any = false;
+        while let Some(send) = desk.state.next_send() {
+            any = true;
+            if !self.own.contains_key(&send.to) {
+                // The view that names the node may be newer than the last look at it.
+                self.match_members(desk);
+            }
+            let at = self.own.get(&send.to).copied();
+            let Some((at, link)) = at.and_then(|at| Some((at, self.links[at].as_mut()?))) else {
+                desk.state.on_failure(desk.instance, send.ticket, Failure::Unreachable);
+                continue;
+            };
+            let now = self.shared.now();
+            let ask =
+                Ask { slot: send.slot, deadline: Some(send.deadline), blocking: send.blocking };
+            let asked = link.conn.link.request(now, ask, |out| {
+                out.extend_from_slice(&send.payload);
+                Ok(())
+            });
+            match asked {
+                Ok(id) => {
+                    link.tickets.insert(id, send.ticket);
+                    self.mark(at);
+                }
+                Err(error) => desk.state.on_failure(desk.instance, send.ticket, error.into()),
+            }
+        }
+        while let Some(response) = desk.state.next_response() {
+            any = true;
+            let at = (response.link & ((1 << PLACE_BITS) - 1)) as usize;
+            let Some(Some(link)) = self.links.get_mut(at) else { continue };
+            if link.key != response.link {
+                continue;
+            }
+            let (id, slot, flags) = (response.id, response.slot, response.flags);
+            let responded = link.conn.link.respond(id, slot, flags, |out| {
+                out.extend_from_slice(&response.payload);
+                Ok(())
+            });
+            if let Err(error) = responded {
+                tracing::debug!(node = %link.node, ?error, "a response is lost");
+            }
+            self.mark(at);
+        }
+        any
+    }
+
+    /// Sends what there is to send.
+    pub fn flush(&mut self, desk: &mut Desk<'_>) {
+        self.note_effects(desk);
+        if self.look_at.is_none()
+            && replication(desk.state).is_some_and(|(_, replicator)| replicator.is_waiting())
+        {
+            self.look_at = Some(desk.instance.clock.monotonic() + LOOK);
+        }
+        if self.dirty.is_empty() {
+            return;
+        }
+        let now = self.shared.now();
+        let view = desk.instance.cluster.view();
+        for at in std::mem::take(&mut self.dirty) {
+            let Some(Some(link)) = self.links.get_mut(at) else { continue };
+            link.is_dirty = false;
+            let flushed = match (link.index, &view, replication(desk.state)) {
+                (Some(peer), Some(view), Some((local, replicator))) => {
+                    link.conn.flush(now, &mut Effects { local, replicator, view, peer })
+                }
+                _ => link.conn.flush(now, &mut NoEffects),
+            };
+            match flushed {
+                Ok(()) => self.settle(at),
+                Err(lost) => self.lost(at, &lost, desk),
+            }
+        }
+    }
+
+    /// Marks the own links if the journal has something new.
+    fn note_effects(&mut self, desk: &mut Desk<'_>) {
+        let journal = desk.state.local.journal();
+        let journal = journal.and_then(|it| it.as_any().downcast_mut::<WorkerJournal>());
+        let Some(journal) = journal else { return };
+        let end = journal.log().next_position();
+        if end != self.effects_seen {
+            self.effects_seen = end;
+            let own: Vec<usize> = self.own.values().copied().collect();
+            own.into_iter().for_each(|at| self.mark(at));
+        }
+    }
+
+    fn mark(&mut self, at: usize) {
+        if let Some(Some(link)) = self.links.get_mut(at)
+            && !link.is_dirty
+        {
+            link.is_dirty = true;
+            self.dirty.push(at);
+        }
+    }
+
+    /// After a step of a link: when it is to be looked at again.
+    fn settle(&mut self, at: usize) {
+        let Some(Some(link)) = self.links.get_mut(at) else { return };
+        let wake = link.conn.link.next_wake();
+        if wake != link.wake {
+            if let Some(old) = link.wake {
+                self.wakes.remove(&(old, at));
+            }
+            link.wake = wake;
+            self.wakes.extend(wake.map(|time| (time, at)));
+        }
+        if link.conn.has_more() && !self.more.contains(&at) {
+            self.more.push(at);
+        }
+    }
+
+    fn tick(&mut self, at: usize, now: Now, desk: &mut Desk<'_>) {
+        let Some(Some(link)) = self.links.get_mut(at) else { return };
+        let mut ticked = link.conn.tick(now, &mut self.failed);
+        if matches!(ticked, Ok(true)) {
+            let token = Token(TOKENS + at);
+            ticked = match self.shared.address_of(link.node) {
+                Some(address) => link.conn.dial(address, desk.registry, token).map(|()| false),
+                None => Err(Lost::Nowhere),
+            };
+        }
+        self.report_failures(at, desk);
+        match ticked {
+            Ok(_) => {
+                self.mark(at);
+                self.settle(at);
+            }
+            Err(lost) => self.lost(at, &lost, desk),
+        }
+    }
+
+    fn read(&mut self, at: usize, desk: &mut Desk<'_>) {
+        let now = self.shared.now();
+        let Some(Some(link)) = self.links.get_mut(at) else { return };
+        let DataLink { conn, node, index, key, tickets, is_up, told_heard, .. } = &mut **link;
+        let (state, instance) = (&mut *desk.state, desk.instance);
+        let mut malformed = false;
+        let received = conn.receive(desk.buffer, now, &*self.shared, &mut |link, event| {
+            let handled = match event {
+                Event::Open(_) => {
+                    *is_up = true;
+                    if let (Some(peer), Some((local, replicator))) = (*index, replication(state)) {
+                        replicator.link_up(local, peer);
+                        link.start_effects();
+                    }
+                    true
+                }
+                Event::Clock(_) => true,
+                Event::Response(Frame { header, payload }) => {
+                    if let Some(ticket) = tickets.remove(&header.id) {
+                        state.on_response(instance, ticket, header.flags, payload);
+                    }
+                    true
+                }
+                Event::Frame(frame) => match *index {
+                    Some(peer) => on_own_frame(state, instance, peer, frame),
+                    None => on_peers_frame(state, instance, *key, link, frame),
+                },
+            };
+            malformed |= !handled;
+            if handled { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        if *is_up && now.monotonic >= *told_heard + TELL_HEARD {
+            *told_heard = now.monotonic;
+            self.shared.tell(Mail::Heard(*node));
+        }
+        match received {
+            Ok(()) if malformed => self.lost(at, &Lost::Malformed, desk),
+            Ok(()) => {
+                self.mark(at);
+                self.settle(at);
+            }
+            Err(lost) => self.lost(at, &lost, desk),
+        }
+    }
+
+    /// A connection is gone.
+    fn lost(&mut self, at: usize, lost: &Lost, desk: &mut Desk<'_>) {
+        let now = self.shared.now();
+        let Some(Some(link)) = self.links.get_mut(at) else { return };
+        if link.is_up {
+            tracing::debug!(node = %link.node, own = link.index.is_some(), %lost, "a data link is lost");
+        }
+        link.conn.lose(now, &mut self.failed);
+        if std::mem::take(&mut link.is_up)
+            && let (Some(peer), Some((local, replicator))) = (link.index, replication(desk.state))
+        {
+            replicator.link_down(local, peer);
+        }
+        let is_own = link.index.is_some();
+        self.report_failures(at, desk);
+        if is_own {
+            self.settle(at);
+        } else {
+            self.remove(at);
+        }
+    }
+
+    /// Tells the plane of requests that ended without a response.
+    fn report_failures(&mut self, at: usize, desk: &mut Desk<'_>) {
+        for Failed { id, why } in std::mem::take(&mut self.failed) {
+            let Some(Some(link)) = self.links.get_mut(at) else { continue };
+            if let Some(ticket) = link.tickets.remove(&id) {
+                desk.state.on_failure(desk.instance, ticket, why.into());
+            }
+        }
+    }
+
+    fn remove(&mut self, at: usize) {
+        let Some(link) = self.links.get_mut(at).and_then(Option::take) else { return };
+        if let Some(wake) = link.wake {
+            self.wakes.remove(&(wake, at));
+        }
+        if link.index.is_some() {
+            self.own.remove(&link.node);
+        }
+    }
+
+    fn insert(&mut self, conn: Conn, node: NodeId, index: Option<MemberIndex>) -> usize {
+        let free = self.links.iter().position(Option::is_none);
+        let at = free.unwrap_or(self.links.len());
+        self.links_made += 1;
+        let link = Box::new(DataLink {
+            conn,
+            node,
+            index,
+            of_worker: None,
+            key: self.links_made << PLACE_BITS | at as u64,
+            incarnation: self.shared.identity().incarnation,
+            tickets: HashMap::new(),
+            told_heard: Duration::ZERO,
+            wake: None,
+            is_dirty: false,
+            is_up: false,
+        });
+        match free {
+            Some(at) => self.links[at] = Some(link),
+            None => self.links.push(Some(link)),
+        }
+        at
+    }
+
+    /// A peer's link, accepted by the control thread. It takes the place of an earlier one of the same worker of that node.
+    fn welcome(&mut self, arrival: Arrival, desk: &mut Desk<'_>) {
+        let Arrival { conn, peer } = arrival;
+        let Role::Data { worker } = peer.role else { return };
+        let node = NodeId(peer.node);
+        let is_same = |link: &Option<Box<DataLink>>| {
+            link.as_ref().is_some_and(|it| it.node == node && it.of_worker == Some(worker))
+        };
+        if let Some(before) = self.links.iter().position(is_same) {
+            self.lost(before, &Lost::Replaced, desk);
+        }
+        let at = self.insert(conn, node, None);
+        let Some(Some(link)) = self.links.get_mut(at) else { return };
+        link.of_worker = Some(worker);
+        link.is_up = true;
+        match link.conn.register(desk.registry, Token(TOKENS + at)) {
+            Ok(()) => self.read(at, desk),
+            Err(lost) => self.lost(at, &lost, desk),
+        }
+    }
+
+    /// Sees to it that there is a link to each living member and to nobody else.
+    fn match_members(&mut self, desk: &mut Desk<'_>) {
+        let Some(view) = desk.instance.cluster.view() else { return };
+        let identity = self.shared.identity();
+        let wanted = |node: NodeId, index: MemberIndex| {
+            view.member(index).is_some_and(|member| {
+                let is_there = member.alive && member.state != MemberState::Left;
+                member.id == node && is_there && index != view.me()
+            })
+        };
+        let gone: Vec<usize> = self
+            .links
+            .iter()
+            .enumerate()
+            .filter_map(|(at, link)| {
+                let link = link.as_ref()?;
+                let index = link.index?;
+                let is_ours = link.incarnation == identity.incarnation;
+                (!wanted(link.node, index) || !is_ours).then_some(at)
+            })
+            .collect();
+        for at in gone {
+            self.lost(at, &Lost::NotAMember, desk);
+            self.fail_waiting(at, desk);
+            self.remove(at);
+        }
+        for (index, member) in view.members() {
+            if !wanted(member.id, index)
+                || self.own.contains_key(&member.id)
+                || self.shared.address_of(member.id).is_none()
+            {
+                continue;
+            }
+            let link = Link::dialler(
+                Arc::clone(&self.shared.config),
+                Arc::clone(&identity),
+                Role::Data { worker: self.worker },
+                Some(member.id.0),
+                self.rng.fork(),
+            );
+            let at = self.insert(Conn::dialler(link), member.id, Some(index));
+            self.own.insert(member.id, at);
+            self.tick(at, self.shared.now(), desk);
+        }
+    }
+
+    /// Before a link is dropped: requests that waited for a connection have none to wait for.
+    fn fail_waiting(&mut self, at: usize, desk: &mut Desk<'_>) {
+        let Some(Some(link)) = self.links.get_mut(at) else { return };
+        for (_, ticket) in std::mem::take(&mut link.tickets) {
+            desk.state.on_failure(desk.instance, ticket, Failure::Unreachable);
+        }
+    }
+
+    /// Looks for acknowledgements that came to other workers.
+    fn look(&mut self, desk: &mut Desk<'_>) {
+        let Some(view) = desk.instance.cluster.view() else { return };
+        let Some((_, replicator)) = replication(desk.state) else { return };
+        if !replicator.is_waiting() {
+            return;
+        }
+        for waiter in replicator.look(&view) {
+            desk.state.on_acked(desk.instance, waiter);
+        }
+    }
+}
+
+/// A frame on a link that this worker dialled. Returns whether it made sense.
+fn on_own_frame(
+    state: &mut WorkerState,
+    instance: &Instance,
+    peer: MemberIndex,
+    frame: Frame<'_>,
+) -> bool {
+    if frame.header.kind != Some(Kind::Ack) {
+        return true;
+    }
+    let Some((_, replicator)) = replication(state) else { return true };
+    match replicator.receive_acks(peer, frame.payload) {
+        Ok(waiters) => {
+            waiters.into_iter().for_each(|waiter| state.on_acked(instance, waiter));
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a peer sent malformed acknowledgements");
+            false
+        }
+    }
+}
+
+/// A frame on a link that a peer dialled. Returns whether it made sense.
+fn on_peers_frame(
+    state: &mut WorkerState,
+    instance: &Instance,
+    key: u64,
+    link: &mut Link,
+    frame: Frame<'_>,
+) -> bool {
+    let Frame { header, payload } = frame;
+    match header.kind {
+        Some(Kind::Request) => state.on_request(instance, key, header.id, header.slot, payload),
+        Some(Kind::Effects) => {
+            let Some((local, replicator)) = replication(state) else { return true };
+            let mut acks = Vec::new();
+            if let Err(error) = replicator.receive_effects(local, payload, &mut acks) {
+                tracing::warn!(%error, "a peer sent malformed effects");
+                return false;
+            }
+            if !acks.is_empty() {
+                let sent = link.send(Head::of(Kind::Ack), |out| {
+                    out.extend_from_slice(&acks);
+                    Ok(())
+                });
+                if let Err(error) = sent {
+                    // Later acknowledgements cover these.
+                    tracing::debug!(?error, "an acknowledgement is lost");
+                }
+            }
+        }
+        // Of a later revision, or of control links.
+        _ => {}
+    }
+    true
+}
+
+/// The worker's part of the store, and its side of replication.
+fn replication(state: &mut WorkerState) -> Option<(&mut Local, &mut Replicator)> {
+    let (local, replication) = state.replication()?;
+    let replication: &mut dyn Any = replication;
+    Some((local, replication.downcast_mut()?))
+}
+
+/// The effects of one worker for one peer.
+struct Effects<'a> {
+    local: &'a mut Local,
+    replicator: &'a mut Replicator,
+    view: &'a View,
+    peer: MemberIndex,
+}
+
+impl EffectSource for Effects<'_> {
+    fn pull(&mut self, bytes_max: usize, payload: &mut Vec<u8>) -> Pulled {
+        let Effects { local, replicator, view, peer } = self;
+        // What fell off the log is the peer's to find out, so the stream goes on.
+        let read = replicator.read_effects(local, view, *peer, bytes_max, payload);
+        if read.count > 0 { Pulled::Batch } else { Pulled::Nothing }
+    }
+}
+
+/// Whether `close` tells of a node that does not fit, which an operator has to know.
+pub(super) fn is_misfit(lost: &Lost) -> bool {
+    use torc_protocol::peer::hello::Reason;
+    match lost {
+        Lost::Closed(Close::Refused(refusal)) => !matches!(
+            refusal.reason,
+            Reason::SelfConnection | Reason::StaleIncarnation | Reason::Unavailable
+        ),
+        _ => false,
+    }
+}
