@@ -11,7 +11,7 @@ use crate::cluster::view::{MEMBER_COUNT_MAX, MemberIndex};
 use crate::store::Store;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// See the module's description.
@@ -20,6 +20,8 @@ pub struct Slots {
     tag: Tag,
     limits: StashLimits,
     chains: Box<[Mutex<Chain>]>,
+    /// Slots whose copy was given up: what this node once wrote to them is not known here any more either.
+    wiped: Box<[AtomicBool]>,
     /// Of each peer, by the number that views give it: up to which of this node's versions it has applied each slot.
     acked: Box<[OnceLock<Box<[AtomicU64]>>]>,
     /// Slots that have to be pulled; what the control thread has not taken yet.
@@ -38,6 +40,7 @@ impl Slots {
             tag,
             limits,
             chains: (0..SLOT_COUNT).map(|_| Mutex::new(Chain::new())).collect(),
+            wiped: (0..SLOT_COUNT).map(|_| AtomicBool::new(false)).collect(),
             acked: (0..MEMBER_COUNT_MAX).map(|_| OnceLock::new()).collect(),
             dirty: Mutex::new(SlotSet::new()),
         }
@@ -95,8 +98,27 @@ impl Slots {
 
     /// `vector` and this node's own entry.
     pub fn with_own(&self, store: &Store, slot: Slot, mut vector: Vector) -> Vector {
-        vector.raise(store.last_version(slot));
+        // Acquire: pairs with the Release in `wipe` and `restored`, so that keys and vector belong together.
+        if !self.wiped[slot.index()].load(Ordering::Acquire) {
+            vector.raise(store.last_version(slot));
+        }
         vector
+    }
+
+    /// Forgets all that was known of `slot`, before its keys are removed: this node does not keep it any more. Absent keys would count as removed
+    /// ones otherwise, should it ever keep the slot again.
+    pub fn wipe(&self, slot: Slot) {
+        let mut chain = self.lock(slot);
+        *chain = Chain::new();
+        self.wiped[slot.index()].store(true, Ordering::Release);
+    }
+
+    /// The copy of `slot` is whole again, and with it what this node once wrote to it.
+    pub fn restored(&self, slot: Slot) {
+        // Relaxed load: a hint that saves the write.
+        if self.wiped[slot.index()].load(Ordering::Relaxed) {
+            self.wiped[slot.index()].store(false, Ordering::Release);
+        }
     }
 
     /// Notes that effects of `slot` were lost.

@@ -147,10 +147,12 @@ impl DataLinks {
             self.read(at, desk);
         }
         let now = self.shared.now();
-        // Each once: what a link has to send because of the time, a ping, it has sent only after the flush.
-        let is_due = |(time, _): &&(Duration, usize)| *time <= now.monotonic;
-        let due: Vec<(Duration, usize)> = self.wakes.iter().take_while(is_due).copied().collect();
-        for (_, at) in due {
+        // Each once: what a link wants done may be done only by sending, which comes after this.
+        let later = self.wakes.split_off(&(now.monotonic + Duration::from_nanos(1), 0));
+        for (_, at) in std::mem::replace(&mut self.wakes, later) {
+            if let Some(Some(link)) = self.links.get_mut(at) {
+                link.wake = None;
+            }
             self.tick(at, now, desk);
         }
         if self.look_at.is_some_and(|time| time <= now.monotonic) {

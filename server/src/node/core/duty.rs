@@ -61,6 +61,11 @@ pub enum Action {
         /// The slot.
         slot: Slot,
     },
+    /// The copy here is whole.
+    Synced {
+        /// The slot.
+        slot: Slot,
+    },
     /// Tell `to` that it may serve, and the versions that it must know first.
     Grant {
         /// The slot.
@@ -97,6 +102,8 @@ struct Duty {
     phase: Phase,
     /// The copy here is as good as some ready node's was.
     synced: bool,
+    /// There may be keys of it here.
+    held: bool,
     /// A copy is being pulled, or was refused, since then.
     copying: Option<(MemberIndex, UnixMs)>,
 }
@@ -149,7 +156,7 @@ impl Default for Duties {
 impl Duties {
     /// Nothing held, nothing served.
     pub fn new() -> Self {
-        let duty = Duty { phase: Phase::Idle, synced: false, copying: None };
+        let duty = Duty { phase: Phase::Idle, synced: false, held: false, copying: None };
         Duties { duties: vec![duty; SLOT_COUNT].into(), acquiring: BTreeMap::new(), unsettled: 0 }
     }
 
@@ -257,6 +264,7 @@ impl Duties {
         }
         actions.extend(pending.iter().map(|&from| Action::Pull { slot, from }));
         self.duties[slot.index()].phase = Phase::Acquiring;
+        self.duties[slot.index()].held = true;
         let acquisition = Acquisition { began: now, pending, servers: Vec::new() };
         self.acquiring.insert(number(slot), acquisition);
     }
@@ -264,7 +272,7 @@ impl Duties {
     fn serve(&mut self, slot: Slot, actions: &mut Vec<Action>) {
         self.acquiring.remove(&number(slot));
         let duty = &mut self.duties[slot.index()];
-        *duty = Duty { phase: Phase::Serving, synced: true, copying: None };
+        *duty = Duty { phase: Phase::Serving, synced: true, held: true, copying: None };
         actions.push(Action::Serve { slot });
     }
 
@@ -310,6 +318,7 @@ impl Duties {
             duty.copying = match answer {
                 Pulled::Whole { .. } => {
                     duty.synced = true;
+                    actions.push(Action::Synced { slot });
                     None
                 }
                 Pulled::Failed => Some((from, now)),
@@ -363,6 +372,24 @@ impl Duties {
         }
     }
 
+    /// A slot whose keys this node holds and does not keep any more, now that everyone who keeps it has it.
+    pub fn surplus(&mut self, view: &View) -> Option<Slot> {
+        let ready = |index: &MemberIndex| {
+            view.member(*index).is_some_and(|member| member.alive && member.ready)
+        };
+        let slot = (0..SLOT_COUNT as u16).filter_map(Slot::new).find(|&slot| {
+            let duty = &self.duties[slot.index()];
+            duty.held
+                && matches!(duty.phase, Phase::Idle | Phase::Granted(_))
+                && view.transition().is_none()
+                && !view.is_mine(slot)
+                && view.list(slot).iter().all(ready)
+        })?;
+        let duty = &mut self.duties[slot.index()];
+        (duty.held, duty.synced) = (false, false);
+        Some(slot)
+    }
+
     /// The copy of `slot` is behind and cannot catch up by effects alone.
     pub fn lost_track(&mut self, slot: Slot) {
         self.duties[slot.index()].synced = false;
@@ -395,6 +422,7 @@ fn copy(duty: &mut Duty, view: &View, slot: Slot, now: UnixMs, actions: &mut Vec
     let from = view.acting(slot).filter(|&index| index != me).or_else(|| others().find(is_placed));
     match from {
         Some(from) => {
+            duty.held = true;
             duty.copying = Some((from, now));
             actions.push(Action::Pull { slot, from });
         }

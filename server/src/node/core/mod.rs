@@ -24,6 +24,7 @@ pub mod message;
 pub mod puller;
 
 use crate::admin::Instance;
+use crate::base::limits::DATABASE_COUNT;
 use crate::cluster::membership::{self, Event, Membership, Now, Via};
 use crate::cluster::record::{NodeRecord, NodeState};
 use crate::cluster::route::Route;
@@ -51,6 +52,16 @@ const STEP: Duration = Duration::from_millis(5);
 const REST: Duration = Duration::from_millis(100);
 /// Each pair of nodes compares what it knows of its slots this often.
 const ANTI_ENTROPY: Duration = Duration::from_secs(10);
+/// After nodes came or went they do so sooner: what was written before a link stood was not told over it.
+const COMPARE_SOON: Duration = Duration::from_secs(1);
+/// Chains are looked through for effects that waited in vain this often.
+const GIVE_UP: Duration = Duration::from_millis(250);
+/// Copies that are not to be kept any more are removed once nodes and layout have stayed the same for so long.
+const WIPE_AFTER: Duration = Duration::from_secs(10);
+/// Keys removed at once for that reason, about.
+const WIPE_KEYS: usize = 4_096;
+/// Databases of slots looked at in one step of it.
+const WIPE_STEPS: usize = 256;
 /// A node that finds nobody who keeps slots begins the ring after so long, if it is the first of those who join.
 const BEGIN_AFTER: Duration = Duration::from_secs(3);
 
@@ -174,10 +185,21 @@ pub struct Core {
     stopping: Vec<Stopping>,
     granted: BTreeMap<u16, Granted>,
     began: Duration,
-    compared: Duration,
+    /// When this node compares what it knows with the others next.
+    compare_at: Duration,
+    /// When chains are looked through next.
+    give_up_at: Duration,
+    /// When copies that are not to be kept any more may be removed.
+    wipe_at: Duration,
+    wiping: Option<(Slot, u8, u64)>,
     membership_wake: Option<Duration>,
     view_stale: bool,
+    /// All routes are to be looked at again.
     routes_stale: bool,
+    /// The routes of these are.
+    moved: Vec<Slot>,
+    /// When all slots were last looked at, which takes a millisecond: a frame alone is no reason to.
+    reviewed: Duration,
     left: bool,
 }
 
@@ -216,10 +238,15 @@ impl Core {
             stopping: Vec::new(),
             granted: BTreeMap::new(),
             began: now.monotonic,
-            compared: now.monotonic,
+            compare_at: now.monotonic + COMPARE_SOON,
+            give_up_at: now.monotonic + GIVE_UP,
+            wipe_at: now.monotonic + WIPE_AFTER,
+            wiping: None,
             membership_wake: None,
             view_stale: true,
             routes_stale: true,
+            moved: Vec::new(),
+            reviewed: now.monotonic,
             left: false,
         }
     }
@@ -465,9 +492,14 @@ impl Core {
                     }
                 }
                 Action::Stop { slot, .. } => stops.push(slot),
+                Action::Synced { slot } => {
+                    self.slots.restored(slot);
+                    self.moved.push(slot);
+                }
                 Action::Serve { slot } => {
+                    self.slots.restored(slot);
                     self.granted.remove(&(slot.index() as u16));
-                    self.routes_stale = true;
+                    self.moved.push(slot);
                 }
                 Action::Grant { slot, to } => {
                     let vector = self.slots.vector(&self.instance.store, slot);
@@ -479,6 +511,7 @@ impl Core {
         }
         if !stops.is_empty() {
             // The grace begins when no worker can find the old route any more.
+            self.moved.extend(&stops);
             self.set_routes(out);
             let grace = self.local.grace();
             self.stopping.push(Stopping { grace, slots: stops });
@@ -506,33 +539,53 @@ impl Core {
 
     /// Everything that goes on by itself: views, duties, pulls, graces, readiness.
     fn proceed(&mut self, now: Now, out: &mut Vec<Output>) {
-        self.local.push_epoch();
         self.pass_graces(now, out);
-        self.renew_view(out);
-        let mut actions = Vec::new();
-        for slot in self.slots.take_dirty().iter() {
-            self.duties.lost_track(slot);
+        let is_due = now.monotonic >= self.reviewed + if self.is_busy() { STEP } else { REST };
+        if self.view_stale || is_due {
+            self.review(now, out);
         }
-        self.duties.review(&self.view, now.unix_ms, &mut actions);
-        self.act(actions, out);
-        self.report(now, out);
-        self.compare(now, out);
         let (slots, store) = (&self.slots, &self.instance.store);
         self.puller.ask(slots, store, now.unix_ms, |to, payload| {
             out.push(Output::Frame { to, kind: Kind::Fence, slot: None, payload });
         });
-        if self.routes_stale {
-            self.set_routes(out);
-        }
-        let busy = !self.stopping.is_empty()
+        self.set_routes(out);
+        let next = self.reviewed + if self.is_busy() { STEP } else { REST };
+        // Whoever calls earlier than asked for finds this in the past, and nothing is due at once again.
+        let next = next.max(now.monotonic + Duration::from_millis(1));
+        out.push(Output::WakeAt(self.membership_wake.map_or(next, |at| at.min(next))));
+    }
+
+    /// Whether something is under way that time alone moves on.
+    fn is_busy(&self) -> bool {
+        !self.stopping.is_empty()
             || !self.answerer.is_idle()
             || !self.puller.is_idle()
-            || !self.duties.is_settled();
-        let own = now.monotonic + if busy { STEP } else { REST };
-        out.push(Output::WakeAt(self.membership_wake.map_or(own, |at| at.min(own))));
+            || !self.duties.is_settled()
+            || self.wiping.is_some()
+    }
+
+    /// Looks at every slot.
+    fn review(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.reviewed = now.monotonic;
+        self.renew_view(now, out);
+        self.give_up(now);
+        self.wipe(now);
+        for slot in self.slots.take_dirty().iter() {
+            self.duties.lost_track(slot);
+        }
+        let mut actions = Vec::new();
+        self.duties.review(&self.view, now.unix_ms, &mut actions);
+        self.routes_stale = true;
+        self.act(actions, out);
+        self.report(now, out);
+        self.compare(now, out);
     }
 
     fn pass_graces(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.stopping.is_empty() && self.answerer.is_idle() {
+            return;
+        }
+        self.local.push_epoch();
         let (over, waiting): (Vec<Stopping>, Vec<Stopping>) =
             std::mem::take(&mut self.stopping).into_iter().partition(|it| it.grace.has_passed());
         self.stopping = waiting;
@@ -550,12 +603,24 @@ impl Core {
         push_parts(parts, out);
     }
 
-    fn renew_view(&mut self, out: &mut Vec<Output>) {
+    fn renew_view(&mut self, now: Now, out: &mut Vec<Output>) {
         if !std::mem::take(&mut self.view_stale) {
             return;
         }
         let members = members::members(&*self.membership, self.options.node);
-        self.view = Arc::new(self.view.successor(members, self.options.copies));
+        let view = Arc::new(self.view.successor(members, self.options.copies));
+        for (index, member) in view.members() {
+            let before = self.view.member(index);
+            if before.is_none_or(|it| (it.id, it.incarnation) != (member.id, member.incarnation)) {
+                // What the one before had applied went with it.
+                self.slots.forget_acks(index);
+            }
+            if member.alive && before.is_none_or(|before| !before.alive) {
+                self.compare_at = self.compare_at.min(now.monotonic + COMPARE_SOON);
+            }
+        }
+        self.wipe_at = now.monotonic + WIPE_AFTER;
+        self.view = view;
         self.instance.cluster.publish(Arc::clone(&self.view));
         self.routes_stale = true;
         out.push(Output::ViewChanged);
@@ -568,13 +633,15 @@ impl Core {
         let view = Arc::clone(&self.view);
         let next = view.transition().map(|(subject, layout)| (subject, layout.checksum()));
         match (record.state, next) {
-            (NodeState::Joining, Some((subject, next))) if subject == view.me() => {
-                if settled && members::others_synced(&*self.membership, &view, next) {
-                    self.change_record(now, out, |record| {
-                        record.state = NodeState::Active;
-                        record.ready = true;
-                    });
-                }
+            (NodeState::Joining, Some((subject, next)))
+                if subject == view.me()
+                    && settled
+                    && members::others_synced(&*self.membership, &view, next) =>
+            {
+                self.change_record(now, out, |record| {
+                    record.state = NodeState::Active;
+                    record.ready = true;
+                });
             }
             (NodeState::Leaving, Some((subject, next))) if subject == view.me() => {
                 let serves_any = every_slot().any(|slot| self.duties.serves(slot));
@@ -589,10 +656,10 @@ impl Core {
                     out.push(Output::Left);
                 }
             }
-            (NodeState::Joining, _) if members::begins_ring(&view) => {
-                if now.monotonic >= self.began + BEGIN_AFTER {
-                    self.change_record(now, out, |record| record.state = NodeState::Active);
-                }
+            (NodeState::Joining, _)
+                if members::begins_ring(&view) && now.monotonic >= self.began + BEGIN_AFTER =>
+            {
+                self.change_record(now, out, |record| record.state = NodeState::Active);
             }
             (NodeState::Active, next) if settled => {
                 let synced = next.map_or(0, |(_, next)| next);
@@ -604,16 +671,51 @@ impl Core {
             _ => {}
         }
         if self.view_stale {
-            self.renew_view(out);
+            self.renew_view(now, out);
+        }
+    }
+
+    /// Removes copies that this node does not keep any more, a few thousand keys at a time.
+    fn wipe(&mut self, now: Now) {
+        for _ in 0..WIPE_STEPS {
+            if self.wiping.is_none() && now.monotonic >= self.wipe_at {
+                self.wiping = self.duties.surplus(&self.view).map(|slot| {
+                    self.slots.wipe(slot);
+                    (slot, 0, 0)
+                });
+            }
+            let Some((slot, db, position)) = self.wiping else { return };
+            let guard = self.local.pin();
+            let store = &self.instance.store;
+            let mut keyspace = store.keyspace(&mut self.local, &guard, db, now.unix_ms);
+            self.wiping = match keyspace.forget_slot(slot, position, WIPE_KEYS) {
+                // So many keys are enough for once.
+                Some(position) => return self.wiping = Some((slot, db, position)),
+                None if usize::from(db) + 1 < DATABASE_COUNT => Some((slot, db + 1, 0)),
+                None => None,
+            };
+        }
+    }
+
+    /// Finds effects that wait for others which were lost: their slots have to be pulled.
+    fn give_up(&mut self, now: Now) {
+        if now.monotonic < self.give_up_at {
+            return;
+        }
+        self.give_up_at = now.monotonic + GIVE_UP;
+        for slot in every_slot() {
+            if self.slots.lock(slot).give_up(now.unix_ms, self.slots.limits()) {
+                self.slots.mark_dirty(slot);
+            }
         }
     }
 
     /// Tells every peer, now and then, what this node knows of the slots that both keep.
     fn compare(&mut self, now: Now, out: &mut Vec<Output>) {
-        if now.monotonic < self.compared + ANTI_ENTROPY {
+        if now.monotonic < self.compare_at {
             return;
         }
-        self.compared = now.monotonic;
+        self.compare_at = now.monotonic + ANTI_ENTROPY;
         let view = Arc::clone(&self.view);
         let others = view.members().filter(|(index, member)| *index != view.me() && member.alive);
         others.for_each(|(_, member)| self.compare_with(member.id, out));
@@ -636,31 +738,38 @@ impl Core {
 
     /// Brings the route table, and what the store may drop by itself, in line with the duties.
     fn set_routes(&mut self, out: &mut Vec<Output>) {
-        self.routes_stale = false;
-        let routes = self.instance.cluster.routes();
-        let mut changed = false;
-        for slot in every_slot() {
-            let me = self.view.me();
-            let route = match self.duties.route(&self.view, slot) {
-                Some(index) if index == me => Route::Serve,
-                Some(index) => Route::Forward(index),
-                None if duty::heir(&self.view, slot).is_some() => Route::Wait,
-                None => Route::Down,
-            };
-            if routes.get(slot) != route {
-                routes.set(slot, route);
-                self.instance.store.set_served(slot, route == Route::Serve);
-                changed = true;
-            }
-            let readable = self.duties.is_synced(slot);
-            if routes.is_readable(slot) != readable {
-                routes.set_readable(slot, readable);
-                changed = true;
-            }
-        }
-        if changed {
+        let moved = std::mem::take(&mut self.moved);
+        let changed = if std::mem::take(&mut self.routes_stale) {
+            every_slot().filter(|&slot| self.set_route(slot)).count()
+        } else {
+            moved.into_iter().filter(|&slot| self.set_route(slot)).count()
+        };
+        if changed > 0 {
             out.push(Output::RoutesChanged);
         }
+    }
+
+    /// Returns whether anything changed.
+    fn set_route(&self, slot: Slot) -> bool {
+        let routes = self.instance.cluster.routes();
+        let route = match self.duties.route(&self.view, slot) {
+            Some(index) if index == self.view.me() => Route::Serve,
+            Some(index) => Route::Forward(index),
+            None if duty::heir(&self.view, slot).is_some() => Route::Wait,
+            None => Route::Down,
+        };
+        let mut changed = false;
+        if routes.get(slot) != route {
+            routes.set(slot, route);
+            self.instance.store.set_served(slot, route == Route::Serve);
+            changed = true;
+        }
+        let readable = self.duties.is_synced(slot);
+        if routes.is_readable(slot) != readable {
+            routes.set_readable(slot, readable);
+            changed = true;
+        }
+        changed
     }
 }
 

@@ -13,7 +13,7 @@
 //!   out of it: Answer (to clients), Send and PeerResponse (to links)
 //! ```
 //!
-//! Sans-IO: [`WorkerState`](super::WorkerState) is called with what happened, and afterwards drained of what is to be done. Time is the instance's clock.
+//! Sans-IO: [`WorkerState`] is called with what happened, and afterwards drained of what is to be done. Time is the instance's clock.
 //!
 //! **Order.** A client's command waits while an earlier one of the same slot is under way ([`super::client::Pending`]); those of one slot in one
 //! batch travel together. So per key a client's commands run in order, however often they must be sent.

@@ -3,7 +3,7 @@
 //! A visitor's commands go through the same pipeline as a client's; its session is built from the request. When all replies are there, they are the
 //! response. Before anything runs, every slot that its commands concern is looked up: one that another node serves refuses the request as a
 //! whole, so that the origin may send it elsewhere. If a slot goes away while the visitor runs, its remaining commands are handed on,
-//! at most [`FORWARD_HOPS_MAX`] times in all.
+//! at most [`FORWARD_HOPS_MAX`](crate::base::limits::FORWARD_HOPS_MAX) times in all.
 
 use super::{Answer, ClientKey, Plane, Timer, resp};
 use crate::admin::Instance;
