@@ -262,6 +262,8 @@ impl Core {
             Input::Start => self.gossip(membership::Input::Start, now, out),
             Input::Timer => {
                 if self.membership_wake.is_some_and(|at| at <= now.monotonic) {
+                    // It says when it wants to be called next, or nothing: one that has left never does again.
+                    self.membership_wake = None;
                     self.gossip(membership::Input::Timer, now, out);
                 }
             }
