@@ -44,7 +44,7 @@ pub(in crate::net) struct Conn {
 
 /// Why a connection is no more.
 #[derive(Debug)]
-pub(super) enum Lost {
+pub(in crate::net) enum Lost {
     /// The link says so.
     Closed(Close),
     /// The system says so.

@@ -147,10 +147,9 @@ impl DataLinks {
             self.read(at, desk);
         }
         let now = self.shared.now();
-        while let Some(&(time, at)) = self.wakes.first()
-            && time <= now.monotonic
-        {
-            self.wakes.pop_first();
+        // Each once: what a link wants done may be done only by sending, which comes after this.
+        let later = self.wakes.split_off(&(now.monotonic + Duration::from_nanos(1), 0));
+        for (_, at) in std::mem::replace(&mut self.wakes, later) {
             if let Some(Some(link)) = self.links.get_mut(at) {
                 link.wake = None;
             }
