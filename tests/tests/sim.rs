@@ -1,6 +1,7 @@
 //! Whole nodes in virtual time.
 //!
-//! `TORC_SIM_SEED=n` runs one world, `TORC_SIM_TRACE=1` prints what happens in it. `TORC_SIM_SEEDS=n` and `TORC_SIM_FRESH=n` say how many worlds are
+//! `TORC_SIM_SEED=n` runs one world, `TORC_SIM_TRACE=1` prints what happens in it and
+//! `TORC_SIM_SLOT=n` everything about one slot with it. `TORC_SIM_SEEDS=n` and `TORC_SIM_FRESH=n` say how many worlds are
 //! tried of the fixed and of the fresh ones.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
@@ -20,6 +21,8 @@ mod plan;
 mod reply;
 #[path = "sim/sabotage.rs"]
 mod sabotage;
+#[path = "sim/trace.rs"]
+mod trace;
 #[path = "sim/world.rs"]
 mod world;
 

@@ -120,6 +120,9 @@ pub struct World {
     next_event: u64,
     next_tag: u16,
     pub trace: bool,
+    /// The slot that a trace shows in full: `TORC_SIM_SLOT`.
+    traced: Option<Slot>,
+    traced_routes: Vec<Option<Route>>,
     /// A sum of everything that happened: equal for equal worlds.
     pub sum: u64,
     pub happened: u64,
@@ -144,6 +147,8 @@ impl World {
             next_event: 0,
             next_tag: 0,
             trace: std::env::var_os("TORC_SIM_TRACE").is_some(),
+            traced: std::env::var("TORC_SIM_SLOT").ok().and_then(|it| Slot::new(it.parse().ok()?)),
+            traced_routes: Vec::new(),
             sum: 0,
             happened: 0,
             setup,
@@ -262,6 +267,9 @@ impl World {
             self.happen(event);
             if self.one_server {
                 self.check_servers();
+            }
+            if let Some(slot) = self.traced.filter(|_| self.trace) {
+                self.trace_routes(slot);
             }
         }
         self.now = time;
@@ -544,6 +552,11 @@ impl World {
         };
         let (header, payload) = (frame.header, frame.payload);
         let Some(kind) = header.kind else { return };
+        if self.trace
+            && let Some(slot) = self.traced
+        {
+            super::trace::frame(self.now, (from, to), &frame, slot);
+        }
         self.sum = self.sum.wrapping_mul(31).wrapping_add(self.now ^ bytes.len() as u64);
         if line.control {
             let input = Input::Frame { from: node_id(from), kind, slot: header.slot, payload };
@@ -875,6 +888,15 @@ impl World {
                 .is_some_and(|node| node.instance.cluster.routes().get(slot) == Route::Serve)
         };
         (0..self.seats.len()).filter(|&n| serves(&self.seats[n])).collect()
+    }
+
+    fn trace_routes(&mut self, slot: Slot) {
+        let route = |seat: &Seat| Some(seat.node.as_ref()?.instance.cluster.routes().get(slot));
+        let routes: Vec<Option<Route>> = self.seats.iter().map(route).collect();
+        if routes != self.traced_routes {
+            self.note(|| format!("routes of slot {}: {routes:?}", slot.index()));
+            self.traced_routes = routes;
+        }
     }
 
     fn check_servers(&mut self) {
