@@ -193,8 +193,7 @@ fn any_node_serves_any_key() {
 fn a_pipeline_over_all_nodes_keeps_its_order() {
     let ring = Ring::start("pipeline", 3, &[]);
     let mut client = ring.nodes[1].connect();
-    let requests: String =
-        (0..2_000).map(|i| format!("SET p:{i} {i}\r\nGET p:{i}\r\n")).collect();
+    let requests: String = (0..2_000).map(|i| format!("SET p:{i} {i}\r\nGET p:{i}\r\n")).collect();
     let replies = client.pipeline(requests.as_bytes(), 4_000);
     for (index, pair) in replies.chunks_exact(2).enumerate() {
         let digits = index.to_string();
@@ -341,9 +340,7 @@ fn a_node_that_is_asked_to_stop_hands_its_keys_over() {
     let mut leaver = ring.nodes.pop().unwrap();
     leaver.server.terminate();
     assert!(leaver.server.wait_exit(MAKE_GOOD).success(), "{}", leaver.server.log());
-    wait::until("two nodes are left", MAKE_GOOD, || {
-        ring.nodes.iter().all(|node| node.is_whole(2))
-    });
+    wait::until("two nodes are left", MAKE_GOOD, || ring.nodes.iter().all(|node| node.is_whole(2)));
     for index in 0..3_000 {
         let key = format!("l:{index}");
         assert_eq!(client.call(&["GET", &key]).unwrap().text(), key);
@@ -407,7 +404,16 @@ fn a_local_cluster_starts_and_ends() {
         .find(|&port| (0..3).all(|i| [0, 1_000, 2_000].iter().all(|o| is_free(port + o + i))))
         .unwrap();
     let mut child = Command::new(NODE)
-        .args(["local-cluster", "--nodes", "3", "--port", &port.to_string(), "--", "--workers", "1"])
+        .args([
+            "local-cluster",
+            "--nodes",
+            "3",
+            "--port",
+            &port.to_string(),
+            "--",
+            "--workers",
+            "1",
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
