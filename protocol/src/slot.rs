@@ -3,7 +3,13 @@
 //! Source: the Redis Cluster specification, "Key distribution model" and "Hash tags".
 
 /// Number of slots.
+#[cfg(not(torc_few_slots))]
 pub const SLOT_COUNT: usize = 16_384;
+
+/// Number of slots in simulated rings: what is done for every slot is done sixty-four times less often, so that many more worlds can be tried. No client could use
+/// such a node.
+#[cfg(torc_few_slots)]
+pub const SLOT_COUNT: usize = 256;
 
 /// A slot, always below [`SLOT_COUNT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

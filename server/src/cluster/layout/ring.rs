@@ -6,8 +6,10 @@ use torc_protocol::slot::SLOT_COUNT;
 
 /// Where slot `slot` lies: in the middle of its 16,384th of the ring.
 pub(super) fn position(slot: usize) -> u64 {
-    const { assert!(SLOT_COUNT == 1 << 14) };
-    (slot as u64) << 50 | 1 << 49
+    const { assert!(SLOT_COUNT.is_power_of_two()) };
+    // 50, but in simulated rings.
+    const SHIFT: u32 = u64::BITS - SLOT_COUNT.trailing_zeros();
+    (slot as u64) << SHIFT | 1 << (SHIFT - 1)
 }
 
 /// All tokens, clockwise.

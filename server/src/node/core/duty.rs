@@ -144,6 +144,10 @@ pub fn acting(view: &View, slot: Slot) -> Option<MemberIndex> {
 
 /// Whether `index` may serve `slot` and, if nobody else does, must.
 fn claims(view: &View, slot: Slot, index: MemberIndex) -> bool {
+    if view.list(slot).is_empty() {
+        // There is no ring yet, and whoever begins it says so first.
+        return false;
+    }
     heir(view, slot) == Some(index) || acting(view, slot) == Some(index)
 }
 

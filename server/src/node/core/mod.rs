@@ -64,6 +64,9 @@ const WIPE_KEYS: usize = 4_096;
 const WIPE_STEPS: usize = 256;
 /// A node that finds nobody who keeps slots begins the ring after so long, if it is the first of those who join.
 const BEGIN_AFTER: Duration = Duration::from_secs(3);
+/// A node that has just started takes up no slot before the ring that it hears of has stayed the same for so long: by half a ring it would take itself for the heir of
+/// slots that nodes serve which it does not know yet.
+const MEET: Duration = Duration::from_millis(500);
 
 /// What a node's core is made with.
 #[derive(Debug, Clone, Copy)]
@@ -196,6 +199,9 @@ pub struct Core {
     view_stale: bool,
     /// All routes are to be looked at again.
     routes_stale: bool,
+    /// Whether the ring was met, or there is none; and since when what is known of it has stayed the same.
+    met: bool,
+    same_since: Duration,
     /// The routes of these are.
     moved: Vec<Slot>,
     /// When all slots were last looked at, which takes a millisecond: a frame alone is no reason to.
@@ -245,6 +251,8 @@ impl Core {
             membership_wake: None,
             view_stale: true,
             routes_stale: true,
+            met: false,
+            same_since: now.monotonic,
             moved: Vec::new(),
             reviewed: now.monotonic,
             left: false,
@@ -262,6 +270,8 @@ impl Core {
             Input::Start => self.gossip(membership::Input::Start, now, out),
             Input::Timer => {
                 if self.membership_wake.is_some_and(|at| at <= now.monotonic) {
+                    // It says when it wants to be called next, or nothing: one that has left never does again.
+                    self.membership_wake = None;
                     self.gossip(membership::Input::Timer, now, out);
                 }
             }
@@ -573,9 +583,12 @@ impl Core {
         for slot in self.slots.take_dirty().iter() {
             self.duties.lost_track(slot);
         }
+        self.routes_stale = true;
+        if !self.has_met(now) {
+            return;
+        }
         let mut actions = Vec::new();
         self.duties.review(&self.view, now.unix_ms, &mut actions);
-        self.routes_stale = true;
         self.act(actions, out);
         self.report(now, out);
         self.compare(now, out);
@@ -619,11 +632,30 @@ impl Core {
                 self.compare_at = self.compare_at.min(now.monotonic + COMPARE_SOON);
             }
         }
+        let ring = |view: &View| -> Vec<(NodeId, bool, bool)> {
+            view.members().map(|(_, it)| (it.id, it.alive, it.is_placed())).collect()
+        };
+        if !self.met && ring(&view) != ring(&self.view) {
+            self.same_since = now.monotonic;
+        }
         self.wipe_at = now.monotonic + WIPE_AFTER;
         self.view = view;
         self.instance.cluster.publish(Arc::clone(&self.view));
         self.routes_stale = true;
         out.push(Output::ViewChanged);
+    }
+
+    /// Whether this node knows the ring well enough to take part in it. Once it does, it stays so.
+    fn has_met(&mut self, now: Now) -> bool {
+        let me = self.view.me();
+        let mut others = self.view.members().filter(|(index, _)| *index != me);
+        let since = match others.any(|(_, member)| member.alive && member.is_placed()) {
+            true => self.same_since + MEET,
+            // Nobody answers. Whoever is first of those who want to begin a ring does; one who had slots before takes them up with nothing.
+            false => self.began + BEGIN_AFTER,
+        };
+        self.met |= now.monotonic >= since;
+        self.met
     }
 
     /// Says of this node what has become true.

@@ -1,0 +1,106 @@
+//! Whole nodes in virtual time.
+//!
+//! `TORC_SIM_SEED=n` runs one world, `TORC_SIM_TRACE=1` prints what happens in it and
+//! `TORC_SIM_SLOT=n` everything about one slot with it. `TORC_SIM_SEEDS=n` and `TORC_SIM_FRESH=n` say how many worlds are
+//! tried of the fixed and of the fresh ones.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+#[path = "sim/check/mod.rs"]
+mod check;
+#[path = "sim/guest.rs"]
+mod guest;
+#[path = "sim/history.rs"]
+mod history;
+#[path = "sim/net.rs"]
+mod net;
+#[path = "sim/node.rs"]
+mod node;
+#[path = "sim/plan.rs"]
+mod plan;
+#[path = "sim/reply.rs"]
+mod reply;
+#[path = "sim/sabotage.rs"]
+mod sabotage;
+#[path = "sim/trace.rs"]
+mod trace;
+#[path = "sim/world.rs"]
+mod world;
+
+use plan::{Trouble, live};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Lives the worlds of `seeds`, a few at a time, and fails with what is wrong in the first few.
+fn try_all(seeds: Vec<u64>) {
+    let next = AtomicU64::new(0);
+    let wrong: Mutex<Vec<(u64, String)>> = Mutex::default();
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    #[allow(clippy::disallowed_methods)]
+                    let begin = std::time::Instant::now();
+                    let lived = std::panic::catch_unwind(|| live(seed, Trouble::of(seed), None));
+                    let wrongs = match lived {
+                        Ok(world) => world.wrongs,
+                        Err(panic) => {
+                            let text = panic.downcast_ref::<String>().cloned();
+                            vec![format!("panic: {}", text.unwrap_or_default())]
+                        }
+                    };
+                    if number("TORC_SIM_TIMES").is_some() {
+                        eprintln!(
+                            "seed {seed} {:?}: {:?} {}",
+                            Trouble::of(seed),
+                            begin.elapsed(),
+                            wrongs.len()
+                        );
+                    }
+                    if !wrongs.is_empty() {
+                        wrong.lock().unwrap().push((seed, wrongs.join("\n  ")));
+                    }
+                }
+            });
+        }
+    });
+    let mut wrong = wrong.into_inner().unwrap();
+    wrong.sort();
+    let count = wrong.len();
+    let show = number("TORC_SIM_SHOW").unwrap_or(5) as usize;
+    let list: Vec<String> = wrong
+        .into_iter()
+        .take(show)
+        .map(|(seed, what)| {
+            format!(
+                "TORC_SIM_SEED={seed} ({:?})\n  {}",
+                Trouble::of(seed),
+                what.chars().take(1500).collect::<String>()
+            )
+        })
+        .collect();
+    assert!(count == 0, "{count} of {} worlds are wrong:\n{}", seeds.len(), list.join("\n"));
+}
+
+#[test]
+fn worlds_of_fixed_seeds_hold() {
+    match number("TORC_SIM_SEED") {
+        Some(seed) => try_all(vec![seed]),
+        None => try_all((0..number("TORC_SIM_SEEDS").unwrap_or(20)).collect()),
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_world() {
+    for seed in 0..5 {
+        let lives = [(); 2].map(|()| {
+            let world = live(seed, Trouble::of(seed), None);
+            (world.sum, world.happened, world.history.len())
+        });
+        assert_eq!(lives[0], lives[1], "seed {seed}");
+    }
+}
