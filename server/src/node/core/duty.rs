@@ -230,8 +230,9 @@ impl Duties {
                 duty.synced
             }
             Phase::Serving => {
-                // The view has gone over this node's head, as after a partition. Who should serve gets what was written here.
-                if let Some(to) = view.acting(slot) {
+                // The view has gone over this node's head, as after a partition. Who should serve gets what was written here, though he be not ready: where every node
+                // was given up by some other, nobody is.
+                if let Some(to) = acting(view, slot) {
                     duty.phase = Phase::Stopping(to);
                     actions.push(Action::Stop { slot, to });
                 }
