@@ -6,7 +6,7 @@
 use super::NodeId;
 use super::render::{BusCounts, Link};
 use super::route::Routes;
-use super::view::View;
+use super::view::{MEMBER_COUNT_MAX, MemberIndex, View};
 use arc_swap::ArcSwapOption;
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct ClusterHandle {
     links: ArcSwapOption<Vec<Link>>,
     sent: AtomicU64,
     received: AtomicU64,
+    /// Of each member, by its index: effects that it has not been sent, over all workers.
+    lags: Box<[AtomicU64]>,
     requests: (Sender<ControlRequest>, Receiver<ControlRequest>),
 }
 
@@ -48,6 +50,7 @@ impl Default for ClusterHandle {
             links: ArcSwapOption::empty(),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            lags: (0..MEMBER_COUNT_MAX).map(|_| AtomicU64::new(0)).collect(),
             requests: crossbeam_channel::bounded(REQUEST_COUNT_MAX),
         }
     }
@@ -85,6 +88,17 @@ impl ClusterHandle {
     /// Publishes what CLUSTER LINKS shows.
     pub fn publish_links(&self, links: Vec<Link>) {
         self.links.store(Some(Arc::new(links)));
+    }
+
+    /// A worker's effects for `peer` that have not been sent are `now`, and were `before` when it last said so.
+    pub fn count_lag(&self, peer: MemberIndex, before: u64, now: u64) {
+        // Relaxed: statistics. The sum is right modulo 2^64, and so never below zero once all have spoken.
+        self.lags[usize::from(peer.0)].fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// Effects that have not been sent to `peer`.
+    pub fn lag(&self, peer: MemberIndex) -> u64 {
+        self.lags[usize::from(peer.0)].load(Ordering::Relaxed)
     }
 
     /// Counts packets and frames that went to peers and came from them.

@@ -27,6 +27,7 @@ pub mod slowlog;
 pub mod string;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod torc;
 pub mod unsupported;
 mod value;
 

@@ -18,7 +18,7 @@ pub use markdown::markdown;
 pub(crate) use settings::names;
 pub use settings::{SetError, Settings};
 pub use special::OutputLimit;
-pub use start::from_command_line;
+pub use start::{Order, from_command_line};
 pub use table::{
     AppendFsync, DebugAccess, LogFormat, LogLevel, ReadConsistency, Row, SETTINGS, Sanitize,
     WriteConsistency,

@@ -7,6 +7,7 @@ mod acceptor;
 mod connection;
 mod files;
 mod listener;
+mod people;
 mod ring;
 mod slots;
 mod stream;
@@ -21,7 +22,7 @@ use crate::base::clock::Clock;
 use crate::base::rng;
 use crate::cluster::membership::identity::IdentityError;
 use crate::cluster::record::RecordError;
-use crate::config::{self, Settings};
+use crate::config::{self, Order, Settings};
 use acceptor::{Acceptor, Port};
 use listener::Listener;
 use mio::{Poll, Waker};
@@ -76,7 +77,14 @@ pub enum StartError {
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let settings = match config::from_command_line(std::env::args_os()) {
-        Ok(settings) => settings,
+        Ok(Order::Serve(settings)) => *settings,
+        Ok(Order::Status { address, password, json }) => {
+            return people::status(&address, &password, json);
+        }
+        Ok(Order::Leave { address, password }) => return people::leave(&address, &password),
+        Ok(Order::LocalCluster { nodes, port, rest }) => {
+            return people::local_cluster(nodes, port, &rest);
+        }
         Err(code) => return code,
     };
     let logs_to_file = !settings.logfile().is_empty();

@@ -229,8 +229,11 @@ fn a_pause_holds_what_it_names_and_keeps_its_bytes() {
 #[test]
 fn a_sleep_ends_the_run_behind_its_command() {
     let settings = ["torc", "--enable-debug-command", "yes"].map(OsString::from);
-    let settings = crate::config::from_command_line(settings).unwrap();
-    let instance = Instance::new(settings, Clock::manual(START_MS), 1);
+    let Ok(crate::config::Order::Serve(settings)) = crate::config::from_command_line(settings)
+    else {
+        panic!("these are settings");
+    };
+    let instance = Instance::new(*settings, Clock::manual(START_MS), 1);
     let mut node = Node { worker: WorkerState::new(&instance, 0), instance };
     let mut peer = node.connect();
     let input = b"*3\r\n$5\r\nDEBUG\r\n$5\r\nSLEEP\r\n$3\r\n0.2\r\n*1\r\n$4\r\nPING\r\n";

@@ -239,4 +239,29 @@ Cluster {
         flags: [LOADING STALE FAST], acl: [CONNECTION],
         about: "Has this connection read from the node that serves the slot, as at first.",
     }
+
+    "torc" => unsupported::container {
+        arity: -2, since: "7.2.0", time: "Depends on the subcommand",
+        flags: [], acl: [],
+        about: "Container of the commands of Torc alone, which `torc status` and `torc leave` use.",
+    }
+
+    "torc|help" => torc::help {
+        arity: 2, since: "7.2.0", time: "O(1)",
+        flags: [LOADING STALE], acl: [],
+        about: "Describes the subcommands.",
+    }
+
+    "torc|leave" => torc::leave {
+        arity: 2, since: "7.2.0", time: "O(1), the node then leaves by itself",
+        flags: [ADMIN STALE], acl: [],
+        about: "Has this node hand its keys over to others and stop.",
+    }
+
+    "torc|status" => torc::status {
+        arity: 2, since: "7.2.0", time: "O(N) in the number of nodes",
+        flags: [LOADING STALE], acl: [],
+        tips: ["nondeterministic_output"],
+        about: "Tells how the ring stands: its nodes, what each keeps and serves, and whether all keys have all copies.",
+    }
 } } }; }

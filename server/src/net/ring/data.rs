@@ -40,6 +40,9 @@ const LOOK: Duration = Duration::from_millis(2);
 /// The control thread hears of a peer's signs of life so often.
 const TELL_HEARD: Duration = Duration::from_secs(1);
 
+/// Others see how far a peer is behind so often.
+const TELL_LAG: Duration = Duration::from_millis(500);
+
 /// Bits of a link's key that are its place.
 const PLACE_BITS: u32 = 20;
 
@@ -58,6 +61,8 @@ struct DataLink {
     /// By request: the plane's ticket.
     tickets: HashMap<u32, u64>,
     told_heard: Duration,
+    /// Effects that the peer had not been sent when that was last told.
+    lag: u64,
     wake: Option<Duration>,
     is_dirty: bool,
     is_up: bool,
@@ -87,6 +92,7 @@ pub(in crate::net) struct DataLinks {
     /// Up to where in the journal links were told of effects.
     effects_seen: u64,
     look_at: Option<Duration>,
+    tell_lag_at: Duration,
     rng: Rng,
     failed: Vec<Failed>,
 }
@@ -106,6 +112,7 @@ impl DataLinks {
             links_made: 0,
             effects_seen: 0,
             look_at: None,
+            tell_lag_at: Duration::ZERO,
             rng: Rng::seeded(seed),
             failed: Vec::new(),
         }
@@ -158,6 +165,21 @@ impl DataLinks {
         if self.look_at.is_some_and(|time| time <= now.monotonic) {
             self.look_at = None;
             self.look(desk);
+        }
+        if self.tell_lag_at <= now.monotonic {
+            self.tell_lag_at = now.monotonic + TELL_LAG;
+            self.tell_lags(desk);
+        }
+    }
+
+    /// Lets others see how far peers are behind.
+    fn tell_lags(&mut self, desk: &mut Desk<'_>) {
+        let Some(journal) = journal(&mut desk.state.local) else { return };
+        for link in self.links.iter_mut().flatten() {
+            let Some(peer) = link.index else { continue };
+            let lag = journal.log().lag(peer.0.into()).unwrap_or(0);
+            let before = std::mem::replace(&mut link.lag, lag);
+            desk.instance.cluster.count_lag(peer, before, lag);
         }
     }
 
@@ -241,9 +263,7 @@ impl DataLinks {
 
     /// Marks the own links if the journal has something new.
     fn note_effects(&mut self, desk: &mut Desk<'_>) {
-        let journal = desk.state.local.journal();
-        let journal = journal.and_then(|it| it.as_any().downcast_mut::<WorkerJournal>());
-        let Some(journal) = journal else { return };
+        let Some(journal) = journal(&mut desk.state.local) else { return };
         let end = journal.log().next_position();
         if end != self.effects_seen {
             self.effects_seen = end;
@@ -379,8 +399,9 @@ impl DataLinks {
         if let Some(wake) = link.wake {
             self.wakes.remove(&(wake, at));
         }
-        if link.index.is_some() {
+        if let Some(peer) = link.index {
             self.own.remove(&link.node);
+            self.shared.instance.cluster.count_lag(peer, link.lag, 0);
         }
     }
 
@@ -397,6 +418,7 @@ impl DataLinks {
             incarnation: self.shared.identity().incarnation,
             tickets: HashMap::new(),
             told_heard: Duration::ZERO,
+            lag: 0,
             wake: None,
             is_dirty: false,
             is_up: false,
@@ -559,6 +581,11 @@ fn replication(state: &mut WorkerState) -> Option<(&mut Local, &mut Replicator)>
     let (local, replication) = state.replication()?;
     let replication: &mut dyn Any = replication;
     Some((local, replication.downcast_mut()?))
+}
+
+/// The journal of this thread.
+fn journal(local: &mut Local) -> Option<&mut WorkerJournal> {
+    local.journal()?.as_any().downcast_mut()
 }
 
 /// The effects of one worker for one peer.
