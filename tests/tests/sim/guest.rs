@@ -56,6 +56,7 @@ pub struct Iteration {
 pub struct Workload {
     rng: Rng,
     pub on: bool,
+    pub scans: bool,
     next_value: u64,
     /// Of each family and number: the generation, and operations on it.
     used: BTreeMap<(&'static str, u64), (u64, usize)>,
@@ -74,6 +75,7 @@ impl Workload {
         Workload {
             rng: Rng::seeded(seed ^ 0x5741_4c4b),
             on: false,
+            scans: true,
             next_value: 0,
             used: BTreeMap::new(),
             keys: BTreeSet::new(),
@@ -182,7 +184,8 @@ impl World {
         if self.guests[guest].checks {
             return;
         }
-        if !self.work.on {
+        let on = if it.scans { self.work.scans } else { self.work.on };
+        if !on {
             self.at(self.now + 50_000, Event::Guest(guest, session));
             return;
         }

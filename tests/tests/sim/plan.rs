@@ -89,7 +89,9 @@ pub fn live(seed: u64, trouble: Trouble, sabotage: Option<Sabotage>) -> World {
     world.run_until(end);
     world.work.on = false;
     mend(&mut world);
-    world.run_for(QUIET_US);
+    world.run_for(QUIET_US / 2);
+    world.work.scans = false;
+    world.run_for(QUIET_US / 2);
     if trouble == Trouble::Moves {
         // Who leaves a large ring takes a while.
         for _ in 0..30 {

@@ -193,6 +193,10 @@ impl World {
 
     fn start_of(&mut self, number: usize) -> Start {
         self.next_tag += 1;
+        // Operators name nodes that are there to stay.
+        let stays = |&n: &usize| !self.seats[n].leaves && (n != number || n == 0);
+        let seeds = (0..self.seats.len()).filter(stays).take(3);
+        let seeds = seeds.map(|n| address(n).to_string()).collect();
         let seat = &mut self.seats[number];
         let wall = (EPOCH_MS * 1_000 + self.now).saturating_add_signed(seat.ahead_us) / 1_000;
         seat.incarnation = wall.max(seat.incarnation + 1);
@@ -206,7 +210,7 @@ impl World {
             copies: self.setup.copies,
             log_bytes: self.setup.log_bytes,
             placed: seat.placed,
-            seeds: (0..self.setup.nodes.min(3)).map(|n| address(n).to_string()).collect(),
+            seeds,
             known: Vec::new(),
             boasts: self.setup.sabotage == Some(Sabotage::Boast),
         }

@@ -58,8 +58,8 @@ pub struct Desk<'a> {
     pub slots: &'a Slots,
     /// The time.
     pub now: UnixMs,
-    /// Whether a slot is served here.
-    pub serves: &'a dyn Fn(Slot) -> bool,
+    /// Whether a node that wants to serve a slot has to ask this one for the baton.
+    pub serves: &'a dyn Fn(Slot, NodeId) -> bool,
 }
 
 impl Answerer {
@@ -75,7 +75,7 @@ impl Answerer {
         for (slot, known) in decode_pull(payload)? {
             let vector = desk.slots.vector(desk.store, slot);
             if known.covers_all(&vector) {
-                let serves = (desk.serves)(slot);
+                let serves = (desk.serves)(slot, from);
                 out.push(head(from, slot, Pulled { answer: Answer::Same, serves, vector }));
             } else {
                 open.push((slot, known, vector));
@@ -134,7 +134,7 @@ fn answer(
     out: &mut Vec<Part>,
 ) -> bool {
     let begin = out.len();
-    let serves = (desk.serves)(slot);
+    let serves = (desk.serves)(slot, to);
     out.push(head(to, slot, Pulled { answer: Answer::State, serves, vector: before.clone() }));
     let mut position = Some(Position::default());
     while let Some(at) = position {

@@ -17,9 +17,9 @@
 //! see [`heir`] and [`acting`]. Nothing here sends or reads: every step comes out as an [`Action`].
 
 use crate::base::clock::UnixMs;
-use crate::cluster::View;
 use crate::cluster::member::MemberState;
 use crate::cluster::view::MemberIndex;
+use crate::cluster::{NodeId, View};
 use std::collections::BTreeMap;
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 
@@ -116,6 +116,10 @@ struct Acquisition {
     pending: Vec<MemberIndex>,
     /// Who serves, and has not granted.
     servers: Vec<MemberIndex>,
+    /// The baton is here already; what others know is not.
+    granted: bool,
+    /// Who wants to serve next.
+    asker: Option<MemberIndex>,
 }
 
 /// The duties of this node for all slots.
@@ -188,6 +192,11 @@ impl Duties {
         self.unsettled == 0
     }
 
+    /// How a slot stands, for whoever looks for a mistake.
+    pub fn describe(&self, slot: Slot) -> String {
+        format!("{:?} {:?}", self.duties[slot.index()], self.acquiring.get(&number(slot)))
+    }
+
     /// Slots that are still to be pulled or acquired.
     pub fn unsettled(&self) -> usize {
         self.unsettled
@@ -230,8 +239,9 @@ impl Duties {
                 duty.synced
             }
             Phase::Serving => {
-                // The view has gone over this node's head, as after a partition. Who should serve gets what was written here.
-                if let Some(to) = view.acting(slot) {
+                // The view has gone over this node's head, as after a partition. Who should serve gets what was written here, though he be not ready: where every node
+                // was given up by some other, nobody is.
+                if let Some(to) = acting(view, slot) {
                     duty.phase = Phase::Stopping(to);
                     actions.push(Action::Stop { slot, to });
                 }
@@ -269,15 +279,52 @@ impl Duties {
         actions.extend(pending.iter().map(|&from| Action::Pull { slot, from }));
         self.duties[slot.index()].phase = Phase::Acquiring;
         self.duties[slot.index()].held = true;
-        let acquisition = Acquisition { began: now, pending, servers: Vec::new() };
+        let servers = Vec::new();
+        let acquisition = Acquisition { began: now, pending, servers, granted: false, asker: None };
         self.acquiring.insert(number(slot), acquisition);
     }
 
+    /// Whether `asker`, who wants to serve `slot`, has to ask this node for the baton.
+    ///
+    /// Of two that acquire a slot which nobody serves one must go first, and both must see it the same way: the one whom the other answered before it began itself, and
+    /// if neither has an answer yet, the one of the lower id. Links keep order, so an answer that was sent before a pull has come before it.
+    pub fn holds(&self, view: &View, slot: Slot, asker: NodeId) -> bool {
+        let index = view.find(asker).map(|(index, _)| index);
+        match (self.duties[slot.index()].phase, self.acquiring.get(&number(slot)), index) {
+            (Phase::Serving, ..) => true,
+            (Phase::Stopping(to), _, asker) => asker != Some(to),
+            (Phase::Acquiring, Some(mine), Some(asker_at)) => {
+                if mine.granted {
+                    true
+                } else if mine.servers.contains(&asker_at) {
+                    false
+                } else {
+                    !mine.pending.contains(&asker_at) || view.my_id() < asker
+                }
+            }
+            _ => false,
+        }
+    }
+
+    /// Stops serving what another is to serve in the end, for him.
+    pub fn offer(&mut self, view: &View, actions: &mut Vec<Action>) {
+        for slot in (0..SLOT_COUNT as u16).filter_map(Slot::new) {
+            if let Some(to) = heir(view, slot).filter(|&to| to != view.me())
+                && self.serves(slot)
+            {
+                self.asked(slot, to, actions);
+            }
+        }
+    }
+
     fn serve(&mut self, slot: Slot, actions: &mut Vec<Action>) {
-        self.acquiring.remove(&number(slot));
+        let asker = self.acquiring.remove(&number(slot)).and_then(|it| it.asker);
         let duty = &mut self.duties[slot.index()];
         *duty = Duty { phase: Phase::Serving, synced: true, held: true, copying: None };
         actions.push(Action::Serve { slot });
+        if let Some(asker) = asker {
+            self.asked(slot, asker, actions);
+        }
     }
 
     /// Gives up waiting for those who do not answer.
@@ -329,6 +376,13 @@ impl Duties {
             };
         }
         let Some(acquisition) = self.acquiring.get_mut(&number(slot)) else { return };
+        if answer == Pulled::Failed {
+            // A link that broke says nothing of the node behind it, which may serve. It is asked again; if it is gone, time tells.
+            if acquisition.pending.contains(&from) {
+                actions.push(Action::Pull { slot, from });
+            }
+            return;
+        }
         acquisition.pending.retain(|&index| index != from);
         match answer {
             Pulled::Whole { serves: true } if !acquisition.servers.contains(&from) => {
@@ -346,6 +400,7 @@ impl Duties {
     /// `from` has stopped serving `slot` for this node's sake, and everything it knew of it was pulled.
     pub fn granted(&mut self, slot: Slot, from: MemberIndex, actions: &mut Vec<Action>) {
         let Some(acquisition) = self.acquiring.get_mut(&number(slot)) else { return };
+        acquisition.granted = true;
         acquisition.pending.retain(|&index| index != from);
         acquisition.servers.retain(|&index| index != from);
         if acquisition.pending.is_empty() && acquisition.servers.is_empty() {
@@ -363,6 +418,14 @@ impl Duties {
             }
             // Whoever asked first gets it; the other hears that nobody serves here.
             Phase::Stopping(_) => {}
+            // It will be here first.
+            Phase::Acquiring => {
+                if let Some(acquisition) = self.acquiring.get_mut(&number(slot))
+                    && (acquisition.granted || !acquisition.servers.contains(&by))
+                {
+                    acquisition.asker = Some(by);
+                }
+            }
             _ => actions.push(Action::Grant { slot, to: by }),
         }
     }

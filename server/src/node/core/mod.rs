@@ -281,11 +281,12 @@ impl Core {
             }
             Input::LinkUp(node) => {
                 self.gossip(membership::Input::LinkUp(node), now, out);
+                self.puller.again(node);
                 self.compare_with(node, out);
             }
             Input::LinkDown(node) => {
                 self.gossip(membership::Input::LinkDown(node), now, out);
-                self.lose(node, now);
+                self.lose(node, now, out);
             }
             Input::Heard(node) => {
                 self.gossip(membership::Input::DataFrameHeard(node), now, out);
@@ -329,7 +330,7 @@ impl Core {
     fn event(&mut self, event: Event, now: Now, out: &mut Vec<Output>) {
         self.view_stale = true;
         match event {
-            Event::MemberDown(node) => self.lose(node, now),
+            Event::MemberDown(node) => self.lose(node, now, out),
             Event::Rejoined { .. } => {
                 self.duties.distrust();
                 self.change_record(now, out, |record| record.ready = false);
@@ -377,8 +378,8 @@ impl Core {
             }
             (Kind::Fence, _) => {
                 let mut parts = Vec::new();
-                let duties = &self.duties;
-                let serves = |slot| duties.serves(slot);
+                let (duties, view) = (&self.duties, &self.view);
+                let serves = |slot, asker| duties.holds(view, slot, asker);
                 let mut desk = Desk {
                     store: &self.instance.store,
                     local: &mut self.local,
@@ -536,14 +537,13 @@ impl Core {
     }
 
     /// A node cannot be asked any more.
-    fn lose(&mut self, node: NodeId, now: Now) {
+    fn lose(&mut self, node: NodeId, now: Now, out: &mut Vec<Output>) {
         let Some(index) = self.index_of(node) else { return };
         let mut actions = Vec::new();
         for slot in self.puller.lose(node) {
             self.duties.pulled(slot, index, Pulled::Failed, now.unix_ms, &mut actions);
         }
-        // What this could have finished, the next review does.
-        drop(actions);
+        self.act(actions, out);
         self.view_stale = true;
     }
 
@@ -608,8 +608,8 @@ impl Core {
         }
         self.act(actions, out);
         let mut parts = Vec::new();
-        let Core { answerer, duties, instance, local, slots, .. } = self;
-        let serves = |slot| duties.serves(slot);
+        let Core { answerer, duties, view, instance, local, slots, .. } = self;
+        let serves = |slot, asker| duties.holds(view, slot, asker);
         let now = now.unix_ms;
         let mut desk = Desk { store: &instance.store, local, slots, now, serves: &serves };
         answerer.proceed(&mut desk, &mut parts);
@@ -680,8 +680,14 @@ impl Core {
                 let alone = !view.members().any(|(index, member)| {
                     index != view.me() && member.alive && member.is_placed()
                 });
-                let handed_over =
-                    !serves_any && members::others_synced(&*self.membership, &view, next);
+                let synced = members::others_synced(&*self.membership, &view, next);
+                let handed_over = !serves_any && synced;
+                if synced && serves_any {
+                    // Whoever inherits these slots thinks that he serves them already, and asks for nothing any more.
+                    let mut actions = Vec::new();
+                    self.duties.offer(&view, &mut actions);
+                    self.act(actions, out);
+                }
                 if (alone || handed_over) && !self.left {
                     self.left = true;
                     self.change_record(now, out, |record| record.state = NodeState::Left);

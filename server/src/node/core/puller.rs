@@ -62,6 +62,14 @@ impl Puller {
         asked.chain(source.waiting).collect()
     }
 
+    /// Asks for everything again that was asked of a node: there is a new link to it, and the answers were to come over the old one.
+    pub fn again(&mut self, from: NodeId) {
+        if let Some(source) = self.sources.get_mut(&from) {
+            let asked = std::mem::take(&mut source.asked);
+            source.waiting.extend(asked.into_keys().filter_map(Slot::new));
+        }
+    }
+
     /// The next messages: each a node and the payload of a pull.
     pub fn ask(
         &mut self,

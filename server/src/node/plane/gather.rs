@@ -363,6 +363,7 @@ impl Plane {
     pub(super) fn job_done(&mut self, instance: &Instance, number: u64) {
         let Some(mut job) = self.jobs.remove(&number) else { return };
         let mut values = Vec::with_capacity(job.parts.len());
+        let alone = job.parts.len() == 1;
         let mut error = None;
         for part in job.parts.drain(..).flatten() {
             match part {
@@ -373,6 +374,7 @@ impl Plane {
             }
         }
         if let Some(line) = error {
+            let line = if alone { line } else { of_part(line, &job.plan) };
             return self.finish_job(job, line);
         }
         match self.put_together(instance, number, job, &values) {
@@ -400,6 +402,7 @@ impl Plane {
             && let Some(error) = replies.iter().flatten().find(|reply| resp::is_error(reply))
         {
             let error = error.to_vec();
+            let error = if replies.len() == 1 { error } else { of_part(error, &job.plan) };
             return Some((job, Ok(error)));
         }
         let protocol = job.session.protocol;
@@ -587,6 +590,21 @@ fn new_unit(
 }
 
 /// A node answered what the command that it was sent cannot answer.
+/// The error of a command of which one part failed: that this part changed nothing does not say so of the others.
+fn of_part(line: Vec<u8>, plan: &Plan) -> Vec<u8> {
+    const NOTHING: &[u8] = b"nothing was changed";
+    let writes = !matches!(plan, Plan::Values(_));
+    match memchr::memmem::find(&line, NOTHING) {
+        Some(at) if writes => [
+            &line[..at],
+            b"other parts of the command may have been done",
+            &line[at + NOTHING.len()..],
+        ]
+        .concat(),
+        _ => line,
+    }
+}
+
 const BAD_PART: WireError = WireError::fixed("ERR another node sent a malformed reply");
 
 fn render(protocol: Protocol, write: impl FnOnce(&mut Reply<'_>)) -> Vec<u8> {

@@ -46,6 +46,10 @@ pub fn check(world: &mut World) {
         if servers.len() != 1 || names.iter().any(|&name| name != Some(servers[0])) {
             bad += 1;
             if bad <= 2 {
+                for node in nodes().filter(|_| world.trace) {
+                    let duty = node.core.duties().describe(slot);
+                    eprintln!("slot {} at {}: {duty}", slot.index(), node.number);
+                }
                 wrongs.push(format!(
                     "ring: slot {} is served by {servers:?}, routes say {names:?}",
                     slot.index()

@@ -1,0 +1,50 @@
+//! Frames in the words of a trace.
+
+use torc_protocol::peer::{Frame, Kind};
+use torc_protocol::slot::Slot;
+use torc_server::node::core::message::{Baton, Pulled, decode_digest, decode_pull};
+use torc_server::replication::effect::Batch;
+
+/// Prints what a frame says about `slot`, if anything.
+pub fn frame(now: u64, (from, to): (usize, usize), frame: &Frame<'_>, slot: Slot) {
+    let (header, payload) = (&frame.header, frame.payload);
+    let show = |what: String| eprintln!("{:>10.6} {from} to {to}: {what}", now as f64 / 1e6);
+    match header.kind {
+        Some(Kind::Fence) => {
+            for (of, vector) in decode_pull(payload).unwrap_or_default() {
+                if of == slot {
+                    show(format!("pull, knows {vector:?}"));
+                }
+            }
+        }
+        Some(Kind::SyncBegin) if header.slot == Some(slot) => {
+            show(format!("{:?}", Pulled::decode(payload)));
+        }
+        Some(Kind::SyncChunk) if header.slot == Some(slot) => {
+            show(format!("part, {}", payload.escape_ascii()));
+        }
+        Some(Kind::SyncEnd) if header.slot == Some(slot) => show("end".into()),
+        Some(Kind::Baton) => match Baton::decode(payload) {
+            Ok(Baton::Ask(slots)) if slots.contains(&slot) => show("asks for the baton".into()),
+            Ok(Baton::Grant(slots)) => {
+                if let Some((_, vector)) = slots.iter().find(|(of, _)| *of == slot) {
+                    show(format!("grants, {vector:?}"));
+                }
+            }
+            _ => {}
+        },
+        Some(Kind::Digest) => {
+            if decode_digest(payload).unwrap_or_default().iter().any(|(of, _)| *of == slot) {
+                show("digest".into());
+            }
+        }
+        Some(Kind::Effects) => {
+            for (effect, _) in Batch::new(payload).flatten() {
+                if effect.slot == slot {
+                    show(format!("effect {effect:?}"));
+                }
+            }
+        }
+        _ => {}
+    }
+}
