@@ -59,6 +59,11 @@ impl Told {
     }
 }
 
+/// Whether an error says that nothing was applied.
+pub fn is_nothing_done(error: &str) -> bool {
+    error.starts_with("UNREACHABLE") || error.starts_with("connect:")
+}
+
 /// How a writer works.
 #[derive(Debug, Clone)]
 pub struct Writer {
@@ -101,7 +106,9 @@ impl Writer {
                     last = now;
                 }
                 Err(why) => {
-                    told.note(&key, index, false, counter);
+                    if !is_nothing_done(&why) {
+                        told.note(&key, index, false, counter);
+                    }
                     told.errors.push((now, why));
                 }
             }

@@ -255,7 +255,8 @@ pub fn await_whole(nodes: &[Node], limit: Duration) -> Duration {
     start.elapsed()
 }
 
-fn is_whole(nodes: &[Node]) -> bool {
+/// Whether all nodes agree that all of them serve.
+pub fn is_whole(nodes: &[Node]) -> bool {
     let Some(first) = Table::of(&nodes[0].place) else { return false };
     let copies = nodes.len().min(3);
     first.slots() == 16_384
