@@ -73,6 +73,8 @@ pub struct Writer {
     pub places: Vec<Place>,
     /// How long it waits for a reply.
     pub patience: Duration,
+    /// How long it rests after each write.
+    pub pause: Duration,
 }
 
 impl Writer {
@@ -93,6 +95,9 @@ impl Writer {
             };
             let value = index.to_string();
             let command: &[&str] = if counter { &["INCR", &key] } else { &["SET", &key, &value] };
+            if !self.pause.is_zero() {
+                super::ring::pass(self.pause);
+            }
             let reply = self.call(&mut connection, &mut turn, command);
             let now = wait::now();
             match reply {

@@ -46,6 +46,13 @@ pub fn check(places: &[Place], count: usize) {
     }
 }
 
+/// Of a hundred of the keys that watchers know, how many the node has a copy of that it trusts.
+pub fn copied(place: &Place, count: usize) -> usize {
+    let keys: Vec<String> = (0..100).map(|it| key(it * (count / 100))).collect();
+    let values = load::values(place, Way::Own, &keys.iter().collect::<Vec<_>>());
+    values.iter().flatten().filter(|value| value.starts_with('0')).count()
+}
+
 /// What a watcher saw.
 #[derive(Debug, Default)]
 pub struct Seen {
