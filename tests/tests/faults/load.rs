@@ -59,6 +59,11 @@ impl Told {
     }
 }
 
+/// Whether an error says that nothing was applied.
+pub fn is_nothing_done(error: &str) -> bool {
+    error.starts_with("UNREACHABLE") || error.starts_with("connect:")
+}
+
 /// How a writer works.
 #[derive(Debug, Clone)]
 pub struct Writer {
@@ -68,6 +73,8 @@ pub struct Writer {
     pub places: Vec<Place>,
     /// How long it waits for a reply.
     pub patience: Duration,
+    /// How long it rests after each write.
+    pub pause: Duration,
 }
 
 impl Writer {
@@ -88,6 +95,9 @@ impl Writer {
             };
             let value = index.to_string();
             let command: &[&str] = if counter { &["INCR", &key] } else { &["SET", &key, &value] };
+            if !self.pause.is_zero() {
+                super::ring::pass(self.pause);
+            }
             let reply = self.call(&mut connection, &mut turn, command);
             let now = wait::now();
             match reply {
@@ -101,7 +111,9 @@ impl Writer {
                     last = now;
                 }
                 Err(why) => {
-                    told.note(&key, index, false, counter);
+                    if !is_nothing_done(&why) {
+                        told.note(&key, index, false, counter);
+                    }
                     told.errors.push((now, why));
                 }
             }
@@ -109,7 +121,12 @@ impl Writer {
         told
     }
 
-    fn call(&self, slot: &mut Option<Connection>, turn: &mut usize, command: &[&str]) -> Result<(), String> {
+    fn call(
+        &self,
+        slot: &mut Option<Connection>,
+        turn: &mut usize,
+        command: &[&str],
+    ) -> Result<(), String> {
         if slot.is_none() {
             let place = &self.places[*turn % self.places.len()];
             match place.open(self.patience) {
@@ -143,7 +160,8 @@ pub fn under_load<T>(writers: &[Writer], trouble: impl FnOnce(&AtomicU64) -> T) 
             writers.iter().map(|writer| scope.spawn(|| writer.run(&over, &count))).collect();
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| trouble(&count)));
         over.store(true, Ordering::Relaxed);
-        let told = running.into_iter().map(|it| it.join().expect("a writer does not panic")).collect();
+        let told =
+            running.into_iter().map(|it| it.join().expect("a writer does not panic")).collect();
         match result {
             Ok(result) => (told, result),
             Err(panic) => std::panic::resume_unwind(panic),
@@ -172,7 +190,8 @@ pub fn values(place: &Place, way: Way, keys: &[&String]) -> Vec<Option<String>> 
     }
     let mut values = Vec::with_capacity(keys.len());
     for keys in keys.chunks(1_000) {
-        let requests: Vec<u8> = keys.iter().flat_map(|key| encode(&["GET", key.as_str()])).collect();
+        let requests: Vec<u8> =
+            keys.iter().flat_map(|key| encode(&["GET", key.as_str()])).collect();
         for reply in connection.pipeline(&requests, keys.len()) {
             values.push(match Value::parse(&reply) {
                 Some(Value::Null(_)) | None => None,
@@ -201,14 +220,24 @@ pub fn wrong(place: &Place, way: Way, told: &[Told]) -> Vec<String> {
 pub fn check_all(places: &[Place], told: &[Told], limit: Duration) -> Duration {
     for place in places {
         let wrong = wrong(place, Way::Routed, told);
-        assert!(wrong.is_empty(), "{} keys are wrong: {:?}", wrong.len(), &wrong[..wrong.len().min(8)]);
+        assert!(
+            wrong.is_empty(),
+            "{} keys are wrong: {:?}",
+            wrong.len(),
+            &wrong[..wrong.len().min(8)]
+        );
     }
     let (start, mut left) = (wait::now(), Vec::new());
     let held = wait::holds_within(limit, || {
         left = places.iter().flat_map(|place| wrong(place, Way::Own, told)).collect();
         left.is_empty()
     });
-    assert!(held, "{} copies are wrong after {limit:?}: {:?}", left.len(), &left[..left.len().min(8)]);
+    assert!(
+        held,
+        "{} copies are wrong after {limit:?}: {:?}",
+        left.len(),
+        &left[..left.len().min(8)]
+    );
     start.elapsed()
 }
 
