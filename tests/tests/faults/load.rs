@@ -121,7 +121,12 @@ impl Writer {
         told
     }
 
-    fn call(&self, slot: &mut Option<Connection>, turn: &mut usize, command: &[&str]) -> Result<(), String> {
+    fn call(
+        &self,
+        slot: &mut Option<Connection>,
+        turn: &mut usize,
+        command: &[&str],
+    ) -> Result<(), String> {
         if slot.is_none() {
             let place = &self.places[*turn % self.places.len()];
             match place.open(self.patience) {
@@ -155,7 +160,8 @@ pub fn under_load<T>(writers: &[Writer], trouble: impl FnOnce(&AtomicU64) -> T) 
             writers.iter().map(|writer| scope.spawn(|| writer.run(&over, &count))).collect();
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| trouble(&count)));
         over.store(true, Ordering::Relaxed);
-        let told = running.into_iter().map(|it| it.join().expect("a writer does not panic")).collect();
+        let told =
+            running.into_iter().map(|it| it.join().expect("a writer does not panic")).collect();
         match result {
             Ok(result) => (told, result),
             Err(panic) => std::panic::resume_unwind(panic),
@@ -184,7 +190,8 @@ pub fn values(place: &Place, way: Way, keys: &[&String]) -> Vec<Option<String>> 
     }
     let mut values = Vec::with_capacity(keys.len());
     for keys in keys.chunks(1_000) {
-        let requests: Vec<u8> = keys.iter().flat_map(|key| encode(&["GET", key.as_str()])).collect();
+        let requests: Vec<u8> =
+            keys.iter().flat_map(|key| encode(&["GET", key.as_str()])).collect();
         for reply in connection.pipeline(&requests, keys.len()) {
             values.push(match Value::parse(&reply) {
                 Some(Value::Null(_)) | None => None,
@@ -213,14 +220,24 @@ pub fn wrong(place: &Place, way: Way, told: &[Told]) -> Vec<String> {
 pub fn check_all(places: &[Place], told: &[Told], limit: Duration) -> Duration {
     for place in places {
         let wrong = wrong(place, Way::Routed, told);
-        assert!(wrong.is_empty(), "{} keys are wrong: {:?}", wrong.len(), &wrong[..wrong.len().min(8)]);
+        assert!(
+            wrong.is_empty(),
+            "{} keys are wrong: {:?}",
+            wrong.len(),
+            &wrong[..wrong.len().min(8)]
+        );
     }
     let (start, mut left) = (wait::now(), Vec::new());
     let held = wait::holds_within(limit, || {
         left = places.iter().flat_map(|place| wrong(place, Way::Own, told)).collect();
         left.is_empty()
     });
-    assert!(held, "{} copies are wrong after {limit:?}: {:?}", left.len(), &left[..left.len().min(8)]);
+    assert!(
+        held,
+        "{} copies are wrong after {limit:?}: {:?}",
+        left.len(),
+        &left[..left.len().min(8)]
+    );
     start.elapsed()
 }
 

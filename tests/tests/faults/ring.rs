@@ -80,7 +80,9 @@ impl Place {
     /// If there is none.
     #[track_caller]
     pub fn ask(&self, line: &str) -> Value {
-        self.open(LIMIT).unwrap_or_else(|error| panic!("{line} at {}: {error}", self.plain)).run(line)
+        self.open(LIMIT)
+            .unwrap_or_else(|error| panic!("{line} at {}: {error}", self.plain))
+            .run(line)
     }
 }
 
@@ -117,7 +119,8 @@ impl Node {
         let dir = fresh_dir();
         let (ip, data) = (place.plain.ip().to_string(), dir.join("data").display().to_string());
         let mut arguments: Vec<String> = vec!["server".into(), "--workers".into(), "1".into()];
-        let mut push = |name: &str, value: &str| arguments.extend([name.to_owned(), value.to_owned()]);
+        let mut push =
+            |name: &str, value: &str| arguments.extend([name.to_owned(), value.to_owned()]);
         push("--bind", &ip);
         push("--announce-host", &ip);
         push("--port", &place.plain.port().to_string());
@@ -262,9 +265,9 @@ pub fn is_whole(nodes: &[Node]) -> bool {
     first.slots() == 16_384
         && first.ranges.iter().all(|range| range.is_singled_out() || range.keepers.len() == copies)
         && first.serving() == nodes.len()
-        && nodes.iter().all(|node| {
-            Table::of(&node.place).as_ref() == Some(&first) && is_calm(&node.place)
-        })
+        && nodes
+            .iter()
+            .all(|node| Table::of(&node.place).as_ref() == Some(&first) && is_calm(&node.place))
 }
 
 /// Whether no member comes or goes, as the node at `place` sees it.

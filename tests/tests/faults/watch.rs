@@ -102,14 +102,21 @@ impl Watcher {
         }
     }
 
-    fn run_plain(&self, over: &AtomicBool, reads: &AtomicU64, seen: &mut Seen) -> std::io::Result<()> {
+    fn run_plain(
+        &self,
+        over: &AtomicBool,
+        reads: &AtomicU64,
+        seen: &mut Seen,
+    ) -> std::io::Result<()> {
         let mut connection = self.places[0].open(Duration::from_secs(5))?;
         let mut at = 0;
         // Relaxed: a flag that ends the loop, and a count that nothing else hangs on.
         while !over.load(Ordering::Relaxed) {
-            let batch: Vec<usize> = (1..=BATCH).map(|it| (at + it * self.step) % self.count).collect();
+            let batch: Vec<usize> =
+                (1..=BATCH).map(|it| (at + it * self.step) % self.count).collect();
             at = batch[BATCH - 1];
-            let requests: Vec<u8> = batch.iter().flat_map(|&it| encode(&["GET", &key(it)])).collect();
+            let requests: Vec<u8> =
+                batch.iter().flat_map(|&it| encode(&["GET", &key(it)])).collect();
             connection.send(&requests)?;
             for index in batch {
                 let reply = connection.read_reply()?;
@@ -173,7 +180,10 @@ fn moved(reply: &[u8]) -> Option<SocketAddr> {
 }
 
 /// Has watchers read while `trouble` happens, which is given the count of their reads.
-pub fn under_watch<T>(watchers: &[Watcher], trouble: impl FnOnce(&AtomicU64) -> T) -> (Vec<Seen>, T) {
+pub fn under_watch<T>(
+    watchers: &[Watcher],
+    trouble: impl FnOnce(&AtomicU64) -> T,
+) -> (Vec<Seen>, T) {
     let (over, reads) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
         let running: Vec<_> =
@@ -223,10 +233,8 @@ impl Counter {
 
 fn each(place: &Place, command: &[&str], keys: &[String], tail: &[&str]) -> Vec<Value> {
     let mut connection = place.open(LIMIT).expect("the node answers");
-    let requests: Vec<u8> = keys
-        .iter()
-        .flat_map(|key| encode(&[command, &[key.as_str()], tail].concat()))
-        .collect();
+    let requests: Vec<u8> =
+        keys.iter().flat_map(|key| encode(&[command, &[key.as_str()], tail].concat())).collect();
     let replies = connection.pipeline(&requests, keys.len());
     replies.iter().map(|reply| Value::parse(reply).expect("a reply")).collect()
 }
