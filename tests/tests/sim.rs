@@ -27,6 +27,7 @@ mod trace;
 mod world;
 
 use plan::{Trouble, live};
+use sabotage::Sabotage;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -103,4 +104,34 @@ fn the_same_seed_is_the_same_world() {
         });
         assert_eq!(lives[0], lives[1], "seed {seed}");
     }
+}
+
+/// Bugs that are put back on purpose are caught, within a few dozen worlds each. `--nocapture` shows by which seed and which checker.
+#[test]
+fn bugs_are_caught() {
+    let limit = number("TORC_SIM_BUG_SEEDS").unwrap_or(120);
+    let next = AtomicU64::new(0);
+    let missed: Mutex<Vec<Sabotage>> = Mutex::default();
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(&bug) =
+                    Sabotage::ALL.get(next.fetch_add(1, Ordering::Relaxed) as usize)
+                {
+                    let caught = (0..limit).find_map(|seed| {
+                        let world = live(seed, Trouble::of(seed), Some(bug));
+                        let first = world.wrongs.first()?.chars().take(160).collect::<String>();
+                        Some((seed, first))
+                    });
+                    match caught {
+                        Some((seed, what)) => println!("{bug:?}: seed {seed} ({:?}), {what}", Trouble::of(seed)),
+                        None => missed.lock().unwrap().push(bug),
+                    }
+                }
+            });
+        }
+    });
+    let missed = missed.into_inner().unwrap();
+    assert!(missed.is_empty(), "nobody notices {missed:?}");
 }

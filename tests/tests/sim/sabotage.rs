@@ -1,9 +1,15 @@
 //! Bugs that are put back on purpose, by tampering with what a node says or hears. Each must be caught.
 
 use super::net::Line;
-use super::world::World;
+use super::node::node_id;
+use super::world::{Event, World};
 use torc_protocol::peer::Kind;
+use torc_protocol::peer::message::{Ack, encode_acks};
 use torc_protocol::slot::Slot;
+use torc_server::cluster::route::Route;
+use torc_server::node::core::message::{Answer, Baton, Pulled, decode_pull};
+use torc_server::replication::effect::{self, Batch};
+use torc_server::replication::vector::Vector;
 
 /// A bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +18,22 @@ pub enum Sabotage {
     Boast,
     /// What may have been run already is sent again.
     SendTwice,
+    /// Whoever is asked what he knows says: nothing new. So a node serves without having pulled.
+    NothingNew,
+    /// Who grants a baton goes on serving.
+    KeepBaton,
+    /// Whoever wants to serve is told that nobody does.
+    DenyServing,
+    /// Effects are acknowledged before they are applied, and then forgotten.
+    AckUnapplied,
+    /// Effects are acknowledged some time before they are applied.
+    AckEarly,
+    /// Effects do not say what they took the place of.
+    DropDeps,
+    /// Effects claim to follow what the receiver has, whatever was lost between.
+    DropPrevious,
+    /// Nodes do not compare what they know of their slots.
+    NoCompare,
 }
 
 /// What becomes of effects that came.
@@ -19,24 +41,127 @@ pub enum Fate {
     /// They are applied.
     Apply,
     /// They are not, yet this is said of them.
-    #[expect(dead_code, reason = "bugs to come")]
     Acked(Vec<u8>),
 }
 
 impl Sabotage {
+    /// All of them.
+    pub const ALL: [Sabotage; 10] = [
+        Sabotage::Boast,
+        Sabotage::SendTwice,
+        Sabotage::NothingNew,
+        Sabotage::KeepBaton,
+        Sabotage::DenyServing,
+        Sabotage::AckUnapplied,
+        Sabotage::AckEarly,
+        Sabotage::DropDeps,
+        Sabotage::DropPrevious,
+        Sabotage::NoCompare,
+    ];
+
     /// Changes a control frame; whether it is sent.
     pub fn control(
         self,
-        _world: &mut World,
-        _from: usize,
-        _kind: Kind,
-        _slot: Option<Slot>,
-        _payload: &mut Vec<u8>,
+        world: &mut World,
+        (from, to): (usize, usize),
+        (kind, slot): (Kind, Option<Slot>),
+        payload: &mut Vec<u8>,
     ) -> bool {
-        true
+        match (self, kind) {
+            (Sabotage::NothingNew, Kind::Fence) => {
+                for (slot, knows) in decode_pull(payload).unwrap() {
+                    let mut bytes = Vec::new();
+                    let serves = world.servers(slot).contains(&to);
+                    Pulled { answer: Answer::Same, serves, vector: knows }.encode(&mut bytes);
+                    world.core_frame(to, from, Kind::SyncBegin, Some(slot), bytes);
+                }
+                false
+            }
+            (Sabotage::DenyServing, Kind::SyncBegin) => {
+                let mut pulled = Pulled::decode(payload).unwrap();
+                pulled.serves = false;
+                payload.clear();
+                pulled.encode(payload);
+                true
+            }
+            (Sabotage::KeepBaton, Kind::Baton) => {
+                if let Ok(Baton::Grant(slots)) = Baton::decode(payload)
+                    && let Some(node) = world.node(from)
+                {
+                    for (slot, _) in slots {
+                        node.instance.cluster.routes().set(slot, Route::Serve);
+                    }
+                }
+                true
+            }
+            (Sabotage::NoCompare, Kind::Digest) => false,
+            _ => {
+                let _ = slot;
+                true
+            }
+        }
     }
 
-    pub fn effects(self, _world: &mut World, _line: Line, _payload: &mut Vec<u8>) -> Fate {
-        Fate::Apply
+    /// Changes effects that came in.
+    pub fn effects(self, world: &mut World, line: Line, payload: &mut Vec<u8>) -> Fate {
+        match self {
+            Sabotage::AckUnapplied => Fate::Acked(acks_of(payload)),
+            Sabotage::AckEarly => {
+                let life = world.net.links[&line].life;
+                let bytes = payload.clone();
+                world.at(world.now + 400_000, Event::Effects { line, life, bytes });
+                Fate::Acked(acks_of(payload))
+            }
+            Sabotage::DropDeps | Sabotage::DropPrevious => {
+                let mut changed = Vec::new();
+                for (effect, _) in Batch::new(payload).flatten() {
+                    let ops: Vec<_> = effect.ops().collect();
+                    let mut previous = effect.previous;
+                    let deps = match self {
+                        Sabotage::DropDeps => Vector::new(),
+                        _ => effect.deps.clone(),
+                    };
+                    if self == Sabotage::DropPrevious
+                        && let Some(node) = world.node(line.other)
+                    {
+                        let known = node.slots.vector(&node.instance.store, effect.slot);
+                        previous = known.get(effect.tag()).min(effect.previous);
+                    }
+                    effect::encode(&mut changed, effect.slot, (previous, effect.version), &deps, &ops);
+                }
+                *payload = changed;
+                Fate::Apply
+            }
+            _ => Fate::Apply,
+        }
+    }
+}
+
+/// What would be acknowledged of effects, had they been applied.
+fn acks_of(payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let acks = Batch::new(payload).flatten().map(|(effect, _)| Ack {
+        slot: effect.slot,
+        tag: effect.tag().get(),
+        version: effect.version.get(),
+    });
+    encode_acks(acks, &mut out);
+    out
+}
+
+impl World {
+    /// Sends a control frame as it is.
+    fn core_frame(
+        &mut self,
+        from: usize,
+        to: usize,
+        kind: Kind,
+        slot: Option<Slot>,
+        payload: Vec<u8>,
+    ) {
+        debug_assert_ne!(node_id(from), node_id(to));
+        let line = Line { dialler: from.min(to), other: from.max(to), control: true };
+        let head = torc_protocol::peer::Head { slot, ..torc_protocol::peer::Head::of(kind) };
+        self.post(line, from, head, &payload);
     }
 }

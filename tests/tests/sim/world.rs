@@ -456,7 +456,7 @@ impl World {
         mut payload: Vec<u8>,
     ) {
         if let Some(sabotage) = self.setup.sabotage
-            && !sabotage.control(self, from, kind, slot, &mut payload)
+            && !sabotage.control(self, (from, to), (kind, slot), &mut payload)
         {
             return;
         }
@@ -503,7 +503,7 @@ impl World {
     }
 
     /// Sends a frame from `from` over a link; it is lost where the link is not open.
-    fn post(&mut self, line: Line, from: usize, head: Head, payload: &[u8]) {
+    pub fn post(&mut self, line: Line, from: usize, head: Head, payload: &[u8]) {
         let side = line.side_of(from);
         if !self.link(line).open[side] {
             return;

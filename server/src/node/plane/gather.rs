@@ -137,6 +137,8 @@ pub(super) struct Job {
     versions: Vec<(u16, u64)>,
     session: Arc<Snapshot>,
     deadline: Duration,
+    /// Whether its parts change something, each on its own.
+    writes: bool,
 }
 
 /// What a gathered command is begun with.
@@ -248,7 +250,8 @@ impl Plane {
             }
         };
         let barrier = slots.is_none();
-        let job = Job::new(begin, plan, units.len(), slots.unwrap_or_default(), barrier);
+        let mut job = Job::new(begin, plan, units.len(), slots.unwrap_or_default(), barrier);
+        job.writes = units.iter().any(|unit| unit.writes);
         self.jobs.insert(number, job);
         for unit in units {
             self.dispatch(instance, view, unit);
@@ -264,7 +267,9 @@ impl Plane {
         command: Vec<u8>,
     ) {
         let number = self.number();
-        let job = Job::new(begin, Plan::Wide(wide, command, 0), 0, Vec::new(), true);
+        let writes = matches!(wide, Wide::Flush);
+        let mut job = Job::new(begin, Plan::Wide(wide, command, 0), 0, Vec::new(), true);
+        job.writes = writes;
         self.jobs.insert(number, job);
         self.plan(instance, number);
     }
@@ -374,7 +379,7 @@ impl Plane {
             }
         }
         if let Some(line) = error {
-            let line = if alone { line } else { of_part(line, &job.plan) };
+            let line = if job.writes && !alone { of_part(line) } else { line };
             return self.finish_job(job, line);
         }
         match self.put_together(instance, number, job, &values) {
@@ -402,7 +407,7 @@ impl Plane {
             && let Some(error) = replies.iter().flatten().find(|reply| resp::is_error(reply))
         {
             let error = error.to_vec();
-            let error = if replies.len() == 1 { error } else { of_part(error, &job.plan) };
+            let error = if job.writes && replies.len() > 1 { of_part(error) } else { error };
             return Some((job, Ok(error)));
         }
         let protocol = job.session.protocol;
@@ -562,6 +567,7 @@ impl Job {
             versions: Vec::new(),
             session,
             deadline,
+            writes: false,
         }
     }
 }
@@ -591,17 +597,14 @@ fn new_unit(
 
 /// A node answered what the command that it was sent cannot answer.
 /// The error of a command of which one part failed: that this part changed nothing does not say so of the others.
-fn of_part(line: Vec<u8>, plan: &Plan) -> Vec<u8> {
+fn of_part(line: Vec<u8>) -> Vec<u8> {
     const NOTHING: &[u8] = b"nothing was changed";
-    let writes = !matches!(plan, Plan::Values(_));
     match memchr::memmem::find(&line, NOTHING) {
-        Some(at) if writes => [
-            &line[..at],
-            b"other parts of the command may have been done",
-            &line[at + NOTHING.len()..],
-        ]
-        .concat(),
-        _ => line,
+        Some(at) => {
+            let rest = &line[at + NOTHING.len()..];
+            [&line[..at], b"other parts of the command may have been done", rest].concat()
+        }
+        None => line,
     }
 }
 
