@@ -3,6 +3,7 @@
 use super::load::{self, Way};
 use super::ring::{LIMIT, Place};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -167,10 +168,11 @@ fn ask(
     to: SocketAddr,
     name: &str,
 ) -> std::io::Result<Vec<u8>> {
-    if !connections.contains_key(&to) {
-        connections.insert(to, Connection::open(to)?);
-    }
-    connections.get_mut(&to).expect("it was put there").call_raw(&["GET", name])
+    let connection = match connections.entry(to) {
+        Entry::Occupied(entry) => entry.into_mut(),
+        Entry::Vacant(entry) => entry.insert(Connection::open(to)?),
+    };
+    connection.call_raw(&["GET", name])
 }
 
 /// Where `-MOVED slot host:port` points.
