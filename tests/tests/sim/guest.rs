@@ -61,6 +61,8 @@ pub struct Workload {
     /// Of each family and number: the generation, and operations on it.
     used: BTreeMap<(&'static str, u64), (u64, usize)>,
     pub keys: BTreeSet<String>,
+    /// Their slots, of which each may have one server at a time.
+    pub watched: BTreeSet<u16>,
     pub iterations: Vec<Iteration>,
     /// Keys that are there all the time.
     pub lasting: BTreeSet<String>,
@@ -79,6 +81,7 @@ impl Workload {
             next_value: 0,
             used: BTreeMap::new(),
             keys: BTreeSet::new(),
+            watched: BTreeSet::new(),
             iterations: Vec::new(),
             lasting: BTreeSet::new(),
             pause_us: 30_000,
@@ -94,7 +97,9 @@ impl Workload {
             (*generation, *used) = (*generation + 1, 1);
         }
         let key = format!("{family}:{number}:{generation}");
-        self.keys.insert(key.clone());
+        if self.keys.insert(key.clone()) {
+            self.watched.insert(slot_of(key.as_bytes()).index() as u16);
+        }
         key
     }
 
@@ -413,10 +418,5 @@ impl World {
         }
         it.complete = cursor == 0;
         self.guests[guest].scan = (cursor != 0).then_some((iteration, cursor));
-    }
-
-    /// Watches the slots of all keys that there will be.
-    pub fn watch(&mut self, keys: impl Iterator<Item = String>) {
-        self.watched.extend(keys.map(|key| slot_of(key.as_bytes()).index() as u16));
     }
 }

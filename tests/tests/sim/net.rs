@@ -52,10 +52,6 @@ pub struct Link {
 }
 
 impl Link {
-    pub fn is_up(&self) -> bool {
-        self.open == [true, true]
-    }
-
     pub fn is_down(&self) -> bool {
         self.open == [false, false]
     }
@@ -85,10 +81,6 @@ impl Net {
 
     pub fn heal(&mut self) {
         self.cut.clear();
-    }
-
-    pub fn has_cuts(&self) -> bool {
-        !self.cut.is_empty()
     }
 
     /// Makes room for the links of `count` nodes.

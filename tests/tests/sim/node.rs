@@ -9,9 +9,7 @@ use torc_server::admin::Instance;
 use torc_server::admin::clients::Endpoint;
 use torc_server::base::clock::Clock;
 use torc_server::base::version::{Tag, Version};
-use torc_server::cluster::membership::{
-    self, Event, Gossip, Input, Liveness, Membership, Now, Options,
-};
+use torc_server::cluster::membership::{self, Gossip, Input, Liveness, Membership, Now, Options};
 use torc_server::cluster::record::{NodeRecord, NodeState, Ports};
 use torc_server::cluster::view::MemberIndex;
 use torc_server::cluster::{NodeId, View};
@@ -53,7 +51,6 @@ pub struct Start {
 pub struct Node {
     pub number: usize,
     pub id: NodeId,
-    pub incarnation: u64,
     pub instance: Arc<Instance>,
     pub slots: Arc<Slots>,
     pub core: Core,
@@ -64,7 +61,6 @@ pub struct Node {
     pub core_wake: u64,
     /// The same for the worker.
     pub worker_wake: u64,
-    pub notices: Vec<Event>,
     pub left: bool,
     at_us: u64,
 }
@@ -206,7 +202,6 @@ impl Node {
         Node {
             number: start.number,
             id,
-            incarnation: start.incarnation,
             instance,
             slots,
             core,
@@ -215,7 +210,6 @@ impl Node {
             log_bytes: start.log_bytes,
             core_wake: 0,
             worker_wake: u64::MAX,
-            notices: Vec::new(),
             left: false,
             at_us: start.now_us,
         }

@@ -127,7 +127,13 @@ impl Sabotage {
                         let known = node.slots.vector(&node.instance.store, effect.slot);
                         previous = known.get(effect.tag()).min(effect.previous);
                     }
-                    effect::encode(&mut changed, effect.slot, (previous, effect.version), &deps, &ops);
+                    effect::encode(
+                        &mut changed,
+                        effect.slot,
+                        (previous, effect.version),
+                        &deps,
+                        &ops,
+                    );
                 }
                 *payload = changed;
                 Fate::Apply

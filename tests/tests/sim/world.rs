@@ -9,7 +9,7 @@ use super::net::{DEAD_US, Line, Link, Message, Net};
 use super::node::{self, EPOCH_MS, Node, Start, address, node_id, number_of};
 use super::plan::Trouble;
 use super::sabotage::Sabotage;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use torc_protocol::peer::frame::{self, Decoded};
@@ -112,8 +112,7 @@ pub struct World {
     pub history: Vec<Operation>,
     /// What went wrong while it ran.
     pub wrongs: Vec<String>,
-    /// Slots that checkers look at while it runs, and whether more than one node may serve them at the moment.
-    pub watched: BTreeSet<u16>,
+    /// Whether each slot has one server at any time.
     pub one_server: bool,
     pub gone: Gone,
     events: BTreeMap<(u64, u64), Event>,
@@ -140,7 +139,6 @@ impl World {
             work: Workload::new(setup.seed),
             history: Vec::new(),
             wrongs: Vec::new(),
-            watched: BTreeSet::new(),
             one_server: false,
             gone: Gone::default(),
             events: BTreeMap::new(),
@@ -904,7 +902,7 @@ impl World {
     }
 
     fn check_servers(&mut self) {
-        for slot in self.watched.clone().into_iter().filter_map(Slot::new) {
+        for slot in self.work.watched.clone().into_iter().filter_map(Slot::new) {
             let servers = self.servers(slot);
             if servers.len() > 1 {
                 self.wrong(format!("slot {} is served by {servers:?}", slot.index()));
