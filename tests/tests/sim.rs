@@ -112,7 +112,7 @@ fn what_was_found_stays_found() {
         // All nodes were given up by others in a partition, and waited for one another to get ready.
         13, 18,
         // A node that was leaving and its heir each heard that the other did not serve a slot, and both did.
-        61, 14, // A link that broke was taken for an answer.
+        61, 14,  // A link that broke was taken for an answer.
         237, // MSET said that nothing was changed when one of its parts was refused.
         112, 142,
     ];

@@ -34,7 +34,8 @@ pub fn frame(now: u64, (from, to): (usize, usize), frame: &Frame<'_>, slot: Slot
             _ => {}
         },
         Some(Kind::Digest) => {
-            if decode_digest(payload).unwrap_or_default().iter().any(|(of, _)| *of == slot) {
+            let named = decode_digest(payload).unwrap_or_default();
+            if named.iter().any(|(of, _)| *of == slot) {
                 show("digest".into());
             }
         }

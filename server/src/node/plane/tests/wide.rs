@@ -150,7 +150,17 @@ fn the_cluster_port_speaks_as_redis_cluster() {
     assert_eq!(scanned.into_iter().collect::<BTreeSet<_>>(), ours);
 
     let here = ours.first().unwrap().clone();
-    let there = keys.iter().find(|key| world.owner(slot_of(key.as_bytes())) == 2).unwrap().clone();
+    // One of whom the view says so too, as it does once a slot has settled.
+    let view = world.nodes[0].instance.cluster.view().unwrap();
+    let settled = |key: &str| {
+        let acting = view.acting(slot_of(key.as_bytes())).and_then(|index| view.member(index));
+        acting.is_some_and(|member| member.cluster_port == 8002)
+    };
+    let there = keys
+        .iter()
+        .find(|key| world.owner(slot_of(key.as_bytes())) == 2 && settled(key))
+        .unwrap()
+        .clone();
     let slot = slot_of(there.as_bytes());
     assert_eq!(world.ask(client, &format!("get {here}")), r"$1\r\nv\r\n");
     let moved = format!(r"-MOVED {} 127.0.0.1:8002\r\n", slot.index());
