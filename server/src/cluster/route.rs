@@ -226,9 +226,17 @@ pub fn decide(view: &View, routes: &Routes, ask: Ask) -> Verdict {
         Route::Forward(index) if index == view.me() || view.member(index).is_none() => {
             Verdict::Wait(slot)
         }
-        Route::Forward(index) if ask.port == Port::Cluster => Verdict::Moved(slot, index),
+        Route::Forward(index) if ask.port == Port::Cluster && redirects(view, slot, index) => {
+            Verdict::Moved(slot, index)
+        }
         Route::Forward(index) => Verdict::Forward(index),
     }
+}
+
+/// Whether a client of the cluster port is sent on to `index`, whom this node has serve `slot`: only if the view says so too. While a baton is on its way to a node, that
+/// node would send the client back to the one by the view, and so on until the client gives up; until the view changes, requests go through the one that gave the baton.
+pub fn redirects(view: &View, slot: Slot, index: MemberIndex) -> bool {
+    view.acting(slot) == Some(index)
 }
 
 impl Verdict {

@@ -194,7 +194,7 @@ impl Node {
             boasts: start.boasts.then(|| node_id(start.number)),
         });
         let id = node_id(start.number);
-        let options = core::Options { node: id, copies: start.copies };
+        let options = core::Options { node: id, copies: start.copies, may_begin: true };
         let local = instance.store.local();
         let now = Now { monotonic: instance.clock.monotonic(), unix_ms: instance.clock.unix_ms() };
         let core =

@@ -1,7 +1,7 @@
 //! Verdicts in the words that go over the wire.
 
 use super::*;
-use crate::cluster::testing::view;
+use crate::cluster::testing::{members, view};
 use torc_protocol::command::resolve;
 use torc_protocol::request::Span;
 
@@ -33,7 +33,10 @@ fn words_hold_what_was_put_in() {
 
 /// The verdict on `command` where "foo" is served by member 2, "bar" by this node, "wait" by nobody for the moment and anything else by nobody.
 fn check(port: Port, wants_copy: bool, scatters: bool, command: &str, expected: &str) {
-    let view = view(3);
+    // By the view, too, member 2 serves "foo": it alone is ready.
+    let mut members = members(3);
+    members.iter_mut().for_each(|member| member.ready = member.id.0 == 2);
+    let view = View::build(members, crate::cluster::NodeId(1), 3);
     let routes = Routes::default();
     let other = view.find(crate::cluster::NodeId(2)).unwrap().0;
     routes.set(slot_of(b"foo"), Route::Forward(other));
@@ -95,4 +98,29 @@ fn the_cluster_port_redirects_as_redis_does() {
     check(Port::Cluster, true, false, "GET foo", "Local");
     check(Port::Cluster, true, false, "GET bar", "Local");
     check(Port::Cluster, true, false, "SET foo x", "MOVED 12182 127.0.0.1:8002");
+}
+
+/// A joining node was sent clients by the one that had given it the baton, and sent them back to that one, by the view, until it served: clients gave up after a few rounds.
+#[test]
+fn a_baton_on_its_way_redirects_nobody() {
+    let view = view(3);
+    let slot = slot_of(b"foo");
+    let routes = Routes::default();
+    let args_bytes = b"GETfoo";
+    let spans = [Span { start: 0, len: 3 }, Span { start: 3, len: 3 }];
+    let args = Args::new(args_bytes, &spans);
+    let spec = resolve(&args).unwrap();
+    let verdict = |index| {
+        routes.set(slot, Route::Forward(index));
+        let slots = KeySlots::of(spec, &args).unwrap();
+        decide(&view, &routes, Ask::new(Port::Cluster, spec, slots, false, false))
+    };
+    let acting = view.acting(slot).unwrap();
+    for (index, _) in view.members().filter(|(index, _)| *index != view.me()) {
+        let expected = match index == acting {
+            true => Verdict::Moved(slot, index),
+            false => Verdict::Forward(index),
+        };
+        assert_eq!(verdict(index), expected);
+    }
 }

@@ -142,6 +142,7 @@ pub(in crate::net) fn prepare(instance: &Arc<Instance>) -> Result<Option<Prepare
     tracing::info!(node = %who.node, incarnation = who.incarnation, tag = tag.get(), host = record.hosts[0], gossip = %record.gossip, state = ?record.state, "part of a ring");
     instance.store.replicate(tag, now);
     let slots = Arc::new(Slots::new(tag));
+    let may_begin = is_among_seeds(settings, &record.hosts);
     let gossip = gossip(settings, &memory, record, rng.bits())?;
 
     let identity = link_identity(settings, who);
@@ -150,7 +151,7 @@ pub(in crate::net) fn prepare(instance: &Arc<Instance>) -> Result<Option<Prepare
         ..link::Config::default()
     };
     let (shared, letters) = Shared::new(Arc::clone(instance), slots, config, identity, waker);
-    let options = Options { node: who.node, copies: settings.copies() as usize };
+    let options = Options { node: who.node, copies: settings.copies() as usize, may_begin };
     let place = sockets.place();
     let shared = Arc::new(shared);
     Ok(Some(Prepared { shared, place, options, gossip, poll, sockets, letters, memory, rng }))
@@ -248,6 +249,20 @@ fn gossip(
         seed,
     };
     Ok(Gossip::new(options)?)
+}
+
+/// Whether this node may be one of those that it is to join: its own address is among them, or a name, which may stand for all nodes.
+fn is_among_seeds(settings: &Settings, hosts: &[String]) -> bool {
+    let port = settings.peer_port().to_string();
+    let join = settings.join();
+    let mut seeds = join.split_whitespace().filter_map(|seed| seed.rsplit_once(':'));
+    seeds.any(|(host, of)| {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_name = host.parse::<IpAddr>().is_err() && host != "localhost";
+        let is_own = hosts.iter().any(|own| own == host)
+            || host == "localhost" && hosts.iter().any(|own| own == "127.0.0.1" || own == "::1");
+        of == port && (is_name || is_own)
+    })
 }
 
 /// Listens for peers wherever the node listens for clients.

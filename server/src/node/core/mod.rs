@@ -75,6 +75,8 @@ pub struct Options {
     pub node: NodeId,
     /// Copies of each slot.
     pub copies: usize,
+    /// Whether it may begin a ring when nobody keeps any slot: it is among the nodes that it was told to join. One that is not waits for them, rather than go its own way.
+    pub may_begin: bool,
 }
 
 /// What happens to a node.
@@ -695,7 +697,9 @@ impl Core {
                 }
             }
             (NodeState::Joining, _)
-                if members::begins_ring(&view) && now.monotonic >= self.began + BEGIN_AFTER =>
+                if self.options.may_begin
+                    && members::begins_ring(&view)
+                    && now.monotonic >= self.began + BEGIN_AFTER =>
             {
                 self.change_record(now, out, |record| record.state = NodeState::Active);
             }

@@ -12,7 +12,7 @@ use super::unit::{Sink, Snapshot, Target, Trouble, Unit};
 use super::{Answer, Plane, Timer, error_bytes, member_name, resp};
 use crate::admin::Instance;
 use crate::base::limits::{FORWARD_BACKOFF_MAX_MS, FORWARD_BACKOFF_MS, FORWARD_HOPS_MAX};
-use crate::cluster::route::Route;
+use crate::cluster::route::{self, Route};
 use crate::cluster::view::MemberIndex;
 use crate::cluster::{NodeId, View};
 use crate::node::link::{RequestError, Why};
@@ -136,8 +136,8 @@ impl Plane {
             Target::Slot(slot) => match instance.cluster.routes().get(slot) {
                 Route::Serve => view.me(),
                 Route::Forward(index) if index != view.me() && view.member(index).is_some() => {
-                    if unit.redirects {
-                        let error = crate::cluster::route::Verdict::Moved(slot, index).error(view);
+                    if unit.redirects && route::redirects(view, slot, index) {
+                        let error = route::Verdict::Moved(slot, index).error(view);
                         return self.fail(unit, &error.unwrap_or(WireError::SlotDown));
                     }
                     index
