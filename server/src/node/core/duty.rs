@@ -106,6 +106,8 @@ struct Duty {
     held: bool,
     /// A copy is being pulled, or was refused, since then.
     copying: Option<(MemberIndex, UnixMs)>,
+    /// To whom this node gave the baton last: he may serve, though views that differ for a moment do not name him.
+    given: Option<MemberIndex>,
 }
 
 /// A slot on its way here.
@@ -116,8 +118,6 @@ struct Acquisition {
     pending: Vec<MemberIndex>,
     /// Who serves, and has not granted.
     servers: Vec<MemberIndex>,
-    /// The baton is here already; what others know is not.
-    granted: bool,
     /// Who wants to serve next.
     asker: Option<MemberIndex>,
 }
@@ -164,7 +164,8 @@ impl Default for Duties {
 impl Duties {
     /// Nothing held, nothing served.
     pub fn new() -> Self {
-        let duty = Duty { phase: Phase::Idle, synced: false, held: false, copying: None };
+        let duty =
+            Duty { phase: Phase::Idle, synced: false, held: false, copying: None, given: None };
         Duties { duties: vec![duty; SLOT_COUNT].into(), acquiring: BTreeMap::new(), unsettled: 0 }
     }
 
@@ -272,7 +273,7 @@ impl Duties {
 
     /// Begins to acquire `slot`: everyone alive on its lists is asked what he knows.
     fn acquire(&mut self, view: &View, slot: Slot, now: UnixMs, actions: &mut Vec<Action>) {
-        let pending: Vec<MemberIndex> = view.effect_targets(slot).collect();
+        let pending = who_knows(view, slot, self.duties[slot.index()].given);
         if pending.is_empty() {
             return self.serve(slot, actions);
         }
@@ -280,7 +281,7 @@ impl Duties {
         self.duties[slot.index()].phase = Phase::Acquiring;
         self.duties[slot.index()].held = true;
         let servers = Vec::new();
-        let acquisition = Acquisition { began: now, pending, servers, granted: false, asker: None };
+        let acquisition = Acquisition { began: now, pending, servers, asker: None };
         self.acquiring.insert(number(slot), acquisition);
     }
 
@@ -294,9 +295,8 @@ impl Duties {
             (Phase::Serving, ..) => true,
             (Phase::Stopping(to), _, asker) => asker != Some(to),
             (Phase::Acquiring, Some(mine), Some(asker_at)) => {
-                if mine.granted {
-                    true
-                } else if mine.servers.contains(&asker_at) {
+                if mine.servers.contains(&asker_at) {
+                    // Whom this node waits for does not wait for this node.
                     false
                 } else {
                     !mine.pending.contains(&asker_at) || view.my_id() < asker
@@ -320,7 +320,8 @@ impl Duties {
     fn serve(&mut self, slot: Slot, actions: &mut Vec<Action>) {
         let asker = self.acquiring.remove(&number(slot)).and_then(|it| it.asker);
         let duty = &mut self.duties[slot.index()];
-        *duty = Duty { phase: Phase::Serving, synced: true, held: true, copying: None };
+        *duty =
+            Duty { phase: Phase::Serving, synced: true, held: true, copying: None, given: None };
         actions.push(Action::Serve { slot });
         if let Some(asker) = asker {
             self.asked(slot, asker, actions);
@@ -346,7 +347,7 @@ impl Duties {
             } else if waited >= ACQUIRE_RETRY_MS {
                 acquisition.began = now;
                 acquisition.servers.clear();
-                acquisition.pending = view.effect_targets(slot).collect();
+                acquisition.pending = who_knows(view, slot, self.duties[slot.index()].given);
                 actions.extend(acquisition.pending.iter().map(|&from| Action::Pull { slot, from }));
             }
         }
@@ -400,7 +401,6 @@ impl Duties {
     /// `from` has stopped serving `slot` for this node's sake, and everything it knew of it was pulled.
     pub fn granted(&mut self, slot: Slot, from: MemberIndex, actions: &mut Vec<Action>) {
         let Some(acquisition) = self.acquiring.get_mut(&number(slot)) else { return };
-        acquisition.granted = true;
         acquisition.pending.retain(|&index| index != from);
         acquisition.servers.retain(|&index| index != from);
         if acquisition.pending.is_empty() && acquisition.servers.is_empty() {
@@ -421,7 +421,7 @@ impl Duties {
             // It will be here first.
             Phase::Acquiring => {
                 if let Some(acquisition) = self.acquiring.get_mut(&number(slot))
-                    && (acquisition.granted || !acquisition.servers.contains(&by))
+                    && !acquisition.servers.contains(&by)
                 {
                     acquisition.asker = Some(by);
                 }
@@ -435,6 +435,7 @@ impl Duties {
         let duty = &mut self.duties[slot.index()];
         if let Phase::Stopping(to) = duty.phase {
             duty.phase = Phase::Granted(to);
+            duty.given = Some(to);
             actions.push(Action::Grant { slot, to });
         }
     }
@@ -467,6 +468,13 @@ impl Duties {
     pub fn distrust(&mut self) {
         self.duties.iter_mut().for_each(|duty| duty.synced = false);
     }
+}
+
+/// Whom to ask about `slot` before serving it.
+fn who_knows(view: &View, slot: Slot, given: Option<MemberIndex>) -> Vec<MemberIndex> {
+    let mut all: Vec<MemberIndex> = view.effect_targets(slot).collect();
+    all.extend(given.filter(|to| view.is_alive(*to) && *to != view.me() && !all.contains(to)));
+    all
 }
 
 fn number(slot: Slot) -> u16 {

@@ -43,13 +43,21 @@ pub fn check(world: &mut World) {
             _ => None,
         };
         let names: Vec<_> = nodes().map(named).collect();
+        let open = |it: &crate::node::Node| {
+            let duties = it.core.duties();
+            let listed = it.view().list(slot).contains(&it.view().me());
+            listed && !duties.is_synced(slot)
+        };
+        if world.trace && (servers.len() != 1 || nodes().any(open)) {
+            for node in nodes() {
+                let duty = node.core.duties().describe(slot);
+                let list: Vec<u64> = node.view().list(slot).iter().filter_map(|&i| node.view().member(i).map(|m| m.id.0 - 1)).collect();
+                eprintln!("slot {} at {}, list {list:?}: {duty}", slot.index(), node.number);
+            }
+        }
         if servers.len() != 1 || names.iter().any(|&name| name != Some(servers[0])) {
             bad += 1;
             if bad <= 2 {
-                for node in nodes().filter(|_| world.trace) {
-                    let duty = node.core.duties().describe(slot);
-                    eprintln!("slot {} at {}: {duty}", slot.index(), node.number);
-                }
                 wrongs.push(format!(
                     "ring: slot {} is served by {servers:?}, routes say {names:?}",
                     slot.index()
