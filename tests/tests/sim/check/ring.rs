@@ -51,7 +51,12 @@ pub fn check(world: &mut World) {
         if world.trace && (servers.len() != 1 || nodes().any(open)) {
             for node in nodes() {
                 let duty = node.core.duties().describe(slot);
-                let list: Vec<u64> = node.view().list(slot).iter().filter_map(|&i| node.view().member(i).map(|m| m.id.0 - 1)).collect();
+                let list: Vec<u64> = node
+                    .view()
+                    .list(slot)
+                    .iter()
+                    .filter_map(|&i| node.view().member(i).map(|m| m.id.0 - 1))
+                    .collect();
                 eprintln!("slot {} at {}, list {list:?}: {duty}", slot.index(), node.number);
             }
         }
