@@ -199,6 +199,26 @@ pub enum Op<'w> {
         /// The bytes.
         bytes: &'w [u8],
     },
+    /// Elements of a collection changed.
+    Elements {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'w [u8],
+        /// The collection's type.
+        kind: Kind,
+        /// What became of them.
+        changes: Changes<'w>,
+    },
+    /// The deadline of a collection changed, as of the effect's version.
+    Head {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'w [u8],
+        /// The new deadline.
+        deadline: Option<UnixMs>,
+    },
     /// Nothing: another writer was first, and the version is not used.
     Noop,
 }
@@ -221,12 +241,16 @@ pub struct Mixed {
 }
 
 /// What a write took the place of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Replaced<'w> {
     /// A value of this version, or with a deadline of this version if that was later.
     Plain(Version),
     /// The elements of a mixed key.
     Mixed(&'w [u8]),
+    /// The whole state of an element of a collection.
+    Field(&'w [u8]),
+    /// A whole collection.
+    Collection(CollectionRef<'w>),
 }
 
 /// Takes down what is written, in one thread; see the module's description for the order.

@@ -3,9 +3,10 @@
 //! A key that another thread's [`Transaction`](super::Transaction) holds is waited for (microseconds); nothing else waits.
 
 use super::access;
-use super::chain::{Link, Mixed, Op, ValueRef};
+use super::big::{Big, Held};
+use super::chain::{Link, Mixed, Op, Replaced, ValueRef};
 use super::database::Roots;
-use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, WrongType, build};
+use super::entry::{Entry, Expiry, Kind, NewValue, Payload, Stamp, WrongType, build};
 use super::hash::{KeyHash, KeyHint};
 use super::index::{self, Changed, Hit, Insert, Probe, word};
 use super::local::{Local, add};
@@ -14,7 +15,6 @@ use super::{Guard, Store};
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::sync::Backoff;
-use parking_lot::RwLockReadGuard;
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::Ordering;
 use torc_protocol::slot::{SLOT_COUNT, Slot};
@@ -244,7 +244,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             let found = self.find(roots, place, key);
             let live = found.live();
             // Nobody edits a large value between the decision and the step, or the step would undo an edit it has not seen.
-            let _held = live.and_then(|entry| entry.big()).map(|big| big.bytes.read_recursive());
+            let _held = live.and_then(|entry| entry.big()).map(|big| big.hold());
             let (change, result) = decide(live)?;
             match self.apply(roots, place, key, &found, change) {
                 Ok(()) => return Ok(result),
@@ -414,6 +414,16 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
         let base = self.local.dot_of(entry);
         let link = self.local.take_link(place.slot, self.now);
+        if entry.kind() != Kind::String {
+            let stamp =
+                Stamp { value: Some(self.local.version_of(entry)), deadline: Some(link.version) };
+            let before = entry.deadline_version().unwrap_or_default();
+            let written = self.install(roots, place, key, found, entry.payload(), deadline, stamp);
+            let done = written.is_ok();
+            let op = if done { Op::Head { db: self.db, key, deadline } } else { Op::Noop };
+            self.local.record_all(place.slot, link, &[Replaced::Plain(before)], &[op]);
+            return written;
+        }
         if let Some(elements) = entry.elements() {
             let Some(journal) = &mut self.local.journal else { return Err(Changed) };
             if let Some(mixed) = journal.expire(elements, link, deadline) {
@@ -533,10 +543,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             && self.local.is_replicating()
         {
             let base = self.local.dot_of(entry);
-            let replaced = [self.local.replaced(entry)];
+            let replaced = self.local.replaced(entry);
             let link = self.local.take_link(place.slot, self.now);
-            // Relaxed: written and, where it matters, read under the lock.
-            big.version.store(link.version.get(), Ordering::Relaxed);
+            big.set_version(link.version);
             let (len, offset) = (bytes.len() as u64, changed.start as u64);
             let bytes = &bytes[changed.start..changed.end.min(bytes.len())];
             let op = Op::Splice { db: self.db, key, base, len, offset, bytes };
@@ -572,7 +581,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
         let written = if bytes.len() > INLINE_EDIT_BYTES_MAX {
             self.local.account(bytes.capacity() as i64);
-            let big = Big::new(std::mem::take(&mut bytes));
+            let big = Big::text(std::mem::take(&mut bytes));
             self.write(roots, place, key, found, Payload::Big(big), Expiry::Keep)
         } else {
             let payload = Payload::Bytes { bytes: &bytes, raw: true };
@@ -779,9 +788,9 @@ impl<'g> Found<'g> {
 
     /// Keeps a large value from being edited in place between the version that a writer takes and the CAS of its word, which an edit leaves as it is:
     /// the edit would have the later version and yet be undone.
-    pub(super) fn hold(&self) -> Option<RwLockReadGuard<'g, Vec<u8>>> {
+    pub(super) fn hold(&self) -> Option<Held<'g>> {
         match self {
-            Found::Present { entry, .. } => entry.big().map(|big| big.bytes.read_recursive()),
+            Found::Present { entry, .. } => entry.big().map(|big| big.hold()),
             Found::Absent(_) => None,
         }
     }

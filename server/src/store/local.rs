@@ -155,7 +155,7 @@ impl Local {
     pub(super) fn retire_entry(&mut self, address: u64) {
         // SAFETY: retired by the one thread that made it unreachable; not freed before its batch has passed.
         let entry = unsafe { Entry::at(address) };
-        let big = entry.big().map_or(0, |big| big.bytes.try_read().map_or(0, |b| b.capacity()));
+        let big = entry.big().map_or(0, |big| big.bytes_unless_edited());
         self.retire(Retired::Entry(address), block_bytes(entry.bytes()) + big);
     }
 
@@ -232,9 +232,8 @@ impl Local {
         let (bytes, big) = unsafe { Entry::at(address).free(&mut self.heap) };
         self.account(-(bytes as i64));
         if let Some(big) = big {
-            let big = big.bytes.into_inner();
-            self.account(-(big.capacity() as i64));
-            self.inner.background.drop_bytes(big);
+            self.account(-(big.bytes() as i64));
+            self.inner.background.drop_value(big);
         }
     }
 

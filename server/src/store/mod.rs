@@ -7,8 +7,12 @@
 mod access;
 mod age;
 mod background;
+mod big;
 mod chain;
+mod change;
+mod collection;
 mod database;
+mod edit;
 mod entry;
 mod evict;
 mod hash;
@@ -28,7 +32,10 @@ mod stress;
 mod tests;
 
 pub use chain::{Journal, Link, Mixed, Op, Replaced, ValueRef};
+pub use change::{AmountRef, Change, Changes, put_change};
+pub use collection::{Collected, Collection, CollectionRef};
 pub use crossbeam_epoch::Guard;
+pub use edit::Edit;
 pub use entry::{Entry, Expiry, Kind, NewValue, StringView, WrongType};
 pub use evict::{Limits, Policy};
 pub use hash::{HashKind, KeyHash, KeyHint};

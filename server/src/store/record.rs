@@ -2,7 +2,7 @@
 
 use super::chain::{Chains, Journal, Link, Op, Replaced};
 use super::database::Roots;
-use super::entry::{Entry, Stamp};
+use super::entry::{Entry, Kind, Stamp};
 use super::index::{Changed, Hit, word};
 use super::local::Local;
 use crate::base::clock::UnixMs;
@@ -70,7 +70,10 @@ impl Local {
     ) -> Result<(), Changed> {
         match written {
             Ok(()) => match replaced {
-                Some(entry) => self.record_all(slot, link, &[self.replaced(entry)], &[op]),
+                Some(entry) => {
+                    let replaced = self.replaced(entry);
+                    self.record_all(slot, link, &replaced, &[op]);
+                }
                 None => self.record_all(slot, link, &[], &[op]),
             },
             Err(Changed) => {
@@ -86,11 +89,15 @@ impl Local {
         self.version_of(entry).max(entry.deadline_version().unwrap_or_default())
     }
 
-    /// What a write takes the place of. To be asked before a large value may be edited again.
-    pub(super) fn replaced<'g>(&self, entry: Entry<'g>) -> Replaced<'g> {
-        match entry.elements() {
-            Some(elements) => Replaced::Mixed(elements),
-            None => Replaced::Plain(self.dot_of(entry)),
+    /// What a write takes the place of: the value, and the deadline of a collection. To be asked before a large value may be edited again.
+    pub(super) fn replaced<'g>(&self, entry: Entry<'g>) -> [Replaced<'g>; 2] {
+        let deadline = Replaced::Plain(entry.deadline_version().unwrap_or_default());
+        if let Some(elements) = entry.elements() {
+            return [Replaced::Mixed(elements), deadline];
+        }
+        match entry.any_collection() {
+            Some(collection) => [Replaced::Collection(collection), deadline],
+            None => [Replaced::Plain(self.dot_of(entry)), deadline],
         }
     }
 
@@ -122,7 +129,7 @@ impl Local {
         // SAFETY: the caller's guard protects what a published word named.
         let entry = unsafe { Entry::at(word::pointer(hit.word)) };
         // Nobody edits it in place between the version that is told and the removal.
-        let _held = entry.big().map(|big| big.bytes.read_recursive());
+        let _held = entry.big().map(|big| big.hold());
         let slot = slot_of(entry.key()).index();
         let link = self.take_link(slot, now);
         let done = hit.remove(self);
@@ -171,6 +178,11 @@ impl Local {
     ) -> Result<(), Changed> {
         if patience == 0 {
             return self.drop_entry(roots, hit, db, now);
+        }
+        // SAFETY: as in `remove_entry`.
+        if unsafe { Entry::at(word::pointer(hit.word)) }.kind() != Kind::String {
+            // Whether its deadline was put off only its primary knows: elements do not bear it.
+            return Err(Changed);
         }
         hit.remove(self)?;
         self.forget(roots, hit.word);

@@ -7,7 +7,8 @@ use super::Store;
 use super::chain::Chains;
 use super::chain::ValueRef;
 use super::database::Roots;
-use super::entry::{Big, Entry, Payload, Stamp, StringView};
+use super::big::{Big, Held};
+use super::entry::{Entry, Payload, Stamp, StringView};
 use super::hash::KeyHash;
 use super::index::{self, Changed, word};
 use super::keyspace::{Found, Keyspace};
@@ -15,7 +16,6 @@ use super::local::Local;
 use crate::base::clock::UnixMs;
 use crate::base::sync::Backoff;
 use crate::base::version::{Tag, Version};
-use parking_lot::RwLockReadGuard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use torc_protocol::slot::Slot;
@@ -48,7 +48,7 @@ pub struct Seen<'g> {
     place: KeyHash,
     found: Found<'g>,
     #[expect(dead_code, reason = "held for its lock")]
-    held: Option<RwLockReadGuard<'g, Vec<u8>>>,
+    held: Option<Held<'g>>,
 }
 
 impl<'g> Seen<'g> {
@@ -236,7 +236,7 @@ impl<'g> Keyspace<'_, 'g> {
                 return Spliced::OtherBase;
             };
             if let Some(big) = entry.big() {
-                let mut text = big.bytes.write();
+                let Some(mut text) = big.edit_text() else { return Spliced::OtherBase };
                 if !hit.is_current(self.local) {
                     drop(text);
                     backoff.wait();
@@ -249,8 +249,7 @@ impl<'g> Keyspace<'_, 'g> {
                 let before = text.capacity();
                 text.resize(len, 0);
                 text[offset..end].copy_from_slice(bytes);
-                // Relaxed: written and, where it matters, read under the lock.
-                big.version.store(version.get(), Ordering::Relaxed);
+                big.set_version(version);
                 self.local.account(text.capacity() as i64 - before as i64);
                 return Spliced::Done;
             }
@@ -263,7 +262,7 @@ impl<'g> Keyspace<'_, 'g> {
             text[offset..end].copy_from_slice(bytes);
             self.store.see_version(slot(place.slot), version);
             self.local.account(text.capacity() as i64);
-            let payload = Payload::Big(Big::new(text));
+            let payload = Payload::Big(Big::text(text));
             let deadline_version = entry
                 .deadline_version()
                 .or_else(|| entry.deadline().map(|_| self.version_of(entry)));

@@ -57,7 +57,7 @@ impl<'g> Keyspace<'_, 'g> {
         let mut seen = self.see_all(roots, count, &key);
         for _ in 0..ROUNDS_MAX {
             let big = seen.iter().filter_map(|seen| seen.entry?.big());
-            let _held: Vec<_> = big.map(|big| big.bytes.read_recursive()).collect();
+            let _held: Vec<_> = big.map(|big| big.hold()).collect();
             if seen.iter().all(Seen::is_true) {
                 return seen.iter().try_for_each(|seen| {
                     self.note_lookup(seen.entry);

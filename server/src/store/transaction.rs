@@ -7,7 +7,7 @@
 
 use super::chain::{Link, Op, Replaced, ValueRef};
 use super::database::Roots;
-use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, StringView};
+use super::entry::{Entry, Expiry, NewValue, Payload, Stamp, StringView};
 use super::hash::KeyHash;
 use super::index::{self, Hit, Insert, Probe, word};
 use super::keyspace::Keyspace;
@@ -205,9 +205,9 @@ impl<'g> Transaction<'_, '_, 'g> {
         let payload = match entry.big() {
             // Two keys never share a value that is edited in place.
             Some(big) => {
-                let bytes = big.bytes.read_recursive().clone();
-                self.keyspace.local.account(bytes.capacity() as i64);
-                Payload::Big(Big::new(bytes))
+                let copy = big.copy();
+                self.keyspace.local.account(copy.bytes() as i64);
+                Payload::Big(copy)
             }
             None => entry.payload(),
         };
@@ -297,7 +297,7 @@ impl<'g> Transaction<'_, '_, 'g> {
                 // An edit in place that began before the latch ends first, and none begins after it.
                 // SAFETY: as in `read_in`.
                 let held: Entry<'g> = unsafe { Entry::at(self.held[index].address) };
-                drop(held.big().map(|big| big.bytes.read_recursive()));
+                drop(held.big().map(|big| big.hold()));
             }
             let link = self.keyspace.local.take_link(slot, self.keyspace.now);
             // A large value may be edited as soon as it is released; its lock keeps it as it is until it has been told.
@@ -311,7 +311,7 @@ impl<'g> Transaction<'_, '_, 'g> {
                 writes.iter().map(|&index| unsafe { Entry::<'g>::at(self.held[index].address) });
             let replaced: Vec<Replaced<'_>> = before
                 .filter(|entry| !entry.is_absent())
-                .map(|entry| local.replaced(entry))
+                .flat_map(|entry| local.replaced(entry))
                 .collect();
             local.record_all(slot, link, &replaced, &ops);
             drop(ops);

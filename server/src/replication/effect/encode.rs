@@ -40,6 +40,10 @@ fn put_op(out: &mut Vec<u8>, op: &Op<'_>) {
         Op::Deadline { key, .. } => (kind::DEADLINE, key.len()),
         Op::Count { key, .. } => (kind::COUNT, key.len()),
         Op::Splice { key, bytes, .. } => (kind::SPLICE, key.len() + bytes.len()),
+        Op::Elements { key, changes, .. } => {
+            (kind::ELEMENTS, key.len() + changes.bytes().len())
+        }
+        Op::Head { key, .. } => (kind::HEAD, key.len()),
         Op::Flush { .. } => (kind::FLUSH, 0),
     };
     out.extend_from_slice(&[kind, FIELDS]);
@@ -104,6 +108,7 @@ fn put_fields(out: &mut Vec<u8>, op: &Op<'_>) {
             let form = match sum {
                 AmountRef::Integer(_) => flag::FORM_INTEGER,
                 AmountRef::Decimal(_) => flag::FORM_BYTES,
+                AmountRef::Score { .. } => unreachable!("strings are not counted in doubles"),
             };
             put_head(out, *db, key, form | flags(None, *deadline, *deadline_version));
             put_times(out, None, *deadline, *deadline_version);
@@ -111,7 +116,17 @@ fn put_fields(out: &mut Vec<u8>, op: &Op<'_>) {
             match sum {
                 AmountRef::Integer(sum) => put_signed(out, *sum),
                 AmountRef::Decimal(text) => put_bytes(out, text),
+                AmountRef::Score { .. } => {}
             }
+        }
+        Op::Elements { db, key, kind, changes } => {
+            put_head(out, *db, key, 0);
+            out.push(kind.code());
+            put_bytes(out, changes.bytes());
+        }
+        Op::Head { db, key, deadline } => {
+            put_head(out, *db, key, flags(None, *deadline, None));
+            put_times(out, None, *deadline, None);
         }
         Op::Splice { db, key, base, len, offset, bytes } => {
             put_head(out, *db, key, 0);

@@ -1,0 +1,42 @@
+//! Edits of hashes.
+
+use super::{Edit, text};
+use crate::store::change::{AmountRef, Change};
+use crate::types::collection::{Hash, HashView};
+
+impl Edit<'_, Hash> {
+    /// To read it.
+    pub fn view(&self) -> HashView<'_> {
+        self.value.view()
+    }
+
+    /// Sets a field; whether it is new.
+    pub fn set(&mut self, field: &[u8], value: &[u8]) -> bool {
+        let stamp = self.stamp();
+        if self.is_told() {
+            self.replace(field);
+            self.tell(&Change::Put { id: field, value: text(value) });
+        }
+        self.value.insert(field, value, stamp, self.limits).is_none()
+    }
+
+    /// Removes a field; whether it was there.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        if !self.value.view().contains(field) {
+            return false;
+        }
+        self.stamp();
+        if self.is_told() {
+            self.replace(field);
+            self.tell(&Change::Remove { id: field });
+        }
+        self.value.remove(field).is_some()
+    }
+
+    /// Notes what a change of `field` takes the place of.
+    fn replace(&mut self, field: &[u8]) {
+        if let Some(known) = self.value.view().field(field) {
+            self.told.replace(known.stamp);
+        }
+    }
+}
