@@ -50,6 +50,7 @@ fn title(group: Group) -> &'static str {
     match group {
         Group::String => "Strings",
         Group::Generic => "Keys",
+        Group::Hash => "Hashes",
         Group::Bitmap => "Bitmaps",
         Group::HyperLogLog => "HyperLogLogs",
         Group::Connection => "Connections",

@@ -23,6 +23,8 @@ pub enum Group {
     String,
     /// Keys of any type.
     Generic,
+    /// Hashes.
+    Hash,
     /// Bitmaps.
     Bitmap,
     /// HyperLogLogs.
@@ -37,9 +39,10 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the documentation.
-    pub const ALL: [Group; 7] = [
+    pub const ALL: [Group; 8] = [
         Group::String,
         Group::Generic,
+        Group::Hash,
         Group::Bitmap,
         Group::HyperLogLog,
         Group::Connection,
@@ -52,6 +55,7 @@ impl Group {
         match self {
             Group::String => "string",
             Group::Generic => "generic",
+            Group::Hash => "hash",
             Group::Bitmap => "bitmap",
             Group::HyperLogLog => "hyperloglog",
             Group::Connection => "connection",

@@ -264,32 +264,6 @@ settings! {
     /// Keyed hash that places keys: `ahash` is faster, `siphash13` withstands clients that choose keys to collide.
     hash "hash": fixed (choice HashKind) = "ahash", "Untrusted people choose the keys.";
 
-    // How collections are kept. Small ones are packed: they take less memory, and reading them takes no lock; larger ones are trees.
-
-    /// Fields of a hash up to which it is packed.
-    hash_max_listpack_entries "hash-max-listpack-entries" | "hash-max-ziplist-entries": live (integer 0, LONG as u64, "fields") = "512", "Lower, to write faster; higher, to save memory.";
-
-    /// Longest field or value of a packed hash.
-    hash_max_listpack_value "hash-max-listpack-value" | "hash-max-ziplist-value": live (memory 0, LONG as u64) = "64", "As above.";
-
-    /// Members of a set of integers up to which it is packed as integers of one width.
-    set_max_intset_entries "set-max-intset-entries": live (integer 0, LONG as u64, "members") = "512", "As above.";
-
-    /// Members of a set up to which it is packed.
-    set_max_listpack_entries "set-max-listpack-entries": live (integer 0, LONG as u64, "members") = "128", "As above.";
-
-    /// Longest member of a packed set.
-    set_max_listpack_value "set-max-listpack-value": live (memory 0, LONG as u64) = "64", "As above.";
-
-    /// Members of a sorted set up to which it is packed.
-    zset_max_listpack_entries "zset-max-listpack-entries" | "zset-max-ziplist-entries": live (integer 0, LONG as u64, "members") = "128", "As above.";
-
-    /// Longest member of a packed sorted set.
-    zset_max_listpack_value "zset-max-listpack-value" | "zset-max-ziplist-value": live (memory 0, LONG as u64) = "64", "As above.";
-
-    /// Up to where a list is packed: a number of elements if positive; -1 to -5 for 4, 8, 16, 32 and 64 KiB.
-    list_max_listpack_size "list-max-listpack-size" | "list-max-ziplist-size": live (integer -I32, I32, "elements, or a size if negative") = "-2", "As above.";
-
     // Limits on clients.
 
     /// Longest string in a request.

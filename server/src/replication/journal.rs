@@ -7,7 +7,7 @@
 use super::effect::{self, AmountRef};
 use super::log::Log;
 use super::merge::{Amount, Context, KeyState, Merge, Ttl};
-use super::stored::{decode, of_state};
+use super::stored::{collection_tops, decode, decode_field, of_state};
 use super::vector::Vector;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
@@ -67,7 +67,7 @@ impl WorkerJournal {
         };
         let sum = match state.cell(self.tag).map(|cell| &cell.sum) {
             Some(Amount::Integer(sum)) => sum.wrapping_add(by),
-            Some(Amount::Decimal(_)) => return None,
+            Some(Amount::Decimal(_) | Amount::Score { .. }) => return None,
             None => by,
         };
         let ttl = ttl.unwrap_or(before);
@@ -99,7 +99,8 @@ impl Journal for WorkerJournal {
         self.deps = Vector::new();
         let (deps, tag) = (&mut self.deps, self.tag);
         let mut see = |dot: Version| {
-            if dot.tag() != tag {
+            // Zero stands for what was written before replication began, which is this node's own.
+            if dot.tag() != tag && !dot.is_zero() {
                 deps.raise(dot);
             }
         };
@@ -107,6 +108,10 @@ impl Journal for WorkerJournal {
             match replaced {
                 Replaced::Plain(dot) => see(*dot),
                 Replaced::Mixed(elements) => decode(elements).dots(&mut see),
+                Replaced::Field(field) => decode_field(field).dots(&mut see),
+                Replaced::Collection(collection) => {
+                    collection_tops(collection, Version::ZERO, &mut see);
+                }
             }
         }
         let deps = &self.deps;
@@ -166,6 +171,10 @@ fn wire_op<'o>(op: &store::Op<'o>, version: Version) -> effect::Op<'o> {
         store::Op::Splice { db, key, base, len, offset, bytes } => {
             effect::Op::Splice { db, key, base, len, offset, bytes }
         }
+        store::Op::Elements { db, key, kind, changes } => {
+            effect::Op::Elements { db, key, kind, changes }
+        }
+        store::Op::Head { db, key, deadline } => effect::Op::Head { db, key, deadline },
         store::Op::Noop => unreachable!("stands alone, without operations"),
     }
 }

@@ -12,6 +12,9 @@
 //! Reads take no version. A node that replicates nothing has no chains, and its entries no versions.
 
 use super::replica::State;
+use super::change::Changes;
+use super::collection::CollectionRef;
+use super::entry::Kind;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -31,7 +31,7 @@ pub enum AmountRef<'a> {
 
 /// What becomes of one element. Unless it says otherwise, a change also removes what its origin had seen of the element before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change<'a> {
+pub enum ElementChange<'a> {
     /// It holds this now: a hash's value, a sorted set's score, nothing for a set's member.
     Put {
         /// Field, member or position.
@@ -80,7 +80,7 @@ impl<'a> Changes<'a> {
     }
 
     /// The changes.
-    pub fn iter(&self) -> impl Iterator<Item = Change<'a>> {
+    pub fn iter(&self) -> impl Iterator<Item = ElementChange<'a>> {
         let mut reader = Reader::new(self.0);
         std::iter::from_fn(move || (!reader.is_empty()).then(|| read_change(&mut reader).ok())?)
     }
@@ -92,22 +92,22 @@ impl<'a> Changes<'a> {
 }
 
 /// Appends a change.
-pub fn put_change(out: &mut Vec<u8>, change: &Change<'_>) {
+pub fn put_change(out: &mut Vec<u8>, change: &ElementChange<'_>) {
     let mut head = |kind: u8, id: &[u8]| {
         out.push(kind);
         put_bytes(out, id);
     };
     match *change {
-        Change::Put { id, value: ValueRef::Integer(value) } => {
+        ElementChange::Put { id, value: ValueRef::Integer(value) } => {
             head(PUT_INTEGER, id);
             put_signed(out, value);
         }
-        Change::Put { id, value: ValueRef::Bytes { bytes, .. } } => {
+        ElementChange::Put { id, value: ValueRef::Bytes { bytes, .. } } => {
             head(PUT_BYTES, id);
             put_bytes(out, bytes);
         }
-        Change::Remove { id } => head(REMOVE, id),
-        Change::Count { id, epoch, sum } => {
+        ElementChange::Remove { id } => head(REMOVE, id),
+        ElementChange::Count { id, epoch, sum } => {
             let kind = match sum {
                 AmountRef::Integer(_) => COUNT_INTEGER,
                 AmountRef::Decimal(_) => COUNT_DECIMAL,
@@ -127,28 +127,28 @@ pub fn put_change(out: &mut Vec<u8>, change: &Change<'_>) {
     }
 }
 
-fn read_change<'a>(reader: &mut Reader<'a>) -> Result<Change<'a>, Malformed> {
+fn read_change<'a>(reader: &mut Reader<'a>) -> Result<ElementChange<'a>, Malformed> {
     let kind = reader.u8()?;
     let id = reader.bytes(usize::MAX, "element")?;
-    let mut epoch = |reader: &mut Reader<'a>| reader.varint().map(Version::from_bits);
+    let epoch = |reader: &mut Reader<'a>| reader.varint().map(Version::from_bits);
     Ok(match kind {
-        PUT_INTEGER => Change::Put { id, value: ValueRef::Integer(reader.signed()?) },
+        PUT_INTEGER => ElementChange::Put { id, value: ValueRef::Integer(reader.signed()?) },
         PUT_BYTES => {
             let bytes = reader.bytes(usize::MAX, "value")?;
-            Change::Put { id, value: ValueRef::Bytes { bytes, raw: false } }
+            ElementChange::Put { id, value: ValueRef::Bytes { bytes, raw: false } }
         }
-        REMOVE => Change::Remove { id },
-        COUNT_INTEGER => Change::Count {
+        REMOVE => ElementChange::Remove { id },
+        COUNT_INTEGER => ElementChange::Count {
             id,
             epoch: epoch(reader)?,
             sum: AmountRef::Integer(reader.signed()?),
         },
-        COUNT_DECIMAL => Change::Count {
+        COUNT_DECIMAL => ElementChange::Count {
             id,
             epoch: epoch(reader)?,
             sum: AmountRef::Decimal(reader.bytes(usize::MAX, "sum")?),
         },
-        COUNT_SCORE => Change::Count {
+        COUNT_SCORE => ElementChange::Count {
             id,
             epoch: epoch(reader)?,
             sum: AmountRef::Score { from: reader.u64()?, reached: reader.u64()? },

@@ -69,6 +69,12 @@ macro_rules! collected {
             }
         })*
 
+        $(impl From<$kind> for Collection {
+            fn from(value: $kind) -> Self {
+                Collection::$kind(value)
+            }
+        })*
+
         impl Collection {
             /// Type of the collection.
             pub fn kind(&self) -> Kind {
@@ -136,6 +142,17 @@ impl Collection {
         })
     }
 
+    /// One without elements; none of a string.
+    pub fn empty(kind: Kind) -> Option<Self> {
+        Some(match kind {
+            Kind::Hash => Collection::Hash(Hash::new()),
+            Kind::List => Collection::List(List::new()),
+            Kind::Set => Collection::Set(Set::new()),
+            Kind::Zset => Collection::Zset(Zset::new()),
+            Kind::String => return None,
+        })
+    }
+
     /// Whether it has no element.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -156,9 +173,20 @@ pub enum CollectionRef<'g> {
 
 /// A method that gives the view of one type.
 macro_rules! views {
-    ($($method:ident $kind:ident $view:ident)*) => {
+    ($($method:ident $copy:ident $kind:ident $view:ident)*) => {
         impl CollectionRef<'_> {
             $(
+                /// A copy to edit.
+                ///
+                /// # Panics
+                /// If it is of another type; [`Entry::collection`] was asked for which it must be.
+                pub fn $copy(&self) -> $kind {
+                    match self.to_collection() {
+                        Collection::$kind(value) => value,
+                        _ => unreachable!("the type was asked for"),
+                    }
+                }
+
                 /// To read it as that type.
                 ///
                 /// # Panics
@@ -179,7 +207,12 @@ macro_rules! views {
     };
 }
 
-views! { hash Hash HashView  list List ListView  set Set SetView  zset Zset ZsetView }
+views! {
+    hash to_hash Hash HashView
+    list to_list List ListView
+    set to_set Set SetView
+    zset to_zset Zset ZsetView
+}
 
 impl CollectionRef<'_> {
     /// Type of the collection.
@@ -188,6 +221,28 @@ impl CollectionRef<'_> {
             CollectionRef::Packed(kind, _) => *kind,
             CollectionRef::Held(held) => held.kind(),
             CollectionRef::Detached(collection) => collection.kind(),
+        }
+    }
+
+    /// Redis's name of its form.
+    pub fn encoding(&self) -> &'static str {
+        match self.kind() {
+            Kind::Hash => self.hash().encoding(),
+            Kind::List => self.list().encoding(),
+            Kind::Set => self.set().encoding(),
+            Kind::Zset => self.zset().encoding(),
+            Kind::String => "raw",
+        }
+    }
+
+    /// Bounds of its elements' dots.
+    pub fn tops(&self) -> Tops {
+        match self.kind() {
+            Kind::Hash => self.hash().tops(),
+            Kind::List => self.list().tops(),
+            Kind::Set => self.set().tops(),
+            Kind::Zset => self.zset().tops(),
+            Kind::String => Tops::default(),
         }
     }
 

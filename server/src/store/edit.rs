@@ -8,9 +8,12 @@ mod list;
 mod set;
 mod zset;
 
+pub(super) use list::position_bytes;
+pub use list::{element_id, position_of};
+
 use super::big::{Big, BigValue};
 use super::chain::{Chains, Link, Op, Replaced, ValueRef};
-use super::change::{Change, Changes, put_change};
+use super::change::{ElementChange, Changes, put_change};
 use super::collection::{Collected, Collection};
 use super::database::Roots;
 use super::entry::{Entry, Kind, Payload, Stamp, WrongType};
@@ -64,7 +67,7 @@ impl<'e, T> Edit<'e, T> {
         self.chains.is_some()
     }
 
-    fn tell(&mut self, change: &Change<'_>) {
+    fn tell(&mut self, change: &ElementChange<'_>) {
         put_change(&mut self.told.changes, change);
     }
 }
@@ -94,9 +97,9 @@ impl<'g> Keyspace<'_, 'g> {
     pub fn edit<T: Collected, R, E: From<WrongType>>(
         &mut self,
         key: &[u8],
-        limits: &Limits,
         mut edit: impl FnMut(&mut Edit<'_, T>) -> Result<R, E>,
     ) -> Result<R, E> {
+        let limits = &self.store.inner.shapes.limits(T::KIND);
         let roots = self.roots_or_create();
         let place = self.place(key);
         let mut backoff = Backoff::default();
@@ -218,7 +221,7 @@ impl<'g> Keyspace<'_, 'g> {
         replaced.extend(told.fields.iter().map(|field| Replaced::Field(field)));
         match over {
             Some(over) => {
-                replaced.push(self.local.replaced(over));
+                replaced.extend(self.local.replaced(over));
                 let delete = Op::Delete { db: self.db, key };
                 self.local.record_all(slot, link, &replaced, &[delete, elements]);
             }

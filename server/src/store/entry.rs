@@ -3,7 +3,7 @@
 //! ```text
 //! | flags+kind 1 | key length 1 | access 2 | value length 4 | [long key length 8] | [deadline 8] | [version 8] | [deadline's version 8] | key | value |
 //!
-//! value of a mixed key: | 1 if an integer is shown 1 | bytes shown 4 | what is shown | elements |
+//! value of a mixed key: | form of what is shown 1 | bytes shown 4 | what is shown | elements |      form: 0 bytes, 1 integer, or 0x80 and the type of packed elements
 //! value of a packed one: | type 1 | packed elements |
 //! ```
 //!
@@ -68,6 +68,10 @@ impl Kind {
     }
 }
 
+fn kind_of(code: u8) -> Kind {
+    Kind::of_code(code).expect("`build` writes codes of types")
+}
+
 /// The key holds a value of another type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WrongType;
@@ -116,7 +120,7 @@ pub(super) enum Payload<'v> {
     },
     Big(Arc<Big>),
     Mixed {
-        shown: ValueRef<'v>,
+        shown: Shown<'v>,
         elements: &'v [u8],
     },
     /// A small collection.
@@ -126,6 +130,24 @@ pub(super) enum Payload<'v> {
     },
 }
 
+/// What readers see of a mixed key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shown<'v> {
+    String(ValueRef<'v>),
+    Packed(Kind, &'v [u8]),
+}
+
+impl Shown<'_> {
+    fn bytes(&self) -> usize {
+        match self {
+            Shown::String(value) => value.bytes(),
+            Shown::Packed(_, elements) => elements.len(),
+        }
+    }
+}
+
+/// Of a mixed key's first byte: packed elements are shown, of the type in the other bits.
+const SHOWN_PACKED: u8 = 0x80;
 const KIND: u8 = 0x07;
 const KIND_ABSENT: u8 = 0;
 const KIND_BYTES: u8 = 1;
@@ -259,19 +281,19 @@ const fn prefix_bytes(flags: u8) -> usize {
 ///
 /// # Safety
 /// `at` is private and has room for it.
-unsafe fn write_mixed(at: *mut u8, shown: ValueRef<'_>, elements: &[u8]) {
-    let integer = match shown {
-        ValueRef::Integer(value) => Some(value.to_ne_bytes()),
-        ValueRef::Bytes { .. } => None,
-    };
-    let (is_integer, shown) = match (&integer, shown) {
-        (Some(bytes), _) => (1, &bytes[..]),
-        (None, ValueRef::Bytes { bytes, .. }) => (0, bytes),
-        (None, ValueRef::Integer(_)) => unreachable!("told apart above"),
+unsafe fn write_mixed(at: *mut u8, shown: Shown<'_>, elements: &[u8]) {
+    let integer;
+    let (form, shown) = match shown {
+        Shown::String(ValueRef::Integer(value)) => {
+            integer = value.to_ne_bytes();
+            (1, &integer[..])
+        }
+        Shown::String(ValueRef::Bytes { bytes, .. }) => (0, bytes),
+        Shown::Packed(kind, packed) => (SHOWN_PACKED | kind.code(), packed),
     };
     // SAFETY: as this function's caller promises.
     unsafe {
-        at.write(is_integer);
+        at.write(form);
         at.add(1).cast::<u32>().write_unaligned(shown.len() as u32);
         let at = at.add(MIXED_BYTES);
         at.copy_from_nonoverlapping(shown.as_ptr(), shown.len());
@@ -383,9 +405,11 @@ impl<'g> Entry<'g> {
     /// Type of its value.
     pub fn kind(&self) -> Kind {
         match self.flags() & KIND {
-            KIND_PACKED => {
-                Kind::of_code(self.value_slice()[0]).expect("`build` writes codes of types")
-            }
+            KIND_PACKED => kind_of(self.value_slice()[0]),
+            KIND_MIXED => match self.mixed().0 {
+                Shown::String(_) => Kind::String,
+                Shown::Packed(kind, _) => kind,
+            },
             KIND_BIG => self.big_ref().kind(),
             _ => Kind::String,
         }
@@ -428,17 +452,21 @@ impl<'g> Entry<'g> {
     }
 
     /// What a mixed key shows, and its elements.
-    fn mixed(&self) -> (ValueRef<'g>, &'g [u8]) {
+    fn mixed(&self) -> (Shown<'g>, &'g [u8]) {
         let value = self.value_slice();
         let mut length = [0; 4];
         length.copy_from_slice(&value[1..MIXED_BYTES]);
         let (shown, elements) = value[MIXED_BYTES..].split_at(u32::from_ne_bytes(length) as usize);
-        if value[0] == 0 {
-            return (ValueRef::Bytes { bytes: shown, raw: false }, elements);
-        }
-        let mut integer = [0; 8];
-        integer.copy_from_slice(shown);
-        (ValueRef::Integer(i64::from_ne_bytes(integer)), elements)
+        let shown = match value[0] {
+            0 => Shown::String(ValueRef::Bytes { bytes: shown, raw: false }),
+            1 => {
+                let mut integer = [0; 8];
+                integer.copy_from_slice(shown);
+                Shown::String(ValueRef::Integer(i64::from_ne_bytes(integer)))
+            }
+            form => Shown::Packed(kind_of(form & !SHOWN_PACKED), shown),
+        };
+        (shown, elements)
     }
 
     /// Its elements, if it is a mixed key; see the module's description.
@@ -452,10 +480,11 @@ impl<'g> Entry<'g> {
         match self.flags() & KIND {
             KIND_BYTES => Ok(StringView::Bytes(self.value_slice())),
             KIND_INTEGER => Ok(StringView::Integer(self.value_word() as i64)),
-            KIND_MIXED => Ok(match self.mixed().0 {
-                ValueRef::Integer(value) => StringView::Integer(value),
-                ValueRef::Bytes { bytes, .. } => StringView::Bytes(bytes),
-            }),
+            KIND_MIXED => match self.mixed().0 {
+                Shown::String(ValueRef::Integer(value)) => Ok(StringView::Integer(value)),
+                Shown::String(ValueRef::Bytes { bytes, .. }) => Ok(StringView::Bytes(bytes)),
+                Shown::Packed(..) => Err(WrongType),
+            },
             KIND_BIG => self.big_ref().read_text().map(StringView::Locked).ok_or(WrongType),
             _ => Err(WrongType),
         }
@@ -469,7 +498,14 @@ impl<'g> Entry<'g> {
 
     /// The elements of a small collection.
     pub(super) fn packed(&self) -> Option<&'g [u8]> {
-        (self.flags() & KIND == KIND_PACKED).then(|| &self.value_slice()[1..])
+        match self.flags() & KIND {
+            KIND_PACKED => Some(&self.value_slice()[1..]),
+            KIND_MIXED => match self.mixed().0 {
+                Shown::Packed(_, packed) => Some(packed),
+                Shown::String(_) => None,
+            },
+            _ => None,
+        }
     }
 
     /// The large value it holds, if it is one.
@@ -489,8 +525,9 @@ impl<'g> Entry<'g> {
             }
             // Under another key, or written anew, what was seen is all there is.
             KIND_MIXED => match self.mixed().0 {
-                ValueRef::Integer(value) => Payload::Integer(value),
-                ValueRef::Bytes { bytes, raw } => Payload::Bytes { bytes, raw },
+                Shown::String(ValueRef::Integer(value)) => Payload::Integer(value),
+                Shown::String(ValueRef::Bytes { bytes, raw }) => Payload::Bytes { bytes, raw },
+                Shown::Packed(kind, elements) => Payload::Packed { kind, elements },
             },
             KIND_BIG => {
                 let pointer = std::ptr::with_exposed_provenance::<Big>(self.value_word() as usize);
@@ -522,14 +559,19 @@ impl<'g> Entry<'g> {
         (block_bytes(bytes), big)
     }
 
-    /// Redis's name of how the value is kept: `int`, `embstr` or `raw`.
+    /// Redis's name of how the value is kept: `int`, `embstr` or `raw` of strings, and so on.
     pub fn encoding(&self) -> &'static str {
+        if let Some(collection) = self.any_collection() {
+            return collection.encoding();
+        }
         match self.flags() & KIND {
             KIND_INTEGER => "int",
             KIND_MIXED => match self.mixed().0 {
-                ValueRef::Integer(_) => "int",
-                ValueRef::Bytes { bytes, .. } if bytes.len() <= EMBSTR_BYTES_MAX => "embstr",
-                ValueRef::Bytes { .. } => "raw",
+                Shown::String(ValueRef::Integer(_)) => "int",
+                Shown::String(ValueRef::Bytes { bytes, .. }) if bytes.len() <= EMBSTR_BYTES_MAX => {
+                    "embstr"
+                }
+                Shown::String(ValueRef::Bytes { .. }) | Shown::Packed(..) => "raw",
             },
             KIND_BYTES
                 if self.flags() & FLAG_RAW == 0 && self.value_bytes() <= EMBSTR_BYTES_MAX =>
@@ -662,6 +704,7 @@ mod tests {
                     (Some(of(9, 3)), ValueRef::Bytes { bytes: b"shown", raw: false }),
                 ] {
                     let stamp = Stamp { value: Some(of(3, 1)), deadline: touched };
+                    let shown = Shown::String(shown);
                     let payload = Payload::Mixed { shown, elements: b"elements" };
                     let block = build(&mut heap, key, payload, deadline, stamp, 5);
                     // SAFETY: just built, freed once below.

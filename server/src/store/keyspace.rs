@@ -6,7 +6,7 @@ use super::access;
 use super::big::{Big, Held};
 use super::chain::{Link, Mixed, Op, Replaced, ValueRef};
 use super::database::Roots;
-use super::entry::{Entry, Expiry, Kind, NewValue, Payload, Stamp, WrongType, build};
+use super::entry::{Entry, Expiry, Kind, NewValue, Payload, Shown, Stamp, WrongType, build};
 use super::hash::{KeyHash, KeyHint};
 use super::index::{self, Changed, Hit, Insert, Probe, word};
 use super::local::{Local, add};
@@ -16,7 +16,6 @@ use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::sync::Backoff;
 use std::ops::{ControlFlow, Range};
-use std::sync::atomic::Ordering;
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// A string edited to more than this becomes a large value, edited in place from then on.
@@ -91,6 +90,11 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         self
     }
 
+    /// Up to where a collection of type `kind` stays packed.
+    pub fn limits(&self, kind: Kind) -> crate::types::collection::Limits {
+        self.store.shapes().limits(kind)
+    }
+
     /// The same view of another database.
     pub fn in_database(&mut self, db: u8) -> Keyspace<'_, 'g> {
         Keyspace { local: self.local, db, ..*self }
@@ -142,7 +146,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 
     #[inline]
-    fn mark_used(&mut self, entry: Entry<'g>) {
+    pub(super) fn mark_used(&mut self, entry: Entry<'g>) {
         if self.touch {
             self.local.touch(entry, self.now);
         }
@@ -331,12 +335,12 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         let copy;
         let value = match &payload {
             Payload::Big(big) => {
-                copy = big.bytes.read_recursive().clone();
+                copy = big.read_text().map(|text| text.clone()).unwrap_or_default();
                 ValueRef::Bytes { bytes: &copy, raw: true }
             }
             Payload::Bytes { bytes, raw } => ValueRef::Bytes { bytes, raw: *raw },
             Payload::Integer(value) => ValueRef::Integer(*value),
-            Payload::Mixed { .. } | Payload::Absent => unreachable!("written elsewhere, or never"),
+            Payload::Mixed { .. } | Payload::Packed { .. } | Payload::Absent => unreachable!("written elsewhere, or never"),
         };
         let op = Op::Put { db: self.db, key, value, deadline, deadline_version: stamp.deadline };
         let written = match payload {
@@ -389,7 +393,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         mixed: &Mixed,
     ) -> Result<(), Changed> {
         let payload =
-            Payload::Mixed { shown: ValueRef::Integer(mixed.total), elements: &mixed.elements };
+            Payload::Mixed { shown: Shown::String(ValueRef::Integer(mixed.total)), elements: &mixed.elements };
         let stamp = Stamp { value: Some(link.version), deadline: None };
         self.install(roots, place, key, found, payload, mixed.deadline, stamp)
     }
@@ -519,7 +523,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 
     /// `None`: the key no longer holds this value.
-    fn edit_big<R, E>(
+    fn edit_big<R, E: From<WrongType>>(
         &mut self,
         place: KeyHash,
         key: &[u8],
@@ -528,7 +532,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         big: &Big,
         edit: &mut impl FnMut(&mut StringEdit<'_>) -> Result<R, E>,
     ) -> Result<Option<R>, E> {
-        let mut bytes = big.bytes.write();
+        let Some(mut bytes) = big.edit_text() else { return Err(WrongType.into()) };
         // Whoever deletes, replaces or holds the key changes its word first; an edit after that would be lost.
         if !hit.is_current(self.local) {
             return Ok(None);

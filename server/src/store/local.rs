@@ -133,6 +133,11 @@ impl Local {
         guard
     }
 
+    /// The thread's generator.
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
+    }
+
     pub(super) fn tally(&self) -> &Tally {
         &self.inner.tallies[self.thread]
     }

@@ -6,6 +6,7 @@
 
 mod access;
 mod age;
+mod amend;
 mod background;
 mod big;
 mod chain;
@@ -22,6 +23,8 @@ mod local;
 mod maintain;
 mod record;
 mod replica;
+mod restamp;
+mod shapes;
 mod slab;
 mod snapshot;
 mod transaction;
@@ -31,11 +34,12 @@ mod stress;
 #[cfg(test)]
 mod tests;
 
+pub use amend::Amended;
 pub use chain::{Journal, Link, Mixed, Op, Replaced, ValueRef};
-pub use change::{AmountRef, Change, Changes, put_change};
+pub use change::{AmountRef, Changes, ElementChange, put_change};
 pub use collection::{Collected, Collection, CollectionRef};
 pub use crossbeam_epoch::Guard;
-pub use edit::Edit;
+pub use edit::{Edit, element_id, position_of};
 pub use entry::{Entry, Expiry, Kind, NewValue, StringView, WrongType};
 pub use evict::{Limits, Policy};
 pub use hash::{HashKind, KeyHash, KeyHint};
@@ -43,6 +47,7 @@ pub use index::Changed;
 pub use keyspace::{Change, Keyspace, StringEdit};
 pub use local::Local;
 pub use maintain::Share;
+pub use shapes::Shapes;
 pub use replica::{Grace, Merged, Seen, Spliced, State, Value};
 pub use transaction::Transaction;
 
@@ -97,6 +102,7 @@ struct Inner {
     databases: [Database; DATABASE_COUNT],
     hasher: Hasher,
     limits: Limits,
+    shapes: Shapes,
     totals: Arc<Totals>,
     tallies: Vec<Tally>,
     threads_given: AtomicUsize,
@@ -155,6 +161,7 @@ impl Store {
             databases: Default::default(),
             hasher: Hasher::new(options.hash, options.seed),
             limits: Limits::default(),
+            shapes: Shapes::default(),
             tallies: (0..threads).map(|_| Tally::default()).collect(),
             threads_given: AtomicUsize::new(0),
             seed: options.seed,
@@ -184,6 +191,11 @@ impl Store {
     /// `maxmemory` and its companions.
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// Up to where collections stay packed.
+    pub fn shapes(&self) -> &Shapes {
+        &self.inner.shapes
     }
 
     /// A view of database `db` (below 16) at time `now`. `guard` is one of `local`'s.

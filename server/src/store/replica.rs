@@ -8,7 +8,8 @@ use super::chain::Chains;
 use super::chain::ValueRef;
 use super::database::Roots;
 use super::big::{Big, Held};
-use super::entry::{Entry, Payload, Stamp, StringView};
+use super::collection::Collection;
+use super::entry::{Entry, Kind, Payload, Shown, Stamp, StringView};
 use super::hash::KeyHash;
 use super::index::{self, Changed, word};
 use super::keyspace::{Found, Keyspace};
@@ -27,6 +28,10 @@ pub enum Value<'v> {
     Plain(ValueRef<'v>),
     /// What readers see of the elements that follow, which are replication's.
     Mixed(ValueRef<'v>, &'v [u8]),
+    /// A collection.
+    Collection(&'v Collection),
+    /// What readers see of the elements that follow: packed elements of a collection.
+    MixedCollection(Kind, &'v [u8], &'v [u8]),
 }
 
 /// The whole state of a key.
@@ -103,7 +108,7 @@ impl Store {
         let _ = self.inner.chains.get_or_init(|| Chains::new(tag, now, is_empty));
     }
 
-    fn chains(&self) -> Option<&Chains> {
+    pub(super) fn chains(&self) -> Option<&Chains> {
         self.inner.chains.get()
     }
 
@@ -203,7 +208,19 @@ impl<'g> Keyspace<'_, 'g> {
                 let payload = match state.value {
                     Value::Plain(ValueRef::Integer(value)) => Payload::Integer(value),
                     Value::Plain(ValueRef::Bytes { bytes, raw }) => Payload::Bytes { bytes, raw },
-                    Value::Mixed(shown, elements) => Payload::Mixed { shown, elements },
+                    Value::Mixed(shown, elements) => {
+                        Payload::Mixed { shown: Shown::String(shown), elements }
+                    }
+                    Value::MixedCollection(kind, packed, elements) => {
+                        Payload::Mixed { shown: Shown::Packed(kind, packed), elements }
+                    }
+                    Value::Collection(collection) => match collection.packed() {
+                        Some(elements) => Payload::Packed { kind: collection.kind(), elements },
+                        None => {
+                            self.local.account(collection.memory_bytes() as i64);
+                            Payload::Big(Big::collection(collection.clone()))
+                        }
+                    },
                 };
                 self.install(seen.roots, seen.place, key, found, payload, state.deadline, stamp)
             }
@@ -348,7 +365,7 @@ impl Entry<'_> {
                 ValueRef::Bytes { bytes, raw: self.encoding() == "raw" }
             }
             Ok(StringView::Locked(bytes)) => ValueRef::Bytes { bytes, raw: true },
-            Err(_) => unreachable!("every value is a string so far"),
+            Err(_) => unreachable!("collections are read as such"),
         };
         let value = match self.elements() {
             Some(elements) => Value::Mixed(shown, elements),

@@ -7,10 +7,14 @@
 
 use super::chain::{Link, Op, Replaced, ValueRef};
 use super::database::Roots;
+use super::big::Big;
+use super::change::Changes;
+use super::collection::Collection;
 use super::entry::{Entry, Expiry, NewValue, Payload, Stamp, StringView};
 use super::hash::KeyHash;
 use super::index::{self, Hit, Insert, Probe, word};
 use super::keyspace::Keyspace;
+use super::restamp::restamped;
 use super::local::add;
 use crate::base::sync::Backoff;
 use crate::base::version::Version;
@@ -43,6 +47,7 @@ struct Held<'g> {
 enum Told<'g> {
     Deleted,
     Put(Entry<'g>, StringView<'g>),
+    PutCollection(Entry<'g>),
 }
 
 impl<'g> Held<'g> {
@@ -68,7 +73,7 @@ impl<'g> Held<'g> {
         unsafe { entry.set_version(version) };
         match entry.string() {
             Ok(view) => Told::Put(entry, view),
-            Err(_) => unreachable!("every value is a string so far"),
+            Err(_) => Told::PutCollection(entry),
         }
     }
 }
@@ -194,6 +199,26 @@ impl<'g> Transaction<'_, '_, 'g> {
         self.put_payload(index, Payload::of(value), expiry, before);
     }
 
+    /// Stores a collection, whose elements count as written by this transaction. An empty one removes the key.
+    pub fn put_collection(&mut self, key: &[u8], value: Collection, expiry: Expiry) {
+        if value.is_empty() {
+            self.delete(key);
+            return;
+        }
+        let index = self.index(self.keyspace.db, key);
+        let before = self.read(key);
+        match value.packed() {
+            Some(elements) => {
+                let payload = Payload::Packed { kind: value.kind(), elements };
+                self.put_payload(index, payload, expiry, before);
+            }
+            None => {
+                self.keyspace.local.account(value.memory_bytes() as i64);
+                self.put_payload(index, Payload::Big(Big::collection(value)), expiry, before);
+            }
+        }
+    }
+
     /// Stores a copy of what `entry` holds, of any type, under another held key (RENAME, COPY).
     pub fn put_entry(&mut self, key: &[u8], entry: Entry<'g>, expiry: Expiry) {
         self.put_entry_in(self.keyspace.db, key, entry, expiry);
@@ -300,11 +325,15 @@ impl<'g> Transaction<'_, '_, 'g> {
                 drop(held.big().map(|big| big.hold()));
             }
             let link = self.keyspace.local.take_link(slot, self.keyspace.now);
+            let elements: Vec<Vec<u8>> =
+                writes.iter().map(|&index| self.restamp(index, link.version)).collect();
             // A large value may be edited as soon as it is released; its lock keeps it as it is until it has been told.
             let told: Vec<Told<'g>> =
                 writes.iter().map(|&index| self.held[index].tell(link.version)).collect();
-            let ops: Vec<Op<'_>> =
-                writes.iter().zip(&told).map(|(&index, told)| self.op(index, told)).collect();
+            let mut ops: Vec<Op<'_>> = Vec::new();
+            for ((&index, told), elements) in writes.iter().zip(&told).zip(&elements) {
+                self.tell_write(index, told, elements, &mut ops);
+            }
             let local = &mut *self.keyspace.local;
             // SAFETY: as in `read_in`.
             let before =
@@ -319,14 +348,51 @@ impl<'g> Transaction<'_, '_, 'g> {
         }
     }
 
-    /// What the write to held key `index` tells other nodes.
-    fn op<'o>(&self, index: usize, told: &'o Told<'g>) -> Op<'o>
-    where
+    /// Gives the elements of a pending collection the version of this transaction. Returns what other nodes must be told of them.
+    fn restamp(&mut self, index: usize, version: Version) -> Vec<u8> {
+        let held = &self.held[index];
+        let Pending::Put(address) = held.pending else { return Vec::new() };
+        // SAFETY: as in `read_in`.
+        let entry = unsafe { Entry::<'g>::at(address) };
+        let Some(found) = entry.any_collection() else { return Vec::new() };
+        let limits = self.keyspace.store.shapes().limits(found.kind());
+        let (copy, told) = restamped(&found.detach(), version, &limits);
+        let local = &mut *self.keyspace.local;
+        let payload = match copy.packed() {
+            Some(elements) => Payload::Packed { kind: copy.kind(), elements },
+            None => {
+                local.account(copy.memory_bytes() as i64);
+                Payload::Big(Big::collection(copy.clone()))
+            }
+        };
+        let stamp = Stamp { value: Some(version), deadline: Some(version) };
+        let new = local.build(held.key, payload, entry.deadline(), stamp, entry.access());
+        local.retire_entry(address);
+        self.held[index].pending = Pending::Put(new);
+        told
+    }
+
+    /// What the write to held key `index` tells other nodes. `elements` are those of a collection.
+    fn tell_write<'o>(
+        &self,
+        index: usize,
+        told: &'o Told<'g>,
+        elements: &'o [u8],
+        ops: &mut Vec<Op<'o>>,
+    ) where
         'g: 'o,
     {
         let held = &self.held[index];
-        match told {
-            Told::Deleted => Op::Delete { db: held.db, key: held.key },
+        let (db, key) = (held.db, held.key);
+        let op = match told {
+            Told::Deleted => Op::Delete { db, key },
+            Told::PutCollection(entry) => {
+                ops.push(Op::Delete { db, key });
+                if let Ok(changes) = Changes::new(elements) {
+                    ops.push(Op::Elements { db, key, kind: entry.kind(), changes });
+                }
+                Op::Head { db, key, deadline: entry.deadline() }
+            }
             Told::Put(entry, view) => Op::Put {
                 db: held.db,
                 key: held.key,
@@ -340,7 +406,8 @@ impl<'g> Transaction<'_, '_, 'g> {
                 deadline: entry.deadline(),
                 deadline_version: entry.deadline_version(),
             },
-        }
+        };
+        ops.push(op);
     }
 
     /// Installs what is pending for a key, which releases it.

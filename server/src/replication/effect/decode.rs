@@ -1,6 +1,6 @@
 //! Bytes to effects; every byte is a peer's.
 
-use super::{AmountRef, Change, Changes, Effect, FORMAT, Kind, OPTIONAL, Op, ValueRef, flag, kind};
+use super::{AmountRef, ElementChange, Changes, Effect, FORMAT, Kind, OPTIONAL, Op, ValueRef, flag, kind};
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::version::Version;
@@ -158,9 +158,9 @@ fn check(op: &Op<'_>, version: Version) -> Result<(), Malformed> {
             }
         }
         Op::Elements { changes, .. } => {
-            let fits = |change: Change<'_>| match change {
-                Change::Count { epoch, .. } => epoch <= version,
-                Change::Put { .. } | Change::Remove { .. } => true,
+            let fits = |change: ElementChange<'_>| match change {
+                ElementChange::Count { epoch, .. } => epoch <= version,
+                ElementChange::Put { .. } | ElementChange::Remove { .. } => true,
             };
             match changes.iter().all(fits) {
                 true => Ok(()),

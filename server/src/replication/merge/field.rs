@@ -9,7 +9,7 @@ use super::string::{Register, Value, splice, winner};
 use super::{Context, Dots, Element, Merge};
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
-use crate::replication::effect::AmountRef;
+use crate::replication::effect::{AmountRef, ElementChange};
 use crate::replication::merge::{Amount, BaseMissing};
 use crate::replication::vector::Vector;
 use std::borrow::Cow;
@@ -50,6 +50,11 @@ impl Field {
     /// Adds a cell as it is.
     pub fn add_cell(&mut self, cell: Cell) {
         self.cells.insert(cell);
+    }
+
+    /// Whether it is one value and nothing else.
+    pub fn is_plain(&self) -> bool {
+        self.registers.iter().len() == 1 && self.cells.is_empty()
     }
 
     /// Its registers: one, unless sides of a partition wrote it.
@@ -100,6 +105,19 @@ impl Field {
     pub fn has_hidden(&self) -> bool {
         let epoch = winner(&self.registers).map(|register| register.version);
         self.registers.iter().count() > 1 || self.cells.iter().any(|cell| !counts(cell, epoch))
+    }
+
+    /// What becomes of an element of a collection, which has no deadline of its own.
+    pub fn change(&mut self, change: &ElementChange<'_>, context: &Context<'_>) {
+        let version = context.version;
+        let ttl = Ttl { deadline: None, version };
+        match change {
+            ElementChange::Put { value, .. } => {
+                self.write(Register { version, ttl, value: Value::from(*value) }, context);
+            }
+            ElementChange::Count { epoch, sum, .. } => self.count(*epoch, *sum, ttl, context),
+            ElementChange::Remove { .. } => self.forget(&|dot| context.has_seen(dot)),
+        }
     }
 
     /// A value is written: all that was seen goes.

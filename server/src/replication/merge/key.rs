@@ -20,7 +20,7 @@ use super::string::Register;
 use super::{Context, Dots, Element, Merge};
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
-use crate::replication::effect::{Change, Op};
+use crate::replication::effect::{ElementChange, Op};
 use crate::replication::merge::Value;
 use crate::replication::vector::Vector;
 use crate::store::Kind;
@@ -43,12 +43,12 @@ pub struct ElementId {
 
 impl ElementId {
     /// The element that a change in an effect of `version` is about.
-    pub fn of(change: &Change<'_>, kind: Kind, version: Version) -> Self {
+    pub fn of(change: &ElementChange<'_>, kind: Kind, version: Version) -> Self {
         let id: Box<[u8]> = match (change, kind) {
-            (Change::Put { id, .. }, Kind::List) => {
+            (ElementChange::Put { id, .. }, Kind::List) => {
                 [id, &version.get().to_be_bytes()[..]].concat().into()
             }
-            (Change::Put { id, .. } | Change::Remove { id } | Change::Count { id, .. }, _) => {
+            (ElementChange::Put { id, .. } | ElementChange::Remove { id } | ElementChange::Count { id, .. }, _) => {
                 (*id).into()
             }
         };
@@ -233,21 +233,10 @@ impl KeyState {
         Ok(())
     }
 
-    fn change(&mut self, kind: Kind, change: &Change<'_>, context: &Context<'_>) {
+    fn change(&mut self, kind: Kind, change: &ElementChange<'_>, context: &Context<'_>) {
         let id = ElementId::of(change, kind, context.version);
         let field = self.elements.entry(id.clone()).or_default();
-        match change {
-            Change::Put { value, .. } => {
-                let ttl = Ttl { deadline: None, version: context.version };
-                let value = Value::from(*value);
-                field.write(Register { version: context.version, ttl, value }, context);
-            }
-            Change::Count { epoch, sum, .. } => {
-                let ttl = Ttl { deadline: None, version: context.version };
-                field.count(*epoch, *sum, ttl, context);
-            }
-            Change::Remove { .. } => field.forget(&|dot| context.has_seen(dot)),
-        }
+        field.change(change, context);
         if field.is_empty() {
             self.elements.remove(&id);
         }

@@ -1,7 +1,7 @@
 //! Edits of hashes.
 
 use super::{Edit, text};
-use crate::store::change::{AmountRef, Change};
+use crate::store::change::ElementChange;
 use crate::types::collection::{Hash, HashView};
 
 impl Edit<'_, Hash> {
@@ -15,9 +15,15 @@ impl Edit<'_, Hash> {
         let stamp = self.stamp();
         if self.is_told() {
             self.replace(field);
-            self.tell(&Change::Put { id: field, value: text(value) });
+            self.tell(&ElementChange::Put { id: field, value: text(value) });
         }
         self.value.insert(field, value, stamp, self.limits).is_none()
+    }
+
+    /// Adds `by` to the number in a field, which comes to `sum`.
+    pub fn add(&mut self, field: &[u8], sum: i64, by: i64) {
+        let _ = by;
+        self.set(field, itoa::Buffer::new().format(sum).as_bytes());
     }
 
     /// Removes a field; whether it was there.
@@ -28,7 +34,7 @@ impl Edit<'_, Hash> {
         self.stamp();
         if self.is_told() {
             self.replace(field);
-            self.tell(&Change::Remove { id: field });
+            self.tell(&ElementChange::Remove { id: field });
         }
         self.value.remove(field).is_some()
     }

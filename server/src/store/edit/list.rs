@@ -2,7 +2,7 @@
 
 use super::{Edit, text};
 use crate::base::version::Version;
-use crate::store::change::Change;
+use crate::store::change::ElementChange;
 use crate::types::collection::{Element, List, ListView, Position};
 
 /// A position as elements are named by it between nodes: in the order of its bytes.
@@ -112,7 +112,7 @@ impl Edit<'_, List> {
         let Some(Element { value, position, .. }) = self.value.view().at(index) else { return };
         let id = position_bytes(position);
         let mut buffer = itoa::Buffer::new();
-        let change = Change::Put { id: &id, value: text(value.text(&mut buffer)) };
+        let change = ElementChange::Put { id: &id, value: text(value.text(&mut buffer)) };
         crate::store::change::put_change(&mut self.told.changes, &change);
     }
 
@@ -123,7 +123,7 @@ impl Edit<'_, List> {
         for element in self.value.view().range(from, to, false) {
             self.told.replace(element.stamp);
             let id = element_id(element.position, element.stamp.dot);
-            crate::store::change::put_change(&mut self.told.changes, &Change::Remove { id: &id });
+            crate::store::change::put_change(&mut self.told.changes, &ElementChange::Remove { id: &id });
         }
     }
 }

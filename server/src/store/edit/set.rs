@@ -1,7 +1,7 @@
 //! Edits of sets.
 
 use super::{Edit, NOTHING};
-use crate::store::change::Change;
+use crate::store::change::ElementChange;
 use crate::types::collection::{Set, SetView};
 
 impl Edit<'_, Set> {
@@ -17,7 +17,7 @@ impl Edit<'_, Set> {
         }
         let stamp = self.stamp();
         if self.is_told() {
-            self.tell(&Change::Put { id: member, value: NOTHING });
+            self.tell(&ElementChange::Put { id: member, value: NOTHING });
         }
         self.value.insert(member, stamp, self.limits).is_none()
     }
@@ -27,7 +27,7 @@ impl Edit<'_, Set> {
         let Some(known) = self.value.view().member(member) else { return false };
         if self.chains.is_some() {
             self.told.replace(known.stamp);
-            self.tell(&Change::Remove { id: member });
+            self.tell(&ElementChange::Remove { id: member });
         }
         self.stamp();
         self.value.remove(member).is_some()

@@ -1,7 +1,7 @@
 //! Edits of sorted sets.
 
 use super::{Edit, text};
-use crate::store::change::Change;
+use crate::store::change::ElementChange;
 use crate::types::collection::{Zset, ZsetView};
 
 impl Edit<'_, Zset> {
@@ -16,7 +16,7 @@ impl Edit<'_, Zset> {
         if self.is_told() {
             self.replace(member);
             let score = score.to_bits().to_be_bytes();
-            self.tell(&Change::Put { id: member, value: text(&score) });
+            self.tell(&ElementChange::Put { id: member, value: text(&score) });
         }
         self.value.insert(member, score, stamp, self.limits).map(|known| known.score)
     }
@@ -27,7 +27,7 @@ impl Edit<'_, Zset> {
         self.stamp();
         if self.is_told() {
             self.replace(member);
-            self.tell(&Change::Remove { id: member });
+            self.tell(&ElementChange::Remove { id: member });
         }
         self.value.remove(member).map(|known| known.score)
     }
