@@ -234,6 +234,12 @@ pub trait Journal: Send {
     /// One effect: everything of `ops` happened in one step and took the place of all of `replaced`.
     fn record(&mut self, slot: u16, link: Link, replaced: &[Replaced<'_>], ops: &[Op<'_>]);
 
+    /// What is recorded from now on until [`Journal::commit`] is one effect in each slot, in whose records the link is the same.
+    fn begin(&mut self);
+
+    /// Ends what [`Journal::begin`] began.
+    fn commit(&mut self);
+
     /// Adds `by` to what `before` holds, which reads as the number `total` minus `by`; nothing, if it is not there.
     fn add(&mut self, before: Option<State<'_>>, link: Link, by: i64, total: i64) -> Mixed;
 

@@ -13,7 +13,9 @@
 
 use super::access;
 use super::chain::ValueRef;
+use super::owned::Hold;
 use crate::base::clock::UnixMs;
+use crate::base::sync::Backoff;
 use crate::base::version::Version;
 use crate::store::slab::{Heap, block_bytes};
 use parking_lot::{RwLock, RwLockReadGuard};
@@ -64,11 +66,32 @@ pub(super) struct Big {
     pub(super) bytes: RwLock<Vec<u8>>,
     /// Of the latest edit; written under the lock.
     pub(super) version: AtomicU64,
+    pub(super) hold: Hold,
 }
 
 impl Big {
     pub(super) fn new(bytes: Vec<u8>) -> Arc<Self> {
-        Arc::new(Big { bytes: RwLock::new(bytes), version: AtomicU64::new(0) })
+        Arc::new(Big {
+            bytes: RwLock::new(bytes),
+            version: AtomicU64::new(0),
+            hold: Hold::default(),
+        })
+    }
+}
+
+impl Big {
+    /// Its bytes, once no step of another thread is at work on them.
+    #[cold]
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Vec<u8>> {
+        let mut backoff = Backoff::default();
+        loop {
+            let bytes = self.bytes.read_recursive();
+            if !self.hold.is_foreign() {
+                return bytes;
+            }
+            drop(bytes);
+            backoff.wait();
+        }
     }
 }
 
@@ -418,7 +441,7 @@ impl<'g> Entry<'g> {
                 ValueRef::Integer(value) => StringView::Integer(value),
                 ValueRef::Bytes { bytes, .. } => StringView::Bytes(bytes),
             }),
-            KIND_BIG => Ok(StringView::Locked(self.big_ref().bytes.read_recursive())),
+            KIND_BIG => Ok(StringView::Locked(self.big_ref().read())),
             _ => Err(WrongType),
         }
     }

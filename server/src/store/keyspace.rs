@@ -64,6 +64,8 @@ pub(super) enum Found<'g> {
         live: bool,
     },
     Absent(index::Vacancy<'g>),
+    /// Absent, but for a placeholder's word: this thread holds the key, or somebody watches it.
+    Reserved(Hit<'g>),
 }
 
 impl<'k, 'g> Keyspace<'k, 'g> {
@@ -164,20 +166,26 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                 self.expire(roots, &hit);
                 None
             }
-            Found::Absent(_) => None,
+            Found::Absent(_) | Found::Reserved(_) => None,
         }
     }
 
-    /// Finds the key's word, waiting while a transaction holds it.
+    /// Finds the key's word, waiting while a transaction of another thread holds it. A watched word comes without that mark, so that changing it fails,
+    /// which [`Keyspace::marked`] then sees to; one that this thread holds comes latched, and is to stay so.
     #[inline(always)]
-    pub(super) fn find(&self, roots: &'g Roots, place: KeyHash, key: &[u8]) -> Found<'g> {
+    pub(super) fn find(&mut self, roots: &'g Roots, place: KeyHash, key: &[u8]) -> Found<'g> {
         let mut backoff = Backoff::default();
         loop {
             // SAFETY: words are read under `guard`, and what they name is freed only an epoch later.
             let matches = |pointer| unsafe { Entry::at(pointer) }.key() == key;
             match index::probe(&roots.words[place.slot], place.hash, matches) {
                 Probe::Miss(vacancy) => return Found::Absent(vacancy),
-                Probe::Hit(hit) if hit.word & word::LATCH != 0 => backoff.wait(),
+                Probe::Hit(hit) if hit.word & (word::LATCH | word::WATCHED) != 0 => {
+                    match self.marked(hit, place, key) {
+                        Some(found) => return found,
+                        None => backoff.wait(),
+                    }
+                }
                 Probe::Hit(hit) => {
                     // SAFETY: as above.
                     let entry = unsafe { Entry::at(word::pointer(hit.word)) };
@@ -187,6 +195,27 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                 }
             }
         }
+    }
+
+    /// A word that is latched, watched or both, as `find` gives it; `None`: look again.
+    #[cold]
+    fn marked(&mut self, mut hit: Hit<'g>, place: KeyHash, key: &[u8]) -> Option<Found<'g>> {
+        if hit.word & word::LATCH != 0 && !self.local.owns(self.db, place, key) {
+            return None;
+        }
+        if self.local.met_watched == word::pointer(hit.word) {
+            // The last attempt to change it has failed for that reason alone.
+            self.local.met_watched = 0;
+            self.local.break_watch(&hit, self.db).ok()?;
+        }
+        // SAFETY: read under `guard`.
+        let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
+        if entry.is_absent() {
+            return Some(Found::Reserved(hit));
+        }
+        hit.word &= !word::WATCHED;
+        let live = entry.deadline().is_none_or(|deadline| deadline > self.now);
+        Some(Found::Present { hit, entry, live })
     }
 
     /// Removes a key whose time has come, unless somebody else just changed it.
@@ -217,7 +246,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         let place = self.place(key);
         loop {
             match self.find(roots, place, key) {
-                Found::Absent(_) => return false,
+                Found::Absent(_) | Found::Reserved(_) => return false,
                 Found::Present { hit, live, .. } => {
                     if self.local.remove_entry(roots, &hit, self.db, self.now).is_ok() {
                         if !live {
@@ -244,7 +273,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             let found = self.find(roots, place, key);
             let live = found.live();
             // Nobody edits a large value between the decision and the step, or the step would undo an edit it has not seen.
-            let _held = live.and_then(|entry| entry.big()).map(|big| big.bytes.read_recursive());
+            let _held = live.and_then(|entry| entry.big()).map(Big::read);
             let (change, result) = decide(live)?;
             match self.apply(roots, place, key, &found, change) {
                 Ok(()) => return Ok(result),
@@ -281,7 +310,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                 self.write(roots, place, key, found, Payload::of(value), expiry)
             }
             (Change::Add { sum, by }, _) => self.count(roots, place, key, found, sum, by),
-            (_, Found::Absent(_)) => Ok(()),
+            (_, Found::Absent(_) | Found::Reserved(_)) => Ok(()),
             (_, Found::Present { hit, live: false, .. }) => {
                 self.expire(roots, hit);
                 Ok(())
@@ -425,8 +454,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             self.local.record_all(place.slot, link, &[], &[Op::Noop]);
             return self.write(roots, place, key, found, entry.payload(), expiry);
         }
-        let stamp =
-            Stamp { value: Some(self.local.version_of(entry)), deadline: Some(link.version) };
+        let value = self.local.version_of(entry);
+        let deadline_version = Some(link.version).filter(|&version| version != value);
+        let stamp = Stamp { value: Some(value), deadline: deadline_version };
         let written = self.install(roots, place, key, found, entry.payload(), deadline, stamp);
         let op = Op::Deadline { db: self.db, key, base, deadline };
         self.local.record(place.slot, link, found.entry(), op, written)
@@ -453,7 +483,8 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         let new_word = word::slot_word(new, place.hash, deadline.is_some());
         match found {
             Found::Present { hit, .. } => {
-                if hit.replace(self.local, new_word).is_err() {
+                // What this thread holds stays held.
+                if hit.replace(self.local, new_word | hit.word & word::LATCH).is_err() {
                     // Never published, so nobody saw it.
                     self.local.free_entry(new);
                     return Err(Changed);
@@ -470,11 +501,29 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                 }
                 roots.count(self.local.thread, 1, deadline.is_some() as i64);
             }
+            Found::Reserved(hit) => {
+                if !self.fill(hit, new_word) {
+                    self.local.free_entry(new);
+                    return Err(Changed);
+                }
+                roots.count(self.local.thread, 1, deadline.is_some() as i64);
+            }
         }
         if let Some(deadline) = deadline {
             roots.note_deadline(place.slot, deadline);
         }
         Ok(())
+    }
+
+    /// Puts `new` in the place of a placeholder that this thread holds; whether that could be done.
+    #[cold]
+    fn fill(&mut self, hit: &Hit<'g>, new: u64) -> bool {
+        let is_free = self.local.break_watch(hit, self.db).is_ok();
+        let done = is_free && hit.replace(self.local, new | word::LATCH).is_ok();
+        if done {
+            self.local.retire_entry(word::pointer(hit.word));
+        }
+        done
     }
 
     /// Edits the bytes of a string in place (large values) or by copy (small ones). An absent key begins empty and is created
@@ -703,10 +752,12 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     /// Removes every key in one step; memory is freed in the background. Returns how many there were.
     pub fn flush(&mut self) -> usize {
         let count = self.len();
+        let watched = self.tell_of_contents(self.db, None);
         let roots = self.store.inner.databases[self.db as usize].take();
         if !roots.is_null() {
             self.local.retire_roots(roots);
         }
+        self.watch_again(watched);
         count
     }
 
@@ -716,6 +767,8 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         if a == b {
             return;
         }
+        let mut watched = self.tell_of_contents(a, Some(b));
+        watched.extend(self.tell_of_contents(b, Some(a)));
         let databases = &self.store.inner.databases;
         let of_a = databases[a as usize].take();
         let of_b = databases[b as usize].exchange(of_a);
@@ -724,6 +777,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             // Written between the steps, to a database that was about to be replaced.
             self.local.retire_roots(made_meanwhile);
         }
+        self.watch_again(watched);
     }
 }
 
@@ -773,7 +827,7 @@ impl<'g> Found<'g> {
     pub(super) fn entry(&self) -> Option<Entry<'g>> {
         match self {
             Found::Present { entry, .. } => Some(*entry),
-            Found::Absent(_) => None,
+            Found::Absent(_) | Found::Reserved(_) => None,
         }
     }
 
@@ -781,8 +835,8 @@ impl<'g> Found<'g> {
     /// the edit would have the later version and yet be undone.
     pub(super) fn hold(&self) -> Option<RwLockReadGuard<'g, Vec<u8>>> {
         match self {
-            Found::Present { entry, .. } => entry.big().map(|big| big.bytes.read_recursive()),
-            Found::Absent(_) => None,
+            Found::Present { entry, .. } => entry.big().map(Big::read),
+            Found::Absent(_) | Found::Reserved(_) => None,
         }
     }
 }

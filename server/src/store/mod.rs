@@ -11,16 +11,19 @@ mod chain;
 mod database;
 mod entry;
 mod evict;
+mod gate;
 mod hash;
 mod index;
 mod keyspace;
 mod local;
 mod maintain;
+mod owned;
 mod record;
 mod replica;
 mod slab;
 mod snapshot;
 mod transaction;
+mod watch;
 
 #[cfg(test)]
 mod stress;
@@ -38,6 +41,7 @@ pub use local::Local;
 pub use maintain::Share;
 pub use replica::{Grace, Merged, Seen, Spliced, State, Value};
 pub use transaction::Transaction;
+pub use watch::Watch;
 
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
@@ -47,12 +51,14 @@ use background::Background;
 use chain::Chains;
 use crossbeam_epoch::Collector;
 use database::Database;
+use gate::Gate;
 use hash::Hasher;
 use local::{Batch, Tally, free_orphan, free_roots};
 use parking_lot::Mutex;
 use slab::{Heap, Slab};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use watch::Watches;
 
 /// How a store is made.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +108,8 @@ struct Inner {
     chains: OnceLock<Chains>,
     /// Of this store alone, so that stores in one process do not delay each other's frees.
     collector: Collector,
+    gate: Gate,
+    watches: Watches,
 }
 
 impl Inner {
@@ -157,6 +165,8 @@ impl Store {
             slab,
             chains: OnceLock::new(),
             collector: Collector::new(),
+            gate: Gate::default(),
+            watches: Watches::default(),
         };
         Store { inner: Arc::new(inner) }
     }
