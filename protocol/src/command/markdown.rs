@@ -52,6 +52,7 @@ fn title(group: Group) -> &'static str {
         Group::Generic => "Keys",
         Group::Bitmap => "Bitmaps",
         Group::HyperLogLog => "HyperLogLogs",
+        Group::Transactions => "Transactions",
         Group::Connection => "Connections",
         Group::Server => "Server",
         Group::Cluster => "Cluster",

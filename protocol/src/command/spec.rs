@@ -27,6 +27,8 @@ pub enum Group {
     Bitmap,
     /// HyperLogLogs.
     HyperLogLog,
+    /// Transactions.
+    Transactions,
     /// Connections.
     Connection,
     /// The server.
@@ -37,11 +39,12 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the documentation.
-    pub const ALL: [Group; 7] = [
+    pub const ALL: [Group; 8] = [
         Group::String,
         Group::Generic,
         Group::Bitmap,
         Group::HyperLogLog,
+        Group::Transactions,
         Group::Connection,
         Group::Server,
         Group::Cluster,
@@ -54,6 +57,7 @@ impl Group {
             Group::Generic => "generic",
             Group::Bitmap => "bitmap",
             Group::HyperLogLog => "hyperloglog",
+            Group::Transactions => "transactions",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",

@@ -28,8 +28,9 @@ pub mod string;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod torc;
+pub mod transaction;
 pub mod unsupported;
-mod value;
+pub(crate) mod value;
 
 pub use context::{Ctx, Flow, Handler, Outcome, Served};
 pub use session::{Mute, Session};

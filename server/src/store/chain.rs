@@ -33,6 +33,8 @@ struct Chain {
     last: AtomicU64,
     /// The highest version of another node that was applied.
     seen: AtomicU64,
+    /// Keys removed since the node replicates.
+    removals: AtomicU64,
 }
 
 /// The chains of all slots, and which slots this node answers for.
@@ -64,7 +66,11 @@ impl Chains {
     pub(super) fn new(tag: Tag, now: UnixMs, is_empty: bool) -> Self {
         let origin = Version::next(now, Version::ZERO, tag);
         let first = if is_empty { 0 } else { origin.get() };
-        let chain = || Chain { last: AtomicU64::new(first), seen: AtomicU64::new(0) };
+        let chain = || Chain {
+            last: AtomicU64::new(first),
+            seen: AtomicU64::new(0),
+            removals: AtomicU64::new(0),
+        };
         Chains {
             tag,
             origin,
@@ -107,6 +113,21 @@ impl Chains {
     pub(super) fn see(&self, slot: usize, version: Version) {
         // Release: pairs with nothing but the entry's own publication, which comes later in program order.
         self.slots[slot].seen.fetch_max(version.get(), Ordering::Release);
+    }
+
+    /// To be called before a key of `slot` is removed.
+    pub(super) fn note_removal(&self, slot: usize) {
+        // Relaxed: the removal of the key's word, a release, makes it known to whoever finds the key absent.
+        self.slots[slot].removals.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn removals(&self, slot: usize) -> u64 {
+        // Relaxed: see `note_removal`.
+        self.slots[slot].removals.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn tag(&self) -> Tag {
+        self.tag
     }
 
     pub(super) fn serves(&self, slot: usize) -> bool {

@@ -41,7 +41,7 @@ pub use local::Local;
 pub use maintain::Share;
 pub use replica::{Grace, Merged, Seen, Spliced, State, Value};
 pub use transaction::Transaction;
-pub use watch::Watch;
+pub use watch::{Stamp, Watch};
 
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;

@@ -93,7 +93,7 @@ impl Local {
 
     /// Whether this thread closed the gate.
     #[cold]
-    pub(super) fn holds_gate(&self) -> bool {
+    pub fn holds_gate(&self) -> bool {
         self.owned.as_ref().is_some_and(|owned| owned.everything)
     }
 

@@ -147,6 +147,7 @@ impl Local {
         let _held = entry.big().map(Big::read);
         let slot = slot_of(entry.key()).index();
         let link = self.take_link(slot, now);
+        self.chains().note_removal(slot);
         let done = self.take_out(hit);
         let op = Op::Delete { db, key: entry.key() };
         if done.is_ok() {
@@ -196,6 +197,11 @@ impl Local {
             return self.drop_entry(roots, hit, db, now);
         }
         self.break_watch(hit, db)?;
+        if let Some(chains) = self.inner.chains.get() {
+            // SAFETY: as in `remove_entry`.
+            let key = unsafe { Entry::at(word::pointer(hit.word)) }.key();
+            chains.note_removal(slot_of(key).index());
+        }
         hit.remove(self)?;
         self.forget(roots, hit.word);
         Ok(())

@@ -208,6 +208,9 @@ impl<'g> Keyspace<'_, 'g> {
                 self.install(seen.roots, seen.place, key, found, payload, state.deadline, stamp)
             }
             (Merged::Remove, Found::Present { hit, .. }) => {
+                if let Some(chains) = self.store.chains() {
+                    chains.note_removal(seen.place.slot);
+                }
                 self.local.take_out(hit)?;
                 self.local.forget(seen.roots, hit.word);
                 Ok(())

@@ -303,6 +303,9 @@ impl<'g> Transaction<'_, '_, 'g> {
                 drop(held.big().map(Big::read));
             }
             let link = self.keyspace.local.take_link(slot, self.keyspace.now);
+            if writes.iter().any(|&index| !matches!(self.held[index].pending, Pending::Put(_))) {
+                self.keyspace.local.chains().note_removal(slot);
+            }
             // A large value may be edited as soon as it is released; its lock keeps it as it is until it has been told.
             let told: Vec<Told<'g>> =
                 writes.iter().map(|&index| self.held[index].tell(link.version)).collect();

@@ -13,7 +13,7 @@
 //!
 //! What is watched no more keeps its bit until a tick takes it off ([`Store::tidy`]).
 
-use super::entry::{Entry, Payload, Stamp};
+use super::entry::{Entry, Payload, Stamp as Versions};
 use super::hash::KeyHash;
 use super::index::{self, Changed, Hit, Insert, Probe, word};
 use super::keyspace::Keyspace;
@@ -29,6 +29,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const SHARDS: usize = 64;
 /// Bits that one tick takes off, so that it stays short.
 const TIDIED_MAX: usize = 1024;
+
+/// Bytes of a [`Stamp`].
+pub const STAMP_BYTES: usize = 11;
+
+/// See [`Keyspace::stamp`].
+pub type Stamp = [u8; STAMP_BYTES];
 
 type WatchedKey = (u8, Box<[u8]>);
 
@@ -192,7 +198,8 @@ impl<'g> Keyspace<'_, 'g> {
                     }
                 }
                 Probe::Miss(vacancy) => {
-                    let address = self.local.build(key, Payload::Absent, None, Stamp::default(), 0);
+                    let address =
+                        self.local.build(key, Payload::Absent, None, Versions::default(), 0);
                     let new = word::slot_word(address, place.hash, false) | word::WATCHED;
                     if vacancy.insert(self.local, new) == Insert::Done {
                         return;
@@ -280,5 +287,26 @@ impl<'g> Keyspace<'_, 'g> {
                 keyspace.store.inner.watches.tell(db, &key);
             }
         }
+    }
+
+    /// What tells a later state of `key` from this one, on a node that replicates: the version of what it holds, or, if it is absent, how many keys of its
+    /// slot this incarnation has removed. Nothing on a node on its own, whose values have no versions.
+    pub fn stamp(&mut self, key: &[u8]) -> Option<Stamp> {
+        let chains = self.store.inner.chains.get()?;
+        // The count first: a key that is stored and removed in between is then counted.
+        let place = self.place(key);
+        let removals = chains.removals(place.slot);
+        let mut stamp = [0; STAMP_BYTES];
+        match self.peek(key) {
+            Some(entry) => {
+                stamp[0] = 1;
+                stamp[1..9].copy_from_slice(&self.dot_of(entry).get().to_le_bytes());
+            }
+            None => {
+                stamp[1..9].copy_from_slice(&removals.to_le_bytes());
+                stamp[9..].copy_from_slice(&chains.tag().get().to_le_bytes());
+            }
+        }
+        Some(stamp)
     }
 }

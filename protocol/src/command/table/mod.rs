@@ -35,6 +35,7 @@ mod generic;
 mod hyperloglog;
 mod server;
 mod string;
+mod transactions;
 mod unsupported;
 
 /// Expands `$callback! { Group { "name" => module::function { … } … } … }` with every row of the table.
