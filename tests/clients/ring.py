@@ -22,6 +22,28 @@ def main() -> None:
         assert pipe.execute() == [str(index) for index in range(200)]
     assert sorted(plain[1].scan_iter("py:*", count=50)) == sorted(f"py:{i}" for i in range(200))
 
+    for index in range(60):
+        key, client = f"{{tx{index}}}", plain[index % len(plain)]
+        with client.pipeline(transaction=True) as pipe:
+            pipe.set(f"{key}a", 1).incr(f"{key}a").get(f"{key}b")
+            assert pipe.execute() == [True, 2, None]
+        with client.pipeline() as pipe:
+            pipe.watch(f"{key}a")
+            value = int(pipe.get(f"{key}a"))
+            pipe.multi()
+            pipe.set(f"{key}a", value + 1)
+            if index % 3 == 0:
+                plain[(index + 1) % len(plain)].incr(f"{key}a")
+                try:
+                    pipe.execute()
+                except redis.WatchError:
+                    pass
+                else:
+                    raise AssertionError("a change went by")
+            else:
+                assert pipe.execute() == [True]
+        assert client.get(f"{key}a") == "3"
+
     cluster = RedisCluster(host="127.0.0.1", port=cluster_port, decode_responses=True)
     for index in range(200):
         assert cluster.get(f"py:{index}") == str(index)

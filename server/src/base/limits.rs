@@ -57,7 +57,8 @@ pub const REPLY_HOLES_MAX: usize = 1_024;
 pub const REPLY_BYTES_WAITING_MAX: usize = 1024 * 1024;
 
 /// Keys that one client may watch at once.
-pub const WATCHED_KEYS_MAX: usize = 65_536;
+/// Each is compared with those before it.
+pub const WATCHED_KEYS_MAX: usize = 8_192;
 
 /// How often a request is handed on from node to node: to the owner, and twice more where the slot moved meanwhile.
 pub const FORWARD_HOPS_MAX: u8 = 3;

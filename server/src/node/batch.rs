@@ -145,7 +145,7 @@ pub(super) fn execute(
     }
     run.timing.settle();
     if in_multi {
-        // The gate, if it was closed for EXEC.
+        // The gate, if it was closed for an EXEC that then had to wait.
         instance.store.release(local, &guard, now);
     }
     drop(guard);
@@ -276,12 +276,7 @@ impl Run<'_, '_> {
         match self.check(spec) {
             Ok(None) => self.command(spec, args, planned.hint(args), out),
             Ok(Some(park)) => Step::Held(park),
-            Err(error) => {
-                self.client.session.command = Some(spec.id);
-                self.instance.stats.worker(self.worker).rejected(spec.id);
-                self.error(&error, out);
-                Step::Done
-            }
+            Err(error) => self.reject(spec, &error, out),
         }
     }
 

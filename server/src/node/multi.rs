@@ -22,9 +22,10 @@ use super::client::Client;
 use super::pipeline::{Park, Verdict};
 use crate::admin::Instance;
 use crate::base::limits::BATCH_COMMANDS_MAX;
-use crate::command::Mute;
+use crate::cluster::route::Port;
 use crate::command::transaction::Multi;
 use crate::command::value::database;
+use crate::command::{Mute, Session};
 use crate::store::Local;
 use torc_protocol::command::{Categories, CommandSpec, Flags, KeyFlags, key_positions};
 use torc_protocol::{Args, Reply, WireError};
@@ -51,10 +52,11 @@ struct Keys<'m> {
 }
 
 impl<'m> Keys<'m> {
-    fn of(multi: &'m Multi, mut db: u8) -> Keys<'m> {
+    fn of(multi: &'m Multi, session: &Session) -> Keys<'m> {
+        let mut db = session.db;
         let (mut keys, mut are_all) = (Vec::new(), false);
         for (spec, args) in multi.commands() {
-            if spec.full_name == "select" {
+            if spec.full_name == "select" && session.port == Port::Plain {
                 db = database(&args[1]).unwrap_or(db);
             }
             are_all |= names_too_few(spec, args);
@@ -144,6 +146,11 @@ impl Run<'_, '_> {
             Ok(Some(park)) => return Step::Held(park),
             Err(error) => return self.reject(spec, &error, out),
         }
+        // Queueing takes memory, whatever the command does.
+        let may_end = is_exec || matches!(spec.full_name, "discard" | "quit" | "reset");
+        if !may_end && !self.instance.store.make_room(self.local, self.guard, self.now) {
+            return self.reject(spec, &WireError::OutOfMemory, out);
+        }
         if is_exec || matches!(spec.full_name, "discard" | "multi" | "watch" | "quit" | "reset") {
             return if is_exec {
                 self.exec(spec, args, out)
@@ -186,8 +193,14 @@ impl Run<'_, '_> {
         }
     }
 
-    /// Refuses a command: the transaction will not run. EXEC itself is answered why.
-    fn reject(&mut self, spec: &'static CommandSpec, error: &WireError, out: &mut Vec<u8>) -> Step {
+    /// Refuses a command: a transaction that it is part of will not run. EXEC itself is answered why.
+    #[cold]
+    pub(super) fn reject(
+        &mut self,
+        spec: &'static CommandSpec,
+        error: &WireError,
+        out: &mut Vec<u8>,
+    ) -> Step {
         self.client.session.command = Some(spec.id);
         self.instance.stats.worker(self.worker).rejected(spec.id);
         if spec.full_name == "exec" {
@@ -222,7 +235,7 @@ impl Run<'_, '_> {
         {
             return self.reject(spec, &WireError::OutOfMemory, out);
         }
-        let keys = Keys::of(&multi, self.client.session.db);
+        let keys = Keys::of(&multi, &self.client.session);
         if self.ring.is_some() {
             match self.exec_elsewhere(spec, &multi, &keys, out) {
                 ring::Where::Here => {}
@@ -274,9 +287,8 @@ impl Run<'_, '_> {
     ) -> Step {
         self.timing.begin(spec);
         let watching = self.client.session.watching.take();
-        let alone = self.local.holds_gate();
         let store = &self.instance.store;
-        if !alone {
+        if !self.local.holds_gate() {
             let watched = watching.iter().flat_map(|it| it.keys());
             let all = keys.keys.iter().copied().chain(watched);
             store.hold(self.local, self.guard, self.now, all);
@@ -295,17 +307,11 @@ impl Run<'_, '_> {
             Reply::new(out, self.client.session.protocol).null_array();
             Step::Done
         };
-        if !alone {
-            store.release(self.local, self.guard, self.now);
-        }
+        store.release(self.local, self.guard, self.now);
         self.client.session.end_transaction();
         self.client.session.command = Some(spec.id);
         self.timing.alone(spec);
-        match step {
-            // The gate opens at the end of the batch.
-            Step::Done if alone => Step::Stop(Verdict::More),
-            step => step,
-        }
+        step
     }
 
     fn run_queued(&mut self, multi: &Multi, out: &mut Vec<u8>) -> Step {

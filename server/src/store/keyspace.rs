@@ -13,7 +13,7 @@ use super::slab::block_bytes;
 use super::{Guard, Store};
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
-use crate::base::sync::Backoff;
+use crate::base::sync::{AtomicU64, Backoff};
 use parking_lot::RwLockReadGuard;
 use std::ops::{ControlFlow, Range};
 use std::sync::atomic::Ordering;
@@ -201,6 +201,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     #[cold]
     fn marked(&mut self, mut hit: Hit<'g>, place: KeyHash, key: &[u8]) -> Option<Found<'g>> {
         if hit.word & word::LATCH != 0 && !self.local.owns(self.db, place, key) {
+            debug_assert!(!self.local.is_owning(), "a step comes to no key that it does not hold");
             return None;
         }
         if self.local.met_watched == word::pointer(hit.word) {
@@ -220,7 +221,16 @@ impl<'k, 'g> Keyspace<'k, 'g> {
 
     /// Removes a key whose time has come, unless somebody else just changed it.
     pub(super) fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
-        if self.local.drop_entry(roots, hit, self.db, self.now).is_ok() {
+        let mut done = self.local.drop_entry(roots, hit, self.db, self.now);
+        if done.is_err() && self.local.met_watched == word::pointer(hit.word) {
+            self.local.met_watched = 0;
+            let mut watched = *hit;
+            watched.word |= word::WATCHED;
+            // It says that the word is another now, as it is to be.
+            let _ = self.local.break_watch(&watched, self.db);
+            done = self.local.drop_entry(roots, hit, self.db, self.now);
+        }
+        if done.is_ok() {
             add(&self.local.tally().expired, 1);
         }
     }
@@ -702,13 +712,15 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         let Some(roots) = self.roots() else { return 0 };
         let (mut slot, mut from) = ((cursor >> HASH_BITS) as usize, cursor << (64 - HASH_BITS));
         let (mut visited, mut empty) = (0, 0);
+        let mut hits = Vec::new();
         while slot < SLOT_COUNT {
             if visited >= count || empty >= EMPTY_MAX {
                 // Buckets of more than 2^48 to a slot do not exist, so no bits are lost.
                 return (slot as u64) << HASH_BITS | from >> (64 - HASH_BITS);
             }
             let before = visited;
-            let next = index::visit_bucket(&roots.words[slot], from, |hit| {
+            let next = self.settled_bucket(&roots.words[slot], from, &mut hits);
+            for hit in &hits {
                 // SAFETY: read under `guard`.
                 let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
                 if !entry.is_absent() {
@@ -717,7 +729,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                         visit(entry);
                     }
                 }
-            });
+            }
             empty += (visited == before) as usize;
             match next {
                 Some(position) => from = position,
@@ -730,22 +742,44 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         0
     }
 
+    /// The words of the bucket that holds position `from`, when no other thread holds one of them: a step may have removed a key for a moment only. Returns
+    /// where the next bucket begins.
+    fn settled_bucket(
+        &self,
+        root: &'g AtomicU64,
+        from: u64,
+        hits: &mut Vec<Hit<'g>>,
+    ) -> Option<u64> {
+        let mut backoff = Backoff::default();
+        loop {
+            hits.clear();
+            let mut is_held = false;
+            let next = index::visit_bucket(root, from, |hit| {
+                is_held |= hit.word & word::LATCH != 0;
+                hits.push(hit);
+            });
+            if !is_held || self.local.is_owning() {
+                return next;
+            }
+            backoff.wait();
+        }
+    }
+
     /// Calls `visit` for the keys of `slot`, until it breaks. A key present throughout is visited once or more often.
     pub fn walk_slot(&mut self, slot: Slot, mut visit: impl FnMut(Entry<'g>) -> ControlFlow<()>) {
         let Some(roots) = self.roots() else { return };
-        let (mut from, mut flow) = (Some(0), ControlFlow::Continue(()));
-        while let Some(position) = from
-            && flow.is_continue()
-        {
-            from = index::visit_bucket(&roots.words[slot.index()], position, |hit| {
+        let (mut from, mut hits) = (Some(0), Vec::new());
+        while let Some(position) = from {
+            from = self.settled_bucket(&roots.words[slot.index()], position, &mut hits);
+            for hit in &hits {
                 // SAFETY: read under `guard`.
                 let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
                 let is_there =
                     !entry.is_absent() && entry.deadline().is_none_or(|at| at > self.now);
-                if flow.is_continue() && is_there {
-                    flow = visit(entry);
+                if is_there && visit(entry).is_break() {
+                    return;
                 }
-            });
+            }
         }
     }
 

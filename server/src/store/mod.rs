@@ -26,6 +26,8 @@ mod transaction;
 mod watch;
 
 #[cfg(test)]
+mod steps;
+#[cfg(test)]
 mod stress;
 #[cfg(test)]
 mod tests;

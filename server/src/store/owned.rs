@@ -131,6 +131,19 @@ impl Local {
 }
 
 impl Store {
+    /// Keeps every other thread out of the store until [`Store::release`], and begins a step as [`Store::hold`] does, whose commands may come to any key.
+    /// `local` has nothing pinned. Waits for the batches that run now.
+    pub fn hold_everything(&self, local: &mut Local) {
+        self.inner.gate.close();
+        local.begin_owning(true);
+        let grace = local.grace();
+        let mut backoff = Backoff::default();
+        while !grace.has_passed() {
+            local.push_epoch();
+            backoff.wait();
+        }
+    }
+
     /// Holds `keys` (database and name, duplicates allowed) until [`Store::release`]: what commands do to them meanwhile is one atomic step. Waits for
     /// others that hold one of them. `local` holds nothing yet.
     pub fn hold<'a>(

@@ -25,6 +25,9 @@ use torc_protocol::{Args, Protocol, Reply, WireError};
 const TOO_LONG: WireError =
     WireError::fixed("ERR transaction has too many commands to be run by another node");
 
+const NO_STAMPS: WireError =
+    WireError::fixed("TRYAGAIN The node cannot tell yet when the keys change; nothing was changed");
+
 /// What became of EXEC.
 pub(super) enum Where {
     /// It is to run here.
@@ -67,7 +70,8 @@ impl Expected {
                     }
                     Fill::Bytes(b"+OK\r\n".to_vec())
                 }
-                None => Fill::Bytes(bytes),
+                None if bytes.starts_with(b"-") => Fill::Bytes(bytes),
+                None => Fill::Bytes([b"-", &*NO_STAMPS.line(), b"\r\n"].concat()),
             },
             What::Session { db, protocol } => {
                 if bytes.starts_with(b"*") && !bytes.starts_with(b"*-1") {
