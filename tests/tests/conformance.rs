@@ -17,6 +17,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("hyperloglog.txt", include_str!("../conformance/hyperloglog.txt")),
     ("server.txt", include_str!("../conformance/server.txt")),
     ("string.txt", include_str!("../conformance/string.txt")),
+    ("transactions.txt", include_str!("../conformance/transactions.txt")),
     ("unsupported.txt", include_str!("../conformance/unsupported.txt")),
 ];
 
@@ -77,6 +78,11 @@ fn strings() {
 }
 
 #[test]
+fn transactions() {
+    check("transactions.txt");
+}
+
+#[test]
 fn refused_commands() {
     check("unsupported.txt");
 }
@@ -85,7 +91,7 @@ fn refused_commands() {
 #[test]
 fn lookups_are_counted_as_the_reference_counts_them() {
     let mut wrong = Vec::new();
-    for file in ["bitmap.txt", "generic.txt", "hyperloglog.txt", "string.txt"] {
+    for file in ["bitmap.txt", "generic.txt", "hyperloglog.txt", "string.txt", "transactions.txt"] {
         let (_, source) = SCRIPTS.iter().find(|(name, _)| *name == file).expect("a listed script");
         let steps = script::parse(file, source);
         let ours = start_node!(&["--enable-debug-command", "yes"]);

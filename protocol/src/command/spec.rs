@@ -25,10 +25,18 @@ pub enum Group {
     Generic,
     /// Hashes.
     Hash,
+    /// Lists.
+    List,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
     /// Bitmaps.
     Bitmap,
     /// HyperLogLogs.
     HyperLogLog,
+    /// Transactions.
+    Transactions,
     /// Connections.
     Connection,
     /// The server.
@@ -39,12 +47,16 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the documentation.
-    pub const ALL: [Group; 8] = [
+    pub const ALL: [Group; 12] = [
         Group::String,
         Group::Generic,
         Group::Hash,
+        Group::List,
+        Group::Set,
+        Group::SortedSet,
         Group::Bitmap,
         Group::HyperLogLog,
+        Group::Transactions,
         Group::Connection,
         Group::Server,
         Group::Cluster,
@@ -56,8 +68,12 @@ impl Group {
             Group::String => "string",
             Group::Generic => "generic",
             Group::Hash => "hash",
+            Group::List => "list",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
             Group::Bitmap => "bitmap",
             Group::HyperLogLog => "hyperloglog",
+            Group::Transactions => "transactions",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",

@@ -21,17 +21,21 @@ pub mod hyperloglog;
 pub mod info;
 pub mod introspect;
 pub mod latency;
+pub mod list;
 pub mod memory;
 pub mod object;
 pub mod server;
+pub mod set;
 mod session;
 pub mod slowlog;
 pub mod string;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod torc;
+pub mod transaction;
 pub mod unsupported;
-mod value;
+pub(crate) mod value;
+pub mod zset;
 
 pub use context::{Ctx, Flow, Handler, Outcome, Served};
 pub use session::{Mute, Session};

@@ -95,7 +95,17 @@ impl Applier<'_> {
     fn next(&mut self, chain: &mut Chain, effect: &Effect<'_>) -> bool {
         let mut others = effect.deps.clone();
         let context = chain.context(effect.version, &mut others);
+        // Several operations are a transaction: nobody here sees half of it either.
+        let is_transaction = effect.ops().nth(1).is_some();
+        if is_transaction {
+            let ops: Vec<Op<'_>> = effect.ops().collect();
+            let keys = ops.iter().filter_map(Op::key);
+            self.store.hold(self.local, self.guard, self.now, keys);
+        }
         let done = effect.ops().try_for_each(|op| self.op(&op, &context));
+        if is_transaction {
+            self.store.release(self.local, self.guard, self.now);
+        }
         match done {
             Ok(()) => chain.applied(effect),
             Err(BaseMissing) => chain.miss(),

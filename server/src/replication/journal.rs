@@ -21,13 +21,25 @@ pub struct WorkerJournal {
     log: Log,
     written: Vec<(Slot, Version)>,
     deps: Vector,
+    /// What commands that run as one step did so far.
+    step: Option<Vec<Part>>,
+}
+
+/// What a step did in one slot.
+#[derive(Debug)]
+struct Part {
+    slot: Slot,
+    link: Link,
+    deps: Vector,
+    /// Encoded.
+    ops: Vec<u8>,
 }
 
 impl WorkerJournal {
     /// The journal of a worker of the incarnation that `tag` stands for, with a log of `budget_bytes`.
     pub fn new(tag: Tag, budget_bytes: usize) -> Self {
         let log = Log::new(budget_bytes);
-        WorkerJournal { tag, log, written: Vec::new(), deps: Vector::new() }
+        WorkerJournal { tag, log, written: Vec::new(), deps: Vector::new(), step: None }
     }
 
     /// The log.
@@ -96,8 +108,15 @@ impl WorkerJournal {
 impl Journal for WorkerJournal {
     fn record(&mut self, slot: u16, link: Link, replaced: &[Replaced<'_>], ops: &[store::Op<'_>]) {
         let slot = Slot::new(slot).expect("the store names slots that there are");
-        self.deps = Vector::new();
-        let (deps, tag) = (&mut self.deps, self.tag);
+        let tag = self.tag;
+        let part = self.step.as_mut().map(|step| part_of(step, slot, link));
+        let (deps, gathered) = match part {
+            Some(part) => (&mut part.deps, Some(&mut part.ops)),
+            None => {
+                self.deps = Vector::new();
+                (&mut self.deps, None)
+            }
+        };
         let mut see = |dot: Version| {
             // Zero stands for what was written before replication began, which is this node's own.
             if dot.tag() != tag && !dot.is_zero() {
@@ -114,6 +133,10 @@ impl Journal for WorkerJournal {
                 }
             }
         }
+        if let Some(out) = gathered {
+            let ops = ops.iter().filter(|op| !matches!(op, store::Op::Noop));
+            return ops.for_each(|op| effect::encode_op(out, &wire_op(op, link.version)));
+        }
         let deps = &self.deps;
         let place = (link.previous, link.version);
         self.log.append(slot, link.version, |out| match ops {
@@ -125,6 +148,19 @@ impl Journal for WorkerJournal {
             }
         });
         self.written.push((slot, link.version));
+    }
+
+    fn begin(&mut self) {
+        self.step = Some(Vec::new());
+    }
+
+    fn commit(&mut self) {
+        for Part { slot, link, deps, ops } in self.step.take().into_iter().flatten() {
+            self.log.append(slot, link.version, |out| {
+                effect::encode_whole(out, slot, (link.previous, link.version), &deps, &ops);
+            });
+            self.written.push((slot, link.version));
+        }
     }
 
     fn add(&mut self, before: Option<State<'_>>, link: Link, by: i64, total: i64) -> Mixed {
@@ -148,6 +184,15 @@ impl Journal for WorkerJournal {
     fn as_any(&mut self) -> &mut dyn std::any::Any {
         self
     }
+}
+
+/// The part of a step in `slot`.
+fn part_of(step: &mut Vec<Part>, slot: Slot, link: Link) -> &mut Part {
+    let index = step.iter().position(|part| part.slot == slot).unwrap_or_else(|| {
+        step.push(Part { slot, link, deps: Vector::new(), ops: Vec::new() });
+        step.len() - 1
+    });
+    &mut step[index]
 }
 
 /// What the store says, as it travels.

@@ -78,11 +78,12 @@ impl<'g> Keyspace<'_, 'g> {
         amend(&mut value);
         if value.is_empty() {
             return match found {
-                Found::Absent(_) => Some(Amended::Done),
+                Found::Absent(_) | Found::Reserved(_) => Some(Amended::Done),
                 // Its deadline is an element of its own, and may outlive the others.
                 Found::Present { entry, .. } if has_head(*entry) => Some(Amended::Otherwise),
                 Found::Present { hit, .. } => {
-                    hit.remove(self.local).ok()?;
+                    self.note_removal(place.slot);
+                    self.local.take_out(hit).ok()?;
                     self.local.forget(roots, hit.word);
                     Some(Amended::Done)
                 }
@@ -104,6 +105,12 @@ impl<'g> Keyspace<'_, 'g> {
         Some(Amended::Done)
     }
 
+    fn note_removal(&self, slot: usize) {
+        if let Some(chains) = self.store.chains() {
+            chains.note_removal(slot);
+        }
+    }
+
     /// `None`: the key no longer holds this value.
     fn amend_large(
         &mut self,
@@ -122,7 +129,7 @@ impl<'g> Keyspace<'_, 'g> {
         self.local.account(held.memory_bytes() as i64 - before);
         big.set_version(big.version().map_or(version, |known| known.max(version)));
         // With a deadline it stays, empty: its origin's next effect says that the key is gone.
-        if held.is_empty() && !has_head(entry) && hit.remove(self.local).is_ok() {
+        if held.is_empty() && !has_head(entry) && self.local.take_out(hit).is_ok() {
             self.local.forget(roots, hit.word);
         }
         Some(Amended::Done)

@@ -5,6 +5,8 @@
 
 use super::collection::Collection;
 use super::entry::Kind;
+use super::owned::Hold;
+use crate::base::sync::Backoff;
 use crate::base::version::Version;
 use parking_lot::{
     MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -19,6 +21,8 @@ pub(super) struct Big {
     value: RwLock<BigValue>,
     /// Of the latest change; written under the lock.
     version: AtomicU64,
+    /// Whether a step of several commands is at work on it.
+    step: Hold,
 }
 
 /// What a [`Big`] holds. The variant never changes.
@@ -51,7 +55,7 @@ impl Big {
     }
 
     fn new(kind: Kind, value: BigValue) -> Arc<Self> {
-        Arc::new(Big { kind, value: RwLock::new(value), version: AtomicU64::new(0) })
+        Arc::new(Big { kind, value: RwLock::new(value), version: AtomicU64::new(0), step: Hold::default() })
     }
 
     /// Type of the value.
@@ -59,9 +63,28 @@ impl Big {
         self.kind
     }
 
-    /// Keeps the value as it is. Recursive: a thread that holds it may ask again while another waits to edit.
+    /// Keeps the value as it is, once no step of another thread is at work on it. Recursive: a thread that holds it may ask again while another waits to edit.
     pub(super) fn hold(&self) -> Held<'_> {
+        let mut backoff = Backoff::default();
+        loop {
+            let value = self.value.read_recursive();
+            if !self.step.is_foreign() {
+                return value;
+            }
+            drop(value);
+            backoff.wait();
+        }
+    }
+
+    /// As [`Big::hold`], but in whatever state a step has brought it to.
+    pub(super) fn hold_at_once(&self) -> Held<'_> {
         self.value.read_recursive()
+    }
+
+    /// Says that a step of this thread is at work on it, or ends that.
+    pub(super) fn set_step(&self, at_work: bool) {
+        let _held = self.value.write();
+        self.step.set(at_work);
     }
 
     /// The bytes of a string; none if it is none.

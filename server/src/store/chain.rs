@@ -36,6 +36,8 @@ struct Chain {
     last: AtomicU64,
     /// The highest version of another node that was applied.
     seen: AtomicU64,
+    /// Keys removed since the node replicates.
+    removals: AtomicU64,
 }
 
 /// The chains of all slots, and which slots this node answers for.
@@ -67,7 +69,11 @@ impl Chains {
     pub(super) fn new(tag: Tag, now: UnixMs, is_empty: bool) -> Self {
         let origin = Version::next(now, Version::ZERO, tag);
         let first = if is_empty { 0 } else { origin.get() };
-        let chain = || Chain { last: AtomicU64::new(first), seen: AtomicU64::new(0) };
+        let chain = || Chain {
+            last: AtomicU64::new(first),
+            seen: AtomicU64::new(0),
+            removals: AtomicU64::new(0),
+        };
         Chains {
             tag,
             origin,
@@ -110,6 +116,21 @@ impl Chains {
     pub(super) fn see(&self, slot: usize, version: Version) {
         // Release: pairs with nothing but the entry's own publication, which comes later in program order.
         self.slots[slot].seen.fetch_max(version.get(), Ordering::Release);
+    }
+
+    /// To be called before a key of `slot` is removed.
+    pub(super) fn note_removal(&self, slot: usize) {
+        // Relaxed: the removal of the key's word, a release, makes it known to whoever finds the key absent.
+        self.slots[slot].removals.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn removals(&self, slot: usize) -> u64 {
+        // Relaxed: see `note_removal`.
+        self.slots[slot].removals.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn tag(&self) -> Tag {
+        self.tag
     }
 
     pub(super) fn serves(&self, slot: usize) -> bool {
@@ -260,6 +281,12 @@ pub enum Replaced<'w> {
 pub trait Journal: Send {
     /// One effect: everything of `ops` happened in one step and took the place of all of `replaced`.
     fn record(&mut self, slot: u16, link: Link, replaced: &[Replaced<'_>], ops: &[Op<'_>]);
+
+    /// What is recorded from now on until [`Journal::commit`] is one effect in each slot, in whose records the link is the same.
+    fn begin(&mut self);
+
+    /// Ends what [`Journal::begin`] began.
+    fn commit(&mut self);
 
     /// Adds `by` to what `before` holds, which reads as the number `total` minus `by`; nothing, if it is not there.
     fn add(&mut self, before: Option<State<'_>>, link: Link, by: i64, total: i64) -> Mixed;

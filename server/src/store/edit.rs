@@ -31,9 +31,25 @@ pub struct Edit<'e, T> {
     value: &'e mut T,
     limits: &'e Limits,
     /// Where versions come from, while the node replicates.
-    chains: Option<(&'e Chains, usize, UnixMs)>,
+    chains: Option<Versions<'e>>,
     told: Told,
     touched: bool,
+}
+
+/// Where an edit's version comes from.
+#[derive(Debug, Clone, Copy)]
+struct Versions<'e> {
+    chains: &'e Chains,
+    slot: usize,
+    now: UnixMs,
+    /// That of the step that the edit is part of, if it has one already.
+    of_step: Option<Link>,
+}
+
+impl Versions<'_> {
+    fn take(&self) -> Link {
+        self.of_step.unwrap_or_else(|| self.chains.take(self.slot, self.now))
+    }
 }
 
 /// What other nodes must be told of an edit.
@@ -50,15 +66,15 @@ pub(super) struct Told {
 }
 
 impl<'e, T> Edit<'e, T> {
-    fn new(value: &'e mut T, limits: &'e Limits, chains: Option<(&'e Chains, usize, UnixMs)>) -> Self {
+    fn new(value: &'e mut T, limits: &'e Limits, chains: Option<Versions<'e>>) -> Self {
         Edit { value, limits, chains, told: Told::default(), touched: false }
     }
 
     /// The stamp of what this edit writes.
     fn stamp(&mut self) -> collection::Stamp<'static> {
         self.touched = true;
-        let Some((chains, slot, now)) = self.chains else { return collection::Stamp::NONE };
-        let link = *self.told.link.get_or_insert_with(|| chains.take(slot, now));
+        let Some(versions) = &self.chains else { return collection::Stamp::NONE };
+        let link = *self.told.link.get_or_insert_with(|| versions.take());
         collection::Stamp::of(link.version)
     }
 
@@ -121,10 +137,21 @@ impl<'g> Keyspace<'_, 'g> {
         }
     }
 
-    fn version_source(&self, place: KeyHash) -> Option<(&'g Chains, usize, UnixMs)> {
-        match self.local.is_replicating() {
-            true => self.store.chains().map(|chains| (chains, place.slot, self.now)),
-            false => None,
+    fn versions(&self, place: KeyHash) -> Option<Versions<'g>> {
+        if !self.local.is_replicating() {
+            return None;
+        }
+        let of_step = self.local.owned.as_ref().and_then(|owned| owned.link(place.slot));
+        let chains = self.store.chains()?;
+        Some(Versions { chains, slot: place.slot, now: self.now, of_step })
+    }
+
+    /// Notes the version that an edit took, if it is part of a step: what else the step does in that slot is done under the same.
+    fn note_version(&mut self, slot: usize, told: &Told) {
+        if let (Some(link), Some(owned)) = (told.link, &mut self.local.owned)
+            && owned.link(slot).is_none()
+        {
+            owned.add_link(slot, link);
         }
     }
 
@@ -140,9 +167,10 @@ impl<'g> Keyspace<'_, 'g> {
     ) -> Result<Option<R>, E> {
         let live = found.live();
         let mut value = live.and_then(|entry| entry.packed()).map_or_else(T::default, T::from_packed);
-        let mut editing = Edit::new(&mut value, limits, self.version_source(place));
+        let mut editing = Edit::new(&mut value, limits, self.versions(place));
         let result = edit(&mut editing);
         let (told, touched) = (editing.told, editing.touched);
+        self.note_version(place.slot, &told);
         let result = match result {
             Ok(result) => result,
             Err(error) => {
@@ -231,7 +259,8 @@ impl<'g> Keyspace<'_, 'g> {
 
     /// A version that was taken is not used.
     fn abandon(&mut self, slot: usize, told: &Told) {
-        if let Some(link) = told.link {
+        // A step keeps its version for what else it does.
+        if let Some(link) = told.link.filter(|_| self.local.owned.is_none()) {
             self.local.chains().note_abandoned();
             self.local.record_all(slot, link, &[], &[Op::Noop]);
         }
@@ -255,10 +284,11 @@ impl<'g> Keyspace<'_, 'g> {
         }
         let before = held.memory_bytes() as i64;
         let Some(value) = T::of(&mut held) else { return Ok(None) };
-        let mut editing = Edit::new(value, limits, self.version_source(place));
+        let mut editing = Edit::new(value, limits, self.versions(place));
         let result = edit(&mut editing);
         let (told, touched) = (editing.told, editing.touched);
         let is_empty = value.len() == 0;
+        self.note_version(place.slot, &told);
         self.local.account(held.memory_bytes() as i64 - before);
         let result = match result {
             Ok(result) => result,
@@ -291,7 +321,10 @@ impl<'g> Keyspace<'_, 'g> {
         entry: Entry<'g>,
     ) -> bool {
         let link = self.local.is_replicating().then(|| self.local.take_link(slot, self.now));
-        let removed = hit.remove(self.local);
+        if link.is_some() {
+            self.local.chains().note_removal(slot);
+        }
+        let removed = self.local.take_out(hit);
         if removed.is_ok() {
             self.local.forget(roots, hit.word);
         }
@@ -301,6 +334,7 @@ impl<'g> Keyspace<'_, 'g> {
         let deadline = [Replaced::Plain(entry.deadline_version().unwrap_or_default())];
         match removed {
             Ok(()) => self.local.record_all(slot, link, &deadline, &[op]),
+            Err(Changed) if self.local.owned.is_some() => {}
             Err(Changed) => {
                 self.local.chains().note_abandoned();
                 self.local.record_all(slot, link, &[], &[Op::Noop]);

@@ -12,6 +12,7 @@ use super::evict::Policy;
 use super::hash::Hasher;
 use super::index::table::{LINE_BYTES, Memory};
 use super::maintain::{Sweep, Walk, follow_growth};
+use super::owned::Owned;
 use super::slab::{Heap, block_bytes};
 use super::{Inner, background};
 use crate::base::clock::UnixMs;
@@ -84,6 +85,10 @@ pub struct Local {
     policy: Policy,
     /// Takes down what this thread writes, while the node replicates.
     pub(super) journal: Option<Box<dyn Journal>>,
+    /// What it holds while whole commands run as one step; see `owned`.
+    pub(super) owned: Option<Box<Owned>>,
+    /// The entry whose watch the last change ran into; 0 if none. See `watch`.
+    pub(super) met_watched: u64,
     /// This thread's place in the store's collector.
     collector: LocalHandle,
 }
@@ -116,6 +121,8 @@ impl Local {
             unpublished_bytes: 0,
             policy,
             journal: None,
+            owned: None,
+            met_watched: 0,
             collector,
         }
     }
@@ -125,7 +132,13 @@ impl Local {
     pub fn pin(&mut self) -> Guard {
         self.policy = self.inner.limits.policy();
         self.reclaim();
-        let guard = self.collector.pin();
+        let mut guard = self.collector.pin();
+        // After the pin, which the gate's closing waits for; see `gate`.
+        while self.inner.gate.is_closed() && !self.holds_gate() {
+            drop(guard);
+            self.inner.gate.wait();
+            guard = self.collector.pin();
+        }
         let pages_made = self.heap.take_pages_made();
         if pages_made > 0 {
             follow_growth(self, &guard, pages_made);
@@ -305,6 +318,10 @@ impl Memory for Local {
 
     fn is_stray(&self, address: *mut u8, lines: usize) -> bool {
         self.heap.is_stray(address, lines * LINE_BYTES)
+    }
+
+    fn met_watched(&mut self, pointer: u64) {
+        self.met_watched = pointer;
     }
 
     fn hash_of(&self, pointer: u64) -> u64 {

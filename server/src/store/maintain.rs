@@ -121,6 +121,7 @@ impl Store {
             true,
         );
         local.tidy_walk = walk;
+        self.tidy_watches(local, &guard);
         drop(guard);
         local.settle();
     }

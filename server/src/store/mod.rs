@@ -16,11 +16,13 @@ mod database;
 mod edit;
 mod entry;
 mod evict;
+mod gate;
 mod hash;
 mod index;
 mod keyspace;
 mod local;
 mod maintain;
+mod owned;
 mod record;
 mod replica;
 mod restamp;
@@ -28,7 +30,10 @@ mod shapes;
 mod slab;
 mod snapshot;
 mod transaction;
+mod watch;
 
+#[cfg(test)]
+mod steps;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]
@@ -50,6 +55,7 @@ pub use maintain::Share;
 pub use shapes::Shapes;
 pub use replica::{Grace, Merged, Seen, Spliced, State, Value};
 pub use transaction::Transaction;
+pub use watch::{Stamp, Watch};
 
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
@@ -59,12 +65,14 @@ use background::Background;
 use chain::Chains;
 use crossbeam_epoch::Collector;
 use database::Database;
+use gate::Gate;
 use hash::Hasher;
 use local::{Batch, Tally, free_orphan, free_roots};
 use parking_lot::Mutex;
 use slab::{Heap, Slab};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use watch::Watches;
 
 /// How a store is made.
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +123,8 @@ struct Inner {
     chains: OnceLock<Chains>,
     /// Of this store alone, so that stores in one process do not delay each other's frees.
     collector: Collector,
+    gate: Gate,
+    watches: Watches,
 }
 
 impl Inner {
@@ -171,6 +181,8 @@ impl Store {
             slab,
             chains: OnceLock::new(),
             collector: Collector::new(),
+            gate: Gate::default(),
+            watches: Watches::default(),
         };
         Store { inner: Arc::new(inner) }
     }

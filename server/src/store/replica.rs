@@ -198,7 +198,7 @@ impl<'g> Keyspace<'_, 'g> {
         merged: Merged<'_>,
     ) -> Result<(), Changed> {
         match (merged, &seen.found) {
-            (Merged::Keep, _) | (Merged::Remove, Found::Absent(_)) => Ok(()),
+            (Merged::Keep, _) | (Merged::Remove, Found::Absent(_) | Found::Reserved(_)) => Ok(()),
             (Merged::Put(state), found) => {
                 let newest = state.version.max(state.deadline_version.unwrap_or_default());
                 if let Some(chains) = self.store.chains() {
@@ -225,7 +225,10 @@ impl<'g> Keyspace<'_, 'g> {
                 self.install(seen.roots, seen.place, key, found, payload, state.deadline, stamp)
             }
             (Merged::Remove, Found::Present { hit, .. }) => {
-                hit.remove(self.local)?;
+                if let Some(chains) = self.store.chains() {
+                    chains.note_removal(seen.place.slot);
+                }
+                self.local.take_out(hit)?;
                 self.local.forget(seen.roots, hit.word);
                 Ok(())
             }
@@ -325,7 +328,12 @@ impl<'g> Keyspace<'_, 'g> {
         let Some(roots) = self.roots() else { return 0 };
         let (mut count, mut from) = (0, Some(0));
         while let Some(position) = from {
-            from = index::visit_bucket(&roots.words[slot.index()], position, |_| count += 1);
+            from = index::visit_bucket(&roots.words[slot.index()], position, |hit| {
+                // SAFETY: read under `guard`. Only marked words can be placeholders'.
+                let is_absent = |word| unsafe { Entry::at(word::pointer(word)) }.is_absent();
+                let marked = hit.word & (word::LATCH | word::WATCHED) != 0;
+                count += usize::from(!(marked && is_absent(hit.word)));
+            });
         }
         count
     }
@@ -336,9 +344,13 @@ impl<'g> Keyspace<'_, 'g> {
         let mut from = position;
         let mut visited = 0;
         loop {
-            let local = &mut *self.local;
+            let (local, db) = (&mut *self.local, self.db);
             let next = index::visit_bucket(&roots.words[slot.index()], from, |hit| {
                 visited += 1;
+                let mut hit = hit;
+                if local.break_watch(&hit, db).is_err() {
+                    hit.word &= !word::WATCHED;
+                }
                 if hit.word & word::LATCH == 0 && hit.remove(local).is_ok() {
                     local.forget(roots, hit.word);
                 }

@@ -40,6 +40,8 @@ struct Held<'g> {
     has_deadline: bool,
     /// Whether it is there and its time has not come.
     live: bool,
+    /// Whether this thread holds it beyond the transaction; see `owned`.
+    owned: bool,
     pending: Pending,
 }
 
@@ -114,7 +116,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 }
 
-fn order(db: u8, place: KeyHash, key: &[u8]) -> (u8, usize, u64, &[u8]) {
+pub(super) fn order(db: u8, place: KeyHash, key: &[u8]) -> (u8, usize, u64, &[u8]) {
     (db, place.slot, place.hash, key)
 }
 
@@ -126,15 +128,16 @@ impl<'g> Transaction<'_, '_, 'g> {
         let now = keyspace.now;
         let local = keyspace.local;
         let mut backoff = Backoff::default();
+        let owned = local.is_owning() && local.owns(db, place, key);
         let (address, has_deadline, live) = loop {
             match probe(roots, place, key) {
-                Probe::Hit(hit) if hit.word & word::LATCH != 0 => {}
+                Probe::Hit(hit) if hit.word & word::LATCH != 0 && !owned => {}
                 Probe::Hit(hit) => {
-                    if hit.replace(local, hit.word | word::LATCH).is_ok() {
+                    if owned || hit.replace(local, hit.word | word::LATCH).is_ok() {
                         let address = word::pointer(hit.word);
                         // SAFETY: read under the keyspace's guard.
                         let entry: Entry<'g> = unsafe { Entry::at(address) };
-                        let live = entry.deadline().is_none_or(|at| at > now);
+                        let live = !entry.is_absent() && entry.deadline().is_none_or(|at| at > now);
                         break (address, hit.word & word::TTL != 0, live);
                     }
                 }
@@ -153,7 +156,7 @@ impl<'g> Transaction<'_, '_, 'g> {
         // SAFETY: as above.
         let key = unsafe { Entry::<'g>::at(address) }.key();
         let pending = Pending::Nothing;
-        self.held.push(Held { db, place, key, roots, address, has_deadline, live, pending });
+        self.held.push(Held { db, place, key, roots, address, has_deadline, live, owned, pending });
     }
 
     fn index(&self, db: u8, key: &[u8]) -> usize {
@@ -322,9 +325,12 @@ impl<'g> Transaction<'_, '_, 'g> {
                 // An edit in place that began before the latch ends first, and none begins after it.
                 // SAFETY: as in `read_in`.
                 let held: Entry<'g> = unsafe { Entry::at(self.held[index].address) };
-                drop(held.big().map(|big| big.hold()));
+                drop(held.big().map(Big::hold));
             }
             let link = self.keyspace.local.take_link(slot, self.keyspace.now);
+            if writes.iter().any(|&index| !matches!(self.held[index].pending, Pending::Put(_))) {
+                self.keyspace.local.chains().note_removal(slot);
+            }
             let elements: Vec<Vec<u8>> =
                 writes.iter().map(|&index| self.restamp(index, link.version)).collect();
             // A large value may be edited as soon as it is released; its lock keeps it as it is until it has been told.
@@ -418,26 +424,33 @@ impl<'g> Transaction<'_, '_, 'g> {
             // SAFETY: as in `read_in`.
             unsafe { Entry::at(held.address) }.is_absent()
         };
-        let stays = matches!(held.pending, Pending::Nothing) && held.live;
-        loop {
+        let puts = matches!(held.pending, Pending::Put(_));
+        let stays = loop {
             let hit = held_word(held);
+            // A placeholder that somebody watches, or that is held on, stays as well.
+            let needed = held.owned || hit.word & word::WATCHED != 0;
+            let stays =
+                !puts && (held.live && held.pending == Pending::Nothing || placeholder && needed);
+            if !stays && local.break_watch(&hit, held.db).is_err() {
+                continue;
+            }
             let done = match held.pending {
                 Pending::Put(address) => {
                     // SAFETY: as in `read_in`.
                     let deadline = unsafe { Entry::at(address) }.deadline();
-                    hit.replace(
-                        local,
-                        word::slot_word(address, held.place.hash, deadline.is_some()),
-                    )
+                    let new = word::slot_word(address, held.place.hash, deadline.is_some());
+                    hit.replace(local, if held.owned { new | word::LATCH } else { new })
                 }
+                _ if stays && held.owned => Ok(()),
                 _ if stays => hit.replace(local, hit.word & !word::LATCH),
+                _ if held.owned => local.take_out(&hit),
                 _ => hit.remove(local),
             };
             // Only a table's replacement changes a latched word, and that is over once `replace` returns.
             if done.is_ok() {
-                break;
+                break stays;
             }
-        }
+        };
         if stays {
             return;
         }

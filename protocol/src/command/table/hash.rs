@@ -3,7 +3,7 @@
 /// Appends the rows and goes on to the next file.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! hash_commands { ($callback:ident $($before:tt)*) => { $crate::generic_commands! { $callback $($before)*
+macro_rules! hash_commands { ($callback:ident $($before:tt)*) => { $crate::list_commands! { $callback $($before)*
 Hash {
     "hdel" => hash::hdel {
         arity: -3, since: "2.0.0", time: "O(N) in the number of fields",

@@ -33,9 +33,13 @@ mod cluster;
 mod connection;
 mod generic;
 mod hash;
+mod list;
+mod set;
+mod zset;
 mod hyperloglog;
 mod server;
 mod string;
+mod transactions;
 mod unsupported;
 
 /// Expands `$callback! { Group { "name" => module::function { … } … } … }` with every row of the table.

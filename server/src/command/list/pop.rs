@@ -139,7 +139,7 @@ fn move_element(
     (destination, to): (&[u8], End),
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let moved = ctx.with_owned(&[source, destination], |ctx| {
+    let moved = ctx.as_one_step(&[source, destination], |ctx| {
         // The destination's type is looked at only where there is something to move.
         if ctx.keyspace().peek(source).is_some()
             && let Some(entry) = ctx.keyspace().peek(destination)

@@ -22,7 +22,7 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn parse(args: Args<'a>) -> Result<Self, WireError> {
         let mut search =
-            Search { element: &args[2], skip: 0, back: false, count: None, compare_max: u64::MAX };
+            Search { element: args.get(2).unwrap_or_default(), skip: 0, back: false, count: None, compare_max: u64::MAX };
         let mut index = 3;
         while index < args.len() {
             let Some(value) = args.get(index + 1) else { return Err(WireError::Syntax) };

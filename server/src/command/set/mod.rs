@@ -14,8 +14,8 @@ pub(crate) use random::{spop, srandmember};
 
 use super::collection::{Scan, empty_scan, scan_cursor, write_item, write_scan_head};
 use super::{Ctx, Flow, Outcome};
-use crate::store::{Edit, Expiry, Kind};
-use crate::types::collection::{Set, SetView, Stamp};
+use crate::store::{Edit, Kind};
+use crate::types::collection::{Set, SetView};
 use torc_protocol::{Args, Reply, WireError};
 
 /// Runs `read` on the set at `key`, or on an empty one if there is none.
@@ -87,28 +87,21 @@ pub(crate) fn smembers(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>)
 /// `SMOVE source destination member`
 pub(crate) fn smove(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (source, destination, member) = (&args[1], &args[2], &args[3]);
-    let mut keyspace = ctx.keyspace();
-    let limits = keyspace.limits(Kind::Set);
-    let mut transaction = keyspace.transaction(&[source, destination]);
-    let Some(from) = transaction.read(source) else {
-        reply.integer(0);
-        return Ok(Flow::Next);
-    };
-    let from = from.collection(Kind::Set)?;
-    let to = transaction.read(destination).map(|entry| entry.collection(Kind::Set)).transpose()?;
-    let is_member = from.set().contains(member);
-    if source == destination || !is_member {
-        reply.integer(is_member.into());
-        return Ok(Flow::Next);
-    }
-    let mut to = to.map(|found| found.to_set()).unwrap_or_default();
-    to.insert(member, Stamp::NONE, &limits);
-    let mut from = from.to_set();
-    from.remove(member);
-    transaction.put_collection(source, from.into(), Expiry::Keep);
-    transaction.put_collection(destination, to.into(), Expiry::Keep);
-    transaction.commit();
-    reply.integer(1);
+    let moved = ctx.as_one_step(&[source, destination], |ctx| {
+        let mut keyspace = ctx.keyspace();
+        let Some(from) = keyspace.peek(source) else { return Ok(false) };
+        let is_member = from.collection(Kind::Set)?.set().contains(member);
+        if let Some(to) = keyspace.peek(destination) {
+            to.collection(Kind::Set)?;
+        }
+        if source == destination || !is_member {
+            return Ok(is_member);
+        }
+        keyspace.edit(source, |set: &mut Edit<'_, Set>| Ok::<_, WireError>(set.remove(member)))?;
+        keyspace.edit(destination, |set: &mut Edit<'_, Set>| Ok::<_, WireError>(set.add(member)))?;
+        Ok::<_, WireError>(true)
+    })?;
+    reply.integer(moved.into());
     Ok(Flow::Next)
 }
 

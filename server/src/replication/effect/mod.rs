@@ -21,7 +21,7 @@ mod encode;
 mod tests;
 
 pub use decode::{Batch, DecodeError, Ops};
-pub use encode::encode;
+pub use encode::{encode, encode_op, encode_whole};
 
 use super::vector::Vector;
 use crate::base::clock::UnixMs;

@@ -21,6 +21,12 @@ impl Edit<'_, Zset> {
         self.value.insert(member, score, stamp, self.limits).map(|known| known.score)
     }
 
+    /// Adds `by` to the score of a member, which comes to `score`.
+    pub fn add(&mut self, member: &[u8], score: f64, by: f64) {
+        let _ = by;
+        self.set(member, score);
+    }
+
     /// Removes a member. Returns its score.
     pub fn remove(&mut self, member: &[u8]) -> Option<f64> {
         self.value.view().score(member)?;
