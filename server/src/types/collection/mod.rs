@@ -30,12 +30,16 @@ mod keyed;
 mod limits;
 mod list;
 mod position;
+mod run;
 mod score;
 mod sequence;
 mod set;
 mod sorted;
 mod stamp;
+#[cfg(test)]
+mod tests;
 mod tops;
+mod tree;
 mod walk;
 mod zset;
 

@@ -79,7 +79,9 @@ impl Sorted {
     pub(super) fn remove_ranks(&mut self, from: u64, to: u64) -> u64 {
         let gone: Vec<Vec<u8>> =
             self.range(from, to, false).map(|scored: Scored<'_>| scored.member.to_vec()).collect();
-        gone.iter().for_each(|member| drop(self.remove(member)));
+        for member in &gone {
+            self.remove(member);
+        }
         gone.len() as u64
     }
 
