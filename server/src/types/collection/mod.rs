@@ -30,6 +30,7 @@ mod keyed;
 mod limits;
 mod list;
 mod position;
+mod ranks;
 mod run;
 mod score;
 mod sequence;

@@ -1,7 +1,9 @@
 //! Random histories against std's collections, in both forms, with and without stamps. A failure prints its seed.
 
 mod hash;
+mod list;
 mod set;
+mod zset;
 
 use super::{Limits, Stamp};
 use crate::base::rng::Rng;

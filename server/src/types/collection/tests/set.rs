@@ -78,7 +78,9 @@ fn sets_of_integers_do_as_a_set_does() {
 fn sets_change_form_where_redis_does() {
     let of = |members: &mut dyn Iterator<Item = String>| {
         let mut set = Set::new();
-        members.for_each(|member| drop(set.insert(member.as_bytes(), Stamp::NONE, &USUAL)));
+        for member in members {
+            set.insert(member.as_bytes(), Stamp::NONE, &USUAL);
+        }
         let order: Vec<Vec<u8>> = set.view().iter().map(|at| at.member.to_vec()).collect();
         (set.view().encoding(), order)
     };

@@ -113,6 +113,12 @@ impl<K> Clone for Node<K> {
 }
 
 impl<K> Child<K> {
+    /// Elements below it.
+    #[inline]
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
     fn leaf(low: K, leaf: Leaf) -> Self {
         Child { low, count: leaf.block().count() as u64, node: Node::Leaf(leaf) }
     }

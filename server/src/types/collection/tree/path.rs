@@ -19,19 +19,12 @@ pub(in super::super) trait Path<K> {
 /// To the element of an index.
 pub(in super::super) struct ByIndex {
     left: u64,
-    /// Where the index lies between two leaves, to the end of the first: for what is inserted.
-    at_end: bool,
 }
 
 impl ByIndex {
     /// To the element at `index`.
     pub(in super::super) fn of(index: u64) -> Self {
-        ByIndex { left: index, at_end: false }
-    }
-
-    /// To where an element of `index` is inserted.
-    pub(in super::super) fn gap(index: u64) -> Self {
-        ByIndex { left: index, at_end: true }
+        ByIndex { left: index }
     }
 }
 
@@ -40,7 +33,7 @@ impl<K> Path<K> for ByIndex {
     fn child(&mut self, children: &[Child<K>]) -> usize {
         let last = children.len() - 1;
         for (index, child) in children[..last].iter().enumerate() {
-            if self.left < child.count || (self.at_end && self.left == child.count) {
+            if self.left < child.count {
                 return index;
             }
             self.left -= child.count;
