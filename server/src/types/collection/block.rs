@@ -43,6 +43,11 @@ pub(super) struct Block<'a> {
     bytes: &'a [u8],
 }
 
+impl Block<'static> {
+    /// No element.
+    pub(super) const EMPTY: Self = Block { bytes: &[HEADER_BYTES as u8, 0, 0, 0, 0, 0, 0, 0] };
+}
+
 impl<'a> Block<'a> {
     /// The block that `bytes` begins with, as it was written here.
     #[inline]
@@ -107,11 +112,6 @@ impl<'a> Block<'a> {
     /// Where the element at `index` begins: the end, if there is none.
     pub(super) fn place(self, index: usize) -> usize {
         self.nth(index).map_or(self.used(), |entry| entry.at)
-    }
-
-    /// Where each element begins.
-    pub(super) fn places(self) -> Vec<u32> {
-        self.entries().map(|entry| entry.at as u32).collect()
     }
 
     /// The element that begins at `at`.

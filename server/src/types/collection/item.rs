@@ -107,11 +107,12 @@ pub(super) struct Encoded<'a> {
 impl<'a> Encoded<'a> {
     #[inline]
     pub(super) fn of(text: &'a [u8]) -> Self {
-        Self::item(Item::of(text))
+        Self::stored(Item::of(text))
     }
 
+    /// An item as it was read.
     #[inline]
-    pub(super) fn item(item: Item<'a>) -> Self {
+    pub(super) fn stored(item: Item<'a>) -> Self {
         match item {
             Item::Integer(value) => Self::integer(value),
             Item::Bytes(bytes) => Self::bytes(bytes),

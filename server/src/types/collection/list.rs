@@ -115,14 +115,14 @@ impl<'a> ListView<'a> {
     pub fn find(self, text: &[u8], from: u64) -> Option<u64> {
         let text = Item::of(text);
         let found = self.range(from, u64::MAX, false).position(|element| element.value == text);
-        Some(from + found? as u64)
+        found.map(|ahead| from + ahead as u64)
     }
 
     /// The index of the last element before `to` whose text is `text`.
     pub fn find_back(self, text: &[u8], to: u64) -> Option<u64> {
         let (text, to) = (Item::of(text), to.min(self.len()));
         let found = self.range(0, to, true).position(|element| element.value == text);
-        Some(to - 1 - found? as u64)
+        found.map(|back| to - 1 - back as u64)
     }
 
     /// The index of the element that stands at `position` and was written as `dot`, or that at which it would be.

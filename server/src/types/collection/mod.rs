@@ -30,12 +30,17 @@ mod keyed;
 mod limits;
 mod list;
 mod position;
+mod ranks;
+mod run;
 mod score;
 mod sequence;
 mod set;
 mod sorted;
 mod stamp;
+#[cfg(test)]
+mod tests;
 mod tops;
+mod tree;
 mod walk;
 mod zset;
 

@@ -62,7 +62,8 @@ impl Position {
     /// it), else close to `right`.
     pub fn between(left: Self, right: Self, aims_right: bool) -> Result<Self, Crowded> {
         let (low, high) = (left.wide(), right.wide());
-        let gap = if low < high { (high - low) as u128 } else { 0 };
+        // Of two i128s the difference may need the bit of the sign.
+        let gap = if low < high { high.wrapping_sub(low) as u128 } else { 0 };
         if gap < 2 {
             return Err(Crowded);
         }

@@ -1,36 +1,28 @@
-//! Going through elements in order, forwards or backwards, whatever form they lie in.
+//! Going through elements, whatever form they lie in.
 
-use super::block::{Block, Entries, Entry};
+use super::block::{Block, Entry};
+use super::run::Run;
 use super::tops::Tops;
+use super::tree::TreeWalk;
 
 /// Elements one after the other.
 #[derive(Debug, Clone)]
 pub(super) enum Walk<'a> {
-    /// Of one block, up to a number of them.
-    Block(std::iter::Take<Entries<'a>>),
-    /// Of one block backwards, by the places where they begin.
-    Back(Block<'a>, std::vec::IntoIter<u32>),
+    /// Of one block.
+    Run(Run<'a>),
+    /// Of a tree in the order of hashes.
+    Tree(TreeWalk<'a, u64>),
 }
 
 impl<'a> Walk<'a> {
     /// All of `block`.
     pub(super) fn block(block: Block<'a>) -> Self {
-        Walk::Block(block.entries().take(block.count()))
+        Walk::Run(Run::block(block))
     }
 
-    /// Those of `block` from index `from` up to but not with `to`, or the same backwards.
+    /// As [`Run::range`].
     pub(super) fn range(block: Block<'a>, from: usize, to: usize, reverse: bool) -> Self {
-        let count = to.min(block.count()).saturating_sub(from);
-        let mut entries = block.entries();
-        if from > 0 {
-            entries.nth(from - 1);
-        }
-        if !reverse {
-            return Walk::Block(entries.take(count));
-        }
-        let mut places: Vec<u32> = entries.take(count).map(|entry| entry.at as u32).collect();
-        places.reverse();
-        Walk::Back(block, places.into_iter())
+        Walk::Run(Run::range(block, from, to, reverse))
     }
 
     /// Bounds of the dots of all that is left.
@@ -47,8 +39,8 @@ impl<'a> Iterator for Walk<'a> {
     #[inline]
     fn next(&mut self) -> Option<Entry<'a>> {
         match self {
-            Walk::Block(entries) => entries.next(),
-            Walk::Back(block, places) => block.entry(places.next()? as usize),
+            Walk::Run(run) => run.next(),
+            Walk::Tree(walk) => walk.step().map(|(entry, ..)| entry),
         }
     }
 }

@@ -9,8 +9,9 @@ use super::discard::Discard;
 use super::edit::{self, Span};
 use super::item::{Encoded, Item};
 use super::limits::{HashFn, Limits};
+use super::ranks::RanksWalk;
 use super::score::{self, Score};
-use super::sorted::{Sorted, SortedWalk};
+use super::sorted::Sorted;
 use super::stamp::{Mark, Stamp};
 use super::tops::Tops;
 use super::walk::Walk;
@@ -204,7 +205,7 @@ pub struct Ranked<'a>(Way<'a>);
 #[derive(Debug, Clone)]
 enum Way<'a> {
     Packed(Walk<'a>),
-    Sorted(SortedWalk<'a>),
+    Sorted(RanksWalk<'a>),
 }
 
 impl<'a> Iterator for Ranked<'a> {
