@@ -14,8 +14,12 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("cluster.txt", include_str!("../conformance/cluster.txt")),
     ("connection.txt", include_str!("../conformance/connection.txt")),
     ("generic.txt", include_str!("../conformance/generic.txt")),
+    ("hash.txt", include_str!("../conformance/hash.txt")),
     ("hyperloglog.txt", include_str!("../conformance/hyperloglog.txt")),
+    ("list.txt", include_str!("../conformance/list.txt")),
     ("server.txt", include_str!("../conformance/server.txt")),
+    ("set.txt", include_str!("../conformance/set.txt")),
+    ("sortedset.txt", include_str!("../conformance/sortedset.txt")),
     ("string.txt", include_str!("../conformance/string.txt")),
     ("transactions.txt", include_str!("../conformance/transactions.txt")),
     ("unsupported.txt", include_str!("../conformance/unsupported.txt")),
@@ -40,6 +44,26 @@ fn check(file: &str) {
 #[test]
 fn bitmaps() {
     check("bitmap.txt");
+}
+
+#[test]
+fn hashes() {
+    check("hash.txt");
+}
+
+#[test]
+fn lists() {
+    check("list.txt");
+}
+
+#[test]
+fn sets() {
+    check("set.txt");
+}
+
+#[test]
+fn sorted_sets() {
+    check("sortedset.txt");
 }
 
 #[test]

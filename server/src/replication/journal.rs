@@ -7,11 +7,13 @@
 use super::effect::{self, AmountRef};
 use super::log::Log;
 use super::merge::{Amount, Context, KeyState, Merge, Ttl};
-use super::stored::{collection_tops, decode, decode_field, of_state};
+use super::stored::{collection_tops, decode, decode_field, field_of, of_state};
 use super::vector::Vector;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
-use crate::store::{self, Journal, Link, Mixed, Replaced, State};
+use crate::store::{
+    self, ElementState, Journal, Link, Mixed, MixedElement, MixedTold, Replaced, State, Step,
+};
 use torc_protocol::slot::Slot;
 
 /// See the module's description.
@@ -174,6 +176,44 @@ impl Journal for WorkerJournal {
             mixed.deadline = before.and_then(|state| state.deadline);
             mixed
         })
+    }
+
+    fn add_to_element(
+        &mut self,
+        before: Option<ElementState<'_>>,
+        link: Link,
+        step: Step,
+    ) -> Option<MixedElement> {
+        let state = |it: ElementState<'_>| field_of(it.stamp, it.value, Version::ZERO);
+        let mut field = before.map(state).unwrap_or_default();
+        let epoch = field.shown_ever().map_or(Version::ZERO, |shown| shown.epoch);
+        let sum = match (step, field.cell(self.tag).map(|cell| cell.sum.as_ref())) {
+            (Step::Integer(by), None) => AmountRef::Integer(by),
+            (Step::Integer(by), Some(AmountRef::Integer(sum))) => {
+                AmountRef::Integer(sum.wrapping_add(by))
+            }
+            (Step::Score { before, after }, None) => {
+                AmountRef::Score { from: before.to_bits(), reached: after.to_bits() }
+            }
+            (Step::Score { before, after }, Some(AmountRef::Score { from, reached })) => {
+                let reached = match f64::from_bits(reached) {
+                    // Nobody else counts: what was reached is what is seen.
+                    reached if reached == before => after,
+                    reached => reached + (after - before),
+                };
+                AmountRef::Score { from, reached: reached.to_bits() }
+            }
+            _ => return None,
+        };
+        // This node has seen everything that it holds.
+        let mut everything = Vector::new();
+        everything.raise_floor(Version::from_bits(u64::MAX));
+        let context = Context { version: link.version, others: &everything };
+        field.count(epoch, sum, Ttl { deadline: None, version: link.version }, &context);
+        let shown = field.shown_ever()?.value.to_bytes();
+        let mut siblings = Vec::new();
+        field.encode(&mut siblings);
+        Some(MixedElement { shown, siblings, told: MixedTold { epoch, sum } })
     }
 
     fn expire(&mut self, elements: &[u8], link: Link, deadline: Option<UnixMs>) -> Option<Mixed> {

@@ -12,11 +12,12 @@
 //! Reads take no version. A node that replicates nothing has no chains, and its entries no versions.
 
 use super::replica::State;
-use super::change::Changes;
+use super::change::{AmountRef, Changes};
 use super::collection::CollectionRef;
 use super::entry::Kind;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
+use crate::types::collection::Stamp;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use torc_protocol::slot::SLOT_COUNT;
 
@@ -264,6 +265,49 @@ pub struct Mixed {
     pub deadline_version: Version,
 }
 
+/// What an element of a collection holds.
+#[derive(Debug, Clone, Copy)]
+pub struct ElementState<'w> {
+    /// Its dot, that of everything written before replication began included, and its hidden siblings.
+    pub stamp: Stamp<'w>,
+    /// What readers see.
+    pub value: ValueRef<'w>,
+}
+
+/// What is added to the number in an element.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// An integer, to an integer.
+    Integer(i64),
+    /// A double, to a score.
+    Score {
+        /// What the score is before.
+        before: f64,
+        /// What it comes to.
+        after: f64,
+    },
+}
+
+/// An element whose parts are kept apart, as the journal made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MixedElement {
+    /// What readers see.
+    pub shown: Vec<u8>,
+    /// Its whole state, opaque here.
+    pub siblings: Vec<u8>,
+    /// What other nodes must be told, as [`Changes`] has it.
+    pub told: MixedTold,
+}
+
+/// The origin's share of an element's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MixedTold {
+    /// The version of the value that counting began from; zero if it began from nothing.
+    pub epoch: Version,
+    /// The sum of what this incarnation of the node added since.
+    pub sum: AmountRef<'static>,
+}
+
 /// What a write took the place of.
 #[derive(Debug)]
 pub enum Replaced<'w> {
@@ -290,6 +334,14 @@ pub trait Journal: Send {
 
     /// Adds `by` to what `before` holds, which reads as the number `total` minus `by`; nothing, if it is not there.
     fn add(&mut self, before: Option<State<'_>>, link: Link, by: i64, total: i64) -> Mixed;
+
+    /// Adds to the number in an element of a collection. `None`: it has to be written anew as one value.
+    fn add_to_element(
+        &mut self,
+        before: Option<ElementState<'_>>,
+        link: Link,
+        step: Step,
+    ) -> Option<MixedElement>;
 
     /// Changes the deadline of a mixed key. `None`: its elements have to be written anew as one value.
     fn expire(&mut self, elements: &[u8], link: Link, deadline: Option<UnixMs>) -> Option<Mixed>;

@@ -12,7 +12,9 @@ pub(super) use list::position_bytes;
 pub use list::{element_id, position_of};
 
 use super::big::{Big, BigValue};
-use super::chain::{Chains, Link, Op, Replaced, ValueRef};
+use super::chain::{
+    Chains, ElementState, Journal, Link, MixedElement, Op, Replaced, Step, ValueRef,
+};
 use super::change::{ElementChange, Changes, put_change};
 use super::collection::{Collected, Collection};
 use super::database::Roots;
@@ -23,15 +25,16 @@ use super::keyspace::{Found, Keyspace};
 use crate::base::clock::UnixMs;
 use crate::base::sync::Backoff;
 use crate::base::version::Version;
-use crate::types::collection::{self, Limits};
+use crate::types::collection::{self, Item, Limits};
 
 /// A collection under edit. An edit that may fail must fail before it changes anything.
-#[derive(Debug)]
 pub struct Edit<'e, T> {
     value: &'e mut T,
     limits: &'e Limits,
     /// Where versions come from, while the node replicates.
     chains: Option<Versions<'e>>,
+    /// Keeps counters apart by who counted, while the node replicates.
+    journal: Option<&'e mut (dyn Journal + 'static)>,
     told: Told,
     touched: bool,
 }
@@ -66,8 +69,13 @@ pub(super) struct Told {
 }
 
 impl<'e, T> Edit<'e, T> {
-    fn new(value: &'e mut T, limits: &'e Limits, chains: Option<Versions<'e>>) -> Self {
-        Edit { value, limits, chains, told: Told::default(), touched: false }
+    fn new(
+        value: &'e mut T,
+        limits: &'e Limits,
+        chains: Option<Versions<'e>>,
+        journal: Option<&'e mut (dyn Journal + 'static)>,
+    ) -> Self {
+        Edit { value, limits, chains, journal, told: Told::default(), touched: false }
     }
 
     /// The stamp of what this edit writes.
@@ -78,6 +86,28 @@ impl<'e, T> Edit<'e, T> {
         collection::Stamp::of(link.version)
     }
 
+    /// Adds to the number in an element, apart from what other nodes add. `None` where nobody else can, or where it has to be written anew.
+    fn count(&mut self, before: Option<&Known>, step: Step) -> Option<MixedElement> {
+        self.stamp();
+        let (link, origin) = (self.told.link?, self.chains.as_ref()?.chains.origin);
+        let before = before.map(|known| {
+            let mut state = known.state();
+            if state.stamp.dot.is_zero() {
+                state.stamp.dot = origin;
+            }
+            state
+        });
+        self.journal.as_deref_mut()?.add_to_element(before, link, step)
+    }
+
+    fn tell_count(&mut self, id: &[u8], known: Option<Known>, mixed: &MixedElement) {
+        if let Some(known) = known {
+            self.told.replace(known.state().stamp);
+        }
+        let (epoch, sum) = (mixed.told.epoch, mixed.told.sum);
+        self.tell(&ElementChange::Count { id, epoch, sum });
+    }
+
     /// Whether other nodes are told.
     fn is_told(&self) -> bool {
         self.chains.is_some()
@@ -85,6 +115,24 @@ impl<'e, T> Edit<'e, T> {
 
     fn tell(&mut self, change: &ElementChange<'_>) {
         put_change(&mut self.told.changes, change);
+    }
+}
+
+/// What an element held before it was counted in.
+struct Known {
+    dot: Version,
+    siblings: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Known {
+    fn of(stamp: collection::Stamp<'_>, value: Item<'_>) -> Self {
+        Known { dot: stamp.dot, siblings: stamp.siblings.to_vec(), value: value.to_vec() }
+    }
+
+    fn state(&self) -> ElementState<'_> {
+        let stamp = collection::Stamp { dot: self.dot, siblings: &self.siblings };
+        ElementState { stamp, value: text(&self.value) }
     }
 }
 
@@ -167,7 +215,9 @@ impl<'g> Keyspace<'_, 'g> {
     ) -> Result<Option<R>, E> {
         let live = found.live();
         let mut value = live.and_then(|entry| entry.packed()).map_or_else(T::default, T::from_packed);
-        let mut editing = Edit::new(&mut value, limits, self.versions(place));
+        let versions = self.versions(place);
+        let journal = self.local.journal.as_deref_mut();
+        let mut editing = Edit::new(&mut value, limits, versions, journal);
         let result = edit(&mut editing);
         let (told, touched) = (editing.told, editing.touched);
         self.note_version(place.slot, &told);
@@ -284,7 +334,9 @@ impl<'g> Keyspace<'_, 'g> {
         }
         let before = held.memory_bytes() as i64;
         let Some(value) = T::of(&mut held) else { return Ok(None) };
-        let mut editing = Edit::new(value, limits, self.versions(place));
+        let versions = self.versions(place);
+        let journal = self.local.journal.as_deref_mut();
+        let mut editing = Edit::new(value, limits, versions, journal);
         let result = edit(&mut editing);
         let (told, touched) = (editing.told, editing.touched);
         let is_empty = value.len() == 0;

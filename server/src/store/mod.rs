@@ -40,7 +40,9 @@ mod stress;
 mod tests;
 
 pub use amend::Amended;
-pub use chain::{Journal, Link, Mixed, Op, Replaced, ValueRef};
+pub use chain::{
+    ElementState, Journal, Link, Mixed, MixedElement, MixedTold, Op, Replaced, Step, ValueRef,
+};
 pub use change::{AmountRef, Changes, ElementChange, put_change};
 pub use collection::{Collected, Collection, CollectionRef};
 pub use crossbeam_epoch::Guard;

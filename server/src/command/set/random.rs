@@ -25,7 +25,9 @@ pub(crate) fn spop(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         let places = random_places(&mut rng, len, count.unwrap_or(1).min(len) as i64);
         let members = places.iter().filter_map(|&place| set.view().at(place));
         popped = members.map(|known| known.member.to_vec()).collect();
-        popped.iter().for_each(|member| drop(set.remove(member)));
+        popped.iter().for_each(|member| {
+            set.remove(member);
+        });
         Ok::<_, WireError>(())
     })?;
     match (count, popped.first()) {

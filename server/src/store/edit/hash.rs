@@ -1,8 +1,9 @@
 //! Edits of hashes.
 
-use super::{Edit, text};
+use super::{Edit, Known, text};
+use crate::store::chain::Step;
 use crate::store::change::ElementChange;
-use crate::types::collection::{Hash, HashView};
+use crate::types::collection::{Hash, HashView, Stamp};
 
 impl Edit<'_, Hash> {
     /// To read it.
@@ -22,8 +23,15 @@ impl Edit<'_, Hash> {
 
     /// Adds `by` to the number in a field, which comes to `sum`.
     pub fn add(&mut self, field: &[u8], sum: i64, by: i64) {
-        let _ = by;
-        self.set(field, itoa::Buffer::new().format(sum).as_bytes());
+        let known = self.value.view().field(field);
+        let known = known.map(|known| Known::of(known.stamp, known.value));
+        let Some(mixed) = self.count(known.as_ref(), Step::Integer(by)) else {
+            self.set(field, itoa::Buffer::new().format(sum).as_bytes());
+            return;
+        };
+        self.tell_count(field, known, &mixed);
+        let stamp = Stamp { dot: self.stamp().dot, siblings: &mixed.siblings };
+        self.value.insert(field, &mixed.shown, stamp, self.limits);
     }
 
     /// Removes a field; whether it was there.

@@ -1,8 +1,9 @@
 //! Edits of sorted sets.
 
-use super::{Edit, text};
+use super::{Edit, Known, text};
+use crate::store::chain::Step;
 use crate::store::change::ElementChange;
-use crate::types::collection::{Zset, ZsetView};
+use crate::types::collection::{Stamp, Zset, ZsetView};
 
 impl Edit<'_, Zset> {
     /// To read it.
@@ -23,8 +24,24 @@ impl Edit<'_, Zset> {
 
     /// Adds `by` to the score of a member, which comes to `score`.
     pub fn add(&mut self, member: &[u8], score: f64, by: f64) {
-        let _ = by;
-        self.set(member, score);
+        let known = self.value.view().member(member);
+        let known = known.map(|known| Known {
+            dot: known.stamp.dot,
+            siblings: known.stamp.siblings.to_vec(),
+            value: known.score.to_bits().to_be_bytes().to_vec(),
+        });
+        let before = self.value.view().score(member).unwrap_or_default();
+        let step = Step::Score { before, after: before + by };
+        let mixed = self.count(known.as_ref(), step);
+        let shown = mixed.as_ref().and_then(|mixed| <[u8; 8]>::try_from(&mixed.shown[..]).ok());
+        let (Some(mixed), Some(shown)) = (mixed, shown) else {
+            self.set(member, score);
+            return;
+        };
+        self.tell_count(member, known, &mixed);
+        let stamp = Stamp { dot: self.stamp().dot, siblings: &mixed.siblings };
+        let shown = f64::from_bits(u64::from_be_bytes(shown));
+        self.value.insert(member, shown, stamp, self.limits);
     }
 
     /// Removes a member. Returns its score.
