@@ -316,6 +316,12 @@ settings! {
     /// Bytes of effects that a node keeps for copies that lag; one that lags further fetches whole slots.
     replication_log_size "replication-log-size": fixed (memory MIB, LONG as u64) = "67108864", "Copies lag by more than this in a second, or memory is scarce.";
 
+    /// Bytes a second that copying slots may read here, and may bring in; 0 sets no bound. What clients wait for is not held up by it.
+    sync_bandwidth "sync-bandwidth": live (memory 0, LONG as u64) = "67108864", "Nodes join or leave over a network that clients need: less.";
+
+    /// Part of a core's time that copying slots may take in each node while clients are served; an idle ring copies faster.
+    sync_cpu_percent "sync-cpu-percent": live (integer 1, 100, "percent") = "12", "Nodes have cores to spare and should join sooner: more.";
+
     /// How long a node that is asked to stop may take to hand its keys over; 0 stops at once.
     leave_timeout "leave-timeout": live (integer 0, 3_600_000, "milliseconds") = "30000", "The keys take longer to hand over.";
 

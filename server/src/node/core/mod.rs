@@ -7,6 +7,7 @@
 //!                              │ duty            what to do about each slot
 //!                              │ puller          what is asked of others, and what comes of it
 //!                              │ answerer        what others ask
+//!                              │ pace            how fast slots are copied
 //! ```
 //!
 //! Sans-IO: the same code runs in the control thread and in a simulator. It is given the time and bytes, and what it wants sent comes out as [`Output`]. With the
@@ -21,6 +22,7 @@ pub mod answerer;
 pub mod duty;
 mod members;
 pub mod message;
+pub mod pace;
 pub mod puller;
 
 use crate::admin::Instance;
@@ -37,7 +39,8 @@ use crate::replication::vector::Vector;
 use crate::store::{Grace, Local};
 use answerer::{Answerer, Desk, Part};
 use duty::{Action, Duties, Pulled};
-use message::{Baton, decode_digest, encode_digest};
+use message::{Baton, decode_digest, decode_end, encode_digest};
+use pace::{Bounds, Pace};
 use puller::{Finished, Puller};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -48,6 +51,8 @@ use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// While something is under way, the core looks at it again this often.
 const STEP: Duration = Duration::from_millis(5);
+/// While something is under way, all slots are looked at this often: that takes a millisecond, and at most 2 % of a core should go into it.
+const REVIEW: Duration = Duration::from_millis(50);
 /// And otherwise this often.
 const REST: Duration = Duration::from_millis(100);
 /// Each pair of nodes compares what it knows of its slots this often.
@@ -67,6 +72,11 @@ const BEGIN_AFTER: Duration = Duration::from_secs(3);
 /// A node that has just started takes up no slot before the ring that it hears of has stayed the same for so long: by half a ring it would take itself for the heir of
 /// slots that nodes serve which it does not know yet.
 const MEET: Duration = Duration::from_millis(500);
+
+/// What a granted baton vouches for comes as effects in a few milliseconds; if it does not, it is pulled after so long.
+const EFFECTS_MS_MAX: u64 = 30;
+/// Commands a second from which on a node counts as one that clients would miss.
+const BUSY_COMMANDS: u64 = 100;
 
 /// What a node's core is made with.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +118,8 @@ pub enum Input<'a> {
         /// Its payload.
         payload: &'a [u8],
     },
+    /// The control link to a node has no room for answers to pulls, or has some again. Links that are not spoken of have room.
+    Clogged(NodeId, bool),
     /// A worker's link heard something of a node. Once a second for each is enough.
     Heard(NodeId),
     /// The answer to [`Output::Resolve`]; empty if there was none.
@@ -174,6 +186,8 @@ struct Stopping {
 struct Granted {
     from: NodeId,
     vector: Vector,
+    /// When it is pulled, unless it was already.
+    pull_at: Option<u64>,
 }
 
 /// See the module's description.
@@ -187,6 +201,7 @@ pub struct Core {
     duties: Duties,
     puller: Puller,
     answerer: Answerer,
+    pace: Pace,
     stopping: Vec<Stopping>,
     granted: BTreeMap<u16, Granted>,
     began: Duration,
@@ -243,6 +258,7 @@ impl Core {
             duties: Duties::new(),
             puller: Puller::default(),
             answerer: Answerer::default(),
+            pace: Pace::default(),
             stopping: Vec::new(),
             granted: BTreeMap::new(),
             began: now.monotonic,
@@ -264,6 +280,19 @@ impl Core {
     /// What is to be done about each slot, for those who look on.
     pub fn duties(&self) -> &Duties {
         &self.duties
+    }
+
+    /// Says how long the last step took, so that copies of slots leave the machine to clients. Who never says so gets them as fast as bytes allow.
+    pub fn took(&mut self, time: Duration) {
+        self.pace.took(time, self.bounds());
+    }
+
+    fn bounds(&self) -> Bounds {
+        let settings = &self.instance.settings;
+        Bounds {
+            bandwidth: settings.sync_bandwidth(),
+            busy_percent: settings.sync_cpu_percent().clamp(1, 100) as u32,
+        }
     }
 
     /// Takes a step. Appends what is to be done to `out`, in order.
@@ -288,8 +317,10 @@ impl Core {
             }
             Input::LinkDown(node) => {
                 self.gossip(membership::Input::LinkDown(node), now, out);
+                self.answerer.lose(node);
                 self.lose(node, now, out);
             }
+            Input::Clogged(node, clogged) => self.answerer.set_clogged(node, clogged),
             Input::Heard(node) => {
                 self.gossip(membership::Input::DataFrameHeard(node), now, out);
             }
@@ -387,17 +418,22 @@ impl Core {
                     local: &mut self.local,
                     slots: &self.slots,
                     now: now.unix_ms,
+                    busy: is_busy(&self.instance),
                     serves: &serves,
                 };
                 self.answerer.asked(from, payload, &mut desk, &mut parts)?;
                 push_parts(parts, out);
             }
-            (Kind::Baton, _) => self.baton(from, Baton::decode(payload)?, out),
+            (Kind::Baton, _) => self.baton(from, Baton::decode(payload)?, now, out),
             (Kind::Digest, _) => {
                 for (slot, hash) in decode_digest(payload)? {
                     let vector = self.slots.vector(&self.instance.store, slot);
-                    if self.view.is_mine(slot) && vector_hash(&vector) != hash {
-                        self.puller.want(slot, from);
+                    // A slot that is not synced is pulled anyway, from one node and not from all that compare.
+                    if self.view.is_mine(slot)
+                        && self.duties.is_synced(slot)
+                        && vector_hash(&vector) != hash
+                    {
+                        self.puller.want(slot, from, false);
                     }
                 }
             }
@@ -407,16 +443,18 @@ impl Core {
                 }
             }
             (Kind::SyncChunk, Some(slot)) => {
+                self.copied(payload.len(), now);
                 let Core { puller, instance, local, slots, .. } = self;
                 let guard = local.pin();
                 let mut applier = applier(instance, local, &guard, slots, now);
                 puller.part(from, slot, payload, &mut applier)?;
             }
             (Kind::SyncEnd, Some(slot)) => {
+                let serves = decode_end(payload)?;
                 let Core { puller, instance, local, slots, .. } = self;
                 let guard = local.pin();
-                let finished =
-                    puller.end(from, slot, &mut applier(instance, local, &guard, slots, now));
+                let mut applier = applier(instance, local, &guard, slots, now);
+                let finished = puller.end(from, slot, serves, &mut applier);
                 drop(guard);
                 if let Some(finished) = finished {
                     self.pulled(from, finished, now, out);
@@ -438,17 +476,31 @@ impl Core {
         let answer = Pulled::Whole { serves: finished.serves };
         self.duties.pulled(finished.slot, index, answer, now.unix_ms, &mut actions);
         self.act(actions, out);
-        self.settle_grants(out);
+        self.settle_grants(now, out);
+    }
+
+    fn copied(&mut self, bytes: usize, now: Now) {
+        if self.puller.take_busy() || is_busy(&self.instance) {
+            self.pace.busy(now.monotonic);
+        }
+        self.pace.copied(bytes, self.bounds(), now.monotonic);
     }
 
     /// Passes on the batons whose versions are all known by now.
-    fn settle_grants(&mut self, out: &mut Vec<Output>) {
+    fn settle_grants(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.granted.is_empty() {
+            return;
+        }
         let mut ready = Vec::new();
+        let puller = &mut self.puller;
         self.granted.retain(|&number, granted| {
             let slot = Slot::new(number).expect("only slots are granted");
             let known = knows_all(&self.slots, &self.instance.store, slot, &granted.vector);
             if known {
                 ready.push((slot, granted.from));
+            } else if granted.pull_at.is_some_and(|at| now.unix_ms >= at) {
+                granted.pull_at = None;
+                puller.want(slot, granted.from, true);
             }
             !known
         });
@@ -461,7 +513,7 @@ impl Core {
         self.act(actions, out);
     }
 
-    fn baton(&mut self, from: NodeId, baton: Baton, out: &mut Vec<Output>) {
+    fn baton(&mut self, from: NodeId, baton: Baton, now: Now, out: &mut Vec<Output>) {
         let Some(index) = self.index_of(from) else { return };
         let mut actions = Vec::new();
         match baton {
@@ -475,9 +527,10 @@ impl Core {
                     if knows_all(&self.slots, &self.instance.store, slot, &vector) {
                         self.duties.granted(slot, index, &mut actions);
                     } else {
-                        // Effects may be on their way; a pull brings them for certain.
-                        self.puller.want(slot, from);
-                        self.granted.insert(slot.index() as u16, Granted { from, vector });
+                        // Effects are on their way; a pull brings them for certain.
+                        let pull_at = Some(now.unix_ms + EFFECTS_MS_MAX);
+                        let granted = Granted { from, vector, pull_at };
+                        self.granted.insert(slot.index() as u16, granted);
                     }
                 }
             }
@@ -496,7 +549,7 @@ impl Core {
             match action {
                 Action::Pull { slot, from } => {
                     if let Some(from) = id_of(from) {
-                        self.puller.want(slot, from);
+                        self.puller.want(slot, from, self.duties.is_acquiring(slot));
                     }
                 }
                 Action::AskBaton { slot, from } => {
@@ -552,16 +605,21 @@ impl Core {
     /// Everything that goes on by itself: views, duties, pulls, graces, readiness.
     fn proceed(&mut self, now: Now, out: &mut Vec<Output>) {
         self.pass_graces(now, out);
-        let is_due = now.monotonic >= self.reviewed + if self.is_busy() { STEP } else { REST };
+        self.settle_grants(now, out);
+        let is_due = now.monotonic >= self.reviewed + if self.is_busy() { REVIEW } else { REST };
         if self.view_stale || is_due {
             self.review(now, out);
         }
         let (slots, store) = (&self.slots, &self.instance.store);
-        self.puller.ask(slots, store, now.unix_ms, |to, payload| {
+        let asking = (now.unix_ms, self.pace.is_due(now.monotonic));
+        self.puller.ask(slots, store, asking, |to, payload| {
             out.push(Output::Frame { to, kind: Kind::Fence, slot: None, payload });
         });
         self.set_routes(out);
-        let next = self.reviewed + if self.is_busy() { STEP } else { REST };
+        let mut next = if self.is_busy() { now.monotonic + STEP } else { self.reviewed + REST };
+        if self.answerer.has_bulk() || self.puller.has_bulk() {
+            next = next.min(self.pace.next());
+        }
         // Whoever calls earlier than asked for finds this in the past, and nothing is due at once again.
         let next = next.max(now.monotonic + Duration::from_millis(1));
         out.push(Output::WakeAt(self.membership_wake.map_or(next, |at| at.min(next))));
@@ -572,6 +630,7 @@ impl Core {
         !self.stopping.is_empty()
             || !self.answerer.is_idle()
             || !self.puller.is_idle()
+            || !self.granted.is_empty()
             || !self.duties.is_settled()
             || self.wiping.is_some()
     }
@@ -610,12 +669,16 @@ impl Core {
         }
         self.act(actions, out);
         let mut parts = Vec::new();
+        let is_due = self.pace.is_due(now.monotonic);
         let Core { answerer, duties, view, instance, local, slots, .. } = self;
         let serves = |slot, asker| duties.holds(view, slot, asker);
-        let now = now.unix_ms;
-        let mut desk = Desk { store: &instance.store, local, slots, now, serves: &serves };
-        answerer.proceed(&mut desk, &mut parts);
+        let (store, busy) = (&instance.store, is_busy(instance));
+        let mut desk = Desk { store, local, slots, now: now.unix_ms, busy, serves: &serves };
+        let bytes = answerer.proceed(is_due, &mut desk, &mut parts);
         push_parts(parts, out);
+        if bytes > 0 {
+            self.copied(bytes, now);
+        }
     }
 
     fn renew_view(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -823,6 +886,11 @@ fn applier<'a>(
     now: Now,
 ) -> Applier<'a> {
     Applier { store: &instance.store, local, guard, slots, now: now.unix_ms }
+}
+
+/// Whether clients are served here.
+fn is_busy(instance: &Instance) -> bool {
+    instance.stats.rates().commands >= BUSY_COMMANDS
 }
 
 fn every_slot() -> impl Iterator<Item = Slot> {
