@@ -106,6 +106,7 @@ impl Answerer {
         out: &mut Vec<Part>,
     ) -> Result<(), Malformed> {
         let Pull { urgent, slots } = Pull::decode(payload)?;
+        self.forget(from, &slots);
         let mut open = VecDeque::new();
         for (slot, known) in slots {
             let before = desk.slots.vector(desk.store, slot);
@@ -121,6 +122,20 @@ impl Answerer {
             self.waiting.push_back(waiting);
         }
         Ok(())
+    }
+
+    /// Drops what was asked before by `from` of the same slots: of two answers that mix, the one would name what the other knows to be removed.
+    fn forget(&mut self, from: NodeId, slots: &[(Slot, Vector)]) {
+        let asked: BTreeSet<usize> = slots.iter().map(|(slot, _)| slot.index()).collect();
+        let is_again = |open: &Open| asked.contains(&open.slot.index());
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.to == from) {
+            if waiting.slots.front().is_some_and(is_again) {
+                waiting.reading = None;
+            }
+            waiting.slots.retain(|open| !is_again(open));
+            waiting.again.retain(|open| !is_again(open));
+        }
+        self.waiting.retain(|waiting| !waiting.is_done());
     }
 
     /// A node's link has no room for answers, or has some again.
@@ -158,7 +173,7 @@ impl Answerer {
             if *left > 0 && !self.clogged.contains(&waiting.to) && waiting.grace.has_passed() {
                 waiting.answer(left, desk, out);
             }
-            if !waiting.slots.is_empty() {
+            if !waiting.is_done() {
                 self.waiting.push_back(waiting);
             }
         }
@@ -167,6 +182,10 @@ impl Answerer {
 }
 
 impl Waiting {
+    fn is_done(&self) -> bool {
+        self.slots.is_empty() && self.again.is_empty()
+    }
+
     /// Reads on, until about `left` bytes were read. What changed under it comes once more, after another grace.
     fn answer(&mut self, left: &mut usize, desk: &mut Desk<'_>, out: &mut Vec<Part>) {
         while *left > 0

@@ -26,6 +26,7 @@ pub mod pace;
 pub mod puller;
 
 use crate::admin::Instance;
+use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::cluster::membership::{self, Event, Membership, Now, Via};
 use crate::cluster::record::{NodeRecord, NodeState};
@@ -186,8 +187,8 @@ struct Stopping {
 struct Granted {
     from: NodeId,
     vector: Vector,
-    /// When it is pulled, unless it was already.
-    pull_at: Option<u64>,
+    /// When it is pulled. What was asked for before can bring less.
+    pull_at: UnixMs,
 }
 
 /// See the module's description.
@@ -498,8 +499,8 @@ impl Core {
             let known = knows_all(&self.slots, &self.instance.store, slot, &granted.vector);
             if known {
                 ready.push((slot, granted.from));
-            } else if granted.pull_at.is_some_and(|at| now.unix_ms >= at) {
-                granted.pull_at = None;
+            } else if now.unix_ms >= granted.pull_at {
+                granted.pull_at = now.unix_ms + EFFECTS_MS_MAX;
                 puller.want(slot, granted.from, true);
             }
             !known
@@ -528,7 +529,7 @@ impl Core {
                         self.duties.granted(slot, index, &mut actions);
                     } else {
                         // Effects are on their way; a pull brings them for certain.
-                        let pull_at = Some(now.unix_ms + EFFECTS_MS_MAX);
+                        let pull_at = now.unix_ms + EFFECTS_MS_MAX;
                         let granted = Granted { from, vector, pull_at };
                         self.granted.insert(slot.index() as u16, granted);
                     }

@@ -109,8 +109,11 @@ impl Puller {
     pub fn want(&mut self, slot: Slot, from: NodeId, urgent: bool) {
         let source = self.sources.entry(from).or_default();
         let number = slot.index() as u16;
-        if source.asked.contains_key(&number) {
-            return;
+        match source.asked.get(&number) {
+            // A copy that waits for its turn there is too slow now.
+            Some(asked) if urgent && !asked.urgent => drop(source.asked.remove(&number)),
+            Some(_) => return,
+            None => {}
         }
         if urgent {
             source.bulk.remove(&number);
@@ -268,11 +271,14 @@ impl Puller {
         serves: bool,
         applier: &mut Applier<'_>,
     ) -> Option<Finished> {
-        let asked = self.sources.get_mut(&from)?.asked.remove(&(slot.index() as u16))?;
-        if !asked.urgent {
-            self.slot_bytes = (self.slot_bytes * 7 + asked.bytes) / 8;
+        let asked = &mut self.sources.get_mut(&from)?.asked;
+        let number = slot.index() as u16;
+        // The end of an answer that was given up is not the end of the one that was asked for since.
+        let incoming = asked.get_mut(&number)?.incoming.take()?;
+        if let Some(done) = asked.remove(&number).filter(|done| !done.urgent) {
+            self.slot_bytes = (self.slot_bytes * 7 + done.bytes) / 8;
         }
-        asked.incoming?.end(applier);
+        incoming.end(applier);
         Some(Finished { slot, serves })
     }
 }

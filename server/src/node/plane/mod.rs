@@ -24,6 +24,7 @@
 
 mod forward;
 mod gather;
+mod hints;
 pub mod replication;
 mod resp;
 mod unit;
@@ -149,6 +150,8 @@ pub struct Plane {
     now: Duration,
     /// Numbers tickets, retries, visitors and jobs.
     next: u64,
+    /// Who serves what the table does not know yet.
+    hints: hints::Hints,
     building: Vec<forward::Building>,
     tickets: HashMap<u64, Ticket>,
     retries: HashMap<u64, Unit>,
@@ -185,6 +188,7 @@ impl Plane {
             rng: Rng::seeded(seed),
             now: Duration::ZERO,
             next: 0,
+            hints: hints::Hints::default(),
             building: Vec::new(),
             tickets: HashMap::new(),
             retries: HashMap::new(),
