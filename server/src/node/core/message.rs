@@ -5,7 +5,7 @@
 //! PULLED (SyncBegin)  | version 1 | state 1 | vector |                         slot in the header: what the answer will bring
 //! part   (SyncChunk)  | version 1 | entry | …                                  some keys
 //! end    (SyncEnd)    | version 1 | serves 1 |
-//! BATON  (Baton)      | version 1 | ask 1 | slot 2 | …   or   | version 1 | grant 2 | slot 2, vector | …
+//! BATON  (Baton)      | version 1 | ask 1 | slot 2 | …   or   | version 1 | grant 2 | slot 2, vector | …   or   | version 1 | serves 3 | slot 2 | …
 //! DIGEST (Digest)     | version 1 | slot 2, hash 8 | …                         of the vectors of slots that we share
 //! ```
 //!
@@ -18,6 +18,7 @@ use torc_protocol::slot::Slot;
 const VERSION: u8 = 1;
 const ASK: u8 = 1;
 const GRANT: u8 = 2;
+const SERVING: u8 = 3;
 
 /// Slots of one pull at most: what the answerer reads for one grace period.
 pub const PULL_SLOTS_MAX: usize = 64;
@@ -114,6 +115,8 @@ pub enum Baton {
     Ask(Vec<Slot>),
     /// The sender does not serve these any more; the receiver may, once it knows as much.
     Grant(Vec<(Slot, Vector)>),
+    /// The sender serves these now, though views name another yet.
+    Serving(Vec<Slot>),
 }
 
 impl Baton {
@@ -129,6 +132,10 @@ impl Baton {
                 out.push(GRANT);
                 put_vectors(slots.iter().map(|(slot, vector)| (*slot, vector)), out);
             }
+            Baton::Serving(slots) => {
+                out.push(SERVING);
+                slots.iter().for_each(|slot| put_u16(out, slot.index() as u16));
+            }
         }
     }
 
@@ -136,12 +143,12 @@ impl Baton {
     pub fn decode(payload: &[u8]) -> Result<Baton, Malformed> {
         let mut reader = versioned(payload)?;
         match reader.u8()? {
-            ASK => {
+            kind @ (ASK | SERVING) => {
                 let mut slots = Vec::new();
                 while !reader.is_empty() {
                     slots.push(slot(&mut reader)?);
                 }
-                Ok(Baton::Ask(slots))
+                Ok(if kind == ASK { Baton::Ask(slots) } else { Baton::Serving(slots) })
             }
             GRANT => Ok(Baton::Grant(vectors(reader)?)),
             _ => Err(Malformed::Value("baton")),

@@ -205,6 +205,8 @@ pub struct Core {
     pace: Pace,
     stopping: Vec<Stopping>,
     granted: BTreeMap<u16, Granted>,
+    /// Slots of which a node says that it serves them, while the view names another: that one, and who says so.
+    told: BTreeMap<u16, (MemberIndex, NodeId)>,
     began: Duration,
     /// When this node compares what it knows with the others next.
     compare_at: Duration,
@@ -262,6 +264,7 @@ impl Core {
             pace: Pace::default(),
             stopping: Vec::new(),
             granted: BTreeMap::new(),
+            told: BTreeMap::new(),
             began: now.monotonic,
             compare_at: now.monotonic + COMPARE_SOON,
             give_up_at: now.monotonic + GIVE_UP,
@@ -523,6 +526,15 @@ impl Core {
                     self.duties.asked(slot, index, &mut actions);
                 }
             }
+            Baton::Serving(slots) => {
+                for slot in slots {
+                    // Void once the view names another.
+                    if let Some(named) = self.duties.route(&self.view, slot) {
+                        self.told.insert(slot.index() as u16, (named, from));
+                        self.moved.push(slot);
+                    }
+                }
+            }
             Baton::Grant(slots) => {
                 for (slot, vector) in slots {
                     if knows_all(&self.slots, &self.instance.store, slot, &vector) {
@@ -543,7 +555,7 @@ impl Core {
     fn act(&mut self, actions: Vec<Action>, out: &mut Vec<Output>) {
         let mut asks: BTreeMap<NodeId, Vec<Slot>> = BTreeMap::new();
         let mut grants: BTreeMap<NodeId, Vec<(Slot, Vector)>> = BTreeMap::new();
-        let mut stops = Vec::new();
+        let (mut stops, mut served) = (Vec::new(), Vec::new());
         let view = Arc::clone(&self.view);
         let id_of = |index: MemberIndex| view.member(index).map(|member| member.id);
         for action in actions {
@@ -566,7 +578,11 @@ impl Core {
                 Action::Serve { slot } => {
                     self.slots.restored(slot);
                     self.granted.remove(&(slot.index() as u16));
+                    self.told.remove(&(slot.index() as u16));
                     self.moved.push(slot);
+                    if view.acting(slot).is_some_and(|acting| acting != view.me()) {
+                        served.push(slot);
+                    }
                 }
                 Action::Grant { slot, to } => {
                     let vector = self.slots.vector(&self.instance.store, slot);
@@ -585,7 +601,12 @@ impl Core {
         }
         let batons = asks.into_iter().map(|(to, slots)| (to, Baton::Ask(slots)));
         let grants = grants.into_iter().map(|(to, slots)| (to, Baton::Grant(slots)));
-        for (to, baton) in batons.chain(grants) {
+        // Nobody else would hear of it before the view changes.
+        let others = view.members().filter(|(index, it)| *index != view.me() && it.alive);
+        let others: Vec<NodeId> =
+            others.map(|(_, it)| it.id).filter(|_| !served.is_empty()).collect();
+        let served = others.into_iter().map(|to| (to, Baton::Serving(served.clone())));
+        for (to, baton) in batons.chain(grants).chain(served) {
             let mut payload = Vec::new();
             baton.encode(&mut payload);
             out.push(Output::Frame { to, kind: Kind::Baton, slot: None, payload });
@@ -855,12 +876,19 @@ impl Core {
         }
     }
 
+    /// Who serves `slot`, which `named` serves by the view.
+    fn told_instead_of(&self, named: MemberIndex, slot: Slot) -> MemberIndex {
+        let told = self.told.get(&(slot.index() as u16)).filter(|(by, _)| *by == named);
+        let index = told.and_then(|(_, id)| self.index_of(*id));
+        index.filter(|&index| self.view.is_alive(index)).unwrap_or(named)
+    }
+
     /// Returns whether anything changed.
     fn set_route(&self, slot: Slot) -> bool {
         let routes = self.instance.cluster.routes();
         let route = match self.duties.route(&self.view, slot) {
             Some(index) if index == self.view.me() => Route::Serve,
-            Some(index) => Route::Forward(index),
+            Some(index) => Route::Forward(self.told_instead_of(index, slot)),
             None if duty::heir(&self.view, slot).is_some() => Route::Wait,
             None => Route::Down,
         };

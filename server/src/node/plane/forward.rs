@@ -372,7 +372,9 @@ impl Plane {
     /// It was not run. Where the table names another node by now it goes there at once, else after a moment.
     fn refused(&mut self, instance: &Instance, view: &View, by: MemberIndex, mut unit: Unit) {
         let elsewhere = self.serves_now(instance, &unit).is_some_and(|index| index != by);
-        if elsewhere && unit.attempts == 0 && unit.deadline > self.now {
+        // One of several slots of a message may be the reason: each is asked for again alone, at once.
+        let is_shared = unit.attempts == 0 && unit.trouble == Trouble::Moving;
+        if (elsewhere || is_shared) && unit.attempts == 0 && unit.deadline > self.now {
             unit.attempts = 1;
             self.stats.retries += 1;
             self.dispatch(instance, view, unit);
