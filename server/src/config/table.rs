@@ -320,7 +320,7 @@ settings! {
     sync_bandwidth "sync-bandwidth": live (memory 0, LONG as u64) = "67108864", "Nodes join or leave over a network that clients need: less.";
 
     /// Part of a core's time that copying slots may take in each node while clients are served; an idle ring copies faster.
-    sync_cpu_percent "sync-cpu-percent": live (integer 1, 100, "percent") = "12", "Nodes have cores to spare and should join sooner: more.";
+    sync_cpu_percent "sync-cpu-percent": live (integer 1, 100, "percent") = "8", "Nodes have cores to spare and should join sooner: more.";
 
     /// How long a node that is asked to stop may take to hand its keys over; 0 stops at once.
     leave_timeout "leave-timeout": live (integer 0, 3_600_000, "milliseconds") = "30000", "The keys take longer to hand over.";

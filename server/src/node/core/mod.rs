@@ -667,6 +667,11 @@ impl Core {
             self.duties.lost_track(slot);
         }
         self.routes_stale = true;
+        // After a join and a leave the view names the old node again, and the one that said so is gone.
+        let (duties, view) = (&self.duties, &self.view);
+        self.told.retain(|&number, (named, _)| {
+            Slot::new(number).is_some_and(|slot| duties.route(view, slot) == Some(*named))
+        });
         if !self.has_met(now) {
             return;
         }

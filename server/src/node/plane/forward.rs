@@ -140,7 +140,7 @@ impl Plane {
                         let error = route::Verdict::Moved(slot, index).error(view);
                         return self.fail(unit, &error.unwrap_or(WireError::SlotDown));
                     }
-                    let owner = self.hints.resolve(slot, index);
+                    let owner = self.hints.resolve(view, slot, index);
                     if view.member(owner).is_some_and(|it| it.alive) { owner } else { index }
                 }
                 Route::Forward(_) | Route::Wait => {
@@ -363,7 +363,7 @@ impl Plane {
         let owner = owner.and_then(|owner| view.find(owner)).map(|(index, _)| index);
         match (instance.cluster.routes().get(slot), owner) {
             (Route::Forward(routed), Some(owner)) if owner != by && owner != view.me() => {
-                self.hints.learn(slot, routed, owner);
+                self.hints.learn(view, slot, routed, owner);
             }
             _ => self.hints.forget(slot),
         }
@@ -387,7 +387,10 @@ impl Plane {
         match unit.target {
             Target::Node(index) => Some(index),
             Target::Slot(slot) => match instance.cluster.routes().get(slot) {
-                Route::Forward(index) => Some(self.hints.resolve(slot, index)),
+                Route::Forward(index) => {
+                    let view = instance.cluster.view()?;
+                    Some(self.hints.resolve(&view, slot, index))
+                }
                 Route::Serve => instance.cluster.view().map(|view| view.me()),
                 Route::Wait | Route::Down => None,
             },
