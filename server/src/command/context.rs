@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::admin::Instance;
+use crate::admin::pubsub::notify::{Event, Events};
 use crate::base::clock::UnixMs;
 use crate::cluster::route::{Route, Routes};
 use crate::store::{Guard, KeyHint, Keyspace, Local};
@@ -55,6 +56,39 @@ impl<'a> Ctx<'a> {
             .keyspace(self.local, self.guard, self.session.db, self.now)
             .with_hint(self.hint)
             .with_touch(!self.session.no_touch)
+    }
+
+    /// Tells subscribers that `event` of `class` happened to `key` of the client's database. Handlers call it behind the write that it tells of; where the class
+    /// is off, which is the default, it costs a load and a branch.
+    #[inline]
+    pub fn notify(&mut self, class: Events, event: &'static str, key: &[u8]) {
+        self.notify_in(self.session.db, class, event, key);
+    }
+
+    /// As [`Ctx::notify`], for a key of database `db`.
+    #[inline]
+    pub fn notify_in(&mut self, db: u8, class: Events, event: &'static str, key: &[u8]) {
+        if self.instance.pubsub.tells_of(class) {
+            self.tell(Event { class, name: event, db, key });
+        }
+    }
+
+    #[cold]
+    fn tell(&mut self, event: Event<'_>) {
+        // What the store noticed on the way came before.
+        self.tell_noticed();
+        let (pubsub, mailboxes) = (&self.instance.pubsub, &self.instance.clients.mailboxes);
+        pubsub.notify(mailboxes, self.session.publisher(self.worker), event);
+    }
+
+    /// Tells subscribers what the store noticed since this was last called: expired, evicted, new and missing keys.
+    #[cold]
+    pub fn tell_noticed(&mut self) {
+        if self.local.has_notices() {
+            let notices = self.local.take_notices();
+            let (pubsub, mailboxes) = (&self.instance.pubsub, &self.instance.clients.mailboxes);
+            pubsub.notify_noticed(mailboxes, self.session.publisher(self.worker), notices);
+        }
     }
 
     /// The slots that this node serves, if it is part of a ring: commands about all keys leave the others alone, which are copies of what other nodes

@@ -156,7 +156,16 @@ impl Settings {
 
     /// The output buffer limit of ordinary clients. Its three numbers may be read while they change.
     pub fn output_limit_normal(&self) -> OutputLimit {
-        let [hard, soft, seconds] = &self.output_limits[0];
+        self.output_limit(0)
+    }
+
+    /// The output buffer limit of clients with subscriptions.
+    pub fn output_limit_pubsub(&self) -> OutputLimit {
+        self.output_limit(2)
+    }
+
+    fn output_limit(&self, class: usize) -> OutputLimit {
+        let [hard, soft, seconds] = &self.output_limits[class];
         OutputLimit {
             hard_bytes: hard.load(Ordering::Relaxed),
             soft_bytes: soft.load(Ordering::Relaxed),

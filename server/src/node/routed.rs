@@ -16,6 +16,7 @@ use crate::base::limits::FORWARD_HOPS_MAX;
 use crate::cluster::View;
 use crate::cluster::route::{self, Ask, KeySlots, Port};
 use crate::command::connection::has_password;
+use crate::command::pubsub::refusal;
 use crate::command::generic::{cursor_slot, wait_arguments, waitaof_arguments};
 use crate::command::{Mute, Session};
 use std::sync::Arc;
@@ -58,6 +59,9 @@ impl Run<'_, '_> {
         if self.client.session.mute != Mute::Off {
             self.mute(position, out);
         }
+        if self.client.session.is_special() {
+            self.client.session.take_own_pushes(out);
+        }
         step
     }
 
@@ -71,7 +75,9 @@ impl Run<'_, '_> {
     ) -> Step {
         let session = &self.client.session;
         let allowed = session.authenticated || !has_password(self.instance);
-        if !allowed || session.is_monitoring() || self.ring.is_none() {
+        let stays = session.is_special()
+            && (session.is_monitoring() || refusal(session, spec.full_name).is_some());
+        if !allowed || stays || self.ring.is_none() {
             return self.run_here(planned, spec, args, out);
         }
         if !spec.has_keys() {
@@ -269,6 +275,9 @@ impl Run<'_, '_> {
         let covers_ring = session.port == Port::Plain && session.hops == 0;
         let wide = match spec.full_name {
             "wait" | "waitaof" => return self.wait(spec, args, covers_ring, out),
+            "ssubscribe" | "sunsubscribe" | "spublish" => {
+                return self.route_shard(planned, spec, args, out);
+            }
             _ if !covers_ring => return self.run_here(planned, spec, args, out),
             "scan" => return self.scan(planned, spec, args, out),
             "dbsize" => Wide::Sum,
@@ -289,6 +298,27 @@ impl Run<'_, '_> {
             push_command([&b"DBSIZE"[..]].into_iter(), &mut command);
         }
         self.ask_all(spec, wide, command, self.deadline(), out)
+    }
+
+    /// A command about shard channels: by the plain port they are like any channel, by the cluster port each belongs to the node that serves its slot. While a slot
+    /// is on its way they stay where they are, as in Redis.
+    fn route_shard(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        if let (Port::Cluster, Some(Ring { view, .. })) = (self.client.session.port, &self.ring) {
+            let names = if spec.full_name == "spublish" { 1 } else { args.len() - 1 };
+            let slots = KeySlots::of_keys(args.from(1).iter().take(names));
+            let ask = Ask::new(Port::Cluster, spec, slots, false, false);
+            let verdict = route::decide(view, self.instance.cluster.routes(), ask);
+            if let Some(error) = verdict.error(view) {
+                return self.answer_error(spec, &error, out);
+            }
+        }
+        self.run_here(planned, spec, args, out)
     }
 
     fn ask_all(
