@@ -1,5 +1,6 @@
 //! DUMP and RESTORE: values in Redis's own format, to move between servers.
 
+use crate::admin::pubsub::notify::Events;
 use crate::base::clock::UnixMs;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
@@ -52,8 +53,8 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let expiry = match deadline(ttl_ms, options.absolute, keyspace.now()) {
         Ok(expiry) => expiry,
         Err(Passed) => {
-            if options.replace {
-                keyspace.remove(key);
+            if options.replace && keyspace.remove(key) {
+                ctx.notify(Events::GENERIC, "del", key);
             }
             reply.ok();
             return Ok(Flow::Next);
@@ -67,6 +68,7 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         _ if is_lfu => keyspace.set_frequency(key, FREQUENCY_NEW),
         _ => {}
     }
+    ctx.notify(Events::GENERIC, "restore", key);
     reply.ok();
     Ok(Flow::Next)
 }

@@ -272,7 +272,11 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             hit = entry.is_some();
             decide(entry)
         });
-        self.count_lookup(key, hit);
+        let tally = self.local.tally();
+        add(if hit { &tally.hits } else { &tally.misses }, 1);
+        if !hit {
+            self.local.notice_missed_before(self.db, key);
+        }
         result
     }
 

@@ -49,6 +49,18 @@ impl Local {
         }
     }
 
+    /// As [`Local::notice`], of a key that was missed by a look-up which has put something there since: it was missed before it was new.
+    #[inline]
+    pub(super) fn notice_missed_before(&mut self, db: u8, key: &[u8]) {
+        self.notice(NoticeKind::Missed, db, key);
+        if let [.., new, missed] = self.notices.as_mut_slice()
+            && (new.kind, missed.kind) == (NoticeKind::New, NoticeKind::Missed)
+            && new.key == missed.key
+        {
+            std::mem::swap(new, missed);
+        }
+    }
+
     #[cold]
     fn take_down(&mut self, kind: NoticeKind, db: u8, key: &[u8]) {
         self.notices.push(Notice { kind, db, key: key.into() });

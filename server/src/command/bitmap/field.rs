@@ -1,6 +1,7 @@
 //! BITFIELD and BITFIELD_RO: integers of any width in a string.
 
 use super::{bit_offset, checked_offset};
+use crate::admin::pubsub::notify::Events;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::types::bitfield::{Field, Overflow};
@@ -35,6 +36,9 @@ pub(crate) fn bitfield(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         results.extend(steps.iter().map(|step| step.run(edit.bytes_mut())));
         Ok::<_, WireError>(())
     })?;
+    if results.iter().any(Option::is_some) {
+        ctx.notify(Events::STRING, "setbit", &args[1]);
+    }
     reply.array(results.len());
     for result in results {
         match result {

@@ -3,6 +3,7 @@
 //! Source and destination are held together, in one database or two, so that nobody sees the value at both or neither
 //! place when it should be at one.
 
+use crate::admin::pubsub::notify::Events;
 use crate::cluster::route::Port;
 use crate::command::value::database;
 use crate::command::{Ctx, Flow, Outcome};
@@ -42,6 +43,8 @@ fn rename_unless(
     transaction.put_entry(to, entry, deadline_of(entry));
     transaction.delete(from);
     transaction.commit();
+    ctx.notify(Events::GENERIC, "rename_from", from);
+    ctx.notify(Events::GENERIC, "rename_to", to);
     Ok(true)
 }
 
@@ -72,8 +75,14 @@ pub(crate) fn copy(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
             transaction.commit();
             true
         }
-        _ => false,
+        _ => {
+            drop(transaction);
+            false
+        }
     };
+    if done {
+        ctx.notify_in(to_db, Events::GENERIC, "copy_to", to);
+    }
     reply.integer(done.into());
     Ok(Flow::Next)
 }
@@ -116,8 +125,15 @@ pub(crate) fn move_(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
             transaction.commit();
             true
         }
-        _ => false,
+        _ => {
+            drop(transaction);
+            false
+        }
     };
+    if done {
+        ctx.notify(Events::GENERIC, "move_from", key);
+        ctx.notify_in(to_db, Events::GENERIC, "move_to", key);
+    }
     reply.integer(done.into());
     Ok(Flow::Next)
 }
