@@ -368,10 +368,7 @@ impl LookupMeter {
 
 fn judge(step: &Step, ours: &[u8], reference: &[u8], outcome: &mut Outcome) -> Option<String> {
     let show = |bytes: &[u8]| text::shorten(&text::escape(bytes), 400);
-    if matches!(
-        step.action,
-        Action::Call(_) | Action::Raw(_) | Action::Read | Action::Through(_)
-    ) {
+    if matches!(step.action, Action::Call(_) | Action::Raw(_) | Action::Read | Action::Through(_)) {
         outcome.compared += 1;
     }
     if let Some(expected) = &step.expected

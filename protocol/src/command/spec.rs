@@ -283,8 +283,7 @@ impl CommandSpec {
 
     /// Whether any argument can be a key. Names that are only routed like one (shard channels) are none.
     pub const fn has_keys(&self) -> bool {
-        let first_is_key =
-            !self.keys.is_empty() && !self.keys[0].flags.contains(KeyFlags::NOT_KEY);
+        let first_is_key = !self.keys.is_empty() && !self.keys[0].flags.contains(KeyFlags::NOT_KEY);
         first_is_key || self.keys_by.is_some()
     }
 }

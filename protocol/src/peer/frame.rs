@@ -129,6 +129,8 @@ kinds! {
     Publish = 34, Publish;
     /// Which channels and patterns the sender has subscribers for.
     Interest = 35, Publish;
+    /// Up to which change of its interest the sender was heard.
+    Heard = 36, Publish;
     /// A batch of effects.
     Effects = 48, Effect;
     /// Which effects were applied.

@@ -195,7 +195,8 @@ impl ClientInfo {
         let command = self.command.load(Ordering::Relaxed);
         let input = self.input_bytes.load(Ordering::Relaxed);
         let output = self.output_bytes.load(Ordering::Relaxed);
-        let subscriptions = [0, 1, 2].map(|kind: usize| self.subscriptions[kind].load(Ordering::Relaxed));
+        let subscriptions =
+            [0, 1, 2].map(|kind: usize| self.subscriptions[kind].load(Ordering::Relaxed));
         let names = self.names();
         let Endpoint { address, local_address, descriptor, .. } = &self.endpoint;
         // Writing to a String cannot fail.

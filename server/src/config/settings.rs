@@ -72,7 +72,12 @@ impl Settings {
         if row.kind.is_bits() {
             return row.kind.render(self.bits[index].load(Ordering::Relaxed));
         }
-        self.texts.read()[index].to_string()
+        let text = self.texts.read()[index].to_string();
+        if index == Id::notify_keyspace_events as usize {
+            special::shown_events(&text)
+        } else {
+            text
+        }
     }
 
     /// As [`Settings::render`], for people: a secret stays one.

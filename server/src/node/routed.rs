@@ -16,8 +16,8 @@ use crate::base::limits::FORWARD_HOPS_MAX;
 use crate::cluster::View;
 use crate::cluster::route::{self, Ask, KeySlots, Port};
 use crate::command::connection::has_password;
-use crate::command::pubsub::refusal;
 use crate::command::generic::{cursor_slot, wait_arguments, waitaof_arguments};
+use crate::command::pubsub::refusal;
 use crate::command::{Mute, Session};
 use std::sync::Arc;
 use std::time::Duration;
@@ -275,6 +275,7 @@ impl Run<'_, '_> {
         let covers_ring = session.port == Port::Plain && session.hops == 0;
         let wide = match spec.full_name {
             "wait" | "waitaof" => return self.wait(spec, args, covers_ring, out),
+            "subscribe" | "psubscribe" => return self.subscribe(planned, spec, args, out),
             "ssubscribe" | "sunsubscribe" | "spublish" => {
                 return self.route_shard(planned, spec, args, out);
             }
@@ -318,7 +319,32 @@ impl Run<'_, '_> {
                 return self.answer_error(spec, &error, out);
             }
         }
+        if spec.full_name == "ssubscribe" {
+            return self.subscribe(planned, spec, args, out);
+        }
         self.run_here(planned, spec, args, out)
+    }
+
+    /// Subscribes here; the client is told so once the other nodes have heard of it.
+    fn subscribe(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let position = out.len();
+        let step = self.run_here(planned, spec, args, out);
+        let told = out.get(position).is_some_and(|&first| first != b'-');
+        if let (Step::Done, true, Some(change)) = (&step, told, self.instance.pubsub.unheard()) {
+            let key = self.client.key();
+            let Client { replies, mark, .. } = &mut *self.client;
+            let hole = replies.hold(out, position, mark);
+            if let Some(Ring { plane, .. }) = &mut self.ring {
+                plane.hold_untold(change, key, hole);
+            }
+        }
+        step
     }
 
     fn ask_all(

@@ -154,10 +154,16 @@ impl Publication {
     pub(super) fn push_own(&self, own: &mut Subscriptions, protocol: Protocol) {
         let direct = self.direct.as_ref().filter(|_| own.has(self.kind, &self.channel));
         let patterns = self.patterns.iter().filter(|(name, ..)| own.has(Kind::Pattern, name));
-        let pushes: Vec<&[u8]> =
-            direct.map(|(_, bytes)| &**bytes).into_iter().chain(patterns.map(|(.., b)| &**b)).collect();
+        let pushes: Vec<&[u8]> = direct
+            .map(|(_, bytes)| &**bytes)
+            .into_iter()
+            .chain(patterns.map(|(.., b)| &**b))
+            .collect();
         for push in pushes {
-            Push(push).pieces(protocol).iter().for_each(|piece| own.pushes.extend_from_slice(piece));
+            Push(push)
+                .pieces(protocol)
+                .iter()
+                .for_each(|piece| own.pushes.extend_from_slice(piece));
         }
     }
 

@@ -80,7 +80,10 @@ impl Events {
     /// What the store is to tell of, which no command knows: nothing while no channel is switched on.
     pub fn of_store(self) -> impl Iterator<Item = NoticeKind> {
         let is_on = self.intersects(Events(Events::KEYSPACE.0 | Events::KEYEVENT.0));
-        STORE_EVENTS.iter().filter(move |(_, class, _)| is_on && self.intersects(*class)).map(|e| e.0)
+        STORE_EVENTS
+            .iter()
+            .filter(move |(_, class, _)| is_on && self.intersects(*class))
+            .map(|e| e.0)
     }
 }
 
@@ -140,10 +143,16 @@ impl PubSub {
     }
 
     /// Tells what the store noticed.
-    pub fn notify_noticed(&self, mailboxes: &Mailboxes, mut publisher: Publisher<'_>, notices: Vec<Notice>) {
+    pub fn notify_noticed(
+        &self,
+        mailboxes: &Mailboxes,
+        mut publisher: Publisher<'_>,
+        notices: Vec<Notice>,
+    ) {
         for Notice { kind, db, key } in notices {
             let found = STORE_EVENTS.iter().find(|(known, ..)| *known == kind);
-            let Some(&(_, class, name)) = found.filter(|(_, class, _)| self.tells_of(*class)) else {
+            let Some(&(_, class, name)) = found.filter(|(_, class, _)| self.tells_of(*class))
+            else {
                 continue;
             };
             let event = Event { class, name, db, key: &key };
@@ -182,6 +191,9 @@ mod tests {
     #[test]
     fn the_store_is_asked_for_nothing_while_no_channel_is_on() {
         assert_eq!(Events::parse("Amn").of_store().count(), 0);
-        assert_eq!(Events::parse("Kxm").of_store().collect::<Vec<_>>(), [NoticeKind::Expired, NoticeKind::Missed]);
+        assert_eq!(
+            Events::parse("Kxm").of_store().collect::<Vec<_>>(),
+            [NoticeKind::Expired, NoticeKind::Missed]
+        );
     }
 }

@@ -46,13 +46,7 @@ impl Subscriptions {
     }
 
     /// Ends the subscription to `name`, if there is one. Returns whether there was.
-    pub fn remove(
-        &mut self,
-        pubsub: &PubSub,
-        kind: Kind,
-        name: &[u8],
-        listener: Listener,
-    ) -> bool {
+    pub fn remove(&mut self, pubsub: &PubSub, kind: Kind, name: &[u8], listener: Listener) -> bool {
         let Some(name) = self.names[kind as usize].take(name) else { return false };
         pubsub.unsubscribe(kind, &name, listener);
         if self.total() == 0 {

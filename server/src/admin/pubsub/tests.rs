@@ -101,11 +101,16 @@ fn a_feed_that_overflows_says_whom_it_failed() {
 
 /// What `from` has to tell by `link`, told to `to`.
 fn tell(from: &PubSub, link: &mut PeerLink, to: &PubSub, source: u64, node: NodeId) {
-    let changes = from.take_changes();
-    link.change(&changes, || from.interests());
-    while let Some(payload) = link.next_payload() {
-        to.hear(source, node, &payload).unwrap();
+    let (changes, change) = from.take_changes();
+    if !changes.is_empty() {
+        link.change((&changes, change), || from.interests());
     }
+    while let Some(payload) = link.next_payload() {
+        if let Some(change) = to.hear(source, node, &payload).unwrap() {
+            link.confirmed(change);
+        }
+    }
+    from.confirm(std::iter::once(&*link));
 }
 
 #[test]
@@ -121,15 +126,23 @@ fn nodes_tell_each_other_whom_they_have() {
     // Before the link opens nothing is told; then everything is.
     tell(&there, &mut link, &here, source, peer);
     assert!(here.is_silent());
+    assert_eq!(there.unheard(), None, "while there is nobody to hear, nobody waits");
     link.open(there.interests());
+    there.confirm(std::iter::once(&link));
+    assert_eq!(there.unheard(), Some(1));
     tell(&there, &mut link, &here, source, peer);
+    assert_eq!(there.unheard(), None);
     clients[1].add(&there, Kind::Channel, b"a", listener(1, 2));
     clients[2].add(&there, Kind::Pattern, b"b?", listener(1, 3));
     tell(&there, &mut link, &here, source, peer);
     assert_eq!(here.publish(&mailboxes, alone(0), Kind::Channel, b"a", b"m"), 2);
     assert_eq!(here.publish(&mailboxes, alone(0), Kind::Channel, b"bb", b"m"), 1);
     assert_eq!(here.publish(&mailboxes, alone(0), Kind::Channel, b"bbb", b"m"), 0);
-    assert_eq!(here.subscribers(Kind::Channel, b"a"), 0, "others' subscribers are not counted here");
+    assert_eq!(
+        here.subscribers(Kind::Channel, b"a"),
+        0,
+        "others' subscribers are not counted here"
+    );
     let outgoing = here.take_outgoing(0).unwrap();
     assert!(outgoing.messages().iter().all(|(to, _)| *to == peer));
     assert_eq!((outgoing.messages().len(), here.take_outgoing(0).is_none()), (2, true));
@@ -146,7 +159,7 @@ fn nodes_tell_each_other_whom_they_have() {
     assert_eq!(here.publish(&mailboxes, alone(0), Kind::Channel, b"bb", b"m"), 1);
     // What the older link still says is not listened to.
     let mut payload = Vec::new();
-    torc_protocol::peer::publish::begin_interest(false, &mut payload);
+    torc_protocol::peer::publish::begin_interest(false, 0, &mut payload);
     torc_protocol::peer::publish::put_interest(0, b"a", 5, &mut payload);
     here.hear(source, peer, &payload).unwrap();
     assert_eq!(here.publish(&mailboxes, alone(0), Kind::Channel, b"a", b"m"), 0);
@@ -157,7 +170,7 @@ fn nodes_tell_each_other_whom_they_have() {
 #[test]
 fn malformed_interest_changes_nothing() {
     let (pubsub, _) = node();
-    assert!(pubsub.hear(1, NodeId(2), &[1, 1, 0, 1, 1]).is_err());
+    assert!(pubsub.hear(1, NodeId(2), &[1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]).is_err());
     assert!(pubsub.hear(1, NodeId(2), &[]).is_err());
     assert!(pubsub.is_silent());
 }

@@ -268,12 +268,12 @@ impl DataLinks {
             return;
         }
         let pubsub = &desk.instance.pubsub;
-        let changes = pubsub.take_changes();
+        let (changes, change) = pubsub.take_changes();
         for at in self.own.values().copied().collect::<Vec<_>>() {
             let Some(Some(link)) = self.links.get_mut(at) else { continue };
             let DataLink { conn, interest, .. } = &mut **link;
             if !changes.is_empty() {
-                interest.change(&changes, || pubsub.interests());
+                interest.change((&changes, change), || pubsub.interests());
             }
             let mut told = false;
             while conn.link.has_room(Class::Publish)
@@ -293,6 +293,14 @@ impl DataLinks {
             if told {
                 self.mark(at);
             }
+        }
+    }
+
+    /// Takes down up to where all peers have heard of this node's subscribers, and wakes the workers whose clients may be told so.
+    fn confirm_interest(&mut self, desk: &mut Desk<'_>) {
+        let links = self.links.iter().flatten().filter(|link| link.index.is_some());
+        if desk.instance.pubsub.confirm(links.map(|link| &link.interest)) {
+            self.shared.wake_workers();
         }
     }
 
@@ -391,13 +399,14 @@ impl DataLinks {
         } = &mut **link;
         let (tells, of_peer) = (self.worker == 0, (*source, *node));
         let (state, instance) = (&mut *desk.state, desk.instance);
-        let mut malformed = false;
+        let (mut malformed, mut confirmed) = (false, false);
         let received = conn.receive(desk.buffer, now, &*self.shared, &mut |link, event| {
             let handled = match event {
                 Event::Open(_) => {
                     *is_up = true;
                     if tells && index.is_some() {
                         interest.open(instance.pubsub.interests());
+                        confirmed = true;
                     }
                     if let (Some(peer), Some((local, replicator))) = (*index, replication(state)) {
                         replicator.link_up(local, peer);
@@ -413,6 +422,12 @@ impl DataLinks {
                     true
                 }
                 Event::Frame(frame) => match *index {
+                    Some(_) if frame.header.kind == Some(Kind::Heard) => {
+                        confirmed = true;
+                        publish::decode_heard(frame.payload)
+                            .map(|change| interest.confirmed(change))
+                            .is_ok()
+                    }
                     Some(peer) => on_own_frame(state, instance, peer, frame),
                     None => on_peers_frame(state, instance, (*key, of_peer), link, frame),
                 },
@@ -423,6 +438,9 @@ impl DataLinks {
         if *is_up && now.monotonic >= *told_heard + TELL_HEARD {
             *told_heard = now.monotonic;
             self.shared.tell(Mail::Heard(*node));
+        }
+        if confirmed {
+            self.confirm_interest(desk);
         }
         match received {
             Ok(()) if malformed => self.lost(at, &Lost::Malformed, desk),
@@ -444,12 +462,16 @@ impl DataLinks {
         link.conn.lose(now, &mut self.failed);
         link.interest.lose();
         desk.instance.pubsub.lose_source(link.source, link.node);
+        let tells = self.worker == 0 && link.index.is_some();
         if std::mem::take(&mut link.is_up)
             && let (Some(peer), Some((local, replicator))) = (link.index, replication(desk.state))
         {
             replicator.link_down(local, peer);
         }
         let is_own = link.index.is_some();
+        if tells {
+            self.confirm_interest(desk);
+        }
         self.report_failures(at, desk);
         if is_own {
             self.settle(at);
@@ -628,12 +650,23 @@ fn on_peers_frame(
     let Frame { header, payload } = frame;
     match header.kind {
         Some(Kind::Publish) => return on_publish(state, instance, payload),
-        Some(Kind::Interest) => {
-            if let Err(error) = instance.pubsub.hear(source, node, payload) {
+        Some(Kind::Interest) => match instance.pubsub.hear(source, node, payload) {
+            Ok(Some(change)) => {
+                let sent = link.send(Head::of(Kind::Heard), |out| {
+                    publish::encode_heard(change, out);
+                    Ok(())
+                });
+                if let Err(error) = sent {
+                    // The next change is confirmed along with this one; until then clients wait for as long as they would for a node that is gone.
+                    tracing::debug!(?error, "a confirmation is lost");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
                 tracing::warn!(%error, "a peer sent malformed interest");
                 return false;
             }
-        }
+        },
         Some(Kind::Request) => state.on_request(instance, key, header.id, header.slot, payload),
         Some(Kind::Effects) => {
             let Some((local, replicator)) = replication(state) else { return true };

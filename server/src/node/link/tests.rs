@@ -310,8 +310,10 @@ fn one_long_frame_leaves_in_slices() {
 
 #[test]
 fn credit_stops_a_sender_until_the_reader_is_done() {
-    let mut pair =
-        Pair::open(Config { window_bytes: [1 << 20, 1 << 20, 1 << 20, 1 << 20, 1000], ..Config::default() });
+    let mut pair = Pair::open(Config {
+        window_bytes: [1 << 20, 1 << 20, 1 << 20, 1 << 20, 1000],
+        ..Config::default()
+    });
     for _ in 0..30 {
         pair.a.link.send(Head::of(Kind::SyncChunk), put(&[0; 84])).unwrap();
     }
