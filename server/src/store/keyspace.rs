@@ -32,6 +32,8 @@ pub struct Keyspace<'k, 'g> {
     pub(super) db: u8,
     pub(super) now: UnixMs,
     touch: bool,
+    /// Whether misses are taken down for those who asked for it.
+    tells_misses: bool,
     hint: KeyHint,
 }
 
@@ -75,7 +77,16 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         db: u8,
         now: UnixMs,
     ) -> Self {
-        Keyspace { store, local, guard, db, now, touch: true, hint: KeyHint::none() }
+        Keyspace {
+            store,
+            local,
+            guard,
+            db,
+            now,
+            touch: true,
+            tells_misses: true,
+            hint: KeyHint::none(),
+        }
     }
 
     /// With a hash that was computed ahead.
@@ -89,6 +100,13 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     #[must_use]
     pub fn with_touch(mut self, touch: bool) -> Self {
         self.touch = touch;
+        self
+    }
+
+    /// Without telling anyone what was looked up in vain (OBJECT).
+    #[must_use]
+    pub fn without_notice(mut self) -> Self {
+        self.tells_misses = false;
         self
     }
 
@@ -140,7 +158,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     fn count_lookup(&mut self, key: &[u8], hit: bool) {
         let tally = self.local.tally();
         add(if hit { &tally.hits } else { &tally.misses }, 1);
-        if !hit {
+        if !hit && self.tells_misses {
             self.local.notice(NoticeKind::Missed, self.db, key);
         }
     }

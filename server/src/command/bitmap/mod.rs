@@ -22,11 +22,15 @@ pub(crate) fn setbit(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         b"1" => true,
         _ => return Err(WireError::fixed("ERR bit is not an integer or out of range")),
     };
-    let before = ctx.keyspace().edit_string(&args[1], |edit| {
-        edit.grow((offset / 8) as usize + 1);
-        Ok::<_, WireError>(bitmap::put(edit.bytes_mut(), offset, bit))
+    let (before, grew) = ctx.keyspace().edit_string(&args[1], |edit| {
+        let len = (offset / 8) as usize + 1;
+        let grew = !edit.existed() || edit.bytes().len() < len;
+        edit.grow(len);
+        Ok::<_, WireError>((bitmap::put(edit.bytes_mut(), offset, bit), grew))
     })?;
-    ctx.notify(Events::STRING, "setbit", &args[1]);
+    if grew || before != bit {
+        ctx.notify(Events::STRING, "setbit", &args[1]);
+    }
     reply.integer(i64::from(before));
     Ok(Flow::Next)
 }

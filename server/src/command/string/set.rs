@@ -136,7 +136,7 @@ pub(crate) fn mset(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         transaction.put(key, NewValue::Bytes(value), Expiry::Never);
     }
     transaction.commit();
-    pairs(args).for_each(|(key, _)| ctx.notify(Events::STRING, "set", key));
+    ctx.notify_each(Events::STRING, "set", || pairs(args).map(|(key, _)| key));
     reply.ok();
     Ok(Flow::Next)
 }
@@ -155,7 +155,7 @@ pub(crate) fn msetnx(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         transaction.put(key, NewValue::Bytes(value), Expiry::Never);
     }
     transaction.commit();
-    pairs(args).for_each(|(key, _)| ctx.notify(Events::STRING, "set", key));
+    ctx.notify_each(Events::STRING, "set", || pairs(args).map(|(key, _)| key));
     reply.integer(1);
     Ok(Flow::Next)
 }
