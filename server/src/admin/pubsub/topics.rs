@@ -1,6 +1,6 @@
 //! Topics: for each channel or pattern, how many listen to it on which worker of this node, and on which other nodes.
 //!
-//! A topic that nobody listens to is not kept. Messages are sent while the topic's lock is held for reading, so that a subscription is before or behind each.
+//! A topic that nobody listens to is not kept. Subscriptions take their number under the topic's lock, and so do messages: each subscription is before or behind each message.
 
 use super::Name;
 use crate::cluster::NodeId;

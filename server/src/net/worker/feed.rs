@@ -82,7 +82,9 @@ impl Worker {
         let Worker { slots, state, instance, output, .. } = self;
         let mut ended = Vec::new();
         instance.pubsub.deliver(state.index, publication, |slot, id, push| {
-            let Some(connection) = slots.get_if(slot, id) else { return };
+            let Some(connection) = slots.get_if(slot, id).filter(|it| !it.closing) else {
+                return;
+            };
             let protocol = connection.client.session.protocol;
             push.pieces(protocol).into_iter().for_each(|piece| connection.append(piece));
             if !std::mem::replace(&mut connection.is_fed, true) {
