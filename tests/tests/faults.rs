@@ -5,19 +5,17 @@
 
 #[path = "faults/load.rs"]
 mod load;
-#[path = "faults/ring.rs"]
-mod ring;
 #[path = "faults/space.rs"]
 mod space;
 #[path = "faults/watch.rs"]
 mod watch;
 
 use load::{Told, Writer, under_load};
-use ring::{LIMIT, Node, Place, Table, await_whole, is_whole, pass};
 use rustix::process::Signal;
 use space::Switch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use torc_tests::ring::{self, LIMIT, Node, Place, Table, await_whole, is_whole, pass};
 use torc_tests::wait;
 
 /// Clients may see errors or waits for so long after a crash.

@@ -52,6 +52,9 @@ const PUBLISH: Duration = Duration::from_secs(1);
 /// A misfit is told of once in so long, for each reason.
 const MISFIT_EVERY: Duration = Duration::from_secs(10);
 
+/// So many misfits are remembered; past it, all are forgotten, and may be told of once more.
+const MISFITS_MAX: usize = 64;
+
 /// The thread counts as late from here on; a poll's own granularity lies below.
 const LAG_MIN: Duration = Duration::from_millis(20);
 
@@ -285,13 +288,17 @@ impl Control {
         self.shared.instance.request_shutdown();
     }
 
+    /// Whether `what` was not told of for a while. What comes again and again is told of again and again, if seldom: silence would look like a mended mistake.
     fn is_news(&mut self, what: String) -> bool {
         let now = self.shared.instance.clock.monotonic();
-        let last = self.misfits.insert(what, now);
-        if self.misfits.len() > 64 {
+        if self.misfits.get(&what).is_some_and(|&last| now < last + MISFIT_EVERY) {
+            return false;
+        }
+        if self.misfits.len() >= MISFITS_MAX {
             self.misfits.clear();
         }
-        last.is_none_or(|last| now >= last + MISFIT_EVERY)
+        self.misfits.insert(what, now);
+        true
     }
 
     // --- Datagrams ------------------------------------------------------------------------------------------------------
