@@ -189,6 +189,64 @@ def pool(port, protocol):
     check(shared.ping(), True)
 
 
+def next_message(p):
+    """The next message, whatever else comes before it; redis-py answers None where it only dealt with something itself."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        message = p.get_message(timeout=1)
+        if message:
+            return message["type"], message["channel"], message["data"]
+    raise AssertionError("no message")
+
+
+def publishing(r):
+    p = r.pubsub()
+    p.subscribe("news", "other")
+    p.psubscribe("n*")
+    check([next_message(p) for _ in range(3)], [
+        ("subscribe", b"news", 1), ("subscribe", b"other", 2), ("psubscribe", b"n*", 3)])
+    check(r.publish("news", "hello"), 2)
+    check(next_message(p), ("message", b"news", b"hello"))
+    check(next_message(p), ("pmessage", b"news", b"hello"))
+    check(sorted(r.pubsub_channels()), [b"news", b"other"])
+    check(r.pubsub_numsub("news", "x"), [(b"news", 1), (b"x", 0)])
+    check(r.pubsub_numpat(), 1)
+    p.ping()
+    check(p.get_message(timeout=10)["type"], "pong")
+    p.unsubscribe("other")
+    check(next_message(p), ("unsubscribe", b"other", 2))
+    p.punsubscribe()
+    check(next_message(p)[0], "punsubscribe")
+    r.config_set("notify-keyspace-events", "KEA")
+    p.psubscribe("__keyevent@0__:*")
+    next_message(p)
+    r.set("k", "v", ex=100)
+    check([next_message(p) for _ in range(2)], [
+        ("pmessage", b"__keyevent@0__:set", b"k"), ("pmessage", b"__keyevent@0__:expire", b"k")])
+    r.config_set("notify-keyspace-events", "")
+    p.close()
+
+    # A thread that calls handlers, as applications use it.
+    heard, done = [], threading.Event()
+
+    def handle(message):
+        heard.append(message["data"])
+        if len(heard) == 1000:
+            done.set()
+
+    threaded = r.pubsub(ignore_subscribe_messages=True)
+    threaded.subscribe(jobs=handle)
+    thread = threaded.run_in_thread(sleep_time=0.1, daemon=True)
+    while dict(r.pubsub_numsub("jobs")).get(b"jobs") != 1:
+        pass
+    for i in range(1000):
+        r.publish("jobs", i)
+    assert done.wait(20), f"{len(heard)} of 1000 came"
+    check(heard, [str(i).encode() for i in range(1000)])
+    thread.stop()
+    thread.join(10)
+
+
 def blocking_lock(r):
     """SET NX PX and a compare by hand: what caches use in place of scripts."""
     check(r.set("lock", "me", nx=True, px=60000), True)
@@ -247,7 +305,7 @@ def main():
     for protocol in (2, 3):
         r = redis.Redis(port=port, protocol=protocol)
         r.flushall()
-        for part in (strings, keys, bits, pipelines, transactions, server, blocking_lock):
+        for part in (strings, keys, bits, pipelines, transactions, server, blocking_lock, publishing):
             part(r)
         databases(port, protocol)
         pool(port, protocol)

@@ -17,6 +17,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("hash.txt", include_str!("../conformance/hash.txt")),
     ("hyperloglog.txt", include_str!("../conformance/hyperloglog.txt")),
     ("list.txt", include_str!("../conformance/list.txt")),
+    ("pubsub.txt", include_str!("../conformance/pubsub.txt")),
     ("server.txt", include_str!("../conformance/server.txt")),
     ("set.txt", include_str!("../conformance/set.txt")),
     ("sortedset.txt", include_str!("../conformance/sortedset.txt")),
@@ -89,6 +90,11 @@ fn keys() {
 #[test]
 fn hyperloglogs() {
     check("hyperloglog.txt");
+}
+
+#[test]
+fn publishing() {
+    check("pubsub.txt");
 }
 
 #[test]

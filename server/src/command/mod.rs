@@ -24,6 +24,7 @@ pub mod latency;
 pub mod list;
 pub mod memory;
 pub mod object;
+pub mod pubsub;
 pub mod server;
 pub mod set;
 mod session;

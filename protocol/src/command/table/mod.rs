@@ -37,6 +37,7 @@ mod list;
 mod set;
 mod zset;
 mod hyperloglog;
+mod pubsub;
 mod server;
 mod string;
 mod transactions;
