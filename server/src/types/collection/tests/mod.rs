@@ -2,6 +2,7 @@
 
 mod hash;
 mod list;
+mod memory;
 mod set;
 mod zset;
 

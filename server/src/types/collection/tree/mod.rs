@@ -65,6 +65,9 @@ pub(super) trait Order {
     fn join(&self, left: (&Self::Key, Block<'_>), right: (&Self::Key, Block<'_>)) -> Leaf;
 }
 
+/// Removes a range of indexes from one leaf, whose key it is told.
+type CutLeaf<'c, K> = dyn FnMut(&mut Leaf, &K, usize, usize) + 'c;
+
 /// Where in the tree a leaf lies that has become too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edge {
@@ -177,7 +180,7 @@ impl<K: Clone + Default> Tree<K> {
         order: &O,
         from: u64,
         to: u64,
-        edit: &mut dyn FnMut(&mut Leaf, &K, usize, usize),
+        edit: &mut CutLeaf<'_, K>,
     ) -> Garbage<K> {
         let mut garbage = Garbage::default();
         let (to, len) = (to.min(self.len()), self.len());
@@ -306,7 +309,7 @@ impl<O: Order> Work<'_, O> {
         child: &mut Child<O::Key>,
         from: u64,
         to: u64,
-        edit: &mut dyn FnMut(&mut Leaf, &O::Key, usize, usize),
+        edit: &mut CutLeaf<'_, O::Key>,
         garbage: &mut Garbage<O::Key>,
     ) {
         match &mut child.node {
@@ -329,7 +332,7 @@ impl<O: Order> Work<'_, O> {
         inner: &mut Inner<O::Key>,
         from: u64,
         to: u64,
-        edit: &mut dyn FnMut(&mut Leaf, &O::Key, usize, usize),
+        edit: &mut CutLeaf<'_, O::Key>,
         garbage: &mut Garbage<O::Key>,
     ) {
         let (mut start, mut index) = (0, 0);
@@ -380,7 +383,7 @@ impl<O: Order> Work<'_, O> {
         } else if shrank && is_short::<O>(&inner.children[index].node) {
             if inner.children[index].count == 0 && inner.children.len() > 1 {
                 let gone = inner.children.remove(index);
-                self.bytes -= node_bytes(&gone.node) as isize;
+                self.bytes -= empty_bytes(&gone.node) as isize;
             } else if !(index + 1 < inner.children.len() && self.join(inner, index)) && index > 0 {
                 self.join(inner, index - 1);
             }
@@ -503,6 +506,17 @@ fn is_short<O: Order>(node: &Node<O::Key>) -> bool {
             bytes < O::BYTES_MAX / 4 && count < O::COUNT_MAX / 4
         }
     }
+}
+
+/// What a node without elements takes, with what is left below it.
+fn empty_bytes<K>(node: &Node<K>) -> usize {
+    let below = match node {
+        Node::Leaf(_) => 0,
+        Node::Inner(inner) => {
+            inner.children.iter().map(|child| empty_bytes(&child.node)).sum::<usize>()
+        }
+    };
+    node_bytes(node) + below
 }
 
 /// What a node takes, without what is below it.
