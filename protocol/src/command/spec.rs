@@ -35,16 +35,19 @@ pub enum Group {
     Server,
     /// The ring of nodes.
     Cluster,
+    /// Publish and subscribe.
+    PubSub,
 }
 
 impl Group {
     /// All groups in the order of the documentation.
-    pub const ALL: [Group; 8] = [
+    pub const ALL: [Group; 9] = [
         Group::String,
         Group::Generic,
         Group::Bitmap,
         Group::HyperLogLog,
         Group::Transactions,
+        Group::PubSub,
         Group::Connection,
         Group::Server,
         Group::Cluster,
@@ -61,6 +64,7 @@ impl Group {
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",
+            Group::PubSub => "pubsub",
         }
     }
 }
@@ -281,8 +285,9 @@ impl CommandSpec {
         &super::COMMANDS[first..first + self.subcommand_count as usize]
     }
 
-    /// Whether any argument can be a key.
+    /// Whether any argument can be a key. Names that are only routed like one (shard channels) are none.
     pub const fn has_keys(&self) -> bool {
-        !self.keys.is_empty() || self.keys_by.is_some()
+        let first_is_key = !self.keys.is_empty() && !self.keys[0].flags.contains(KeyFlags::NOT_KEY);
+        first_is_key || self.keys_by.is_some()
     }
 }

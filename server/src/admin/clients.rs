@@ -19,6 +19,8 @@ use torc_protocol::command::COMMANDS;
 pub mod flag {
     /// Sees every command (`O`).
     pub const MONITOR: u16 = 1;
+    /// Has subscriptions (`P`).
+    pub const PUBSUB: u16 = 1 << 6;
     /// Held by a pause (`b`).
     pub const BLOCKED: u16 = 1 << 1;
     /// Closed once its replies have gone out (`c`).
@@ -30,12 +32,13 @@ pub mod flag {
     /// Its reads do not count as use (`T`).
     pub const NO_TOUCH: u16 = 1 << 5;
     /// Queues its commands since MULTI (`x`).
-    pub const MULTI: u16 = 1 << 6;
+    pub const MULTI: u16 = 1 << 7;
     /// A key that it watches was changed (`d`).
-    pub const DIRTY: u16 = 1 << 7;
+    pub const DIRTY: u16 = 1 << 8;
     /// Each flag's letter, in the order in which Redis prints them.
-    pub(super) const LETTERS: [(u16, char); 8] = [
+    pub(super) const LETTERS: [(u16, char); 9] = [
         (MONITOR, 'O'),
+        (PUBSUB, 'P'),
         (MULTI, 'x'),
         (BLOCKED, 'b'),
         (DIRTY, 'd'),
@@ -123,6 +126,8 @@ pub struct ClientInfo {
     queued_bytes: AtomicUsize,
     input_bytes: AtomicUsize,
     output_bytes: AtomicUsize,
+    /// Subscriptions to channels, patterns and shard channels.
+    subscriptions: [AtomicUsize; 3],
 }
 
 // Every atomic of `ClientInfo` is relaxed: each is a figure of its own that nothing else is read through. `killed` is only
@@ -147,6 +152,7 @@ impl ClientInfo {
             queued_bytes: AtomicUsize::new(0),
             input_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
+            subscriptions: Default::default(),
         }
     }
 
@@ -173,6 +179,24 @@ impl ClientInfo {
         self.slot.store(slot, Ordering::Relaxed);
     }
 
+    /// Where its worker keeps it.
+    pub fn slot(&self) -> usize {
+        self.slot.load(Ordering::Relaxed)
+    }
+
+    /// Publishes to how many channels, patterns and shard channels it is subscribed.
+    pub fn set_subscriptions(&self, counts: [usize; 3]) {
+        for (cell, count) in self.subscriptions.iter().zip(counts) {
+            cell.store(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> ClientType {
+        let is_subscribed = self.subscriptions.iter().any(|cell| cell.load(Ordering::Relaxed) > 0);
+        if is_subscribed { ClientType::PubSub } else { ClientType::Normal }
+    }
+
     /// Whether someone asked for it to be closed.
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Relaxed)
@@ -192,6 +216,8 @@ impl ClientInfo {
         let output = self.output_bytes.load(Ordering::Relaxed);
         let multi = i64::from(self.queued.load(Ordering::Relaxed)) - 1;
         let queued = self.queued_bytes.load(Ordering::Relaxed);
+        let subscriptions =
+            [0, 1, 2].map(|kind: usize| self.subscriptions[kind].load(Ordering::Relaxed));
         let names = self.names();
         let Endpoint { address, local_address, descriptor, .. } = &self.endpoint;
         // Writing to a String cannot fail.
@@ -206,9 +232,12 @@ impl ClientInfo {
         push_flags(flags, line);
         let _ = write!(
             line,
-            " db={} sub=0 psub=0 ssub=0 multi={multi} qbuf={input} qbuf-free=0 argv-mem={argument_bytes} multi-mem={queued} rbs=0 rbp=0 \
+            " db={} sub={} psub={} ssub={} multi={multi} qbuf={input} qbuf-free=0 argv-mem={argument_bytes} multi-mem={queued} rbs=0 rbp=0 \
              obl={output} oll=0 omem=0 tot-mem={} events={} cmd={} user={DEFAULT_USER} redir=-1 resp={} lib-name={} lib-ver={}",
             self.db.load(Ordering::Relaxed),
+            subscriptions[0],
+            subscriptions[1],
+            subscriptions[2],
             CLIENT_BYTES + input + argument_bytes + output + queued,
             if output == 0 { "r" } else { "rw" },
             COMMANDS.get(command as usize).map_or("NULL", |spec| spec.full_name),
@@ -235,7 +264,7 @@ fn push_flags(flags: u16, line: &mut String) {
 /// The types by which CLIENT LIST and CLIENT KILL select.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientType {
-    /// Ordinary and monitoring clients: all that there are.
+    /// Ordinary and monitoring clients.
     Normal,
     /// Subscribed to a channel.
     PubSub,
@@ -281,7 +310,7 @@ impl KillFilter<'_> {
         is(self.address, &client.endpoint.address)
             && is(self.local_address, &client.endpoint.local_address)
             && self.id.is_none_or(|id| id == client.id)
-            && self.kind.is_none_or(|kind| kind == ClientType::Normal)
+            && self.kind.is_none_or(|kind| kind == client.kind())
             && self
                 .age_seconds_min
                 .is_none_or(|age| now.saturating_sub(client.created_ms) / 1000 >= age)

@@ -12,9 +12,11 @@ use super::routed::Ring;
 use super::timing::Timing;
 use crate::admin::Instance;
 use crate::admin::clients::{Pause, PauseMode};
+use crate::admin::pubsub::Publisher;
 use crate::base::clock::UnixMs;
 use crate::base::limits::REPLY_BYTES_GATHERED;
 use crate::command::connection::has_password;
+use crate::command::pubsub::refusal;
 use crate::command::{self, Ctx, Flow, Mute};
 use crate::store::{Guard, KeyHash, KeyHint, Local};
 use std::ops::Range;
@@ -146,7 +148,10 @@ pub(super) fn execute(
     run.timing.settle();
     if in_multi {
         // The gate, if it was closed for an EXEC that then had to wait.
-        instance.store.release(local, &guard, now);
+        instance.store.release(run.local, &guard, now);
+    }
+    if run.local.has_notices() {
+        run.tell_noticed();
     }
     drop(guard);
     if !feed.is_empty() {
@@ -228,6 +233,9 @@ impl Run<'_, '_> {
         if self.client.session.mute != Mute::Off {
             self.mute(position, out);
         }
+        if self.client.session.is_special() {
+            self.client.session.take_own_pushes(out);
+        }
         step
     }
 
@@ -297,6 +305,11 @@ impl Run<'_, '_> {
             && !self.instance.store.make_room(self.local, self.guard, self.now)
         {
             return Err(WireError::OutOfMemory);
+        }
+        if self.client.session.is_special()
+            && let Some(error) = refusal(&self.client.session, spec.full_name)
+        {
+            return Err(error);
         }
         if self.client.session.is_monitoring() {
             // Redis counts monitoring clients among its replicas, which are never paused.
@@ -368,6 +381,15 @@ impl Run<'_, '_> {
             "a client speaks HTTP; this may be an attack through a browser, so it is disconnected"
         );
         Step::Stop(Verdict::Abort)
+    }
+
+    /// Tells subscribers what the store noticed and no command has told of.
+    #[cold]
+    fn tell_noticed(&mut self) {
+        let notices = self.local.take_notices();
+        let (pubsub, mailboxes) = (&self.instance.pubsub, &self.instance.clients.mailboxes);
+        let publisher = Publisher { worker: self.worker, client: None };
+        pubsub.notify_noticed(mailboxes, publisher, notices);
     }
 
     /// Answers a request that names no command, or gives it a wrong number of arguments; the latter counts against the command.

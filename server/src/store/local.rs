@@ -12,6 +12,7 @@ use super::evict::Policy;
 use super::hash::Hasher;
 use super::index::table::{LINE_BYTES, Memory};
 use super::maintain::{Sweep, Walk, follow_growth};
+use super::notices::Notice;
 use super::owned::Owned;
 use super::slab::{Heap, block_bytes};
 use super::{Inner, background};
@@ -89,6 +90,8 @@ pub struct Local {
     pub(super) owned: Option<Box<Owned>>,
     /// The entry whose watch the last change ran into; 0 if none. See `watch`.
     pub(super) met_watched: u64,
+    /// What is to be told to clients.
+    pub(super) notices: Vec<Notice>,
     /// This thread's place in the store's collector.
     collector: LocalHandle,
 }
@@ -123,6 +126,7 @@ impl Local {
             journal: None,
             owned: None,
             met_watched: 0,
+            notices: Vec::new(),
             collector,
         }
     }
