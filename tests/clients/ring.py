@@ -15,6 +15,32 @@ def check(actual, expected):
     assert actual == expected, f"{actual!r} is not {expected!r}"
 
 
+def transactions(clients):
+    """MULTI and WATCH, whichever node serves the keys."""
+    for index in range(60):
+        key, client = f"{{tx{index}}}", clients[index % len(clients)]
+        with client.pipeline(transaction=True) as pipe:
+            pipe.set(f"{key}a", 1).incr(f"{key}a").get(f"{key}b")
+            check(pipe.execute(), [True, 2, None])
+        with client.pipeline() as pipe:
+            pipe.watch(f"{key}a")
+            value = int(pipe.get(f"{key}a"))
+            pipe.multi()
+            pipe.set(f"{key}a", value + 1)
+            if index % 3 == 0:
+                clients[(index + 1) % len(clients)].incr(f"{key}a")
+                try:
+                    pipe.execute()
+                except redis.WatchError:
+                    pass
+                else:
+                    raise AssertionError("a change went by")
+            else:
+                check(pipe.execute(), [True])
+        check(client.get(f"{key}a"), "3")
+        check(client.delete(f"{key}a"), 1)
+
+
 def plain_clients(ports, protocol):
     """Whatever node an application talks to, it sees all keys."""
     clients = [redis.Redis(port=port, protocol=protocol, decode_responses=True) for port in ports]
@@ -37,33 +63,7 @@ def plain_clients(ports, protocol):
     check(sorted(second.scan_iter("py:*", count=50)), sorted(names))
     check(sorted(first.keys("py:*")), sorted(names))
     check([client.dbsize() for client in clients], [COUNT] * len(clients))
-
-
-def transactions(ports):
-    """One step in one slot, wherever that is, and watched keys that another client changes."""
-    clients = [redis.Redis(port=port, decode_responses=True) for port in ports]
-    for index in range(60):
-        key, client = f"{{tx{index}}}", clients[index % len(clients)]
-        with client.pipeline(transaction=True) as pipe:
-            pipe.set(f"{key}a", 1).incr(f"{key}a").get(f"{key}b")
-            check(pipe.execute(), [True, 2, None])
-        with client.pipeline() as pipe:
-            pipe.watch(f"{key}a")
-            value = int(pipe.get(f"{key}a"))
-            pipe.multi()
-            pipe.set(f"{key}a", value + 1)
-            if index % 3 == 0:
-                clients[(index + 1) % len(clients)].incr(f"{key}a")
-                try:
-                    pipe.execute()
-                except redis.WatchError:
-                    pass
-                else:
-                    raise AssertionError("a change went by")
-            else:
-                check(pipe.execute(), [True])
-        check(client.get(f"{key}a"), "3")
-    clients[0].flushall()
+    transactions(clients)
 
 
 def cluster_client(port, ports, protocol):
@@ -92,7 +92,6 @@ def cluster_client(port, ports, protocol):
 
 def main():
     cluster_port, *ports = (int(word) for word in sys.argv[1:])
-    transactions(ports)
     for protocol in (2, 3):
         plain_clients(ports, protocol)
         cluster_client(cluster_port, ports, protocol)

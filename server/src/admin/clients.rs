@@ -32,9 +32,9 @@ pub mod flag {
     /// Its reads do not count as use (`T`).
     pub const NO_TOUCH: u16 = 1 << 5;
     /// Queues its commands since MULTI (`x`).
-    pub const MULTI: u16 = 1 << 6;
+    pub const MULTI: u16 = 1 << 7;
     /// A key that it watches was changed (`d`).
-    pub const DIRTY: u16 = 1 << 7;
+    pub const DIRTY: u16 = 1 << 8;
     /// Each flag's letter, in the order in which Redis prints them.
     pub(super) const LETTERS: [(u16, char); 9] = [
         (MONITOR, 'O'),

@@ -146,12 +146,12 @@ pub(super) fn execute(
         break;
     }
     run.timing.settle();
-    if run.local.has_notices() {
-        run.tell_noticed();
-    }
     if in_multi {
         // The gate, if it was closed for an EXEC that then had to wait.
-        instance.store.release(local, &guard, now);
+        instance.store.release(run.local, &guard, now);
+    }
+    if run.local.has_notices() {
+        run.tell_noticed();
     }
     drop(guard);
     if !feed.is_empty() {

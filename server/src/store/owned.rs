@@ -222,6 +222,8 @@ impl<'g> Keyspace<'_, 'g> {
                     self.local.discard(address);
                 }
             }
+            // To hold a key changes nothing of it.
+            self.local.met_watched = 0;
             backoff.wait();
         }
     }

@@ -151,6 +151,8 @@ impl<'g> Transaction<'_, '_, 'g> {
                     local.discard(address);
                 }
             }
+            // To hold a key changes nothing of it.
+            local.met_watched = 0;
             backoff.wait();
         };
         // The entry's own copy of the key lives as long as the guard, whatever becomes of the caller's.

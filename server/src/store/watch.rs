@@ -207,6 +207,8 @@ impl<'g> Keyspace<'_, 'g> {
                     self.local.discard(address);
                 }
             }
+            // Another's watch of the key is none to be broken.
+            self.local.met_watched = 0;
             backoff.wait();
         }
     }
@@ -237,6 +239,10 @@ impl<'g> Keyspace<'_, 'g> {
 
     /// Takes the bit off a key that nobody watches.
     fn disarm(&mut self, key: WatchedKey) {
+        if self.store.inner.watches.is_watched(&key) {
+            // Again, by somebody who needs the bit. Who leaves last says so once more.
+            return;
+        }
         let place = self.place(&key.1);
         let Probe::Hit(hit) = self.probe(place, &key.1) else { return };
         if hit.word & word::LATCH != 0 {

@@ -269,7 +269,8 @@ fn not_to_be_sent(multi: &Multi) -> Option<WireError> {
     let (spec, _) = multi.commands().find(|(spec, _)| {
         let about_connection = spec.acl.contains(Categories::CONNECTION)
             && !matches!(spec.full_name, "ping" | "echo" | "select" | "hello");
-        let about_node = spec.flags.contains(Flags::ADMIN) || spec.acl.contains(Categories::PUBSUB);
+        let subscribes = spec.acl.contains(Categories::PUBSUB) && spec.full_name != "publish";
+        let about_node = spec.flags.contains(Flags::ADMIN) || subscribes;
         !spec.has_keys() && (about_connection || about_node)
     })?;
     Some(WireError::Line(

@@ -3,7 +3,7 @@
 use super::world::World;
 use torc_protocol::slot::slot_of;
 
-const CROSSSLOT: &str = r"-CROSSSLOT Keys in request don't hash to the same slot\r\n";
+const CROSSSLOT: &str = r"-CROSSSLOT Keys in request don\'t hash to the same slot\r\n";
 
 fn ring(seed: u64) -> World {
     let mut world = World::new(seed, &[]);
@@ -14,7 +14,14 @@ fn ring(seed: u64) -> World {
 /// A hash tag whose slot `node` serves.
 fn tag_of(world: &World, node: usize) -> String {
     let tags = (0..).map(|n| format!("{{t{n}}}"));
-    let mut of_node = tags.filter(|tag| world.owner(slot_of(tag.as_bytes())) == node);
+    // One of whom the view says so too, so that clients of the cluster port are redirected.
+    let view = world.nodes[0].instance.cluster.view().unwrap();
+    let mut of_node = tags.filter(|tag| {
+        let slot = slot_of(tag.as_bytes());
+        let acting = view.acting(slot).and_then(|index| view.member(index));
+        world.owner(slot) == node
+            && acting.is_some_and(|it| usize::from(it.cluster_port) == 8000 + node)
+    });
     of_node.next().expect("every node serves a third")
 }
 
