@@ -9,7 +9,7 @@ use super::pipeline::Park;
 use super::plane::replication::hold_alone;
 use super::plane::{
     Begin, ClientKey, Counted, Gathering, Held, Plane, Sink, Snapshot, Target, Trouble, Unit, Wide,
-    no_quorum, push_command, tracked_slots,
+    no_quorum, no_quorum_read, push_command, tracked_slots,
 };
 use super::replies::HoleId;
 use crate::base::limits::FORWARD_HOPS_MAX;
@@ -205,6 +205,7 @@ impl Run<'_, '_> {
             blocking: false,
             redirects: self.client.session.port == Port::Cluster,
             session,
+            refreshed: false,
             deadline: self.deadline(),
             attempts: 0,
             trouble: Trouble::None,
@@ -212,7 +213,7 @@ impl Run<'_, '_> {
         self.client.session.command = Some(spec.id);
         self.client.pending.add(&[slot.index() as u16], false);
         if let Some(Ring { plane, view }) = &mut self.ring {
-            plane.dispatch(self.instance, view, unit);
+            plane.start(self.instance, view, unit);
         }
     }
 
@@ -418,8 +419,6 @@ impl Run<'_, '_> {
                 let hole = self.hole(out);
                 let mut commands = Vec::new();
                 push_command(args.iter(), &mut commands);
-                let mut session = (*self.snapshot()).clone();
-                session.read = ReadLevel::Primary;
                 let unit = Unit {
                     target: Target::Slot(slot),
                     sink: Sink::Client(self.client.key(), vec![hole]),
@@ -428,10 +427,11 @@ impl Run<'_, '_> {
                     writes: false,
                     blocking: false,
                     redirects: false,
-                    session: Arc::new(session),
+                    session: self.snapshot(),
+                    refreshed: false,
                     deadline: self.deadline(),
                     attempts: 0,
-                    trouble: Trouble::Lost,
+                    trouble: Trouble::None,
                 };
                 self.client.pending.add(&[slot.index() as u16], false);
                 if let Some(Ring { plane, .. }) = &mut self.ring {
@@ -569,10 +569,6 @@ const FULL: WireError = WireError::fixed(
 );
 const ROUND: WireError =
     WireError::fixed("TRYAGAIN Nodes do not agree yet on who serves the slot; nothing was changed");
-
-fn no_quorum_read(answered: u32, wanted: u32) -> WireError {
-    WireError::Line(format!("NOQUORUM read from {answered} of {wanted}").into())
-}
 
 fn is_muted(session: &Session) -> bool {
     matches!(session.mute, Mute::This | Mute::All)
