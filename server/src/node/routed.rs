@@ -143,8 +143,11 @@ impl Run<'_, '_> {
         }
         match (session.consistency().read_level(&self.instance.settings), slots, &self.ring) {
             (ReadLevel::Any, ..) => true,
+            // Of a session that has written to too many slots nothing is known that a copy could be held against.
             (ReadLevel::Session, KeySlots::One(slot), Some(ring)) => {
-                ring.plane.replication.covers(slot, session.seen.of(slot))
+                let replication = &ring.plane.replication;
+                session.seen.bound().is_none()
+                    && session.seen.of(slot).all(|version| replication.covers(slot, version))
             }
             _ => false,
         }
@@ -234,8 +237,11 @@ impl Run<'_, '_> {
         if !pending.is_empty() && slots().any(|slot| pending.has(slot)) {
             return Step::Held(Park::Replies);
         }
-        if slots().all(|slot| routes.get(slot) == route::Route::Serve) {
-            return self.run_local(planned, spec, args, KeySlots::None, out);
+        let reads_majority = self.reads_majority(spec);
+        if !reads_majority && slots().all(|slot| routes.get(slot) == route::Route::Serve) {
+            let step = self.run_local(planned, spec, args, KeySlots::None, out);
+            positions.iter().for_each(|key| self.note_read(slot_of(&args[key.index])));
+            return step;
         }
         if let Some(park) = self.pause(spec) {
             return Step::Held(park);
@@ -356,12 +362,17 @@ impl Run<'_, '_> {
             push_command(args.iter(), &mut command);
             return self.ask_all(spec, Wide::Least(counted, seen), command, deadline, out);
         }
-        let copies = u8::try_from(replicas.max(0)).unwrap_or(u8::MAX).saturating_add(1);
-        let writes: Vec<_> = self.client.session.seen.slots().collect();
+        let copies = u32::try_from(replicas.max(0)).unwrap_or(u32::MAX).saturating_add(1);
+        let timeout = Duration::from_millis(timeout_ms);
         let Some(Ring { plane, .. }) = &mut self.ring else { return Step::Done };
+        let seen = &self.client.session.seen;
+        let writes: Vec<_> = match seen.bound() {
+            Some(bound) => plane.replication.written_before(bound),
+            None => seen.slots().collect(),
+        };
         self.client.session.command = Some(spec.id);
-        match plane.replication.hold(&writes, WriteLevel::Copies(copies)) {
-            Held::Enough => out.extend_from_slice(&counted.reply(u32::from(copies) - 1)),
+        match plane.replication.count(&writes, copies, timeout) {
+            Held::Enough => out.extend_from_slice(&counted.reply(copies - 1)),
             Held::Never { applied, .. } => {
                 out.extend_from_slice(&counted.reply(applied.saturating_sub(1)));
             }
@@ -369,11 +380,19 @@ impl Run<'_, '_> {
                 let key = self.client.key();
                 let hole = self.client.reserve(out);
                 self.client.pending.add(&[], true);
-                let timeout = Duration::from_millis(timeout_ms);
                 plane.hold_count(waiter, wanted, timeout, (key, hole), counted);
             }
         }
         Step::Done
+    }
+
+    /// Whether a majority is to be asked before the command runs.
+    fn reads_majority(&self, spec: &CommandSpec) -> bool {
+        let consistency = self.client.session.consistency();
+        self.ring.is_some()
+            && spec.has_keys()
+            && !spec.flags.contains(Flags::WRITE)
+            && consistency.read_level(&self.instance.settings) == ReadLevel::Quorum
     }
 
     /// Runs a command on this node's copy: after a majority was asked for it (R=quorum), and not answered before enough copies have it (W).
@@ -385,19 +404,34 @@ impl Run<'_, '_> {
         slots: KeySlots,
         out: &mut Vec<u8>,
     ) -> Step {
-        let consistency = self.client.session.consistency();
-        let reads_majority = !spec.flags.contains(Flags::WRITE)
-            && consistency.read_level(&self.instance.settings) == ReadLevel::Quorum;
-        if let (true, KeySlots::One(slot)) = (reads_majority, slots)
-            && spec.has_keys()
+        if self.reads_majority(spec)
+            && let KeySlots::One(slot) = slots
             && let Some(step) = self.refresh(slot, spec, args, out)
         {
             return step;
         }
-        self.run_here(planned, spec, args, out)
+        let step = self.run_here(planned, spec, args, out);
+        if let KeySlots::One(slot) = slots
+            && !spec.flags.contains(Flags::WRITE)
+        {
+            self.note_read(slot);
+        }
+        step
     }
 
-    /// Asks a majority for the keys first. `None` if that is done, or need not be.
+    /// What a session reads it has seen: no copy that knows less may answer it any more (R=session).
+    fn note_read(&mut self, slot: Slot) {
+        let consistency = self.client.session.consistency();
+        if consistency.read_level(&self.instance.settings) == ReadLevel::Session
+            && let Some(Ring { plane, .. }) = &self.ring
+        {
+            for version in plane.replication.standing(slot) {
+                self.client.note_written(slot.index() as u16, version.get());
+            }
+        }
+    }
+
+    /// Asks a majority what it knows of the slot first. `None` if that is done, or need not be.
     fn refresh(
         &mut self,
         slot: Slot,
@@ -405,11 +439,8 @@ impl Run<'_, '_> {
         args: Args<'_>,
         out: &mut Vec<u8>,
     ) -> Option<Step> {
-        let positions = key_positions(spec, &args).ok()?;
-        let keys: Vec<&[u8]> = positions.iter().map(|key| &args[key.index]).collect();
-        let db = self.client.session.db;
         let Some(Ring { plane, .. }) = &mut self.ring else { return None };
-        match plane.replication.refresh(slot, db, &keys) {
+        match plane.replication.refresh(slot) {
             Held::Enough => None,
             Held::Never { applied, wanted } => {
                 let error = no_quorum_read(applied, wanted);
@@ -461,6 +492,8 @@ impl Run<'_, '_> {
     fn hold_write(&mut self, position: usize, out: &mut Vec<u8>) {
         let settings = &self.instance.settings;
         let level = self.client.session.consistency().write_level(settings);
+        let timeout =
+            Duration::from_millis(self.client.session.consistency().write_timeout_ms(settings));
         let held = match &mut self.ring {
             Some(Ring { plane, .. }) => {
                 let mut writes = Vec::new();
@@ -471,7 +504,7 @@ impl Run<'_, '_> {
                 if writes.is_empty() || level == WriteLevel::Copies(1) {
                     return;
                 }
-                plane.replication.hold(&writes, level)
+                plane.replication.hold(&writes, level, timeout)
             }
             // What failed has written nothing.
             None if out.get(position) == Some(&b'-') => return,
@@ -485,19 +518,17 @@ impl Run<'_, '_> {
             }
             Held::Later { .. } if is_muted(&self.client.session) => {
                 // Nobody is answered, so nobody waits; the promise is dropped when its time is over.
-                self.hold_reply(held, None);
+                self.hold_reply(held, timeout, None);
             }
             Held::Later { .. } => {
                 let Client { replies, mark, .. } = &mut *self.client;
                 let hole = replies.hold(out, position, mark);
-                self.hold_reply(held, Some(hole));
+                self.hold_reply(held, timeout, Some(hole));
             }
         }
     }
 
-    fn hold_reply(&mut self, held: Held, hole: Option<HoleId>) {
-        let timeout_ms =
-            self.client.session.consistency().write_timeout_ms(&self.instance.settings);
+    fn hold_reply(&mut self, held: Held, timeout: Duration, hole: Option<HoleId>) {
         let key = self.client.key();
         let (Held::Later { waiter, wanted }, Some(Ring { plane, .. })) = (held, &mut self.ring)
         else {
@@ -505,7 +536,6 @@ impl Run<'_, '_> {
         };
         match hole {
             Some(hole) => {
-                let timeout = Duration::from_millis(timeout_ms);
                 plane.hold_reply(waiter, wanted, timeout, (key, hole));
             }
             None => {
