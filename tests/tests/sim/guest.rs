@@ -174,7 +174,11 @@ impl World {
         it.scan = None;
         if it.copies > 1 {
             let copies = it.copies.to_string();
-            let words: [&[u8]; 4] = [b"CLIENT", b"CONSISTENCY", b"W", copies.as_bytes()];
+            let mut words: Vec<&[u8]> = vec![b"CLIENT", b"CONSISTENCY", b"W", copies.as_bytes()];
+            if it.copies == 2 {
+                // With two of three copies a majority.
+                words.extend([b"R".as_slice(), b"QUORUM"]);
+            }
             it.input.extend(command(&words));
             it.expect.push_back(Expect::Setup);
         }
