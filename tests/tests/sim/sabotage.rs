@@ -7,7 +7,7 @@ use torc_protocol::peer::Kind;
 use torc_protocol::peer::message::{Ack, encode_acks};
 use torc_protocol::slot::Slot;
 use torc_server::cluster::route::Route;
-use torc_server::node::core::message::{Answer, Baton, Pulled, decode_pull};
+use torc_server::node::core::message::{Answer, Baton, Pull, Pulled, encode_end};
 use torc_server::replication::effect::{self, Batch};
 use torc_server::replication::vector::Vector;
 
@@ -69,13 +69,19 @@ impl Sabotage {
     ) -> bool {
         match (self, kind) {
             (Sabotage::NothingNew, Kind::Fence) => {
-                for (slot, knows) in decode_pull(payload).unwrap() {
+                for (slot, knows) in Pull::decode(payload).unwrap().slots {
                     let mut bytes = Vec::new();
                     let serves = world.servers(slot).contains(&to);
-                    Pulled { answer: Answer::Same, serves, vector: knows }.encode(&mut bytes);
+                    let answer = Answer::Same;
+                    Pulled { answer, serves, busy: false, vector: knows }.encode(&mut bytes);
                     world.core_frame(to, from, Kind::SyncBegin, Some(slot), bytes);
                 }
                 false
+            }
+            (Sabotage::DenyServing, Kind::SyncEnd) => {
+                payload.clear();
+                encode_end(false, payload);
+                true
             }
             (Sabotage::DenyServing, Kind::SyncBegin) => {
                 let mut pulled = Pulled::decode(payload).unwrap();

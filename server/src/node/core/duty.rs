@@ -188,6 +188,11 @@ impl Duties {
         }
     }
 
+    /// Whether `slot` is on its way here, so that clients may wait for it.
+    pub fn is_acquiring(&self, slot: Slot) -> bool {
+        self.acquiring.contains_key(&number(slot))
+    }
+
     /// Whether every slot that this node is to keep is synced, and every slot that it claims is served: it may call itself ready.
     pub fn is_settled(&self) -> bool {
         self.unsettled == 0
@@ -246,6 +251,11 @@ impl Duties {
                     duty.phase = Phase::Stopping(to);
                     actions.push(Action::Stop { slot, to });
                 }
+                false
+            }
+            // What another serves is copied first, at leisure: what is left for the acquisition then is short, and so is the time that clients wait.
+            Phase::Idle if claims_it && !duty.synced && is_served(view, slot) => {
+                copy(duty, view, slot, now, actions);
                 false
             }
             Phase::Idle if claims_it => {
@@ -468,6 +478,11 @@ impl Duties {
     pub fn distrust(&mut self) {
         self.duties.iter_mut().for_each(|duty| duty.synced = false);
     }
+}
+
+/// Whether another node serves `slot`, as far as the view tells.
+fn is_served(view: &View, slot: Slot) -> bool {
+    view.acting(slot).is_some_and(|index| index != view.me())
 }
 
 /// Whom to ask about `slot` before serving it.

@@ -7,6 +7,7 @@
 //!                              │ duty            what to do about each slot
 //!                              │ puller          what is asked of others, and what comes of it
 //!                              │ answerer        what others ask
+//!                              │ pace            how fast slots are copied
 //! ```
 //!
 //! Sans-IO: the same code runs in the control thread and in a simulator. It is given the time and bytes, and what it wants sent comes out as [`Output`]. With the
@@ -21,9 +22,11 @@ pub mod answerer;
 pub mod duty;
 mod members;
 pub mod message;
+pub mod pace;
 pub mod puller;
 
 use crate::admin::Instance;
+use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::cluster::membership::{self, Event, Membership, Now, Via};
 use crate::cluster::record::{NodeRecord, NodeState};
@@ -37,7 +40,8 @@ use crate::replication::vector::Vector;
 use crate::store::{Grace, Local};
 use answerer::{Answerer, Desk, Part};
 use duty::{Action, Duties, Pulled};
-use message::{Baton, decode_digest, encode_digest};
+use message::{Baton, decode_digest, decode_end, encode_digest};
+use pace::{Bounds, Pace};
 use puller::{Finished, Puller};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -48,6 +52,8 @@ use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// While something is under way, the core looks at it again this often.
 const STEP: Duration = Duration::from_millis(5);
+/// While something is under way, all slots are looked at this often: that takes a millisecond, and at most 2 % of a core should go into it.
+const REVIEW: Duration = Duration::from_millis(50);
 /// And otherwise this often.
 const REST: Duration = Duration::from_millis(100);
 /// Each pair of nodes compares what it knows of its slots this often.
@@ -67,6 +73,11 @@ const BEGIN_AFTER: Duration = Duration::from_secs(3);
 /// A node that has just started takes up no slot before the ring that it hears of has stayed the same for so long: by half a ring it would take itself for the heir of
 /// slots that nodes serve which it does not know yet.
 const MEET: Duration = Duration::from_millis(500);
+
+/// What a granted baton vouches for comes as effects in a few milliseconds; if it does not, it is pulled after so long.
+const EFFECTS_MS_MAX: u64 = 30;
+/// Commands a second from which on a node counts as one that clients would miss.
+const BUSY_COMMANDS: u64 = 100;
 
 /// What a node's core is made with.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +119,8 @@ pub enum Input<'a> {
         /// Its payload.
         payload: &'a [u8],
     },
+    /// The control link to a node has no room for answers to pulls, or has some again. Links that are not spoken of have room.
+    Clogged(NodeId, bool),
     /// A worker's link heard something of a node. Once a second for each is enough.
     Heard(NodeId),
     /// The answer to [`Output::Resolve`]; empty if there was none.
@@ -183,6 +196,8 @@ struct Stopping {
 struct Granted {
     from: NodeId,
     vector: Vector,
+    /// When it is pulled. What was asked for before can bring less.
+    pull_at: UnixMs,
 }
 
 /// See the module's description.
@@ -196,8 +211,11 @@ pub struct Core {
     duties: Duties,
     puller: Puller,
     answerer: Answerer,
+    pace: Pace,
     stopping: Vec<Stopping>,
     granted: BTreeMap<u16, Granted>,
+    /// Slots of which a node says that it serves them, while the view names another: that one, and who says so.
+    told: BTreeMap<u16, (MemberIndex, NodeId)>,
     began: Duration,
     /// When this node compares what it knows with the others next.
     compare_at: Duration,
@@ -252,8 +270,10 @@ impl Core {
             duties: Duties::new(),
             puller: Puller::default(),
             answerer: Answerer::default(),
+            pace: Pace::default(),
             stopping: Vec::new(),
             granted: BTreeMap::new(),
+            told: BTreeMap::new(),
             began: now.monotonic,
             compare_at: now.monotonic + COMPARE_SOON,
             give_up_at: now.monotonic + GIVE_UP,
@@ -273,6 +293,19 @@ impl Core {
     /// What is to be done about each slot, for those who look on.
     pub fn duties(&self) -> &Duties {
         &self.duties
+    }
+
+    /// Says how long the last step took, so that copies of slots leave the machine to clients. Who never says so gets them as fast as bytes allow.
+    pub fn took(&mut self, time: Duration) {
+        self.pace.took(time, self.bounds());
+    }
+
+    fn bounds(&self) -> Bounds {
+        let settings = &self.instance.settings;
+        Bounds {
+            bandwidth: settings.sync_bandwidth(),
+            busy_percent: settings.sync_cpu_percent().clamp(1, 100) as u32,
+        }
     }
 
     /// Takes a step. Appends what is to be done to `out`, in order.
@@ -297,15 +330,17 @@ impl Core {
             }
             Input::LinkDown(node) => {
                 self.gossip(membership::Input::LinkDown(node), now, out);
+                self.answerer.lose(node);
                 self.lose(node, now, out);
             }
+            Input::Clogged(node, clogged) => self.answerer.set_clogged(node, clogged),
             Input::Heard(node) => {
                 self.gossip(membership::Input::DataFrameHeard(node), now, out);
             }
             Input::Resolved { seed, addresses } => {
                 self.gossip(membership::Input::Resolved { seed, addresses }, now, out);
             }
-            Input::Gap { slot, node, is_here: true } => self.puller.want(slot, node),
+            Input::Gap { slot, node, is_here: true } => self.puller.want(slot, node, true),
             Input::Gap { slot, node, is_here: false } => {
                 // It pulls what it lacks, as when all slots are compared.
                 let vector = self.slots.vector(&self.instance.store, slot);
@@ -404,17 +439,22 @@ impl Core {
                     local: &mut self.local,
                     slots: &self.slots,
                     now: now.unix_ms,
+                    busy: is_busy(&self.instance),
                     serves: &serves,
                 };
                 self.answerer.asked(from, payload, &mut desk, &mut parts)?;
                 push_parts(parts, out);
             }
-            (Kind::Baton, _) => self.baton(from, Baton::decode(payload)?, out),
+            (Kind::Baton, _) => self.baton(from, Baton::decode(payload)?, now, out),
             (Kind::Digest, _) => {
                 for (slot, hash) in decode_digest(payload)? {
                     let vector = self.slots.vector(&self.instance.store, slot);
-                    if self.view.is_mine(slot) && vector_hash(&vector) != hash {
-                        self.puller.want(slot, from);
+                    // A slot that is not synced is pulled anyway, from one node and not from all that compare.
+                    if self.view.is_mine(slot)
+                        && self.duties.is_synced(slot)
+                        && vector_hash(&vector) != hash
+                    {
+                        self.puller.want(slot, from, false);
                     }
                 }
             }
@@ -424,16 +464,18 @@ impl Core {
                 }
             }
             (Kind::SyncChunk, Some(slot)) => {
+                self.copied(payload.len(), now);
                 let Core { puller, instance, local, slots, .. } = self;
                 let guard = local.pin();
                 let mut applier = applier(instance, local, &guard, slots, now);
                 puller.part(from, slot, payload, &mut applier)?;
             }
             (Kind::SyncEnd, Some(slot)) => {
+                let serves = decode_end(payload)?;
                 let Core { puller, instance, local, slots, .. } = self;
                 let guard = local.pin();
-                let finished =
-                    puller.end(from, slot, &mut applier(instance, local, &guard, slots, now));
+                let mut applier = applier(instance, local, &guard, slots, now);
+                let finished = puller.end(from, slot, serves, &mut applier);
                 drop(guard);
                 if let Some(finished) = finished {
                     self.pulled(from, finished, now, out);
@@ -455,17 +497,31 @@ impl Core {
         let answer = Pulled::Whole { serves: finished.serves };
         self.duties.pulled(finished.slot, index, answer, now.unix_ms, &mut actions);
         self.act(actions, out);
-        self.settle_grants(out);
+        self.settle_grants(now, out);
+    }
+
+    fn copied(&mut self, bytes: usize, now: Now) {
+        if self.puller.take_busy() || is_busy(&self.instance) {
+            self.pace.busy(now.monotonic);
+        }
+        self.pace.copied(bytes, self.bounds(), now.monotonic);
     }
 
     /// Passes on the batons whose versions are all known by now.
-    fn settle_grants(&mut self, out: &mut Vec<Output>) {
+    fn settle_grants(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.granted.is_empty() {
+            return;
+        }
         let mut ready = Vec::new();
+        let puller = &mut self.puller;
         self.granted.retain(|&number, granted| {
             let slot = Slot::new(number).expect("only slots are granted");
             let known = knows_all(&self.slots, &self.instance.store, slot, &granted.vector);
             if known {
                 ready.push((slot, granted.from));
+            } else if now.unix_ms >= granted.pull_at {
+                granted.pull_at = now.unix_ms + EFFECTS_MS_MAX;
+                puller.want(slot, granted.from, true);
             }
             !known
         });
@@ -478,7 +534,7 @@ impl Core {
         self.act(actions, out);
     }
 
-    fn baton(&mut self, from: NodeId, baton: Baton, out: &mut Vec<Output>) {
+    fn baton(&mut self, from: NodeId, baton: Baton, now: Now, out: &mut Vec<Output>) {
         let Some(index) = self.index_of(from) else { return };
         let mut actions = Vec::new();
         match baton {
@@ -487,14 +543,24 @@ impl Core {
                     self.duties.asked(slot, index, &mut actions);
                 }
             }
+            Baton::Serving(slots) => {
+                for slot in slots {
+                    // Void once the view names another.
+                    if let Some(named) = self.duties.route(&self.view, slot) {
+                        self.told.insert(slot.index() as u16, (named, from));
+                        self.moved.push(slot);
+                    }
+                }
+            }
             Baton::Grant(slots) => {
                 for (slot, vector) in slots {
                     if knows_all(&self.slots, &self.instance.store, slot, &vector) {
                         self.duties.granted(slot, index, &mut actions);
                     } else {
-                        // Effects may be on their way; a pull brings them for certain.
-                        self.puller.want(slot, from);
-                        self.granted.insert(slot.index() as u16, Granted { from, vector });
+                        // Effects are on their way; a pull brings them for certain.
+                        let pull_at = now.unix_ms + EFFECTS_MS_MAX;
+                        let granted = Granted { from, vector, pull_at };
+                        self.granted.insert(slot.index() as u16, granted);
                     }
                 }
             }
@@ -506,14 +572,14 @@ impl Core {
     fn act(&mut self, actions: Vec<Action>, out: &mut Vec<Output>) {
         let mut asks: BTreeMap<NodeId, Vec<Slot>> = BTreeMap::new();
         let mut grants: BTreeMap<NodeId, Vec<(Slot, Vector)>> = BTreeMap::new();
-        let mut stops = Vec::new();
+        let (mut stops, mut served) = (Vec::new(), Vec::new());
         let view = Arc::clone(&self.view);
         let id_of = |index: MemberIndex| view.member(index).map(|member| member.id);
         for action in actions {
             match action {
                 Action::Pull { slot, from } => {
                     if let Some(from) = id_of(from) {
-                        self.puller.want(slot, from);
+                        self.puller.want(slot, from, self.duties.is_acquiring(slot));
                     }
                 }
                 Action::AskBaton { slot, from } => {
@@ -529,7 +595,11 @@ impl Core {
                 Action::Serve { slot } => {
                     self.slots.restored(slot);
                     self.granted.remove(&(slot.index() as u16));
+                    self.told.remove(&(slot.index() as u16));
                     self.moved.push(slot);
+                    if view.acting(slot).is_some_and(|acting| acting != view.me()) {
+                        served.push(slot);
+                    }
                 }
                 Action::Grant { slot, to } => {
                     let vector = self.slots.vector(&self.instance.store, slot);
@@ -548,7 +618,12 @@ impl Core {
         }
         let batons = asks.into_iter().map(|(to, slots)| (to, Baton::Ask(slots)));
         let grants = grants.into_iter().map(|(to, slots)| (to, Baton::Grant(slots)));
-        for (to, baton) in batons.chain(grants) {
+        // Nobody else would hear of it before the view changes.
+        let others = view.members().filter(|(index, it)| *index != view.me() && it.alive);
+        let others: Vec<NodeId> =
+            others.map(|(_, it)| it.id).filter(|_| !served.is_empty()).collect();
+        let served = others.into_iter().map(|to| (to, Baton::Serving(served.clone())));
+        for (to, baton) in batons.chain(grants).chain(served) {
             let mut payload = Vec::new();
             baton.encode(&mut payload);
             out.push(Output::Frame { to, kind: Kind::Baton, slot: None, payload });
@@ -569,16 +644,21 @@ impl Core {
     /// Everything that goes on by itself: views, duties, pulls, graces, readiness.
     fn proceed(&mut self, now: Now, out: &mut Vec<Output>) {
         self.pass_graces(now, out);
-        let is_due = now.monotonic >= self.reviewed + if self.is_busy() { STEP } else { REST };
+        self.settle_grants(now, out);
+        let is_due = now.monotonic >= self.reviewed + if self.is_busy() { REVIEW } else { REST };
         if self.view_stale || is_due {
             self.review(now, out);
         }
         let (slots, store) = (&self.slots, &self.instance.store);
-        self.puller.ask(slots, store, now.unix_ms, |to, payload| {
+        let asking = (now.unix_ms, self.pace.is_due(now.monotonic));
+        self.puller.ask(slots, store, asking, |to, payload| {
             out.push(Output::Frame { to, kind: Kind::Fence, slot: None, payload });
         });
         self.set_routes(out);
-        let next = self.reviewed + if self.is_busy() { STEP } else { REST };
+        let mut next = if self.is_busy() { now.monotonic + STEP } else { self.reviewed + REST };
+        if self.answerer.has_bulk() || self.puller.has_bulk() {
+            next = next.min(self.pace.next());
+        }
         // Whoever calls earlier than asked for finds this in the past, and nothing is due at once again.
         let next = next.max(now.monotonic + Duration::from_millis(1));
         out.push(Output::WakeAt(self.membership_wake.map_or(next, |at| at.min(next))));
@@ -589,6 +669,7 @@ impl Core {
         !self.stopping.is_empty()
             || !self.answerer.is_idle()
             || !self.puller.is_idle()
+            || !self.granted.is_empty()
             || !self.duties.is_settled()
             || self.wiping.is_some()
     }
@@ -603,6 +684,11 @@ impl Core {
             self.duties.lost_track(slot);
         }
         self.routes_stale = true;
+        // After a join and a leave the view names the old node again, and the one that said so is gone.
+        let (duties, view) = (&self.duties, &self.view);
+        self.told.retain(|&number, (named, _)| {
+            Slot::new(number).is_some_and(|slot| duties.route(view, slot) == Some(*named))
+        });
         if !self.has_met(now) {
             return;
         }
@@ -627,12 +713,16 @@ impl Core {
         }
         self.act(actions, out);
         let mut parts = Vec::new();
+        let is_due = self.pace.is_due(now.monotonic);
         let Core { answerer, duties, view, instance, local, slots, .. } = self;
         let serves = |slot, asker| duties.holds(view, slot, asker);
-        let now = now.unix_ms;
-        let mut desk = Desk { store: &instance.store, local, slots, now, serves: &serves };
-        answerer.proceed(&mut desk, &mut parts);
+        let (store, busy) = (&instance.store, is_busy(instance));
+        let mut desk = Desk { store, local, slots, now: now.unix_ms, busy, serves: &serves };
+        let bytes = answerer.proceed(is_due, &mut desk, &mut parts);
         push_parts(parts, out);
+        if bytes > 0 {
+            self.copied(bytes, now);
+        }
     }
 
     fn renew_view(&mut self, now: Now, out: &mut Vec<Output>) {
@@ -808,12 +898,19 @@ impl Core {
         }
     }
 
+    /// Who serves `slot`, which `named` serves by the view.
+    fn told_instead_of(&self, named: MemberIndex, slot: Slot) -> MemberIndex {
+        let told = self.told.get(&(slot.index() as u16)).filter(|(by, _)| *by == named);
+        let index = told.and_then(|(_, id)| self.index_of(*id));
+        index.filter(|&index| self.view.is_alive(index)).unwrap_or(named)
+    }
+
     /// Returns whether anything changed.
     fn set_route(&self, slot: Slot) -> bool {
         let routes = self.instance.cluster.routes();
         let route = match self.duties.route(&self.view, slot) {
             Some(index) if index == self.view.me() => Route::Serve,
-            Some(index) => Route::Forward(index),
+            Some(index) => Route::Forward(self.told_instead_of(index, slot)),
             None if duty::heir(&self.view, slot).is_some() => Route::Wait,
             None => Route::Down,
         };
@@ -840,6 +937,11 @@ fn applier<'a>(
     now: Now,
 ) -> Applier<'a> {
     Applier { store: &instance.store, local, guard, slots, now: now.unix_ms }
+}
+
+/// Whether clients are served here.
+fn is_busy(instance: &Instance) -> bool {
+    instance.stats.rates().commands >= BUSY_COMMANDS
 }
 
 fn every_slot() -> impl Iterator<Item = Slot> {

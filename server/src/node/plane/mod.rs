@@ -24,8 +24,10 @@
 
 mod forward;
 mod gather;
+mod hints;
 pub mod replication;
 mod resp;
+mod told;
 mod unit;
 mod visit;
 mod waiting;
@@ -53,6 +55,7 @@ use gather::Job;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use told::Untold;
 use torc_protocol::WireError;
 use visit::Visitor;
 
@@ -155,6 +158,8 @@ pub struct Plane {
     now: Duration,
     /// Numbers tickets, retries, visitors and jobs.
     next: u64,
+    /// Who serves what the table does not know yet.
+    hints: hints::Hints,
     building: Vec<forward::Building>,
     tickets: HashMap<u64, Ticket>,
     retries: HashMap<u64, Unit>,
@@ -171,6 +176,8 @@ pub struct Plane {
     /// Jobs all of whose parts are there.
     finished: VecDeque<u64>,
     holds: HashMap<Waiter, Hold>,
+    /// Replies that wait until other nodes have heard of a subscription.
+    untold: VecDeque<Untold>,
     timers: BTreeSet<(Duration, Timer)>,
     answers: VecDeque<Answer>,
     sends: VecDeque<Send>,
@@ -195,6 +202,7 @@ impl Plane {
             rng: Rng::seeded(seed),
             now: Duration::ZERO,
             next: 0,
+            hints: hints::Hints::default(),
             building: Vec::new(),
             tickets: HashMap::new(),
             retries: HashMap::new(),
@@ -206,6 +214,7 @@ impl Plane {
             jobs: HashMap::new(),
             finished: VecDeque::new(),
             holds: HashMap::new(),
+            untold: VecDeque::new(),
             timers: BTreeSet::new(),
             answers: VecDeque::new(),
             sends: VecDeque::new(),
@@ -235,6 +244,7 @@ impl Plane {
             && self.visitors.is_empty()
             && self.jobs.is_empty()
             && self.holds.is_empty()
+            && self.untold.is_empty()
             && self.timers.is_empty()
             && self.building.is_empty()
             && self.answers.is_empty()
@@ -346,12 +356,14 @@ impl Plane {
         if !self.ready.is_empty() || !self.own.is_empty() {
             return Some(Duration::ZERO);
         }
-        self.timers.first().map(|(time, _)| *time)
+        let timer = self.timers.first().map(|(time, _)| *time);
+        [timer, self.next_untold()].into_iter().flatten().min()
     }
 
     fn fire_timers(&mut self, instance: &Instance) {
         // Whoever is in a ring stays in it, so there is a view.
         let Some(view) = instance.cluster.view() else { return };
+        self.release_told(instance.pubsub.heard());
         while let Some(&(time, timer)) = self.timers.first()
             && time <= self.now
         {
