@@ -22,6 +22,8 @@ mod plan;
 mod reply;
 #[path = "sim/sabotage.rs"]
 mod sabotage;
+#[path = "sim/standing.rs"]
+mod standing;
 #[path = "sim/trace.rs"]
 mod trace;
 #[path = "sim/world.rs"]

@@ -135,6 +135,10 @@ kinds! {
     Effects = 48, Effect;
     /// Which effects were applied.
     Ack = 49, Effect;
+    /// Asks how the receiver's copies of slots stand.
+    Question = 50, Effect;
+    /// How copies stand: whether they are sound, and what they cover.
+    Standing = 51, Effect;
     /// Begins the transfer of a slot.
     SyncBegin = 64, Sync;
     /// A part of a slot's state.

@@ -82,6 +82,10 @@ pub const FORWARD_BACKOFF_MS: u64 = 1;
 /// The longest such wait.
 pub const FORWARD_BACKOFF_MAX_MS: u64 = 32;
 
+/// Bytes of commands that one worker may have under way to other nodes; one request may exceed it, for a value may be as long as 512 MiB. A worker
+/// that forwards 1 Gbit/s keeps half a second's worth of commands within it while a node does not answer.
+pub const FORWARD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Slots of one gathered command whose later commands of the same client may run meanwhile; one of more slots lets none.
 pub const GATHER_SLOTS_TRACKED_MAX: usize = 64;
 

@@ -89,11 +89,12 @@ impl Once {
     }
 }
 
-/// The versions that a session has seen, by slot; beyond [`SESSION_SLOTS_MAX`] slots the highest of them stands for all.
+/// The versions that a session has seen, by slot and origin: what it wrote, and what it read where R=session is asked for. Several origins in one slot are the rule only where
+/// the slot has had several primaries. Beyond [`SESSION_SLOTS_MAX`] of them the highest version stands for all slots.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
-    /// Sorted by slot.
-    slots: Vec<(u16, u64)>,
+    /// Sorted by slot and tag; of each the highest version.
+    entries: Vec<(u16, u64)>,
     /// What stands for every slot; 0 if the list is complete.
     all: u64,
 }
@@ -103,41 +104,51 @@ const ENTRY_BYTES: usize = 10;
 /// What stands for the slot in the entry that is for all of them.
 const ALL_SLOTS: u16 = u16::MAX;
 
+fn order(&(slot, version): &(u16, u64)) -> (u16, u16) {
+    (slot, Version::from_bits(version).tag().get())
+}
+
 impl Seen {
     /// Whether it has seen nothing.
     pub fn is_empty(&self) -> bool {
-        self.all == 0 && self.slots.is_empty()
+        self.all == 0 && self.entries.is_empty()
     }
 
     /// Notes a version of `slot`.
     pub fn note(&mut self, slot: Slot, version: Version) {
-        let slot = slot.index() as u16;
+        let entry = (slot.index() as u16, version.get());
         if self.all != 0 {
             self.all = self.all.max(version.get());
             return;
         }
-        match self.slots.binary_search_by_key(&slot, |(slot, _)| *slot) {
-            Ok(at) => self.slots[at].1 = self.slots[at].1.max(version.get()),
-            Err(_) if self.slots.len() >= SESSION_SLOTS_MAX => {
-                let highest = self.slots.drain(..).map(|(_, version)| version).max();
+        match self.entries.binary_search_by_key(&order(&entry), order) {
+            Ok(at) => self.entries[at].1 = self.entries[at].1.max(version.get()),
+            Err(_) if self.entries.len() >= SESSION_SLOTS_MAX => {
+                let highest = self.entries.drain(..).map(|(_, version)| version).max();
                 self.all = highest.unwrap_or(0).max(version.get());
             }
-            Err(at) => self.slots.insert(at, (slot, version.get())),
+            Err(at) => self.entries.insert(at, entry),
         }
     }
 
-    /// What was seen of `slot`.
-    pub fn of(&self, slot: Slot) -> Version {
+    /// The one version that stands for all slots, if they are too many to be told apart.
+    pub fn bound(&self) -> Option<Version> {
+        (self.all != 0).then_some(Version::from_bits(self.all))
+    }
+
+    /// What was seen of `slot`, of each origin; nothing if slots are not told apart.
+    pub fn of(&self, slot: Slot) -> impl Iterator<Item = Version> + '_ {
         let slot = slot.index() as u16;
-        let own = self.slots.binary_search_by_key(&slot, |(slot, _)| *slot);
-        Version::from_bits(own.map_or(self.all, |at| self.slots[at].1))
+        let from = self.entries.partition_point(|(of, _)| *of < slot);
+        let own = self.entries[from..].iter().take_while(move |(of, _)| *of == slot);
+        own.map(|(_, version)| Version::from_bits(*version))
     }
 
     /// Every slot of which something was seen.
     pub fn slots(&self) -> impl Iterator<Item = (Slot, Version)> + '_ {
         let every = if self.all == 0 { 0..0 } else { 0..SLOT_COUNT as u16 };
         let every = every.map(|slot| (slot, self.all));
-        self.slots
+        self.entries
             .iter()
             .copied()
             .chain(every)
@@ -147,7 +158,7 @@ impl Seen {
     /// Appends it as bytes: entries of slot u16 and version u64, little-endian.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let all = (self.all != 0).then_some((ALL_SLOTS, self.all));
-        for (slot, version) in self.slots.iter().copied().chain(all) {
+        for (slot, version) in self.entries.iter().copied().chain(all) {
             push_entry(slot, version, out);
         }
     }
@@ -169,7 +180,7 @@ impl Seen {
             }
         }
         if seen.all != 0 {
-            let highest = seen.slots.drain(..).map(|(_, version)| version).max();
+            let highest = seen.entries.drain(..).map(|(_, version)| version).max();
             seen.all = seen.all.max(highest.unwrap_or(0));
         }
         Some(seen)
@@ -318,20 +329,40 @@ mod tests {
         Slot::new(index).unwrap()
     }
 
+    fn of(seen: &Seen, index: u16) -> Vec<u64> {
+        seen.of(slot(index)).map(Version::get).collect()
+    }
+
+    #[test]
+    fn of_a_slot_it_remembers_what_each_origin_wrote() {
+        let mut seen = Seen::default();
+        let version = |number: u64, tag: u64| Version::from_bits(number << 12 | tag);
+        for (number, tag) in [(5, 2), (4, 1), (3, 2), (9, 1)] {
+            seen.note(slot(7), version(number, tag));
+        }
+        seen.note(slot(6), version(1, 1));
+        assert_eq!(of(&seen, 7), [version(9, 1).get(), version(5, 2).get()]);
+        assert_eq!(of(&seen, 6), [version(1, 1).get()]);
+        let mut bytes = Vec::new();
+        seen.encode(&mut bytes);
+        assert_eq!((bytes.len(), Seen::decode(&bytes)), (30, Some(seen)));
+    }
+
     #[test]
     fn a_session_remembers_slots_until_one_number_must_do() {
         let mut seen = Seen::default();
         for index in 0..SESSION_SLOTS_MAX as u16 {
             seen.note(slot(index), Version::from_bits(100 + u64::from(index)));
         }
-        seen.note(slot(3), Version::from_bits(50));
-        assert_eq!(seen.of(slot(3)).get(), 103);
-        assert_eq!(seen.of(slot(9_000)).get(), 0);
+        seen.note(slot(3), Version::from_bits(103));
+        assert_eq!(of(&seen, 3), [103]);
+        assert!(of(&seen, 9_000).is_empty());
         let mut bytes = Vec::new();
         seen.encode(&mut bytes);
         assert_eq!(Seen::decode(&bytes).as_ref(), Some(&seen));
         seen.note(slot(9_000), Version::from_bits(7));
-        assert_eq!(seen.of(slot(12)).get(), 99 + SESSION_SLOTS_MAX as u64);
+        assert_eq!(seen.bound().map(Version::get), Some(99 + SESSION_SLOTS_MAX as u64));
+        assert!(of(&seen, 12).is_empty(), "slots are not told apart any more");
         let mut bytes = Vec::new();
         seen.encode(&mut bytes);
         assert_eq!((bytes.len(), Seen::decode(&bytes).as_ref()), (10, Some(&seen)));

@@ -338,7 +338,7 @@ settings! {
     write_timeout "write-timeout": live (integer 1, 3_600_000, "milliseconds") = "1000", "Nodes are far from each other.";
 
     /// How long a request may take that another node serves, or that waits while its slot changes hands.
-    forward_timeout "forward-timeout": live (integer 1, 3_600_000, "milliseconds") = "2000", "Clients give up earlier, or nodes are far from each other.";
+    forward_timeout "forward-timeout": live (integer 1, 3_600_000, "milliseconds") = "3000", "Clients give up earlier, or nodes are far from each other.";
 
     /// Requests to other nodes that each worker may have waiting; one more is answered `-TRYAGAIN`.
     forward_requests_max "forward-requests-max": live (integer 1, 1_000_000, "") = "16384", "Seldom; more take more memory while a node does not answer.";

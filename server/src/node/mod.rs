@@ -2,7 +2,7 @@
 //!
 //! [`pipeline`] decodes and plans batches, [`batch`] runs them, [`timing`] says what they cost, [`feed`] shows them to monitoring
 //! clients. In a ring, [`routed`] decides where each command runs, [`plane`] has what runs elsewhere or for others, [`replies`] keeps a client's
-//! replies in order meanwhile, and [`link`] is a connection to another node. Nothing here knows a socket or waits for anything: a client that has to
+//! replies in order meanwhile, and [`link`] is a connection to another node; [`replicator`] is a worker's side of replication, [`standing`] what it asks others about their copies. Nothing here knows a socket or waits for anything: a client that has to
 //! wait is *parked*, and whoever owns the socket calls again. A simulator can therefore drive the same code under its own clock.
 
 mod batch;
@@ -16,6 +16,7 @@ pub mod plane;
 pub mod replicator;
 mod replies;
 mod routed;
+pub mod standing;
 mod timing;
 
 #[cfg(test)]

@@ -3,26 +3,34 @@
 //! Effects go over the worker's own link to each peer and are acknowledged on it. A slot's effects may be spread over the links of several workers, and the peer
 //! acknowledges on the link over which the last missing one came; therefore acknowledgements are noted for all workers, in [`Slots`], and a worker whose writes wait
 //! looks there once in a while.
+//!
+//! Acknowledgements tell of effects alone. A peer that came to a write in another way (it was restarted and pulled the slot, or its acknowledgement was lost), and writes that
+//! another node gave their versions, are asked about: see [`super::standing`].
 
 use super::plane::{Held, Replication, Waiter};
+use super::standing::{
+    Gap, Question, Standings, begin_answer, decode_answer, decode_question, put_standing,
+};
 use crate::admin::Instance;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
-use crate::cluster::View;
+use crate::cluster::route::Route;
 use crate::cluster::view::MemberIndex;
-use crate::replication::acks::Acks;
+use crate::cluster::{NodeId, View};
+use crate::replication::acks::{Acks, Full};
 use crate::replication::apply::Applier;
 use crate::replication::effect::DecodeError;
 use crate::replication::journal::WorkerJournal;
 use crate::replication::log::Read;
 use crate::replication::slots::Slots;
 use crate::store::Local;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use torc_protocol::peer::Malformed;
 use torc_protocol::peer::message::{decode_acks, encode_acks};
 use torc_protocol::peer::request::WriteLevel;
-use torc_protocol::slot::Slot;
+use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// Writes that wait for copies at one worker, at most.
 const OPEN_MAX: usize = 100_000;
@@ -30,12 +38,27 @@ const OPEN_MAX: usize = 100_000;
 /// The plane gives waiting writes up at their deadline; they are forgotten here so much later.
 const FORGET_LATER_MS: UnixMs = 1_000;
 
-/// Writes that wait together.
+/// A write whose acknowledgements have not come for so long is asked about, then after twice as long and so on.
+const ASK_AFTER_MS: u64 = 50;
+
+/// And at least so often.
+const ASK_AFTER_MS_MAX: u64 = 800;
+
+/// What waits for other copies together: writes, or a read.
 #[derive(Debug)]
 struct Group {
     writes: Vec<(Slot, Version)>,
-    /// Of these, how many still lack copies.
+    /// The slot of a read; nothing for writes.
+    read: Option<Slot>,
+    /// Of the writes, how many still lack copies.
     open: usize,
+}
+
+/// When acknowledgements of a slot are asked about.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    ask_at: UnixMs,
+    wait_ms: u64,
 }
 
 /// See the module's description.
@@ -45,8 +68,12 @@ pub struct Replicator {
     slots: Arc<Slots>,
     acks: Acks,
     groups: BTreeMap<u64, Group>,
-    /// Slots in which a write waits.
-    waiting: BTreeSet<Slot>,
+    /// Slots in which a write of this node waits for acknowledgements.
+    waiting: BTreeMap<Slot, Patience>,
+    standings: Standings,
+    /// Who had which place when this was looked at last.
+    members: Vec<(NodeId, u64)>,
+    view: Option<Arc<View>>,
     /// What need not wait any more, and nobody was told yet.
     done: Vec<Waiter>,
     next: u64,
@@ -60,7 +87,10 @@ impl Replicator {
             slots,
             acks: Acks::new(OPEN_MAX),
             groups: BTreeMap::new(),
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            standings: Standings::default(),
+            members: Vec::new(),
+            view: None,
             done: Vec::new(),
             next: 0,
         }
@@ -150,39 +180,191 @@ impl Replicator {
         Ok(done)
     }
 
-    /// Whether any write waits for copies: then [`Replicator::look`] is to be called every few milliseconds.
+    /// Whether anything waits for other copies: then [`Replicator::look`] is to be called every few milliseconds, and
+    /// [`Replicator::questions`] once a turn.
     pub fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty() || !self.done.is_empty()
+        !self.waiting.is_empty() || !self.done.is_empty() || !self.standings.is_empty()
     }
 
-    /// Looks for acknowledgements that came to other workers. Returns what need not wait any more.
-    pub fn look(&mut self, view: &View) -> Vec<Waiter> {
+    /// Looks for acknowledgements that came to other workers, and for what else this node has come to know. Returns what need not wait any more.
+    pub fn look(&mut self, view: &Arc<View>) -> Vec<Waiter> {
+        self.meet(view);
         let mut done = std::mem::take(&mut self.done);
         let now = self.instance.clock.unix_ms();
         self.acks.expire(now, |_| {});
-        for slot in self.waiting.clone() {
+        let slots: Vec<Slot> = self.waiting.keys().copied().collect();
+        for slot in slots {
             for peer in view.effect_targets(slot) {
                 let version = self.slots.acked(peer, slot);
                 self.acked(peer, slot, version, &mut done);
             }
         }
-        let groups = &self.groups;
-        let open: BTreeSet<Slot> =
-            groups.values().flat_map(|it| it.writes.iter().map(|w| w.0)).collect();
-        self.waiting.retain(|slot| open.contains(slot));
+        let (acks, standings) = (&self.acks, &mut self.standings);
+        self.waiting.retain(|&slot, patience| {
+            if patience.ask_at <= now {
+                patience.wait_ms = (patience.wait_ms * 2).min(ASK_AFTER_MS_MAX);
+                patience.ask_at = now + patience.wait_ms;
+                standings.wonder(slot);
+            }
+            acks.is_awaited(slot)
+        });
+        for slot in self.standings.slots() {
+            self.settle(view, slot, &mut done);
+        }
         done
+    }
+
+    /// Whoever has taken another's place among the members, or has started anew, has nothing of what was acknowledged.
+    fn meet(&mut self, view: &Arc<View>) {
+        if self.view.as_ref().is_some_and(|known| Arc::ptr_eq(known, view)) {
+            return;
+        }
+        self.view = Some(Arc::clone(view));
+        for (index, member) in view.members() {
+            let place = usize::from(index.0);
+            if place >= self.members.len() {
+                self.members.resize(place + 1, (NodeId(0), 0));
+            }
+            let is = (member.id, member.incarnation);
+            if std::mem::replace(&mut self.members[place], is) != is {
+                self.acks.forget_peer(index.0.into());
+                self.standings.forget(index);
+            }
+        }
+    }
+
+    // --- Where others' copies stand -------------------------------------------------------------------------------------
+
+    /// What is to be asked of peers now. One that is lost is asked again.
+    pub fn questions(&mut self, view: &View) -> Vec<Question> {
+        self.standings.questions(view, self.instance.clock.unix_ms())
+    }
+
+    /// Answers a peer's question.
+    ///
+    /// # Errors
+    /// Where the bytes are no question. The link is to be closed.
+    pub fn answer(&self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let routes = self.instance.cluster.routes();
+        let slots = decode_question(payload)?;
+        begin_answer(out);
+        for slot in slots {
+            let sound = routes.is_readable(slot) || routes.get(slot) == Route::Serve;
+            let vector = self.slots.vector(&self.instance.store, slot);
+            put_standing(slot, sound, &vector, out);
+        }
+        Ok(())
+    }
+
+    /// Takes a peer's answer. Returns what need not wait any more.
+    ///
+    /// # Errors
+    /// Where the bytes are none. The link is to be closed.
+    pub fn told(
+        &mut self,
+        view: &Arc<View>,
+        peer: MemberIndex,
+        round: u32,
+        payload: &[u8],
+    ) -> Result<Vec<Waiter>, Malformed> {
+        self.meet(view);
+        let mut done = std::mem::take(&mut self.done);
+        let now = self.instance.clock.unix_ms();
+        for (slot, sound, vector) in decode_answer(payload)? {
+            let own = vector.get(self.slots.tag());
+            if !own.is_zero() {
+                self.slots.note_ack(peer, slot, own);
+                self.acked(peer, slot, own, &mut done);
+            }
+            let mine = self.slots.vector(&self.instance.store, slot);
+            self.standings.told((slot, peer), round, (sound, vector), &mine, now);
+            self.settle(view, slot, &mut done);
+        }
+        Ok(done)
+    }
+
+    /// The differences between copies that were found, for the control plane to mend.
+    pub fn take_gaps(&mut self) -> Vec<Gap> {
+        self.standings.take_gaps()
+    }
+
+    fn settle(&mut self, view: &View, slot: Slot, done: &mut Vec<Waiter>) {
+        let mine = self.slots.vector(&self.instance.store, slot);
+        let mut met = Vec::new();
+        let now = self.instance.clock.unix_ms();
+        self.standings.settle(view, slot, &mine, now, &mut met);
+        for ticket in met {
+            count_down(&mut self.groups, ticket, done);
+        }
     }
 
     fn acked(&mut self, peer: MemberIndex, slot: Slot, version: Version, done: &mut Vec<Waiter>) {
         let groups = &mut self.groups;
         self.acks.ack(peer.0.into(), slot, version, |outcome| {
-            let Some(group) = groups.get_mut(&outcome.ticket) else { return };
-            group.open -= 1;
-            if group.open == 0 {
-                groups.remove(&outcome.ticket);
-                done.push(Waiter(outcome.ticket));
-            }
+            count_down(groups, outcome.ticket, done);
         });
+    }
+
+    /// Lets a group of writes wait until each has `needed` other copies.
+    fn wait(
+        &mut self,
+        view: &View,
+        writes: &[(Slot, Version)],
+        needed: impl Fn(Slot) -> u32,
+        timeout: Duration,
+    ) -> Result<Option<Waiter>, Full> {
+        let ticket = self.next;
+        self.next += 1;
+        let now = self.instance.clock.unix_ms();
+        let deadline =
+            now.saturating_add(timeout.as_millis() as UnixMs).saturating_add(FORGET_LATER_MS);
+        let mut open = 0;
+        for &(slot, version) in writes {
+            let needed = needed(slot);
+            if needed == 0 {
+                continue;
+            }
+            if version.tag() != self.slots.tag() {
+                if self.standings.is_full() {
+                    return Err(Full);
+                }
+                self.standings.copies(slot, version, needed, ticket);
+                open += 1;
+                continue;
+            }
+            for peer in view.effect_targets(slot) {
+                let acked = self.slots.acked(peer, slot);
+                let mut done = std::mem::take(&mut self.done);
+                self.acked(peer, slot, acked, &mut done);
+                self.done = done;
+            }
+            if self.acks.wait((slot, version), needed, deadline, ticket)?.is_none() {
+                let patience = Patience { ask_at: now + ASK_AFTER_MS, wait_ms: ASK_AFTER_MS };
+                self.waiting.entry(slot).or_insert(patience);
+                open += 1;
+            }
+        }
+        if open == 0 {
+            return Ok(None);
+        }
+        self.groups.insert(ticket, Group { writes: writes.to_vec(), read: None, open });
+        Ok(Some(Waiter(ticket)))
+    }
+
+    /// How many peers hold all of `writes`, as far as is known.
+    fn holders(&self, writes: &[(Slot, Version)]) -> u32 {
+        let own = writes.iter().filter(|(_, version)| version.tag() == self.slots.tag());
+        self.acks.holders(own.copied()).unwrap_or(u32::MAX)
+    }
+}
+
+/// One of what a group waits for is there.
+fn count_down(groups: &mut BTreeMap<u64, Group>, ticket: u64, done: &mut Vec<Waiter>) {
+    let Some(group) = groups.get_mut(&ticket) else { return };
+    group.open -= 1;
+    if group.open == 0 {
+        groups.remove(&ticket);
+        done.push(Waiter(ticket));
     }
 }
 
@@ -213,60 +395,99 @@ impl Replication for Replicator {
         journal.clear_written();
     }
 
-    fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel) -> Held {
+    fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel, timeout: Duration) -> Held {
         let Some(view) = self.instance.cluster.view() else {
             return super::plane::replication::hold_alone(level);
         };
-        let most = writes.iter().map(|(slot, _)| wanted(level, view.list(*slot).len())).max();
-        let most = most.unwrap_or(1);
-        let ticket = self.next;
-        let mut open = 0;
-        let patience = self.instance.settings.write_timeout() as UnixMs + FORGET_LATER_MS;
-        let deadline = self.instance.clock.unix_ms() + patience;
-        for &(slot, version) in writes {
-            let copies = wanted(level, view.list(slot).len());
-            let needed = copies.saturating_sub(1);
-            if needed == 0 {
-                continue;
-            }
+        self.meet(&view);
+        let copies = |slot: Slot| wanted(level, view.list(slot).len());
+        let most = writes.iter().map(|(slot, _)| copies(*slot)).max().unwrap_or(1);
+        for &(slot, _) in writes {
             let reachable = view.effect_targets(slot).count() as u32;
-            if reachable < needed {
-                return Held::Never { applied: 1, wanted: copies };
-            }
-            for peer in view.effect_targets(slot) {
-                let acked = self.slots.acked(peer, slot);
-                let mut done = std::mem::take(&mut self.done);
-                self.acked(peer, slot, acked, &mut done);
-                self.done = done;
-            }
-            match self.acks.wait((slot, version), needed, deadline, ticket) {
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    self.waiting.insert(slot);
-                    open += 1;
-                }
-                Err(_) => return Held::Never { applied: 1, wanted: copies },
+            if reachable + 1 < copies(slot) {
+                return Held::Never { applied: 1, wanted: copies(slot) };
             }
         }
-        if open == 0 {
-            return Held::Enough;
+        match self.wait(&view, writes, |slot| copies(slot).saturating_sub(1), timeout) {
+            Ok(None) => Held::Enough,
+            Ok(Some(waiter)) => Held::Later { waiter, wanted: most },
+            Err(Full) => Held::Never { applied: 1, wanted: most },
         }
-        self.next += 1;
-        self.groups.insert(ticket, Group { writes: writes.to_vec(), open });
-        Held::Later { waiter: Waiter(ticket), wanted: most }
     }
 
-    fn refresh(&mut self, _: Slot, _: u8, _: &[&[u8]]) -> Held {
-        // A majority's merge needs a round trip of its own, which is not built: say so rather than answer from one copy.
-        Held::Never { applied: 1, wanted: 2 }
+    fn count(&mut self, writes: &[(Slot, Version)], copies: u32, timeout: Duration) -> Held {
+        let Some(view) = self.instance.cluster.view() else {
+            return Held::Never { applied: 1, wanted: copies };
+        };
+        self.meet(&view);
+        // Redis waits for replicas that there are not, too: they may come.
+        match self.wait(&view, writes, |_| copies.saturating_sub(1), timeout) {
+            Ok(None) => Held::Enough,
+            Ok(Some(waiter)) => Held::Later { waiter, wanted: copies },
+            Err(Full) => Held::Never { applied: 1, wanted: copies },
+        }
+    }
+
+    fn written_before(&self, bound: Version) -> Vec<(Slot, Version)> {
+        let routes = self.instance.cluster.routes();
+        let served = (0..SLOT_COUNT as u16)
+            .filter_map(Slot::new)
+            .filter(|&slot| routes.get(slot) == Route::Serve);
+        let mut writes = Vec::new();
+        for slot in served {
+            let vector = self.slots.vector(&self.instance.store, slot);
+            // This node's own chain may have gone on; then the later write stands for the earlier one, which cannot be told from here.
+            let is_own = |version: &Version| version.tag() == self.slots.tag();
+            let meant = |version: &&Version| is_own(version) || **version <= bound;
+            writes.extend(vector.entries().iter().filter(meant).map(|&version| (slot, version)));
+        }
+        writes
+    }
+
+    fn refresh(&mut self, slot: Slot) -> Held {
+        let Some(view) = self.instance.cluster.view() else { return Held::Enough };
+        self.meet(&view);
+        let list = view.list(slot);
+        let copies = wanted(WriteLevel::Quorum, list.len());
+        let needed = copies.saturating_sub(1);
+        if needed == 0 {
+            return Held::Enough;
+        }
+        let others = list.iter().filter(|&&index| index != view.me() && view.is_alive(index));
+        if (others.count() as u32) < needed || self.standings.is_full() {
+            return Held::Never { applied: 1, wanted: copies };
+        }
+        let ticket = self.next;
+        self.next += 1;
+        self.standings.read(slot, needed, ticket);
+        self.groups.insert(ticket, Group { writes: Vec::new(), read: Some(slot), open: 1 });
+        Held::Later { waiter: Waiter(ticket), wanted: copies }
     }
 
     fn covers(&self, slot: Slot, version: Version) -> bool {
         self.slots.vector(&self.instance.store, slot).covers(version)
     }
 
+    fn standing(&self, slot: Slot) -> Vec<Version> {
+        self.slots.vector(&self.instance.store, slot).entries().to_vec()
+    }
+
     fn give_up(&mut self, waiter: Waiter) -> u32 {
         let Some(group) = self.groups.remove(&waiter.0) else { return 1 };
-        1 + self.acks.holders(group.writes.iter().copied()).unwrap_or(0)
+        let Some(view) = self.instance.cluster.view() else { return 1 };
+        let mine = |slot| self.slots.vector(&self.instance.store, slot);
+        if let Some(slot) = group.read {
+            let mine = mine(slot);
+            return 1 + self.standings.give_up(&view, slot, waiter.0, &mine).unwrap_or(0);
+        }
+        let mut fewest = self.holders(&group.writes);
+        for &(slot, version) in &group.writes {
+            if version.tag() != self.slots.tag() {
+                let mine = mine(slot);
+                let holders = self.standings.give_up(&view, slot, waiter.0, &mine);
+                fewest = holders.map_or(fewest, |holders| fewest.min(holders));
+            }
+        }
+        1 + if fewest == u32::MAX { 0 } else { fewest }
     }
 }

@@ -9,7 +9,7 @@ use super::pipeline::Park;
 use super::plane::replication::hold_alone;
 use super::plane::{
     Begin, ClientKey, Counted, Gathering, Held, Plane, Sink, Snapshot, Target, Trouble, Unit, Wide,
-    no_quorum, push_command, tracked_slots,
+    no_quorum, no_quorum_read, push_command, tracked_slots,
 };
 use super::replies::HoleId;
 use crate::base::limits::FORWARD_HOPS_MAX;
@@ -157,8 +157,11 @@ impl Run<'_, '_> {
         }
         match (session.consistency().read_level(&self.instance.settings), slots, &self.ring) {
             (ReadLevel::Any, ..) => true,
+            // Of a session that has written to too many slots nothing is known that a copy could be held against.
             (ReadLevel::Session, KeySlots::One(slot), Some(ring)) => {
-                ring.plane.replication.covers(slot, session.seen.of(slot))
+                let replication = &ring.plane.replication;
+                session.seen.bound().is_none()
+                    && session.seen.of(slot).all(|version| replication.covers(slot, version))
             }
             _ => false,
         }
@@ -219,6 +222,7 @@ impl Run<'_, '_> {
             blocking: false,
             redirects: self.client.session.port == Port::Cluster,
             session,
+            refreshed: false,
             deadline: self.deadline(),
             attempts: 0,
             trouble: Trouble::None,
@@ -226,7 +230,7 @@ impl Run<'_, '_> {
         self.client.session.command = Some(spec.id);
         self.client.pending.add(&[slot.index() as u16], false);
         if let Some(Ring { plane, view }) = &mut self.ring {
-            plane.dispatch(self.instance, view, unit);
+            plane.start(self.instance, view, unit);
         }
     }
 
@@ -247,8 +251,11 @@ impl Run<'_, '_> {
         if !pending.is_empty() && slots().any(|slot| pending.has(slot)) {
             return Step::Held(Park::Replies);
         }
-        if slots().all(|slot| routes.get(slot) == route::Route::Serve) {
-            return self.run_local(planned, spec, args, KeySlots::None, out);
+        let reads_majority = self.reads_majority(spec);
+        if !reads_majority && slots().all(|slot| routes.get(slot) == route::Route::Serve) {
+            let step = self.run_local(planned, spec, args, KeySlots::None, out);
+            positions.iter().for_each(|key| self.note_read(slot_of(&args[key.index])));
+            return step;
         }
         if let Some(park) = self.pause(spec) {
             return Step::Held(park);
@@ -419,12 +426,17 @@ impl Run<'_, '_> {
             push_command(args.iter(), &mut command);
             return self.ask_all(spec, Wide::Least(counted, seen), command, deadline, out);
         }
-        let copies = u8::try_from(replicas.max(0)).unwrap_or(u8::MAX).saturating_add(1);
-        let writes: Vec<_> = self.client.session.seen.slots().collect();
+        let copies = u32::try_from(replicas.max(0)).unwrap_or(u32::MAX).saturating_add(1);
+        let timeout = Duration::from_millis(timeout_ms);
         let Some(Ring { plane, .. }) = &mut self.ring else { return Step::Done };
+        let seen = &self.client.session.seen;
+        let writes: Vec<_> = match seen.bound() {
+            Some(bound) => plane.replication.written_before(bound),
+            None => seen.slots().collect(),
+        };
         self.client.session.command = Some(spec.id);
-        match plane.replication.hold(&writes, WriteLevel::Copies(copies)) {
-            Held::Enough => out.extend_from_slice(&counted.reply(u32::from(copies) - 1)),
+        match plane.replication.count(&writes, copies, timeout) {
+            Held::Enough => out.extend_from_slice(&counted.reply(copies - 1)),
             Held::Never { applied, .. } => {
                 out.extend_from_slice(&counted.reply(applied.saturating_sub(1)));
             }
@@ -432,11 +444,19 @@ impl Run<'_, '_> {
                 let key = self.client.key();
                 let hole = self.client.reserve(out);
                 self.client.pending.add(&[], true);
-                let timeout = Duration::from_millis(timeout_ms);
                 plane.hold_count(waiter, wanted, timeout, (key, hole), counted);
             }
         }
         Step::Done
+    }
+
+    /// Whether a majority is to be asked before the command runs.
+    fn reads_majority(&self, spec: &CommandSpec) -> bool {
+        let consistency = self.client.session.consistency();
+        self.ring.is_some()
+            && spec.has_keys()
+            && !spec.flags.contains(Flags::WRITE)
+            && consistency.read_level(&self.instance.settings) == ReadLevel::Quorum
     }
 
     /// Runs a command on this node's copy: after a majority was asked for it (R=quorum), and not answered before enough copies have it (W).
@@ -448,19 +468,34 @@ impl Run<'_, '_> {
         slots: KeySlots,
         out: &mut Vec<u8>,
     ) -> Step {
-        let consistency = self.client.session.consistency();
-        let reads_majority = !spec.flags.contains(Flags::WRITE)
-            && consistency.read_level(&self.instance.settings) == ReadLevel::Quorum;
-        if let (true, KeySlots::One(slot)) = (reads_majority, slots)
-            && spec.has_keys()
+        if self.reads_majority(spec)
+            && let KeySlots::One(slot) = slots
             && let Some(step) = self.refresh(slot, spec, args, out)
         {
             return step;
         }
-        self.run_here(planned, spec, args, out)
+        let step = self.run_here(planned, spec, args, out);
+        if let KeySlots::One(slot) = slots
+            && !spec.flags.contains(Flags::WRITE)
+        {
+            self.note_read(slot);
+        }
+        step
     }
 
-    /// Asks a majority for the keys first. `None` if that is done, or need not be.
+    /// What a session reads it has seen: no copy that knows less may answer it any more (R=session).
+    fn note_read(&mut self, slot: Slot) {
+        let consistency = self.client.session.consistency();
+        if consistency.read_level(&self.instance.settings) == ReadLevel::Session
+            && let Some(Ring { plane, .. }) = &self.ring
+        {
+            for version in plane.replication.standing(slot) {
+                self.client.note_written(slot.index() as u16, version.get());
+            }
+        }
+    }
+
+    /// Asks a majority what it knows of the slot first. `None` if that is done, or need not be.
     fn refresh(
         &mut self,
         slot: Slot,
@@ -468,11 +503,8 @@ impl Run<'_, '_> {
         args: Args<'_>,
         out: &mut Vec<u8>,
     ) -> Option<Step> {
-        let positions = key_positions(spec, &args).ok()?;
-        let keys: Vec<&[u8]> = positions.iter().map(|key| &args[key.index]).collect();
-        let db = self.client.session.db;
         let Some(Ring { plane, .. }) = &mut self.ring else { return None };
-        match plane.replication.refresh(slot, db, &keys) {
+        match plane.replication.refresh(slot) {
             Held::Enough => None,
             Held::Never { applied, wanted } => {
                 let error = no_quorum_read(applied, wanted);
@@ -482,8 +514,6 @@ impl Run<'_, '_> {
                 let hole = self.hole(out);
                 let mut commands = Vec::new();
                 push_command(args.iter(), &mut commands);
-                let mut session = (*self.snapshot()).clone();
-                session.read = ReadLevel::Primary;
                 let unit = Unit {
                     target: Target::Slot(slot),
                     sink: Sink::Client(self.client.key(), vec![hole]),
@@ -492,10 +522,11 @@ impl Run<'_, '_> {
                     writes: false,
                     blocking: false,
                     redirects: false,
-                    session: Arc::new(session),
+                    session: self.snapshot(),
+                    refreshed: false,
                     deadline: self.deadline(),
                     attempts: 0,
-                    trouble: Trouble::Lost,
+                    trouble: Trouble::None,
                 };
                 self.client.pending.add(&[slot.index() as u16], false);
                 if let Some(Ring { plane, .. }) = &mut self.ring {
@@ -525,6 +556,8 @@ impl Run<'_, '_> {
     pub(super) fn hold_write(&mut self, position: usize, out: &mut Vec<u8>) {
         let settings = &self.instance.settings;
         let level = self.client.session.consistency().write_level(settings);
+        let timeout =
+            Duration::from_millis(self.client.session.consistency().write_timeout_ms(settings));
         let held = match &mut self.ring {
             Some(Ring { plane, .. }) => {
                 let mut writes = Vec::new();
@@ -535,7 +568,7 @@ impl Run<'_, '_> {
                 if writes.is_empty() || level == WriteLevel::Copies(1) {
                     return;
                 }
-                plane.replication.hold(&writes, level)
+                plane.replication.hold(&writes, level, timeout)
             }
             // What failed has written nothing.
             None if out.get(position) == Some(&b'-') => return,
@@ -549,19 +582,17 @@ impl Run<'_, '_> {
             }
             Held::Later { .. } if is_muted(&self.client.session) => {
                 // Nobody is answered, so nobody waits; the promise is dropped when its time is over.
-                self.hold_reply(held, None);
+                self.hold_reply(held, timeout, None);
             }
             Held::Later { .. } => {
                 let Client { replies, mark, .. } = &mut *self.client;
                 let hole = replies.hold(out, position, mark);
-                self.hold_reply(held, Some(hole));
+                self.hold_reply(held, timeout, Some(hole));
             }
         }
     }
 
-    fn hold_reply(&mut self, held: Held, hole: Option<HoleId>) {
-        let timeout_ms =
-            self.client.session.consistency().write_timeout_ms(&self.instance.settings);
+    fn hold_reply(&mut self, held: Held, timeout: Duration, hole: Option<HoleId>) {
         let key = self.client.key();
         let (Held::Later { waiter, wanted }, Some(Ring { plane, .. })) = (held, &mut self.ring)
         else {
@@ -569,7 +600,6 @@ impl Run<'_, '_> {
         };
         match hole {
             Some(hole) => {
-                let timeout = Duration::from_millis(timeout_ms);
                 plane.hold_reply(waiter, wanted, timeout, (key, hole));
             }
             None => {
@@ -633,10 +663,6 @@ pub(super) const FULL: WireError = WireError::fixed(
 );
 pub(super) const ROUND: WireError =
     WireError::fixed("TRYAGAIN Nodes do not agree yet on who serves the slot; nothing was changed");
-
-fn no_quorum_read(answered: u32, wanted: u32) -> WireError {
-    WireError::Line(format!("NOQUORUM read from {answered} of {wanted}").into())
-}
 
 fn is_muted(session: &Session) -> bool {
     matches!(session.mute, Mute::This | Mute::All)

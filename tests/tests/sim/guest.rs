@@ -9,11 +9,11 @@ use torc_server::base::rng::Rng;
 use torc_server::node::plane::Answer;
 use torc_server::node::{Client, Park, Verdict, run};
 
-/// A client gives an operation up after this. Nodes answer within `forward-timeout` and `write-timeout` together: 3 s, and up to three operations are sent together.
-const PATIENCE: u64 = 14 * SECOND;
+/// A client gives an operation up after this. Nodes answer within `forward-timeout` and `write-timeout` together: 4 s, and up to three operations are sent together.
+const PATIENCE: u64 = 17 * SECOND;
 
 /// Within this every operation ends, if its node runs.
-const ANSWER_WITHIN: u64 = 4 * SECOND;
+const ANSWER_WITHIN: u64 = 5 * SECOND;
 
 /// Operations on one key, at most: what the search for an order can bear.
 const KEY_OPERATIONS_MAX: usize = 100;
@@ -174,7 +174,11 @@ impl World {
         it.scan = None;
         if it.copies > 1 {
             let copies = it.copies.to_string();
-            let words: [&[u8]; 4] = [b"CLIENT", b"CONSISTENCY", b"W", copies.as_bytes()];
+            let mut words: Vec<&[u8]> = vec![b"CLIENT", b"CONSISTENCY", b"W", copies.as_bytes()];
+            if it.copies == 2 {
+                // With two of three copies a majority.
+                words.extend([b"R".as_slice(), b"QUORUM"]);
+            }
             it.input.extend(command(&words));
             it.expect.push_back(Expect::Setup);
         }

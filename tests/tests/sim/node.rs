@@ -149,16 +149,28 @@ impl Replication for Shared {
         self.0.lock().unwrap().take_written(local, writes);
     }
 
-    fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel) -> Held {
-        self.0.lock().unwrap().hold(writes, level)
+    fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel, timeout: Duration) -> Held {
+        self.0.lock().unwrap().hold(writes, level, timeout)
     }
 
-    fn refresh(&mut self, slot: Slot, db: u8, keys: &[&[u8]]) -> Held {
-        self.0.lock().unwrap().refresh(slot, db, keys)
+    fn count(&mut self, writes: &[(Slot, Version)], copies: u32, timeout: Duration) -> Held {
+        self.0.lock().unwrap().count(writes, copies, timeout)
+    }
+
+    fn written_before(&self, bound: Version) -> Vec<(Slot, Version)> {
+        self.0.lock().unwrap().written_before(bound)
+    }
+
+    fn refresh(&mut self, slot: Slot) -> Held {
+        self.0.lock().unwrap().refresh(slot)
     }
 
     fn covers(&self, slot: Slot, version: Version) -> bool {
         self.0.lock().unwrap().covers(slot, version)
+    }
+
+    fn standing(&self, slot: Slot) -> Vec<Version> {
+        self.0.lock().unwrap().standing(slot)
     }
 
     fn give_up(&mut self, waiter: Waiter) -> u32 {

@@ -580,6 +580,7 @@ impl World {
                     self.drain(to);
                 }
             }
+            Kind::Question | Kind::Standing => self.standing(line, (from, to), header, payload),
             Kind::Effects => self.effects(line, payload, true),
             Kind::Ack => {
                 if let Some(node) = self.node(to)
@@ -774,6 +775,7 @@ impl World {
         for other in (0..self.seats.len()).filter(|&other| other != number) {
             self.tell_effects(Line { dialler: number, other, control: false });
         }
+        self.ask_standings(number);
         self.schedule_worker(number);
     }
 

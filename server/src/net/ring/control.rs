@@ -356,6 +356,9 @@ impl Control {
             match self.letters.try_recv() {
                 Ok(Mail::Heard(node)) => self.step(Input::Heard(node)),
                 Ok(Mail::Resolved(name, addresses)) => self.resolved(&name, &addresses),
+                Ok(Mail::Gap { slot, node, is_here }) => {
+                    self.step(Input::Gap { slot, node, is_here });
+                }
                 Ok(Mail::Leave) => self.leave(),
                 Err(_) => break,
             }

@@ -20,6 +20,7 @@ use crate::node::WorkerState;
 use crate::node::link::{Ask, Close, EffectSource, Event, Failed, Link, NoEffects, Now, Pulled};
 use crate::node::plane::Failure;
 use crate::node::replicator::Replicator;
+use crate::node::standing::{Gap, Question};
 use crate::replication::journal::WorkerJournal;
 use crate::store::Local;
 use crossbeam_channel::Receiver;
@@ -309,6 +310,7 @@ impl DataLinks {
         self.carry_messages(desk);
         self.tell_interest(desk);
         self.note_effects(desk);
+        self.ask_standings(desk);
         if self.look_at.is_none()
             && replication(desk.state).is_some_and(|(_, replicator)| replicator.is_waiting())
         {
@@ -332,6 +334,38 @@ impl DataLinks {
                 Ok(()) => self.settle(at),
                 Err(lost) => self.lost(at, &lost, desk),
             }
+        }
+    }
+
+    /// Asks peers how their copies stand, if anything waits for that, and tells the control thread of gaps that were found.
+    fn ask_standings(&mut self, desk: &mut Desk<'_>) {
+        let Some((_, replicator)) = replication(desk.state) else { return };
+        let gaps = replicator.take_gaps();
+        if !replicator.is_waiting() && gaps.is_empty() {
+            return;
+        }
+        let Some(view) = desk.instance.cluster.view() else { return };
+        let id_of = |peer: MemberIndex| view.member(peer).map(|member| member.id);
+        for Gap { slot, peer, is_here } in gaps {
+            if let Some(node) = id_of(peer) {
+                self.shared.tell(Mail::Gap { slot, node, is_here });
+            }
+        }
+        for Question { peer, round, payload } in replicator.questions(&view) {
+            let at = id_of(peer).and_then(|node| self.own.get(&node).copied());
+            let Some((at, link)) = at.and_then(|at| Some((at, self.links[at].as_mut()?))) else {
+                continue;
+            };
+            let head = Head { id: round, ..Head::of(Kind::Question) };
+            let sent = link.conn.link.send(head, |out| {
+                out.extend_from_slice(&payload);
+                Ok(())
+            });
+            if let Err(error) = sent {
+                // It is asked again a little later.
+                tracing::trace!(?error, "a question is lost");
+            }
+            self.mark(at);
         }
     }
 
@@ -623,17 +657,20 @@ fn on_own_frame(
     peer: MemberIndex,
     frame: Frame<'_>,
 ) -> bool {
-    if frame.header.kind != Some(Kind::Ack) {
-        return true;
-    }
     let Some((_, replicator)) = replication(state) else { return true };
-    match replicator.receive_acks(peer, frame.payload) {
+    let Frame { header, payload } = frame;
+    let waiters = match (header.kind, instance.cluster.view()) {
+        (Some(Kind::Ack), _) => replicator.receive_acks(peer, payload),
+        (Some(Kind::Standing), Some(view)) => replicator.told(&view, peer, header.id, payload),
+        _ => return true,
+    };
+    match waiters {
         Ok(waiters) => {
             waiters.into_iter().for_each(|waiter| state.on_acked(instance, waiter));
             true
         }
         Err(error) => {
-            tracing::warn!(%error, "a peer sent malformed acknowledgements");
+            tracing::warn!(%error, kind = ?header.kind, "a peer sent what this node does not understand");
             false
         }
     }
@@ -676,20 +713,35 @@ fn on_peers_frame(
                 return false;
             }
             if !acks.is_empty() {
-                let sent = link.send(Head::of(Kind::Ack), |out| {
-                    out.extend_from_slice(&acks);
-                    Ok(())
-                });
-                if let Err(error) = sent {
-                    // Later acknowledgements cover these.
-                    tracing::debug!(?error, "an acknowledgement is lost");
-                }
+                // If it is lost, later acknowledgements cover these.
+                answer(link, Head::of(Kind::Ack), &acks);
             }
+        }
+        Some(Kind::Question) => {
+            let Some((_, replicator)) = replication(state) else { return true };
+            let mut standings = Vec::new();
+            if let Err(error) = replicator.answer(payload, &mut standings) {
+                tracing::warn!(%error, "a peer sent a malformed question");
+                return false;
+            }
+            // If it is lost, the question comes again.
+            answer(link, Head { id: header.id, ..Head::of(Kind::Standing) }, &standings);
         }
         // Of a later revision, or of control links.
         _ => {}
     }
     true
+}
+
+/// Sends a frame back by the link that something came by.
+fn answer(link: &mut Link, head: Head, payload: &[u8]) {
+    let sent = link.send(head, |out| {
+        out.extend_from_slice(payload);
+        Ok(())
+    });
+    if let Err(error) = sent {
+        tracing::debug!(?error, kind = ?head.kind, "a frame is lost");
+    }
 }
 
 /// A message that a client of the peer published. Returns whether it made sense.

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use torc_protocol::peer::hello::Reason;
+use torc_protocol::slot::Slot;
 
 /// Letters to the control thread that may wait. Each is small, and its loss costs a second at most.
 const MAIL_MAX: usize = 4_096;
@@ -26,6 +27,8 @@ pub(in crate::net) enum Mail {
     Heard(NodeId),
     /// The answer to a question for a name, empty if there was none. When lost, it is asked for again.
     Resolved(String, Vec<SocketAddr>),
+    /// A worker found that copies of a slot differ. When lost, it finds so again while anybody waits for it.
+    Gap { slot: Slot, node: NodeId, is_here: bool },
     /// The node is to leave. When lost: whoever asked asks again.
     Leave,
 }

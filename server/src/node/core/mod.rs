@@ -130,6 +130,15 @@ pub enum Input<'a> {
         /// Its addresses.
         addresses: &'a [SocketAddr],
     },
+    /// A worker found that copies of a slot differ in what will not come by itself.
+    Gap {
+        /// The slot.
+        slot: Slot,
+        /// Who keeps the other copy.
+        node: NodeId,
+        /// Whether it is this node's copy that lacks something.
+        is_here: bool,
+    },
     /// The control thread ran late by so much.
     LoopLag(Duration),
     /// The node is to hand its slots over and go.
@@ -330,6 +339,14 @@ impl Core {
             }
             Input::Resolved { seed, addresses } => {
                 self.gossip(membership::Input::Resolved { seed, addresses }, now, out);
+            }
+            Input::Gap { slot, node, is_here: true } => self.puller.want(slot, node, true),
+            Input::Gap { slot, node, is_here: false } => {
+                // It pulls what it lacks, as when all slots are compared.
+                let vector = self.slots.vector(&self.instance.store, slot);
+                let mut payload = Vec::new();
+                encode_digest([(slot, vector_hash(&vector))].into_iter(), &mut payload);
+                out.push(Output::Frame { to: node, kind: Kind::Digest, slot: None, payload });
             }
             Input::LoopLag(lag) => self.gossip(membership::Input::LoopLag(lag), now, out),
             Input::Forget(node) => self.gossip(membership::Input::Forget(node), now, out),

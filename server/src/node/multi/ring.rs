@@ -208,6 +208,7 @@ impl Run<'_, '_> {
             session: self.snapshot(),
             deadline: self.deadline(),
             attempts: 0,
+            refreshed: false,
             trouble: Trouble::None,
         };
         self.client.session.command = Some(spec.id);
@@ -254,6 +255,7 @@ impl Run<'_, '_> {
             session: self.snapshot(),
             deadline: self.deadline(),
             attempts: 0,
+            refreshed: false,
             trouble: Trouble::None,
         };
         self.client.session.command = Some(spec.id);

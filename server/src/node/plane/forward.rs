@@ -2,11 +2,15 @@
 //!
 //! ```text
 //!   unit ── dispatch ──▶ building ── flush ──▶ ticket ──▶ Send
-//!            ▲  │ nobody serves it now            │
-//!            │  ▼                                 ├─ replies ─────────────────────▶ answers
-//!            └─ retries ◀── refused, or not sent ─┤
+//!            ▲  │ nobody serves it, or who       │
+//!            │  │ does cannot be reached          │
+//!            │  ├──▶ waiting ◀── not reachable ───┤
+//!            ├──┘                                 ├─ replies ─────────────────────▶ answers
+//!            └─ retries ◀── refused, or no room ──┤
 //!                     ▲───── lost, and reads only ┘─ may have been run, and writes ─▶ an error that says so
 //! ```
+//!
+//! What surely was not run is never answered with an error before its deadline: somebody will serve its slot.
 
 use super::unit::{Sink, Snapshot, Target, Trouble, Unit};
 use super::{Answer, Plane, Timer, error_bytes, member_name, resp};
@@ -20,7 +24,7 @@ use crate::node::replies::Fill;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::WireError;
-use torc_protocol::peer::request::{COMMANDS_MAX, Request, Response, response_flags};
+use torc_protocol::peer::request::{COMMANDS_MAX, ReadLevel, Request, Response, response_flags};
 use torc_protocol::slot::Slot;
 
 /// A message for another node: the payload of a request frame.
@@ -79,6 +83,9 @@ impl From<RequestError> for Failure {
     }
 }
 
+/// Units whose deadlines lie no further apart may share a message, and the earliest of the deadlines.
+const TOGETHER: Duration = Duration::from_millis(50);
+
 /// Units for one node that are to go together.
 #[derive(Debug)]
 pub(super) struct Building {
@@ -110,8 +117,11 @@ impl Plane {
             let is_of = matches!(&unit.sink, Sink::Client(other, _) if *other == key);
             is_of && unit.target == Target::Slot(slot) && unit.session.is_of(session)
         });
-        let found = same.filter(|unit| unit.count < COMMANDS_MAX);
-        found.map(add).is_some()
+        let Some(unit) = same.filter(|unit| unit.count < COMMANDS_MAX) else { return false };
+        let before = unit.commands.len();
+        add(unit);
+        self.unit_bytes += unit.commands.len() - before;
+        true
     }
 
     /// The snapshot of `session` that an earlier command of the batch made, or a new one.
@@ -125,14 +135,21 @@ impl Plane {
         same.map_or_else(|| Arc::new(Snapshot::of(session, settings)), |unit| unit.session.clone())
     }
 
+    /// Takes a new unit on, and puts it on its way.
+    pub(in crate::node) fn start(&mut self, instance: &Instance, view: &View, unit: Unit) {
+        self.unit_bytes += unit.commands.len();
+        self.dispatch(instance, view, unit);
+    }
+
+    /// A unit is no more.
+    pub(super) fn ended(&mut self, unit: &Unit) {
+        self.unit_bytes -= unit.commands.len();
+    }
+
     /// Puts a unit on its way to whoever is to run it now. Goes out with [`Plane::flush`].
     pub(in crate::node) fn dispatch(&mut self, instance: &Instance, view: &View, mut unit: Unit) {
         let to = match unit.target {
-            Target::Node(index) if view.member(index).is_some() => index,
-            Target::Node(index) => {
-                let error = unreachable(&member_name(view, index));
-                return self.fail(unit, &error);
-            }
+            Target::Node(index) => index,
             Target::Slot(slot) => match instance.cluster.routes().get(slot) {
                 Route::Serve => view.me(),
                 Route::Forward(index) if index != view.me() && view.member(index).is_some() => {
@@ -145,7 +162,7 @@ impl Plane {
                 }
                 Route::Forward(_) | Route::Wait => {
                     unit.trouble = Trouble::Moving;
-                    return self.later(unit);
+                    return self.wait(unit, None);
                 }
                 Route::Down => return self.fail(unit, &WireError::SlotDown),
             },
@@ -153,8 +170,21 @@ impl Plane {
         if to != view.me() && unit.session.hops >= FORWARD_HOPS_MAX {
             // It went round: nodes do not agree on who serves the slot. A moment later they will.
             unit.trouble = Trouble::Moving;
-            return self.later(unit);
+            return self.later(view, unit);
         }
+        if view.member(to).is_none() || self.is_closed(to) {
+            unit.trouble = Trouble::Unreachable(to);
+            return self.wait(unit, Some(to));
+        }
+        self.build(view, to, unit);
+    }
+
+    /// Adds a unit to a message for `to`.
+    pub(super) fn build(&mut self, view: &View, to: MemberIndex, mut unit: Unit) {
+        if unit.deadline <= self.now {
+            return self.out_of_time(view, unit);
+        }
+        unit.trouble = Trouble::None;
         let room = |building: &&mut Building| {
             let first = &building.units[0];
             // One slot that went elsewhere refuses a whole message: what comes back goes slot by slot, so that each hears of its own.
@@ -163,6 +193,9 @@ impl Plane {
                 && (is_first || first.target == unit.target)
                 && first.session == unit.session
                 && first.blocking == unit.blocking
+                && first.refreshed == unit.refreshed
+                // They share a deadline, so that one that waited long is not to go with those that did not.
+                && first.deadline.abs_diff(unit.deadline) <= TOGETHER
                 && building.units.iter().map(|unit| unit.count).sum::<u32>() + unit.count
                     <= COMMANDS_MAX
         };
@@ -208,7 +241,7 @@ impl Plane {
     }
 
     fn encode(&self, units: &[Unit], deadline: Duration, own: bool) -> Option<Vec<u8>> {
-        let session = &units.first()?.session;
+        let &Unit { ref session, refreshed, .. } = units.first()?;
         let bytes: usize = units.iter().map(|unit| unit.commands.len()).sum();
         let mut commands = Vec::new();
         let commands = match units {
@@ -227,7 +260,7 @@ impl Plane {
             db: u16::from(session.db),
             command_count: units.iter().map(|unit| unit.count).sum(),
             write: session.write,
-            read: session.read,
+            read: if own && refreshed { ReadLevel::Primary } else { session.read },
             deadline_ms: if writes { session.write_timeout_ms.min(left_ms) } else { left_ms },
             hops: session.hops.saturating_add(u8::from(!own)),
             flags: session.flags(),
@@ -250,6 +283,7 @@ impl Plane {
         // Whoever is in a ring stays in it, so there is a view.
         let Some(view) = instance.cluster.view() else { return };
         let Some(ticket) = self.take_ticket(number) else { return };
+        self.reopen(instance, &view, ticket.to);
         let Ok(response) = Response::decode(payload) else {
             return self.may_have_run(&view, ticket, "sent a malformed response", Trouble::Lost);
         };
@@ -301,13 +335,15 @@ impl Plane {
                 }
             }
             Failure::Unreachable => {
-                let error = unreachable(&member_name(&view, ticket.to));
-                for unit in ticket.units {
+                self.close(ticket.to);
+                for mut unit in ticket.units {
+                    unit.trouble = Trouble::Unreachable(ticket.to);
                     // Somebody else may serve it by now.
-                    if self.serves_now(instance, &unit) == Some(ticket.to) {
-                        self.fail(unit, &error);
-                    } else {
-                        self.refused(instance, &view, ticket.to, unit);
+                    match self.serves_now(instance, &unit) {
+                        Some(index) if index != ticket.to => {
+                            self.refused(instance, &view, ticket.to, unit);
+                        }
+                        _ => self.wait(unit, Some(ticket.to)),
                     }
                 }
             }
@@ -323,10 +359,9 @@ impl Plane {
     }
 
     /// The deadline of a message has passed.
-    pub(super) fn ticket_over(&mut self, instance: &Instance, number: u64) {
-        let Some(view) = instance.cluster.view() else { return };
+    pub(super) fn ticket_over(&mut self, view: &View, number: u64) {
         if let Some(ticket) = self.tickets.remove(&number) {
-            self.timed_out(&view, ticket);
+            self.timed_out(view, ticket);
         }
     }
 
@@ -346,7 +381,7 @@ impl Plane {
                 self.fail(unit, &too_late(&name, what, true));
             } else {
                 unit.trouble = trouble;
-                self.later(unit);
+                self.later(view, unit);
             }
         }
     }
@@ -379,7 +414,7 @@ impl Plane {
             self.stats.retries += 1;
             self.dispatch(instance, view, unit);
         } else {
-            self.later(unit);
+            self.later(view, unit);
         }
     }
 
@@ -398,9 +433,9 @@ impl Plane {
     }
 
     /// Tries a unit again after a wait, or ends it if its time is over.
-    pub(in crate::node) fn later(&mut self, mut unit: Unit) {
+    fn later(&mut self, view: &View, mut unit: Unit) {
         if unit.deadline <= self.now {
-            return self.out_of_time(unit);
+            return self.out_of_time(view, unit);
         }
         let step = FORWARD_BACKOFF_MS << unit.attempts.min(16);
         let step_us = step.min(FORWARD_BACKOFF_MAX_MS) * 1_000;
@@ -412,34 +447,19 @@ impl Plane {
         self.retries.insert(number, unit);
     }
 
-    pub(super) fn try_again(&mut self, instance: &Instance, number: u64) {
+    pub(super) fn try_again(&mut self, instance: &Instance, view: &View, number: u64) {
         let Some(unit) = self.retries.remove(&number) else { return };
         if unit.deadline <= self.now {
-            return self.out_of_time(unit);
+            return self.out_of_time(view, unit);
         }
-        if let Some(view) = instance.cluster.view() {
-            self.stats.retries += 1;
-            self.dispatch(instance, &view, unit);
-        }
-    }
-
-    /// Nothing of it was run, and there is no time left.
-    fn out_of_time(&mut self, unit: Unit) {
-        let error = match unit.trouble {
-            Trouble::None | Trouble::Moving => {
-                WireError::fixed("TRYAGAIN The slot is changing hands; nothing was changed")
-            }
-            Trouble::Busy => WireError::fixed("TRYAGAIN The node has no room; nothing was changed"),
-            Trouble::Lost => {
-                WireError::fixed("TIMEOUT The node did not answer in time; nothing was changed")
-            }
-        };
-        self.fail(unit, &error);
+        self.stats.retries += 1;
+        self.dispatch(instance, view, unit);
     }
 
     /// Answers each command of a unit with an error.
     pub(in crate::node) fn fail(&mut self, unit: Unit, error: &WireError) {
         self.stats.failures += 1;
+        self.ended(&unit);
         let bytes = error_bytes(error);
         match unit.sink {
             Sink::Job(job, part) => self.part_done(job, part, Err(bytes), Vec::new()),
@@ -454,6 +474,7 @@ impl Plane {
 
     /// Hands a unit's replies to who is owed them.
     fn deliver(&mut self, unit: Unit, replies: &[&[u8]], versions: Vec<(u16, u64)>) {
+        self.ended(&unit);
         match unit.sink {
             Sink::Job(job, part) => {
                 self.part_done(job, part, Ok(replies.concat()), versions);
@@ -498,7 +519,7 @@ fn too_late(name: &str, what: &str, writes: bool) -> WireError {
     WireError::Line(format!("TIMEOUT Node {name} {what}; {outcome}").into())
 }
 
-fn unreachable(name: &str) -> WireError {
+pub(super) fn unreachable(name: &str) -> WireError {
     WireError::Line(
         format!("UNREACHABLE Node {name} cannot be reached; nothing was changed").into(),
     )

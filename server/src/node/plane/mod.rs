@@ -30,6 +30,7 @@ mod resp;
 mod told;
 mod unit;
 mod visit;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ use super::client::Client;
 use super::pipeline::WorkerState;
 use super::replies::{Fill, HoleId};
 use crate::admin::Instance;
+use crate::base::limits::FORWARD_BYTES_MAX;
 use crate::base::rng::Rng;
 use crate::cluster::View;
 use forward::Ticket;
@@ -92,6 +94,10 @@ enum Timer {
     Ticket(u64),
     /// A unit's next attempt.
     Retry(u64),
+    /// The deadline of a unit that waits for an owner.
+    Waited(u64),
+    /// Whether what waits may go on is looked at.
+    Look,
     /// The end of a wait for copies.
     Hold(Waiter),
     /// A visitor that waits for time to pass.
@@ -157,6 +163,10 @@ pub struct Plane {
     building: Vec<forward::Building>,
     tickets: HashMap<u64, Ticket>,
     retries: HashMap<u64, Unit>,
+    /// Units that wait for somebody to serve their slots who can be reached.
+    waiting: waiting::Waiting,
+    /// Bytes of the commands of all units.
+    unit_bytes: usize,
     /// Tickets for this node itself.
     own: VecDeque<u64>,
     visitors: HashMap<u64, Visitor>,
@@ -196,6 +206,8 @@ impl Plane {
             building: Vec::new(),
             tickets: HashMap::new(),
             retries: HashMap::new(),
+            waiting: waiting::Waiting::default(),
+            unit_bytes: 0,
             own: VecDeque::new(),
             visitors: HashMap::new(),
             ready: VecDeque::new(),
@@ -227,6 +239,8 @@ impl Plane {
     pub fn is_idle(&self) -> bool {
         self.tickets.is_empty()
             && self.retries.is_empty()
+            && self.waiting.is_empty()
+            && self.unit_bytes == 0
             && self.visitors.is_empty()
             && self.jobs.is_empty()
             && self.holds.is_empty()
@@ -255,7 +269,8 @@ impl Plane {
     /// Whether as much is under way as may be.
     pub(super) fn is_full(&self, instance: &Instance) -> bool {
         let max = usize::try_from(instance.settings.forward_requests_max()).unwrap_or(usize::MAX);
-        self.tickets.len() + self.retries.len() + self.jobs.len() >= max
+        let count = self.tickets.len() + self.retries.len() + self.waiting.len() + self.jobs.len();
+        count >= max || self.unit_bytes >= FORWARD_BYTES_MAX
     }
 
     fn answer(&mut self, answer: Answer) {
@@ -307,7 +322,7 @@ impl Plane {
             Then::Count(key, hole, counted) => self.count(key, hole, counted, wanted),
             Then::Run(unit) => {
                 if let Some(view) = instance.cluster.view() {
-                    self.dispatch(instance, &view, *unit);
+                    self.start(instance, &view, Unit { refreshed: true, ..*unit });
                 }
             }
         }
@@ -322,7 +337,10 @@ impl Plane {
                 self.answer(Answer::new(key, Some(hole), Fill::Bytes(error_bytes(&error))));
             }
             Then::Count(key, hole, counted) => self.count(key, hole, counted, applied),
-            Then::Run(unit) => self.fail(*unit, &error),
+            Then::Run(unit) => {
+                self.unit_bytes += unit.commands.len();
+                self.fail(*unit, &no_quorum_read(applied, wanted));
+            }
         }
     }
 
@@ -343,18 +361,25 @@ impl Plane {
     }
 
     fn fire_timers(&mut self, instance: &Instance) {
+        // Whoever is in a ring stays in it, so there is a view.
+        let Some(view) = instance.cluster.view() else { return };
         self.release_told(instance.pubsub.heard());
         while let Some(&(time, timer)) = self.timers.first()
             && time <= self.now
         {
             self.timers.pop_first();
             match timer {
-                Timer::Ticket(number) => self.ticket_over(instance, number),
-                Timer::Retry(number) => self.try_again(instance, number),
+                Timer::Ticket(number) => self.ticket_over(&view, number),
+                Timer::Retry(number) => self.try_again(instance, &view, number),
+                Timer::Waited(number) => self.waited(&view, number),
+                Timer::Look => self.look(instance),
                 Timer::Hold(waiter) => self.hold_over(waiter),
                 Timer::Visitor(number) => self.ready.push_back(number),
                 Timer::Plan(number) => self.plan(instance, number),
             }
+        }
+        if !self.waiting.is_empty() {
+            self.look(instance);
         }
     }
 
@@ -381,6 +406,11 @@ impl Counted {
 /// What a write is answered that has too few copies.
 pub(super) fn no_quorum(applied: u32, wanted: u32) -> WireError {
     WireError::Line(format!("NOQUORUM applied on {applied} of {wanted}").into())
+}
+
+/// What a read is answered that too few nodes told what they know.
+pub(super) fn no_quorum_read(answered: u32, wanted: u32) -> WireError {
+    WireError::Line(format!("NOQUORUM read from {answered} of {wanted}").into())
 }
 
 fn error_bytes(error: &WireError) -> Vec<u8> {

@@ -4,6 +4,7 @@
 
 use crate::base::version::Version;
 use crate::store::Local;
+use std::time::Duration;
 use torc_protocol::peer::request::WriteLevel;
 use torc_protocol::slot::Slot;
 
@@ -37,16 +38,26 @@ pub trait Replication: Send + std::any::Any {
     /// Moves what the worker's commands wrote since the last call into `writes`: of each slot its highest version, once.
     fn take_written(&mut self, local: &mut Local, writes: &mut Vec<(Slot, Version)>);
 
-    /// Whether as many copies as `level` says have applied all of `writes`. `WriteLevel::Setting` does not come.
-    fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel) -> Held;
+    /// Whether as many copies as `level` says have applied all of `writes`; given up after `timeout`. `WriteLevel::Setting` does not come.
+    fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel, timeout: Duration) -> Held;
 
-    /// Sees to it that this node has the merge of a majority's states of `keys`, all of `slot`, in database `db` (R=quorum).
-    fn refresh(&mut self, slot: Slot, db: u8, keys: &[&[u8]]) -> Held;
+    /// As [`Replication::hold`], for a number of copies that there need not be (WAIT), and for writes that others may have given their versions.
+    fn count(&mut self, writes: &[(Slot, Version)], copies: u32, timeout: Duration) -> Held;
 
-    /// Whether this node's copy of `slot` has everything up to `version`.
+    /// Writes that stand for everything up to `bound` in the slots that this node serves.
+    fn written_before(&self, bound: Version) -> Vec<(Slot, Version)>;
+
+    /// Sees to it that this node covers what a majority of the nodes that keep `slot` covers (R=quorum).
+    fn refresh(&mut self, slot: Slot) -> Held;
+
+    /// Whether this node's copy of `slot` has everything up to `version`, of whoever gave it out.
     fn covers(&self, slot: Slot, version: Version) -> bool;
 
-    /// Ends a promise that was not kept in time. Returns how many copies there are, this node's included: of the writes the fewest.
+    /// What this node's copy of `slot` covers: of each origin the last version.
+    fn standing(&self, slot: Slot) -> Vec<Version>;
+
+    /// Ends a promise that was not kept in time. Returns how many copies there are, this node's included: of the writes the fewest. Of a read: how many
+    /// nodes have told what they know.
     fn give_up(&mut self, waiter: Waiter) -> u32;
 }
 
@@ -68,16 +79,31 @@ pub(in crate::node) fn hold_alone(level: WriteLevel) -> Held {
 impl Replication for Lone {
     fn take_written(&mut self, _: &mut Local, _: &mut Vec<(Slot, Version)>) {}
 
-    fn hold(&mut self, _: &[(Slot, Version)], level: WriteLevel) -> Held {
+    fn hold(&mut self, _: &[(Slot, Version)], level: WriteLevel, _: Duration) -> Held {
         hold_alone(level)
     }
 
-    fn refresh(&mut self, _: Slot, _: u8, _: &[&[u8]]) -> Held {
+    fn count(&mut self, _: &[(Slot, Version)], copies: u32, _: Duration) -> Held {
+        match copies {
+            0..=1 => Held::Enough,
+            _ => Held::Never { applied: 1, wanted: copies },
+        }
+    }
+
+    fn written_before(&self, _: Version) -> Vec<(Slot, Version)> {
+        Vec::new()
+    }
+
+    fn refresh(&mut self, _: Slot) -> Held {
         Held::Enough
     }
 
     fn covers(&self, _: Slot, _: Version) -> bool {
         true
+    }
+
+    fn standing(&self, _: Slot) -> Vec<Version> {
+        Vec::new()
     }
 
     fn give_up(&mut self, _: Waiter) -> u32 {

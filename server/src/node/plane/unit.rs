@@ -1,5 +1,6 @@
 //! What travels: commands of one slot that go together, and the session that they run under.
 
+use crate::cluster::view::MemberIndex;
 use crate::command::Session;
 use crate::config::Settings;
 use crate::node::replies::HoleId;
@@ -29,7 +30,7 @@ pub(in crate::node) enum Target {
     /// Whoever serves the slot.
     Slot(Slot),
     /// That member, whatever it serves.
-    Node(crate::cluster::view::MemberIndex),
+    Node(MemberIndex),
 }
 
 /// Where a unit's replies go.
@@ -108,6 +109,8 @@ pub(in crate::node) enum Trouble {
     Busy,
     /// The connection ended before an answer came.
     Lost,
+    /// That node cannot be reached.
+    Unreachable(MemberIndex),
 }
 
 /// Commands of one slot, in order, and where their replies go. It is run whole at one node, or not at all.
@@ -125,6 +128,8 @@ pub(in crate::node) struct Unit {
     /// Whether the client is to be told MOVED rather than served through this node.
     pub redirects: bool,
     pub session: Arc<Snapshot>,
+    /// Whether this node has what a majority knows of its keys (R=quorum), so that it need not ask again if it runs here.
+    pub refreshed: bool,
     /// In monotonic time.
     pub deadline: Duration,
     pub attempts: u32,

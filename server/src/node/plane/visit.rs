@@ -8,12 +8,14 @@
 use super::{Answer, ClientKey, Plane, Timer, resp};
 use crate::admin::Instance;
 use crate::base::limits::{DATABASE_COUNT, VISITORS_MAX};
+use crate::base::version::Version;
 use crate::cluster::NodeId;
 use crate::cluster::route::{KeySlots, Port, Route};
 use crate::command::Session;
 use crate::command::consistency::{Consistency, Seen, push_entry};
 use crate::node::client::Client;
 use crate::node::pipeline::{self, Park, Progress, Verdict, WorkerState};
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::Args;
@@ -333,21 +335,17 @@ impl Plane {
             Origin::Ticket(_) => None,
         };
         let mut response = Response::plain(&out);
+        let mut seen = client.written;
+        // Of each slot and origin the highest version.
+        let name = |&(slot, version): &(u16, u64)| (slot, Version::from_bits(version).tag());
+        seen.sort_unstable_by_key(|entry| (name(entry), Reverse(entry.1)));
+        seen.dedup_by_key(|entry| name(entry));
+        seen.truncate(VERSIONS_BYTES_MAX / 10);
         let mut versions = Vec::new();
-        match slot {
-            Some(_) => {
-                let highest = client.written.iter().map(|(_, version)| *version).max();
-                response.written = highest.unwrap_or(0);
-            }
-            None => {
-                let mut written = client.written;
-                // Of each slot the highest version.
-                written.sort_unstable_by(|a, b| b.cmp(a));
-                written.dedup_by_key(|(slot, _)| *slot);
-                written.truncate(VERSIONS_BYTES_MAX / 10);
-                written
-                    .iter()
-                    .for_each(|&(slot, version)| push_entry(slot, version, &mut versions));
+        match (slot, seen.as_slice()) {
+            (Some(_), &[(_, version)]) => response.written = version,
+            _ => {
+                seen.iter().for_each(|&(slot, version)| push_entry(slot, version, &mut versions));
                 response.versions = &versions;
             }
         }

@@ -105,8 +105,16 @@ impl Acks {
         self.open_count
     }
 
-    /// Lets a write wait for `needed` peers until `deadline`. Versions of a slot must come in ascending order, as one worker gives them out; a write of
-    /// several keys waits for its last. Returns the outcome at once if enough peers hold it already.
+    /// Whether a write of `slot` waits.
+    pub fn is_awaited(&self, slot: Slot) -> bool {
+        let of_slot = self.slots[slot.index()].as_ref();
+        of_slot.is_some_and(|of_slot| of_slot.waiting.iter().any(|waiting| waiting.open))
+    }
+
+    /// Lets a write wait for `needed` peers until `deadline`; a write of several keys waits for its last. Returns the outcome at once if enough peers hold it already.
+    ///
+    /// One worker gives versions of a slot out in ascending order. Where somebody asks for an earlier write later on (WAIT), he waits for the last one that waits already: who has
+    /// that has the earlier one, and those that wait stay in order.
     pub fn wait(
         &mut self,
         (slot, version): (Slot, Version),
@@ -123,7 +131,8 @@ impl Acks {
         if self.open_count >= self.open_max || of_slot.waiting.len() >= self.open_max {
             return Err(Full);
         }
-        debug_assert!(of_slot.waiting.back().is_none_or(|last| last.version <= version));
+        let version = of_slot.waiting.back().map_or(version, |last| last.version.max(version));
+        let acked = of_slot.holders(version);
         let number = of_slot.first + of_slot.waiting.len() as u64;
         of_slot.waiting.push_back(Waiting { version, ticket, acked, needed, open: true });
         self.open_count += 1;
@@ -190,11 +199,15 @@ impl Acks {
         self.deadlines.first_key_value().map(|(step, _)| step * DEADLINE_STEP_MS)
     }
 
-    /// `peer` is another incarnation now, or gone: what it had applied counts no more for writes to come. Writes that wait keep what
-    /// was acknowledged, because it was.
+    /// `peer` is another incarnation now, or gone, and what it had applied went with it: it counts for no write any more until it says that it has it.
     pub fn forget_peer(&mut self, peer: u64) {
         for of_slot in self.slots.iter_mut().flatten() {
-            of_slot.acked.retain(|(known, _)| *known != peer);
+            let Some(at) = of_slot.acked.iter().position(|(known, _)| *known == peer) else {
+                continue;
+            };
+            let (_, version) = of_slot.acked.swap_remove(at);
+            let counted = of_slot.waiting.iter_mut().take_while(|it| it.version <= version);
+            counted.filter(|it| it.open).for_each(|it| it.acked = it.acked.saturating_sub(1));
         }
     }
 

@@ -140,3 +140,16 @@ fn wait_counts_the_replicas_that_hold_every_write() {
         "another incarnation holds nothing until it says so"
     );
 }
+
+#[test]
+fn a_restarted_peer_is_counted_once_and_an_early_write_waits_in_order() {
+    // Regression: a peer that acknowledged before and after its restart counted as two copies, and a WAIT for an early write was sorted behind later ones.
+    let mut acks = Acks::new(10);
+    assert_eq!(acks.wait((slot(1), version(5)), 2, 1_000, 1), Ok(None));
+    assert!(acked(&mut acks, 7, slot(1), version(5)).is_empty());
+    acks.forget_peer(7);
+    assert!(acked(&mut acks, 7, slot(1), version(5)).is_empty(), "the same node again");
+    assert_eq!(acks.wait((slot(1), version(3)), 2, 1_000, 2), Ok(None));
+    assert_eq!(acked(&mut acks, 8, slot(1), version(5)), [1, 2]);
+    assert!(!acks.is_awaited(slot(1)));
+}

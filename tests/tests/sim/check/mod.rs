@@ -4,6 +4,7 @@ mod acked;
 mod bounds;
 mod convergence;
 mod counters;
+mod majority;
 mod order;
 mod removed;
 mod ring;
@@ -95,5 +96,6 @@ pub fn all(world: &mut World) {
     removed::check(world, &finals);
     order::check(world, &steps);
     sessions::check(world, &steps);
+    majority::check(world, &steps);
     scan::check(world);
 }

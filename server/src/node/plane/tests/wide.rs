@@ -225,7 +225,7 @@ impl Replication for Fake {
         writes.push((slot_of(b"k"), Version::from_bits(promises.last * 10 + self.1)));
     }
 
-    fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel) -> Held {
+    fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel, _: Duration) -> Held {
         let mut promises = self.0.lock();
         promises.last += 1;
         let waiter = Waiter(promises.last);
@@ -239,11 +239,23 @@ impl Replication for Fake {
         }
     }
 
-    fn refresh(&mut self, _: Slot, _: u8, keys: &[&[u8]]) -> Held {
+    fn count(&mut self, writes: &[(Slot, Version)], copies: u32, timeout: Duration) -> Held {
+        self.hold(writes, WriteLevel::Copies(copies as u8), timeout)
+    }
+
+    fn written_before(&self, _: Version) -> Vec<(Slot, Version)> {
+        Vec::new()
+    }
+
+    fn standing(&self, _: Slot) -> Vec<Version> {
+        Vec::new()
+    }
+
+    fn refresh(&mut self, _: Slot) -> Held {
         let mut promises = self.0.lock();
         promises.last += 1;
         let waiter = Waiter(promises.last);
-        promises.made.push((waiter, keys.len()));
+        promises.made.push((waiter, 1));
         Held::Later { waiter, wanted: 2 }
     }
 

@@ -438,6 +438,28 @@ impl World {
         }
     }
 
+    /// Nobody reaches `node` for a while, and it reaches nobody.
+    pub fn cut_off(&mut self, node: usize, for_us: u64) {
+        for other in (0..3).filter(|&other| other != node) {
+            self.break_link(node, other, for_us);
+        }
+    }
+
+    /// The others have noticed that `dead` is, and `heir` serves its slots.
+    pub fn declare_dead(&mut self, dead: usize, heir: usize) {
+        for slot in (0..SLOT_COUNT as u16).filter_map(Slot::new) {
+            if self.owners[slot.index()] == dead {
+                self.owners[slot.index()] = heir;
+                (0..3).for_each(|node| self.route(node, slot, heir));
+            }
+        }
+        for index in (0..3).filter(|&index| index != dead) {
+            let alive = |it: usize| Member { alive: it != dead, ..member(it) };
+            let view = View::build((0..3).map(alive).collect(), NodeId(index as u64 + 1), 1);
+            self.nodes[index].instance.cluster.publish(Arc::new(view));
+        }
+    }
+
     /// The next thing that happens; false if nothing will.
     pub fn step(&mut self) -> bool {
         let next_event = self.events.keys().next().map(|(time, _)| *time);

@@ -1,0 +1,114 @@
+//! Replies made of replies: pure functions from what the parts answered to what the client is answered.
+
+use crate::admin::Instance;
+use crate::command::hyperloglog::wire_error;
+use crate::node::plane::{Counted, resp};
+use crate::types::hyperloglog::{self, Union};
+use torc_protocol::{Protocol, Reply, WireError};
+
+/// The error of a command of which one part failed: that this part changed nothing does not say so of the others.
+pub(super) fn of_part(line: Vec<u8>) -> Vec<u8> {
+    const NOTHING: &[u8] = b"nothing was changed";
+    match memchr::memmem::find(&line, NOTHING) {
+        Some(at) => {
+            let rest = &line[at + NOTHING.len()..];
+            [&line[..at], b"other parts of the command may have been done", rest].concat()
+        }
+        None => line,
+    }
+}
+
+/// A node answered what the command that it was sent cannot answer.
+pub(super) const BAD_PART: WireError = WireError::fixed("ERR another node sent a malformed reply");
+
+pub(super) fn render(protocol: Protocol, write: impl FnOnce(&mut Reply<'_>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    write(&mut Reply::new(&mut out, protocol));
+    out
+}
+
+pub(super) fn by_position(
+    positions: &[Vec<u32>],
+    replies: &[Vec<&[u8]>],
+) -> Result<Vec<u8>, WireError> {
+    let count = positions.iter().map(Vec::len).sum();
+    let mut found: Vec<&[u8]> = vec![b""; count];
+    for (positions, replies) in positions.iter().zip(replies) {
+        let elements = replies.first().and_then(|reply| resp::elements(reply)).ok_or(BAD_PART)?;
+        if elements.len() != positions.len() {
+            return Err(BAD_PART);
+        }
+        for (&position, element) in positions.iter().zip(elements) {
+            found[position as usize] = element;
+        }
+    }
+    let mut out = render(Protocol::Resp2, |reply| reply.array(count));
+    found.into_iter().for_each(|element| out.extend_from_slice(element));
+    Ok(out)
+}
+
+pub(super) fn sum(replies: &[Vec<&[u8]>]) -> Result<Vec<u8>, WireError> {
+    let mut sum = 0i64;
+    for reply in replies.iter().flatten() {
+        sum = sum.saturating_add(resp::integer(reply).ok_or(BAD_PART)?);
+    }
+    Ok(render(Protocol::Resp2, |reply| reply.integer(sum)))
+}
+
+pub(super) fn list(replies: &[Vec<&[u8]>]) -> Result<Vec<u8>, WireError> {
+    let mut keys = Vec::new();
+    for reply in replies.iter().flatten() {
+        keys.extend(resp::elements(reply).ok_or(BAD_PART)?);
+    }
+    let mut out = render(Protocol::Resp2, |reply| reply.array(keys.len()));
+    keys.into_iter().for_each(|key| out.extend_from_slice(key));
+    Ok(out)
+}
+
+pub(super) fn least(counted: Counted, replies: &[Vec<&[u8]>]) -> Result<Vec<u8>, WireError> {
+    if counted == Counted::WaitAof {
+        return Ok(counted.reply(0));
+    }
+    let numbers = replies.iter().flatten().map(|reply| resp::integer(reply).ok_or(BAD_PART));
+    let numbers = numbers.collect::<Result<Vec<i64>, WireError>>()?;
+    let least = numbers.into_iter().min().unwrap_or(0).max(0);
+    Ok(counted.reply(u32::try_from(least).unwrap_or(u32::MAX)))
+}
+
+/// The values of the keys in their order; `None` for those that are absent.
+pub(super) fn sources<'r>(
+    order: &[(usize, usize)],
+    replies: &[Vec<&'r [u8]>],
+) -> Result<Vec<Option<&'r [u8]>>, WireError> {
+    let of = |&(part, nth): &(usize, usize)| {
+        let reply = replies.get(part).and_then(|of_part| of_part.get(nth));
+        reply.and_then(|reply| resp::bulk(reply)).ok_or(BAD_PART)
+    };
+    order.iter().map(of).collect()
+}
+
+/// The union of all sources, and the first of them.
+pub(super) fn union<'r>(
+    order: &[(usize, usize)],
+    replies: &[Vec<&'r [u8]>],
+) -> Result<(Union, Option<&'r [u8]>), WireError> {
+    let sources = sources(order, replies)?;
+    let mut union = Union::default();
+    for source in sources.iter().flatten() {
+        union.include(source).map_err(wire_error)?;
+    }
+    Ok((union, sources.first().copied().flatten()))
+}
+
+pub(super) fn merged(
+    instance: &Instance,
+    order: &[(usize, usize)],
+    replies: &[Vec<&[u8]>],
+) -> Result<Vec<u8>, WireError> {
+    let (union, first) = union(order, replies)?;
+    let mut merged = first.map_or_else(hyperloglog::empty, <[u8]>::to_vec);
+    let sparse_max = instance.settings.hll_sparse_max_bytes();
+    let sparse_max = usize::try_from(sparse_max).unwrap_or(usize::MAX);
+    union.write_to(&mut merged, sparse_max).map_err(wire_error)?;
+    Ok(merged)
+}

@@ -1,0 +1,50 @@
+//! R + W = a majority: what was acknowledged by two of three copies is read by whoever asks two of them, though a node died in between.
+
+use super::{Deed, Step};
+use crate::plan::Trouble;
+use crate::world::World;
+use std::collections::BTreeMap;
+
+/// Clients that demand two copies read from a majority as well, so of them alone this is asked.
+const COPIES: u8 = 2;
+
+pub fn check(world: &mut World, steps: &BTreeMap<String, Vec<Step>>) {
+    // Two that die at a time may take both copies along.
+    if world.setup.trouble == Trouble::Storm {
+        return;
+    }
+    let split = world.setup.trouble == Trouble::Split;
+    for (key, steps) in steps.iter().filter(|(key, _)| key.starts_with("reg")) {
+        let sets = || {
+            steps.iter().filter_map(|step| match step.deed {
+                Deed::Set(value) => Some((value, step)),
+                _ => None,
+            })
+        };
+        let reads = steps.iter().filter_map(|step| match step.deed {
+            Deed::Get(value) if step.done && step.copies == COPIES => Some((value, step)),
+            _ => None,
+        });
+        for (value, read) in reads {
+            let before = sets()
+                .map(|(_, set)| set)
+                .filter(|set| set.done && set.copies >= COPIES && set.ended < read.began);
+            let Some(last) = before.max_by_key(|set| set.began) else { continue };
+            let found = value.map(|value| sets().find(|(it, _)| *it == value).map(|(_, set)| set));
+            let is_older = match found {
+                None => true,
+                // What one side alone wrote of two that served apart is put into order by the clocks.
+                Some(Some(set)) => set.ended < last.began && (!split || set.copies >= COPIES),
+                // The checker of sessions tells of what nobody wrote.
+                Some(None) => false,
+            };
+            if is_older {
+                world.wrong(format!(
+                    "majority: #{} read {value:?} of {key}, though #{} was on two copies",
+                    read.number, last.number
+                ));
+                return;
+            }
+        }
+    }
+}
