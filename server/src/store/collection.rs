@@ -283,6 +283,8 @@ impl<'g> Entry<'g> {
         if let Some(packed) = self.packed() {
             return Some(CollectionRef::Packed(self.kind(), packed));
         }
-        self.big()?.read_collection().map(CollectionRef::Held)
+        // A string's lock may be the caller's own.
+        let big = self.big().filter(|big| big.kind() != Kind::String)?;
+        big.read_collection().map(CollectionRef::Held)
     }
 }
