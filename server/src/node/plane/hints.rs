@@ -49,14 +49,15 @@ impl Hints {
 mod tests {
     use super::*;
     use crate::cluster::NodeId;
+    use crate::cluster::testing::member;
 
     /// After a join and a leave the table named the old node again, and requests went to the one that had left.
     #[test]
     fn a_hint_is_void_for_good_once_the_view_changes() {
         let slot = Slot::new(7).expect("7 is a slot");
         let (old, new) = (MemberIndex(1), MemberIndex(2));
-        let view = View::build(Vec::new(), NodeId(1), 3);
-        let next = view.successor(Vec::new(), 3);
+        let view = View::build(vec![member(1)], NodeId(1), 3);
+        let next = view.successor(vec![member(1)], 3);
         assert_ne!(view.version(), next.version());
         let mut hints = Hints { view: view.version(), ..Hints::default() };
         assert_eq!(hints.resolve(&view, slot, old), old);
