@@ -69,6 +69,10 @@ pub const REPLY_HOLES_MAX: usize = 1_024;
 /// Bytes of one client's replies that may wait behind one that is not there yet. Beyond it the client's next commands are left unread.
 pub const REPLY_BYTES_WAITING_MAX: usize = 1024 * 1024;
 
+/// Keys that one client may watch at once.
+/// Each is compared with those before it.
+pub const WATCHED_KEYS_MAX: usize = 8_192;
+
 /// How often a request is handed on from node to node: to the owner, and twice more where the slot moved meanwhile.
 pub const FORWARD_HOPS_MAX: u8 = 3;
 

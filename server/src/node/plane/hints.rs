@@ -49,14 +49,31 @@ impl Hints {
 mod tests {
     use super::*;
     use crate::cluster::NodeId;
+    use crate::cluster::member::{Member, MemberState};
 
     /// After a join and a leave the table named the old node again, and requests went to the one that had left.
     #[test]
     fn a_hint_is_void_for_good_once_the_view_changes() {
         let slot = Slot::new(7).expect("7 is a slot");
         let (old, new) = (MemberIndex(1), MemberIndex(2));
-        let view = View::build(Vec::new(), NodeId(1), 3);
-        let next = view.successor(Vec::new(), 3);
+        let me = || Member {
+            id: NodeId(1),
+            incarnation: 1,
+            tag: 1,
+            host: "127.0.0.1".into(),
+            port: 7000,
+            cluster_port: 8000,
+            peer_port: 9000,
+            weight: 1,
+            zone: "".into(),
+            state: MemberState::Active,
+            since: 0,
+            alive: true,
+            ready: true,
+            features: 0,
+        };
+        let view = View::build(vec![me()], NodeId(1), 3);
+        let next = view.successor(vec![me()], 3);
         assert_ne!(view.version(), next.version());
         let mut hints = Hints { view: view.version(), ..Hints::default() };
         assert_eq!(hints.resolve(&view, slot, old), old);

@@ -6,6 +6,7 @@
 mod copies;
 mod lossy;
 mod takeover;
+mod transactions;
 mod wide;
 mod world;
 
