@@ -56,7 +56,10 @@ impl<'a> Scan<'a> {
         while let Some(value) = args.get(index + 1) {
             if args.is(index, "COUNT") {
                 let count = integer(value)?;
-                scan.count = u64::try_from(count).ok().filter(|&count| count > 0).ok_or(WireError::Syntax)?;
+                scan.count = u64::try_from(count)
+                    .ok()
+                    .filter(|&count| count > 0)
+                    .ok_or(WireError::Syntax)?;
             } else if args.is(index, "MATCH") {
                 scan.pattern = (value != b"*").then_some(value);
             } else {

@@ -7,10 +7,10 @@
 pub mod bitmap;
 pub mod client;
 pub mod cluster;
+mod collection;
 pub mod config;
 pub mod connection;
 pub mod consistency;
-mod collection;
 mod context;
 pub mod debug;
 mod digest;
@@ -26,8 +26,8 @@ pub mod memory;
 pub mod object;
 pub mod pubsub;
 pub mod server;
-pub mod set;
 mod session;
+pub mod set;
 pub mod slowlog;
 pub mod string;
 #[cfg(test)]

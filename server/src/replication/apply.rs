@@ -6,12 +6,18 @@
 use super::chain::{Chain, Offer};
 use super::effect::{Batch, DecodeError, Effect, Op};
 use super::merge::{BaseMissing, Context, ElementId};
-use crate::types::collection::Limits;
 use super::slots::Slots;
-use super::stored::{Stored, element_field, is_surely_seen, key_state, merged, plain_dot, put_field, put_plain, remove_element};
+use super::stored::{
+    Stored, element_field, is_surely_seen, key_state, merged, plain_dot, put_field, put_plain,
+    remove_element,
+};
 use crate::base::clock::UnixMs;
 use crate::base::version::Version;
-use crate::store::{Amended, Collection, ElementChange, Entry, Guard, Keyspace, Local, Merged, Spliced, State, Store, Value};
+use crate::store::{
+    Amended, Collection, ElementChange, Entry, Guard, Keyspace, Local, Merged, Spliced, State,
+    Store, Value,
+};
+use crate::types::collection::Limits;
 use torc_protocol::peer::message::Ack;
 use torc_protocol::slot::Slot;
 

@@ -1,7 +1,9 @@
 //! Keys' states as the store keeps them: a single value is a plain entry, and so is a collection, whose elements bear what replication needs beside them; anything
 //! else is a mixed entry, whose elements the store does not understand.
 
-use super::merge::{ElementId, Field, Head, KeyState, Merge, Register, Ttl, Value, score_bytes, score_of};
+use super::merge::{
+    ElementId, Field, Head, KeyState, Merge, Register, Ttl, Value, score_bytes, score_of,
+};
 use super::vector::Vector;
 use crate::base::clock::UnixMs;
 use crate::base::version::Version;
@@ -107,11 +109,7 @@ pub fn each_element(
     }
 }
 
-fn of_collection(
-    collection: &CollectionRef<'_>,
-    head: Option<Head>,
-    origin: Version,
-) -> KeyState {
+fn of_collection(collection: &CollectionRef<'_>, head: Option<Head>, origin: Version) -> KeyState {
     let mut state = KeyState::default();
     if let Some(head) = head {
         state.add_head(head);
@@ -292,9 +290,7 @@ impl Stored {
     pub fn state(&self) -> State<'_> {
         let value = match (&self.value, &self.elements) {
             (Shown::String(shown), None) => store::Value::Plain(shown.as_ref()),
-            (Shown::String(shown), Some(elements)) => {
-                store::Value::Mixed(shown.as_ref(), elements)
-            }
+            (Shown::String(shown), Some(elements)) => store::Value::Mixed(shown.as_ref(), elements),
             (Shown::Collection(shown), None) => store::Value::Collection(shown),
             (Shown::Collection(shown), Some(elements)) => {
                 let packed = shown.packed().expect("made without limits");

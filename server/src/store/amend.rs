@@ -3,9 +3,9 @@
 use super::big::Big;
 use super::chain::Chains;
 use super::collection::Collection;
+use super::database::Roots;
 use super::entry::{Entry, Kind, Payload, Stamp};
 use super::hash::KeyHash;
-use super::database::Roots;
 use super::index::Hit;
 use super::keyspace::{Found, Keyspace};
 use crate::base::sync::Backoff;
@@ -57,7 +57,10 @@ impl<'g> Keyspace<'_, 'g> {
     }
 
     /// `None`: somebody else was first.
-    #[expect(clippy::too_many_arguments, reason = "a place, what was there, and what is to be done")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a place, what was there, and what is to be done"
+    )]
     fn amend_small(
         &mut self,
         roots: &'g Roots,
@@ -70,9 +73,10 @@ impl<'g> Keyspace<'_, 'g> {
     ) -> Option<Amended> {
         let before = found.entry();
         let packed = before.and_then(|entry| entry.packed());
-        let Some(mut value) = packed
-            .map_or_else(|| Collection::empty(kind), |packed| Collection::from_packed(kind, packed))
-        else {
+        let Some(mut value) = packed.map_or_else(
+            || Collection::empty(kind),
+            |packed| Collection::from_packed(kind, packed),
+        ) else {
             return Some(Amended::Otherwise);
         };
         amend(&mut value);
@@ -91,7 +95,11 @@ impl<'g> Keyspace<'_, 'g> {
         }
         let stamp = Stamp {
             value: Some(before.map_or(version, |entry| self.local.version_of(entry).max(version))),
-            deadline: before.and_then(|entry| entry.deadline_version().or_else(|| entry.deadline().map(|_| self.store.origin_version()))),
+            deadline: before.and_then(|entry| {
+                entry
+                    .deadline_version()
+                    .or_else(|| entry.deadline().map(|_| self.store.origin_version()))
+            }),
         };
         let deadline = before.and_then(|entry| entry.deadline());
         let payload = match value.packed() {

@@ -1,8 +1,8 @@
 //! The thread on which large things are freed: flushed databases and large values, so that no request waits for it.
 
 use super::Totals;
-use super::database::Roots;
 use super::big::BigValue;
+use super::database::Roots;
 use super::local::free_roots;
 use super::slab::{Heap, Slab};
 use crossbeam_channel::{Sender, unbounded};

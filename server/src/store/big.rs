@@ -55,7 +55,12 @@ impl Big {
     }
 
     fn new(kind: Kind, value: BigValue) -> Arc<Self> {
-        Arc::new(Big { kind, value: RwLock::new(value), version: AtomicU64::new(0), step: Hold::default() })
+        Arc::new(Big {
+            kind,
+            value: RwLock::new(value),
+            version: AtomicU64::new(0),
+            step: Hold::default(),
+        })
     }
 
     /// Type of the value.

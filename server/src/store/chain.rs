@@ -11,10 +11,10 @@
 //!
 //! Reads take no version. A node that replicates nothing has no chains, and its entries no versions.
 
-use super::replica::State;
 use super::change::{AmountRef, Changes};
 use super::collection::CollectionRef;
 use super::entry::Kind;
+use super::replica::State;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
 use crate::types::collection::Stamp;

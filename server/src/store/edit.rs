@@ -15,7 +15,7 @@ use super::big::{Big, BigValue};
 use super::chain::{
     Chains, ElementState, Journal, Link, MixedElement, Op, Replaced, Step, ValueRef,
 };
-use super::change::{ElementChange, Changes, put_change};
+use super::change::{Changes, ElementChange, put_change};
 use super::collection::{Collected, Collection};
 use super::database::Roots;
 use super::entry::{Entry, Kind, Payload, Stamp, WrongType};
@@ -214,7 +214,8 @@ impl<'g> Keyspace<'_, 'g> {
         edit: &mut impl FnMut(&mut Edit<'_, T>) -> Result<R, E>,
     ) -> Result<Option<R>, E> {
         let live = found.live();
-        let mut value = live.and_then(|entry| entry.packed()).map_or_else(T::default, T::from_packed);
+        let mut value =
+            live.and_then(|entry| entry.packed()).map_or_else(T::default, T::from_packed);
         let versions = self.versions(place);
         let journal = self.local.journal.as_deref_mut();
         let mut editing = Edit::new(&mut value, limits, versions, journal);
@@ -241,7 +242,8 @@ impl<'g> Keyspace<'_, 'g> {
             let removed = self.local.remove_entry(roots, hit, self.db, self.now);
             return Ok(removed.is_ok().then_some(result));
         }
-        let written = self.install_collection(roots, place, key, found, value.into_collection(), &told);
+        let written =
+            self.install_collection(roots, place, key, found, value.into_collection(), &told);
         Ok(written.is_ok().then_some(result))
     }
 

@@ -64,7 +64,9 @@ impl Kind {
 
     /// The type of that byte.
     pub fn of_code(code: u8) -> Option<Kind> {
-        [Kind::String, Kind::Hash, Kind::List, Kind::Set, Kind::Zset].into_iter().find(|kind| kind.code() == code)
+        [Kind::String, Kind::Hash, Kind::List, Kind::Set, Kind::Zset]
+            .into_iter()
+            .find(|kind| kind.code() == code)
     }
 }
 

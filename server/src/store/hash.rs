@@ -82,7 +82,8 @@ pub(super) enum Hasher {
 impl Hasher {
     pub(super) fn new(kind: HashKind, seed: u64) -> Self {
         let mut rng = Rng::seeded(seed);
-        let mut state = || ahash::RandomState::with_seeds(rng.bits(), rng.bits(), rng.bits(), rng.bits());
+        let mut state =
+            || ahash::RandomState::with_seeds(rng.bits(), rng.bits(), rng.bits(), rng.bits());
         ELEMENTS.get_or_init(&mut state);
         match kind {
             HashKind::Ahash => Hasher::Ahash(state()),

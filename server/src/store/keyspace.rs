@@ -435,7 +435,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             }
             Payload::Bytes { bytes, raw } => ValueRef::Bytes { bytes, raw: *raw },
             Payload::Integer(value) => ValueRef::Integer(*value),
-            Payload::Mixed { .. } | Payload::Packed { .. } | Payload::Absent => unreachable!("written elsewhere, or never"),
+            Payload::Mixed { .. } | Payload::Packed { .. } | Payload::Absent => {
+                unreachable!("written elsewhere, or never")
+            }
         };
         let op = Op::Put { db: self.db, key, value, deadline, deadline_version: stamp.deadline };
         let written = match payload {
@@ -489,8 +491,10 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         link: Link,
         mixed: &Mixed,
     ) -> Result<(), Changed> {
-        let payload =
-            Payload::Mixed { shown: Shown::String(ValueRef::Integer(mixed.total)), elements: &mixed.elements };
+        let payload = Payload::Mixed {
+            shown: Shown::String(ValueRef::Integer(mixed.total)),
+            elements: &mixed.elements,
+        };
         let stamp = Stamp { value: Some(link.version), deadline: None };
         self.install(roots, place, key, found, payload, mixed.deadline, stamp)
     }

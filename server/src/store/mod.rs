@@ -55,9 +55,9 @@ pub use index::Changed;
 pub use keyspace::{Change, Keyspace, StringEdit};
 pub use local::Local;
 pub use maintain::Share;
-pub use shapes::Shapes;
 pub use notices::{Notice, NoticeKind};
 pub use replica::{Grace, Merged, Seen, Spliced, State, Value};
+pub use shapes::Shapes;
 pub use transaction::Transaction;
 pub use watch::{Stamp, Watch};
 

@@ -1,8 +1,8 @@
 //! What a thread writes, told to its journal.
 
+use super::big::Big;
 use super::chain::{Chains, Journal, Link, Op, Replaced};
 use super::database::Roots;
-use super::big::Big;
 use super::entry::{Entry, Kind, Stamp};
 use super::index::{Changed, Hit, word};
 use super::local::Local;

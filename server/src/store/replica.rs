@@ -4,11 +4,11 @@
 //! caller's to decide; here it is done in one atomic step.
 
 use super::Store;
+use super::big::{Big, Held};
 use super::chain::Chains;
 use super::chain::ValueRef;
-use super::database::Roots;
-use super::big::{Big, Held};
 use super::collection::Collection;
+use super::database::Roots;
 use super::entry::{Entry, Kind, Payload, Shown, Stamp, StringView};
 use super::hash::KeyHash;
 use super::index::{self, Changed, word};

@@ -1,7 +1,7 @@
 //! Collections that are stored whole: under another name, or as the result of a command. Every element counts as written then.
 
-use super::change::{ElementChange, put_change};
 use super::chain::ValueRef;
+use super::change::{ElementChange, put_change};
 use super::collection::{Collection, CollectionRef};
 use super::edit::position_bytes;
 use crate::base::version::Version;

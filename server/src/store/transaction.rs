@@ -5,18 +5,18 @@
 //! waits. Writes are prepared on the side; `commit` swaps each word from latched to new, which releases it. A table that is
 //! replaced meanwhile takes the latches along.
 
-use super::chain::{Link, Op, Replaced, ValueRef};
-use super::database::Roots;
 use super::big::Big;
+use super::chain::{Link, Op, Replaced, ValueRef};
 use super::change::Changes;
 use super::collection::Collection;
+use super::database::Roots;
 use super::entry::{Entry, Expiry, NewValue, Payload, Stamp, StringView};
 use super::hash::KeyHash;
 use super::index::{self, Hit, Insert, Probe, word};
 use super::keyspace::Keyspace;
-use super::restamp::restamped;
 use super::local::add;
 use super::notices::NoticeKind;
+use super::restamp::restamped;
 use crate::base::sync::Backoff;
 use crate::base::version::Version;
 

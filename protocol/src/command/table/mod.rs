@@ -33,15 +33,15 @@ mod cluster;
 mod connection;
 mod generic;
 mod hash;
-mod list;
-mod set;
-mod zset;
 mod hyperloglog;
+mod list;
 mod pubsub;
 mod server;
+mod set;
 mod string;
 mod transactions;
 mod unsupported;
+mod zset;
 
 /// Expands `$callback! { Group { "name" => module::function { … } … } … }` with every row of the table.
 ///

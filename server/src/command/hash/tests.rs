@@ -12,7 +12,10 @@ fn fields_are_set_read_counted_and_removed() {
             ("HSET h a 3 c 4", r":1\r\n"),
             ("HGET h a", r"$1\r\n3\r\n"),
             ("HGET h nope", r"$-1\r\n"),
-            ("HGETALL h", r"*6\r\n$1\r\na\r\n$1\r\n3\r\n$1\r\nb\r\n$1\r\n2\r\n$1\r\nc\r\n$1\r\n4\r\n"),
+            (
+                "HGETALL h",
+                r"*6\r\n$1\r\na\r\n$1\r\n3\r\n$1\r\nb\r\n$1\r\n2\r\n$1\r\nc\r\n$1\r\n4\r\n",
+            ),
             ("HSET h a", r"-ERR wrong number of arguments for \'hset\' command\r\n"),
             ("HMSET h a 1 b", r"-ERR wrong number of arguments for \'hmset\' command\r\n"),
             ("HINCRBY h a 5", r":8\r\n"),
@@ -31,7 +34,10 @@ fn fields_are_set_read_counted_and_removed() {
             ("EXISTS h", r":0\r\n"),
             ("SET s x", r"+OK\r\n"),
             ("HGET s f", r"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
-            ("HSET s f v", r"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"),
+            (
+                "HSET s f v",
+                r"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+            ),
             ("HSETNX h f 1", r":1\r\n"),
             ("HSETNX h f 2", r":0\r\n"),
             ("EXPIRE h 100", r":1\r\n"),

@@ -2,8 +2,8 @@
 //!
 //! Source: redis.io, the commands of the group "list".
 
-mod position;
 mod pop;
+mod position;
 #[cfg(test)]
 mod tests;
 

@@ -58,19 +58,20 @@ pub(crate) fn take(
     count: u64,
 ) -> Result<Option<Vec<Vec<u8>>>, WireError> {
     let mut popped = Vec::new();
-    ctx.keyspace().edit(key, |list: &mut Edit<'_, List>| {
-        let len = list.view().len();
-        let count = count.min(len);
-        let (from, to) = match end {
-            End::Left => (0, count),
-            End::Right => (len - count, len),
-        };
-        let elements = list.view().range(from, to, end == End::Right);
-        popped = elements.map(|element| element.value.to_vec()).collect();
-        list.remove(from, to);
-        Ok((len > 0).then_some(()))
-    })
-    .map(|found| found.map(|()| popped))
+    ctx.keyspace()
+        .edit(key, |list: &mut Edit<'_, List>| {
+            let len = list.view().len();
+            let count = count.min(len);
+            let (from, to) = match end {
+                End::Left => (0, count),
+                End::Right => (len - count, len),
+            };
+            let elements = list.view().range(from, to, end == End::Right);
+            popped = elements.map(|element| element.value.to_vec()).collect();
+            list.remove(from, to);
+            Ok((len > 0).then_some(()))
+        })
+        .map(|found| found.map(|()| popped))
 }
 
 /// `LMPOP numkeys key … LEFT|RIGHT [COUNT count]`
@@ -108,7 +109,8 @@ impl Popping {
         };
         let keys = above_zero(&args[index], "ERR numkeys should be greater than 0")?;
         let left = args.len() - index - 1;
-        let keys = usize::try_from(keys).ok().filter(|&keys| keys < left).ok_or(WireError::Syntax)?;
+        let keys =
+            usize::try_from(keys).ok().filter(|&keys| keys < left).ok_or(WireError::Syntax)?;
         let place = index + 1 + keys;
         let end = End::parse(args, place)?;
         let count = match args.len() - place {

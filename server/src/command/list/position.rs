@@ -21,8 +21,13 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn parse(args: Args<'a>) -> Result<Self, WireError> {
-        let mut search =
-            Search { element: args.get(2).unwrap_or_default(), skip: 0, back: false, count: None, compare_max: u64::MAX };
+        let mut search = Search {
+            element: args.get(2).unwrap_or_default(),
+            skip: 0,
+            back: false,
+            count: None,
+            compare_max: u64::MAX,
+        };
         let mut index = 3;
         while index < args.len() {
             let Some(value) = args.get(index + 1) else { return Err(WireError::Syntax) };
@@ -85,10 +90,7 @@ fn rank(text: &[u8]) -> Result<i64, WireError> {
 }
 
 fn positive(text: &[u8], refused: &'static str) -> Result<u64, WireError> {
-    integer(text)
-        .ok()
-        .and_then(|value| u64::try_from(value).ok())
-        .ok_or(WireError::fixed(refused))
+    integer(text).ok().and_then(|value| u64::try_from(value).ok()).ok_or(WireError::fixed(refused))
 }
 
 /// `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`

@@ -156,7 +156,8 @@ fn inter(sets: &[Option<SetView<'_>>], visit: &mut dyn FnMut(&[u8]) -> bool) {
     if sets.iter().any(Option::is_none) {
         return;
     }
-    let Some(smallest) = (0..sets.len()).min_by_key(|&index| sets[index].map_or(0, |set| set.len()))
+    let Some(smallest) =
+        (0..sets.len()).min_by_key(|&index| sets[index].map_or(0, |set| set.len()))
     else {
         return;
     };

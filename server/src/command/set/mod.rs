@@ -7,9 +7,7 @@ mod random;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use combine::{
-    sdiff, sdiffstore, sinter, sintercard, sinterstore, sunion, sunionstore,
-};
+pub(crate) use combine::{sdiff, sdiffstore, sinter, sintercard, sinterstore, sunion, sunionstore};
 pub(crate) use random::{spop, srandmember};
 
 use super::collection::{Scan, empty_scan, scan_cursor, write_item, write_scan_head};
@@ -98,7 +96,8 @@ pub(crate) fn smove(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
             return Ok(is_member);
         }
         keyspace.edit(source, |set: &mut Edit<'_, Set>| Ok::<_, WireError>(set.remove(member)))?;
-        keyspace.edit(destination, |set: &mut Edit<'_, Set>| Ok::<_, WireError>(set.add(member)))?;
+        keyspace
+            .edit(destination, |set: &mut Edit<'_, Set>| Ok::<_, WireError>(set.add(member)))?;
         Ok::<_, WireError>(true)
     })?;
     reply.integer(moved.into());

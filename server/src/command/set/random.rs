@@ -14,7 +14,8 @@ pub(crate) fn spop(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     }
     let count = match args.get(2) {
         Some(text) => Some(
-            u64::try_from(integer(text).map_err(|_| out_of_range())?).map_err(|_| out_of_range())?,
+            u64::try_from(integer(text).map_err(|_| out_of_range())?)
+                .map_err(|_| out_of_range())?,
         ),
         None => None,
     };

@@ -81,7 +81,8 @@ impl Popping {
         };
         let keys = above_zero(&args[index], "ERR numkeys should be greater than 0")?;
         let left = args.len() - index - 1;
-        let keys = usize::try_from(keys).ok().filter(|&keys| keys < left).ok_or(WireError::Syntax)?;
+        let keys =
+            usize::try_from(keys).ok().filter(|&keys| keys < left).ok_or(WireError::Syntax)?;
         let place = index + 1 + keys;
         let highest = match (args.is(place, "MIN"), args.is(place, "MAX")) {
             (true, _) => false,

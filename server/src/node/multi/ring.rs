@@ -206,6 +206,7 @@ impl Run<'_, '_> {
             blocking: false,
             redirects: self.client.session.port == Port::Cluster,
             session: self.snapshot(),
+            refreshed: false,
             deadline: self.deadline(),
             attempts: 0,
             refreshed: false,
@@ -214,7 +215,7 @@ impl Run<'_, '_> {
         self.client.session.command = Some(spec.id);
         self.client.pending.add(&[slot.index() as u16], false);
         if let Some(Ring { plane, view }) = &mut self.ring {
-            plane.dispatch(self.instance, view, unit);
+            plane.start(self.instance, view, unit);
         }
     }
 
@@ -253,6 +254,7 @@ impl Run<'_, '_> {
             blocking: false,
             redirects: self.client.session.port == Port::Cluster,
             session: self.snapshot(),
+            refreshed: false,
             deadline: self.deadline(),
             attempts: 0,
             refreshed: false,
@@ -261,7 +263,7 @@ impl Run<'_, '_> {
         self.client.session.command = Some(spec.id);
         self.client.pending.add(&[slot.index() as u16], false);
         if let Some(Ring { plane, view }) = &mut self.ring {
-            plane.dispatch(self.instance, view, unit);
+            plane.start(self.instance, view, unit);
         }
     }
 }

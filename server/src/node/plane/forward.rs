@@ -147,7 +147,7 @@ impl Plane {
     }
 
     /// Puts a unit on its way to whoever is to run it now. Goes out with [`Plane::flush`].
-    pub(in crate::node) fn dispatch(&mut self, instance: &Instance, view: &View, mut unit: Unit) {
+    pub(super) fn dispatch(&mut self, instance: &Instance, view: &View, mut unit: Unit) {
         let to = match unit.target {
             Target::Node(index) => index,
             Target::Slot(slot) => match instance.cluster.routes().get(slot) {

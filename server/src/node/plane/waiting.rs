@@ -100,7 +100,11 @@ impl Plane {
     fn take_waiting(&mut self, wanted: impl Fn(&Waiter) -> bool, most: usize) -> Vec<Unit> {
         let found = self.waiting.units.iter().filter(|(_, waiter)| wanted(waiter));
         let found: Vec<u64> = found.map(|(&number, _)| number).take(most).collect();
-        let taken = found.iter().filter_map(|number| {
+        self.remove_waiting(&found)
+    }
+
+    fn remove_waiting(&mut self, numbers: &[u64]) -> Vec<Unit> {
+        let taken = numbers.iter().filter_map(|number| {
             let unit = self.waiting.units.remove(number)?.unit;
             self.timers.remove(&(unit.deadline, Timer::Waited(*number)));
             Some(unit)
@@ -125,10 +129,15 @@ impl Plane {
                 Route::Serve | Route::Down => true,
                 Route::Wait => false,
                 Route::Forward(index) if index == view.me() => false,
-                Route::Forward(index) => view.member(index).is_some() && waiter.at != Some(index),
+                Route::Forward(index) => {
+                    let owner = self.hints.resolve(&view, slot, index);
+                    view.member(index).is_some() && waiter.at != Some(owner)
+                }
             },
         };
-        for unit in self.take_waiting(goes_on, usize::MAX) {
+        let found = self.waiting.units.iter().filter(|(_, waiter)| goes_on(waiter));
+        let found: Vec<u64> = found.map(|(&number, _)| number).collect();
+        for unit in self.remove_waiting(&found) {
             match (unit.target, &unit.sink) {
                 (Target::Node(_), &Sink::Job(job, _)) => {
                     self.ended(&unit);

@@ -1,6 +1,8 @@
 //! Bytes to effects; every byte is a peer's.
 
-use super::{AmountRef, ElementChange, Changes, Effect, FORMAT, Kind, OPTIONAL, Op, ValueRef, flag, kind};
+use super::{
+    AmountRef, Changes, Effect, ElementChange, FORMAT, Kind, OPTIONAL, Op, ValueRef, flag, kind,
+};
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::version::Version;
@@ -217,7 +219,12 @@ fn read_fields<'a>(fields: &mut Reader<'a>, kind: u8) -> Result<Op<'a>, Malforme
         }
         kind::ELEMENTS => {
             let kind = Kind::of_code(fields.u8()?).ok_or(Malformed::Value("type"))?;
-            Op::Elements { db, key, kind, changes: Changes::new(fields.bytes(usize::MAX, "changes")?)? }
+            Op::Elements {
+                db,
+                key,
+                kind,
+                changes: Changes::new(fields.bytes(usize::MAX, "changes")?)?,
+            }
         }
         kind::HEAD => Op::Head { db, key, deadline },
         _ => Op::Splice {

@@ -64,9 +64,7 @@ pub fn encode_op(out: &mut Vec<u8>, op: &Op<'_>) {
         Op::Deadline { key, .. } => (kind::DEADLINE, key.len()),
         Op::Count { key, .. } => (kind::COUNT, key.len()),
         Op::Splice { key, bytes, .. } => (kind::SPLICE, key.len() + bytes.len()),
-        Op::Elements { key, changes, .. } => {
-            (kind::ELEMENTS, key.len() + changes.bytes().len())
-        }
+        Op::Elements { key, changes, .. } => (kind::ELEMENTS, key.len() + changes.bytes().len()),
         Op::Head { key, .. } => (kind::HEAD, key.len()),
         Op::Flush { .. } => (kind::FLUSH, 0),
     };

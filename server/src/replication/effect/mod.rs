@@ -26,7 +26,7 @@ pub use encode::{encode, encode_op, encode_whole};
 use super::vector::Vector;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
-pub use crate::store::{AmountRef, ElementChange, Changes, Kind, ValueRef, put_change};
+pub use crate::store::{AmountRef, Changes, ElementChange, Kind, ValueRef, put_change};
 use torc_protocol::slot::Slot;
 
 /// Of an operation's kind: who does not know it may skip it.

@@ -48,9 +48,12 @@ impl ElementId {
             (ElementChange::Put { id, .. }, Kind::List) => {
                 [id, &version.get().to_be_bytes()[..]].concat().into()
             }
-            (ElementChange::Put { id, .. } | ElementChange::Remove { id } | ElementChange::Count { id, .. }, _) => {
-                (*id).into()
-            }
+            (
+                ElementChange::Put { id, .. }
+                | ElementChange::Remove { id }
+                | ElementChange::Count { id, .. },
+                _,
+            ) => (*id).into(),
         };
         ElementId { kind, id }
     }

@@ -123,7 +123,10 @@ impl Edit<'_, List> {
         for element in self.value.view().range(from, to, false) {
             self.told.replace(element.stamp);
             let id = element_id(element.position, element.stamp.dot);
-            crate::store::change::put_change(&mut self.told.changes, &ElementChange::Remove { id: &id });
+            crate::store::change::put_change(
+                &mut self.told.changes,
+                &ElementChange::Remove { id: &id },
+            );
         }
     }
 }
