@@ -7,7 +7,7 @@ use torc_protocol::peer::Kind;
 use torc_protocol::peer::message::{Ack, encode_acks};
 use torc_protocol::slot::Slot;
 use torc_server::cluster::route::Route;
-use torc_server::node::core::message::{Answer, Baton, Pulled, decode_pull};
+use torc_server::node::core::message::{Answer, Baton, Pulled, Said, decode_pull};
 use torc_server::replication::effect::{self, Batch};
 use torc_server::replication::vector::Vector;
 
@@ -77,19 +77,21 @@ impl Sabotage {
                 }
                 false
             }
-            (Sabotage::DenyServing, Kind::SyncBegin) => {
-                let mut pulled = Pulled::decode(payload).unwrap();
-                pulled.serves = false;
-                payload.clear();
-                pulled.encode(payload);
-                true
+            (Sabotage::DenyServing, Kind::Baton) => {
+                let Baton::Ask(slots) = Baton::decode(payload).unwrap() else { return true };
+                let deny = |(slot, stamp)| Said { slot, stamp, given: None, vector: Vector::new() };
+                let said = slots.into_iter().map(deny).collect();
+                let mut bytes = Vec::new();
+                Baton::Word { served: false, said }.encode(&mut bytes);
+                world.core_frame(to, from, Kind::Baton, None, bytes);
+                false
             }
             (Sabotage::KeepBaton, Kind::Baton) => {
-                if let Ok(Baton::Grant(slots)) = Baton::decode(payload)
+                if let Ok(Baton::Word { served: true, said }) = Baton::decode(payload)
                     && let Some(node) = world.node(from)
                 {
-                    for (slot, _) in slots {
-                        node.instance.cluster.routes().set(slot, Route::Serve);
+                    for it in said {
+                        node.instance.cluster.routes().set(it.slot, Route::Serve);
                     }
                 }
                 true

@@ -536,6 +536,11 @@ impl World {
         let link = self.link(line);
         let Some(message) = link.queues[side].pop_front() else { return };
         if !link.open[side] {
+            // The machine has started anew and knows nothing of the connection, which its kernel says.
+            if self.is_running(to) && !self.net.is_cut(to, from) {
+                let at = self.now + self.latency();
+                self.at(at, Event::Closed(line, 1 - side, life));
+            }
             return;
         }
         link.heard[side] = now;

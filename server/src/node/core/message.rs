@@ -5,12 +5,15 @@
 //! PULLED (SyncBegin)  | version 1 | state 1 | vector |                         slot in the header: what the answer will bring
 //! part   (SyncChunk)  | version 1 | entry | …                                  some keys
 //! end    (SyncEnd)    | version 1 |
-//! BATON  (Baton)      | version 1 | ask 1 | slot 2 | …   or   | version 1 | grant 2 | slot 2, vector | …
+//! BATON  (Baton)      | version 1 | ask 1 | slot 2, stamp 8 | …               I claim these
+//!                     | version 1 | grant 2 | slot 2, stamp 8, given 8, vector | …   I served them until now, and yielded them to `given`
+//!                     | version 1 | yield 3 | as in a grant | …                 I do not serve them
 //! DIGEST (Digest)     | version 1 | slot 2, hash 8 | …                         of the vectors of slots that we share
 //! ```
 //!
 //! Everything is idempotent: a message that comes twice, or late, changes nothing that is right.
 
+use crate::cluster::NodeId;
 use crate::replication::vector::Vector;
 use torc_protocol::peer::wire::{Malformed, Reader, put_u16, put_u64};
 use torc_protocol::slot::Slot;
@@ -18,6 +21,10 @@ use torc_protocol::slot::Slot;
 const VERSION: u8 = 1;
 const ASK: u8 = 1;
 const GRANT: u8 = 2;
+const YIELD: u8 = 3;
+
+/// Slots that one word about batons names at most: with vectors, some 40 bytes each.
+pub const BATON_SLOTS_MAX: usize = 1_024;
 
 /// Slots of one pull at most: what the answerer reads for one grace period.
 pub const PULL_SLOTS_MAX: usize = 64;
@@ -79,13 +86,31 @@ pub fn decode_pull(payload: &[u8]) -> Result<Vec<(Slot, Vector)>, Malformed> {
     vectors(versioned(payload)?)
 }
 
+/// An answer to a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The slot.
+    pub slot: Slot,
+    /// The claim that is answered; 0 for none.
+    pub stamp: u64,
+    /// Who else may serve the slot, as far as the sender knows.
+    pub given: Option<NodeId>,
+    /// What the sender covers.
+    pub vector: Vector,
+}
+
 /// A word about batons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Baton {
-    /// The sender wants to serve these.
-    Ask(Vec<Slot>),
-    /// The sender does not serve these any more; the receiver may, once it knows as much.
-    Grant(Vec<(Slot, Vector)>),
+    /// The sender wants to serve these, by claims of these stamps.
+    Ask(Vec<(Slot, u64)>),
+    /// The sender does not serve these.
+    Word {
+        /// Whether it did until now: the receiver has to know as much before it serves.
+        served: bool,
+        /// Each of them.
+        said: Vec<Said>,
+    },
 }
 
 impl Baton {
@@ -95,11 +120,19 @@ impl Baton {
         match self {
             Baton::Ask(slots) => {
                 out.push(ASK);
-                slots.iter().for_each(|slot| put_u16(out, slot.index() as u16));
+                for (slot, stamp) in slots {
+                    put_u16(out, slot.index() as u16);
+                    put_u64(out, *stamp);
+                }
             }
-            Baton::Grant(slots) => {
-                out.push(GRANT);
-                put_vectors(slots.iter().map(|(slot, vector)| (*slot, vector)), out);
+            Baton::Word { served, said } => {
+                out.push(if *served { GRANT } else { YIELD });
+                for it in said {
+                    put_u16(out, it.slot.index() as u16);
+                    put_u64(out, it.stamp);
+                    put_u64(out, it.given.map_or(0, |node| node.0));
+                    it.vector.encode(out);
+                }
             }
         }
     }
@@ -107,15 +140,24 @@ impl Baton {
     /// Reads a payload.
     pub fn decode(payload: &[u8]) -> Result<Baton, Malformed> {
         let mut reader = versioned(payload)?;
+        let reader = &mut reader;
         match reader.u8()? {
             ASK => {
                 let mut slots = Vec::new();
                 while !reader.is_empty() {
-                    slots.push(slot(&mut reader)?);
+                    slots.push((slot(reader)?, reader.u64()?));
                 }
                 Ok(Baton::Ask(slots))
             }
-            GRANT => Ok(Baton::Grant(vectors(reader)?)),
+            kind @ (GRANT | YIELD) => {
+                let mut said = Vec::new();
+                while !reader.is_empty() {
+                    let (slot, stamp, given) = (slot(reader)?, reader.u64()?, reader.u64()?);
+                    let given = Some(NodeId(given)).filter(|node| node.0 != 0);
+                    said.push(Said { slot, stamp, given, vector: Vector::decode(reader)? });
+                }
+                Ok(Baton::Word { served: kind == GRANT, said })
+            }
             _ => Err(Malformed::Value("baton")),
         }
     }

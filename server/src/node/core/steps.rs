@@ -1,0 +1,329 @@
+//! Frames of control links come in, and the steps of duties are carried out.
+
+use super::answerer::{Desk, Part};
+use super::compare::vector_hash;
+use super::duty::{Action, Around, Duties, Word};
+use super::message::{BATON_SLOTS_MAX, Baton, Said, decode_digest};
+use super::puller::Finished;
+use super::{Core, Output};
+use crate::admin::Instance;
+use crate::cluster::NodeId;
+use crate::cluster::membership::{self, Now, Via};
+use crate::cluster::view::MemberIndex;
+use crate::replication::apply::Applier;
+use crate::replication::slots::Slots;
+use crate::replication::transfer::knows_all;
+use crate::replication::vector::Vector;
+use crate::store::{Grace, Guard, Local};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use torc_protocol::peer::{Kind, Malformed};
+use torc_protocol::slot::Slot;
+
+/// Slots that were served a moment ago.
+#[derive(Debug)]
+pub(super) struct Stopping {
+    grace: Grace,
+    slots: Vec<Slot>,
+}
+
+/// A baton that was granted before everything that it vouches for was known here.
+#[derive(Debug)]
+pub(super) struct Granted {
+    stamp: u64,
+    vector: Vector,
+}
+
+impl Core {
+    /// Lets the duties take a step, and carries out what they want.
+    pub(super) fn step(
+        &mut self,
+        now: Now,
+        out: &mut Vec<Output>,
+        step: impl FnOnce(&mut Duties, Around<'_>, &mut Vec<Action>),
+    ) {
+        let mut actions = Vec::new();
+        let Core { duties, view, reach, .. } = self;
+        step(duties, Around { view, reach, now: now.monotonic }, &mut actions);
+        if !actions.is_empty() {
+            self.act(actions, out);
+        }
+    }
+
+    pub(super) fn frame(
+        &mut self,
+        from: NodeId,
+        kind: Kind,
+        slot: Option<Slot>,
+        payload: &[u8],
+        now: Now,
+        out: &mut Vec<Output>,
+    ) -> Result<(), Malformed> {
+        match (kind, slot) {
+            (Kind::Gossip | Kind::Records, _) => {
+                let from = Via::Link(from);
+                self.gossip(membership::Input::Packet { from, bytes: payload }, now, out);
+            }
+            (Kind::Fence, _) => {
+                let mut parts = Vec::new();
+                let Core { answerer, duties, instance, local, slots, .. } = self;
+                let serves = |slot, _| duties.serves(slot);
+                let (store, now) = (&instance.store, now.unix_ms);
+                let mut desk = Desk { store, local, slots, now, serves: &serves };
+                answerer.asked(from, payload, &mut desk, &mut parts)?;
+                push_parts(parts, out);
+            }
+            (Kind::Baton, _) => self.baton(from, Baton::decode(payload)?, now, out),
+            (Kind::Digest, _) => {
+                for (slot, hash) in decode_digest(payload)? {
+                    let vector = self.slots.vector(&self.instance.store, slot);
+                    if self.view.is_mine(slot) && vector_hash(&vector) != hash {
+                        self.puller.want(slot, from);
+                    }
+                }
+            }
+            (Kind::SyncBegin, Some(slot)) => {
+                if let Some(finished) = self.puller.begin(from, slot, payload, now.unix_ms)? {
+                    self.pulled(from, finished, now, out);
+                }
+            }
+            (Kind::SyncChunk, Some(slot)) => {
+                let Core { puller, instance, local, slots, .. } = self;
+                let guard = local.pin();
+                let mut applier = applier(instance, local, &guard, slots, now);
+                puller.part(from, slot, payload, &mut applier)?;
+            }
+            (Kind::SyncEnd, Some(slot)) => {
+                let Core { puller, instance, local, slots, .. } = self;
+                let guard = local.pin();
+                let finished =
+                    puller.end(from, slot, &mut applier(instance, local, &guard, slots, now));
+                drop(guard);
+                if let Some(finished) = finished {
+                    self.pulled(from, finished, now, out);
+                }
+            }
+            // Kinds of a later revision, or of data links.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn index_of(&self, node: NodeId) -> Option<MemberIndex> {
+        self.view.find(node).map(|(index, _)| index)
+    }
+
+    // --- What was asked for came ------------------------------------------------------------------------------------
+
+    fn pulled(&mut self, from: NodeId, finished: Finished, now: Now, out: &mut Vec<Output>) {
+        let slot = finished.slot;
+        let Some(index) = self.index_of(from) else { return };
+        self.step(now, out, |duties, around, actions| duties.pulled(slot, index, around, actions));
+        self.check_granted(slot, now, out);
+        if self.granted.contains_key(&(slot, from)) {
+            // It was asked for before the baton was granted.
+            self.puller.want(slot, from);
+        }
+    }
+
+    /// Passes on what was granted of `slot` and is known by now.
+    pub(super) fn check_granted(&mut self, slot: Slot, now: Now, out: &mut Vec<Output>) {
+        let mut known = Vec::new();
+        let (slots, store, view) = (&self.slots, &self.instance.store, &self.view);
+        self.granted.retain(|&(of, from), granted| {
+            if of != slot {
+                return true;
+            }
+            let Some((from, member)) = view.find(from) else { return false };
+            let is_known = knows_all(slots, store, slot, &granted.vector);
+            if is_known {
+                known.push((from, granted.stamp));
+            }
+            !is_known && member.alive
+        });
+        for (from, stamp) in known {
+            let word = Word { stamp, served: true, known: true, given: None };
+            self.step(now, out, |duties, around, actions| {
+                duties.answered(slot, from, word, around, actions);
+            });
+        }
+    }
+
+    fn baton(&mut self, from: NodeId, baton: Baton, now: Now, out: &mut Vec<Output>) {
+        let Some(index) = self.index_of(from) else { return };
+        match baton {
+            Baton::Ask(slots) => self.step(now, out, |duties, around, actions| {
+                for (slot, stamp) in slots {
+                    duties.asked(slot, (index, stamp), around, actions);
+                }
+            }),
+            Baton::Word { served, said } => {
+                for it in said {
+                    self.word(from, index, served, it, now, out);
+                }
+            }
+        }
+    }
+
+    fn word(
+        &mut self,
+        from: NodeId,
+        index: MemberIndex,
+        served: bool,
+        Said { slot, stamp, given, vector }: Said,
+        now: Now,
+        out: &mut Vec<Output>,
+    ) {
+        let known = knows_all(&self.slots, &self.instance.store, slot, &vector);
+        if served && !known {
+            // Effects may be on their way; a pull brings them for certain. That goes for a baton which nobody asked for too: it brings what was written here while
+            // the view named another.
+            self.puller.want(slot, from);
+            self.granted.insert((slot, from), Granted { stamp, vector });
+        }
+        let given = given.and_then(|node| self.index_of(node));
+        let word = Word { stamp, served, known, given };
+        self.step(now, out, |duties, around, actions| {
+            duties.answered(slot, index, word, around, actions);
+        });
+    }
+
+    // --- What duties want -------------------------------------------------------------------------------------------
+
+    /// Carries out the steps that the duties ask for.
+    fn act(&mut self, actions: Vec<Action>, out: &mut Vec<Output>) {
+        let mut letters = Letters::default();
+        let mut stops = Vec::new();
+        let view = Arc::clone(&self.view);
+        let id_of = |index: MemberIndex| view.member(index).map(|member| member.id);
+        for action in actions {
+            match action {
+                Action::Pull { slot, from } => {
+                    if let Some(from) = id_of(from) {
+                        self.puller.want(slot, from);
+                    }
+                }
+                Action::AskBaton { slot, from, stamp } => letters.ask(id_of(from), (slot, stamp)),
+                Action::Stop { slot } => stops.push(slot),
+                Action::Synced { slot } => {
+                    self.slots.restored(slot);
+                    self.moved.push(slot);
+                }
+                Action::Serve { slot } => {
+                    self.slots.restored(slot);
+                    self.granted.retain(|&(of, _), _| of != slot);
+                    self.moved.push(slot);
+                }
+                Action::Grant { slot, to, stamp } => {
+                    let vector = self.slots.vector(&self.instance.store, slot);
+                    letters.word(id_of(to), true, Said { slot, stamp, given: None, vector });
+                }
+                Action::Yield { slot, to, stamp, given } => {
+                    let vector = self.slots.vector(&self.instance.store, slot);
+                    let given = given.and_then(id_of);
+                    letters.word(id_of(to), false, Said { slot, stamp, given, vector });
+                }
+            }
+        }
+        if !stops.is_empty() {
+            // The grace begins when no worker can find the old route any more.
+            self.moved.extend(&stops);
+            self.set_routes(out);
+            let grace = self.local.grace();
+            self.stopping.push(Stopping { grace, slots: stops });
+        }
+        letters.send(out);
+    }
+
+    /// A node cannot be asked any more.
+    pub(super) fn lose(&mut self, node: NodeId, now: Now, out: &mut Vec<Output>) {
+        let lost = self.puller.lose(node);
+        if let Some(index) = self.index_of(node) {
+            self.step(now, out, |duties, around, actions| {
+                for slot in lost {
+                    duties.failed(slot, index, around, actions);
+                }
+            });
+        }
+        self.view_stale = true;
+    }
+
+    /// What waited for batches to end goes on.
+    pub(super) fn pass_graces(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.stopping.is_empty() && self.answerer.is_idle() {
+            return;
+        }
+        self.local.push_epoch();
+        let (over, waiting): (Vec<Stopping>, Vec<Stopping>) =
+            std::mem::take(&mut self.stopping).into_iter().partition(|it| it.grace.has_passed());
+        self.stopping = waiting;
+        self.step(now, out, |duties, _, actions| {
+            for slot in over.into_iter().flat_map(|stopping| stopping.slots) {
+                duties.stopped(slot, actions);
+            }
+        });
+        let mut parts = Vec::new();
+        let Core { answerer, duties, instance, local, slots, .. } = self;
+        let serves = |slot, _| duties.serves(slot);
+        let (store, now) = (&instance.store, now.unix_ms);
+        let mut desk = Desk { store, local, slots, now, serves: &serves };
+        answerer.proceed(&mut desk, &mut parts);
+        push_parts(parts, out);
+    }
+}
+
+/// Words about batons, gathered by receiver.
+#[derive(Default)]
+struct Letters {
+    asks: BTreeMap<NodeId, Vec<(Slot, u64)>>,
+    words: BTreeMap<(NodeId, bool), Vec<Said>>,
+}
+
+impl Letters {
+    fn ask(&mut self, to: Option<NodeId>, ask: (Slot, u64)) {
+        if let Some(to) = to {
+            self.asks.entry(to).or_default().push(ask);
+        }
+    }
+
+    fn word(&mut self, to: Option<NodeId>, served: bool, said: Said) {
+        if let Some(to) = to {
+            self.words.entry((to, served)).or_default().push(said);
+        }
+    }
+
+    fn send(self, out: &mut Vec<Output>) {
+        let mut send = |to, baton: Baton| {
+            let mut payload = Vec::new();
+            baton.encode(&mut payload);
+            out.push(Output::Frame { to, kind: Kind::Baton, slot: None, payload });
+        };
+        for (to, asks) in self.asks {
+            asks.chunks(BATON_SLOTS_MAX).for_each(|part| send(to, Baton::Ask(part.to_vec())));
+        }
+        for ((to, served), said) in self.words {
+            for part in said.chunks(BATON_SLOTS_MAX) {
+                send(to, Baton::Word { served, said: part.to_vec() });
+            }
+        }
+    }
+}
+
+fn applier<'a>(
+    instance: &'a Instance,
+    local: &'a mut Local,
+    guard: &'a Guard,
+    slots: &'a Slots,
+    now: Now,
+) -> Applier<'a> {
+    Applier { store: &instance.store, local, guard, slots, now: now.unix_ms }
+}
+
+fn push_parts(parts: Vec<Part>, out: &mut Vec<Output>) {
+    out.extend(parts.into_iter().map(|Part { to, kind, slot, payload }| Output::Frame {
+        to,
+        kind,
+        slot: Some(slot),
+        payload,
+    }));
+}
