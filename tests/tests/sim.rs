@@ -12,6 +12,8 @@ mod check;
 mod guest;
 #[path = "sim/history.rs"]
 mod history;
+#[path = "sim/named.rs"]
+mod named;
 #[path = "sim/net.rs"]
 mod net;
 #[path = "sim/node.rs"]

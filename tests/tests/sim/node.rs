@@ -45,6 +45,8 @@ pub struct Start {
     pub known: Vec<NodeRecord>,
     /// It lies about being ready.
     pub boasts: bool,
+    /// How long tags of those who are gone are kept.
+    pub tag_retention: Duration,
 }
 
 /// A process.
@@ -194,7 +196,12 @@ impl Node {
             boasts: start.boasts.then(|| node_id(start.number)),
         });
         let id = node_id(start.number);
-        let options = core::Options { node: id, copies: start.copies, may_begin: true };
+        let options = core::Options {
+            node: id,
+            copies: start.copies,
+            may_begin: true,
+            tag_retention: start.tag_retention,
+        };
         let local = instance.store.local();
         let now = Now { monotonic: instance.clock.monotonic(), unix_ms: instance.clock.unix_ms() };
         let core =

@@ -79,7 +79,8 @@ impl Sabotage {
             }
             (Sabotage::DenyServing, Kind::Baton) => {
                 let Baton::Ask(slots) = Baton::decode(payload).unwrap() else { return true };
-                let deny = |(slot, stamp)| Said { slot, stamp, given: None, vector: Vector::new() };
+                let deny =
+                    |(slot, stamp)| Said { slot, stamp, others: [None; 2], vector: Vector::new() };
                 let said = slots.into_iter().map(deny).collect();
                 let mut bytes = Vec::new();
                 Baton::Word { served: false, said }.encode(&mut bytes);

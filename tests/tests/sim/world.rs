@@ -39,6 +39,9 @@ pub struct Setup {
     /// Whether nodes know each other from the start.
     pub formed: bool,
     pub trouble: Trouble,
+    /// The first two nodes draw the same tag at first.
+    pub one_tag: bool,
+    pub tag_retention: Duration,
 }
 
 /// A machine: whatever runs on it.
@@ -198,10 +201,12 @@ impl World {
         let seat = &mut self.seats[number];
         let wall = (EPOCH_MS * 1_000 + self.now).saturating_add_signed(seat.ahead_us) / 1_000;
         seat.incarnation = wall.max(seat.incarnation + 1);
+        let taken = self.setup.one_tag && self.next_tag == 2;
+        let tag = if taken { 37 } else { (self.next_tag * 37) & 0xfff };
         Start {
             number,
             incarnation: seat.incarnation,
-            tag: (self.next_tag * 37) & 0xfff,
+            tag,
             now_us: self.now,
             ahead_us: seat.ahead_us,
             seed: self.rng.bits(),
@@ -210,6 +215,7 @@ impl World {
             placed: seat.placed,
             seeds,
             known: Vec::new(),
+            tag_retention: self.setup.tag_retention,
             boasts: self.setup.sabotage == Some(Sabotage::Boast),
         }
     }
@@ -729,6 +735,11 @@ impl World {
                 self.link(line).heard[side] = now;
                 if !line.control && self.rng.below(4) == 0 {
                     self.core(me, Input::Heard(node_id(other)));
+                }
+                if line.control {
+                    let offset_us = self.seats[other].ahead_us - self.seats[me].ahead_us;
+                    let round_trip = Duration::from_micros(2 * self.net.latency_us);
+                    self.core(me, Input::Clock { node: node_id(other), round_trip, offset_us });
                 }
             } else if now - last > DEAD_US {
                 self.close(line, side);

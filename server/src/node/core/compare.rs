@@ -42,9 +42,10 @@ impl Core {
     }
 }
 
-/// A hash of what a vector covers: equal for equal histories, whatever is stored for them.
+/// A hash of what a vector covers: equal for equal histories, whatever is stored for them. Entries below the floor say nothing more than it does, and one side may have pruned
+/// them already.
 pub(super) fn vector_hash(vector: &Vector) -> u64 {
     let mut bytes = Vec::new();
-    vector.encode(&mut bytes);
+    vector.above(vector.floor()).encode(&mut bytes);
     crate::replication::digest::key_hash(0, &bytes)
 }

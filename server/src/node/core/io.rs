@@ -16,6 +16,8 @@ pub struct Options {
     pub copies: usize,
     /// Whether it may begin a ring when nobody keeps any slot: it is among the nodes that it was told to join. One that is not waits for them, rather than go its own way.
     pub may_begin: bool,
+    /// How long the tags of incarnations that are gone are kept apart: [`crate::base::limits::TAG_RETENTION`].
+    pub tag_retention: Duration,
 }
 
 /// What happens to a node.
@@ -55,6 +57,15 @@ pub enum Input<'a> {
         seed: &'a str,
         /// Its addresses.
         addresses: &'a [SocketAddr],
+    },
+    /// A ping of a control link was answered.
+    Clock {
+        /// By whom.
+        node: NodeId,
+        /// After so long.
+        round_trip: Duration,
+        /// So far was its wall clock ahead of ours half way, in microseconds.
+        offset_us: i64,
     },
     /// The control thread ran late by so much.
     LoopLag(Duration),

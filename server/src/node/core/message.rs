@@ -6,19 +6,23 @@
 //! part   (SyncChunk)  | version 1 | entry | …                                  some keys
 //! end    (SyncEnd)    | version 1 |
 //! BATON  (Baton)      | version 1 | ask 1 | slot 2, stamp 8 | …               I claim these
-//!                     | version 1 | grant 2 | slot 2, stamp 8, given 8, vector | …   I served them until now, and yielded them to `given`
+//!                     | version 1 | grant 2 | slot 2, stamp 8, others 8 + 8, vector | …   I served them until now
 //!                     | version 1 | yield 3 | as in a grant | …                 I do not serve them
 //! DIGEST (Digest)     | version 1 | slot 2, hash 8 | …                         of the vectors of slots that we share
+//! AUDIT  (Digest)     | version 2 | as_of 8 | slot 2, hash 8, digest 8 | …     of the keys of slots that I serve
 //! ```
 //!
 //! Everything is idempotent: a message that comes twice, or late, changes nothing that is right.
 
+use crate::base::clock::UnixMs;
 use crate::cluster::NodeId;
 use crate::replication::vector::Vector;
 use torc_protocol::peer::wire::{Malformed, Reader, put_u16, put_u64};
 use torc_protocol::slot::Slot;
 
 const VERSION: u8 = 1;
+/// Audits share the kind of digests, and are told from them by this.
+const AUDIT_VERSION: u8 = 2;
 const ASK: u8 = 1;
 const GRANT: u8 = 2;
 const YIELD: u8 = 3;
@@ -93,8 +97,8 @@ pub struct Said {
     pub slot: Slot,
     /// The claim that is answered; 0 for none.
     pub stamp: u64,
-    /// Who else may serve the slot, as far as the sender knows.
-    pub given: Option<NodeId>,
+    /// Who else may serve the slot: to whom the sender gave its word, and who serves by its view.
+    pub others: [Option<NodeId>; 2],
     /// What the sender covers.
     pub vector: Vector,
 }
@@ -130,7 +134,7 @@ impl Baton {
                 for it in said {
                     put_u16(out, it.slot.index() as u16);
                     put_u64(out, it.stamp);
-                    put_u64(out, it.given.map_or(0, |node| node.0));
+                    it.others.iter().for_each(|id| put_u64(out, id.map_or(0, |node| node.0)));
                     it.vector.encode(out);
                 }
             }
@@ -152,9 +156,10 @@ impl Baton {
             kind @ (GRANT | YIELD) => {
                 let mut said = Vec::new();
                 while !reader.is_empty() {
-                    let (slot, stamp, given) = (slot(reader)?, reader.u64()?, reader.u64()?);
-                    let given = Some(NodeId(given)).filter(|node| node.0 != 0);
-                    said.push(Said { slot, stamp, given, vector: Vector::decode(reader)? });
+                    let (slot, stamp) = (slot(reader)?, reader.u64()?);
+                    let others = [reader.u64()?, reader.u64()?];
+                    let others = others.map(|id| Some(NodeId(id)).filter(|node| node.0 != 0));
+                    said.push(Said { slot, stamp, others, vector: Vector::decode(reader)? });
                 }
                 Ok(Baton::Word { served: kind == GRANT, said })
             }
@@ -180,6 +185,48 @@ pub fn decode_digest(payload: &[u8]) -> Result<Vec<(Slot, u64)>, Malformed> {
         slots.push((slot(&mut reader)?, reader.u64()?));
     }
     Ok(slots)
+}
+
+/// What a node found that looked at the slots which it serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// Keys whose deadline lies before it were left out.
+    pub as_of: UnixMs,
+    /// Of each slot the hash of its vector, and the digest of its keys.
+    pub slots: Vec<(Slot, u64, u64)>,
+}
+
+impl Audit {
+    /// Whether the payload of a digest frame is one.
+    pub fn is(payload: &[u8]) -> bool {
+        payload.first() == Some(&AUDIT_VERSION)
+    }
+
+    /// Appends the payload.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(AUDIT_VERSION);
+        put_u64(out, self.as_of);
+        for &(slot, hash, digest) in &self.slots {
+            put_u16(out, slot.index() as u16);
+            put_u64(out, hash);
+            put_u64(out, digest);
+        }
+    }
+
+    /// Reads a payload.
+    pub fn decode(payload: &[u8]) -> Result<Audit, Malformed> {
+        let mut reader = Reader::new(payload);
+        let reader = &mut reader;
+        match reader.u8()? {
+            AUDIT_VERSION => {}
+            other => return Err(Malformed::Version(other)),
+        }
+        let (as_of, mut slots) = (reader.u64()?, Vec::new());
+        while !reader.is_empty() {
+            slots.push((slot(reader)?, reader.u64()?, reader.u64()?));
+        }
+        Ok(Audit { as_of, slots })
+    }
 }
 
 fn versioned(payload: &[u8]) -> Result<Reader<'_>, Malformed> {

@@ -8,8 +8,9 @@
 //!                              │ routes          what workers see of it
 //!                              │ puller          what is asked of others, and what comes of it
 //!                              │ answerer        what others ask
-//!                              │ compare         whether copies are the same
-//!                              │ upkeep          what is not kept any more goes
+//!                              │ compare, audit  whether copies are the same
+//!                              │ upkeep, prune   what is not kept any more goes, and tags of those who went
+//!                              │ clocks          whether this node's clock can be trusted
 //! ```
 //!
 //! Sans-IO: the same code runs in the control thread and in a simulator. It is given the time and bytes, and what it wants sent comes out as [`Output`]. With the
@@ -18,11 +19,14 @@
 //! Invariant: it never waits. What needs a grace period is looked at again a little later.
 
 pub mod answerer;
+mod audit;
+mod clocks;
 mod compare;
 pub mod duty;
 mod io;
 mod members;
 pub mod message;
+mod prune;
 pub mod puller;
 mod reach;
 mod ring;
@@ -39,8 +43,11 @@ use crate::cluster::{NodeId, View};
 use crate::replication::slots::Slots;
 use crate::store::Local;
 use answerer::Answerer;
+use audit::Auditor;
+use clocks::Clocks;
 use compare::COMPARE_SOON;
 use duty::Duties;
+use prune::Pruner;
 use puller::Puller;
 use reach::Reach;
 use std::collections::BTreeMap;
@@ -70,6 +77,9 @@ pub struct Core {
     stopping: Vec<Stopping>,
     granted: BTreeMap<(Slot, NodeId), Granted>,
     reach: Reach,
+    clocks: Clocks,
+    auditor: Auditor,
+    pruner: Pruner,
     began: Duration,
     /// When this node compares what it knows with the others next.
     compare_at: Duration,
@@ -127,6 +137,9 @@ impl Core {
             stopping: Vec::new(),
             granted: BTreeMap::new(),
             reach: Reach::default(),
+            clocks: Clocks::default(),
+            auditor: Auditor::default(),
+            pruner: Pruner::default(),
             began: now.monotonic,
             compare_at: now.monotonic + COMPARE_SOON,
             give_up_at: now.monotonic + GIVE_UP,
@@ -183,6 +196,9 @@ impl Core {
             Input::Resolved { seed, addresses } => {
                 self.gossip(membership::Input::Resolved { seed, addresses }, now, out);
             }
+            Input::Clock { node, round_trip, offset_us } => {
+                self.clock(node, round_trip, offset_us, now, out);
+            }
             Input::LoopLag(lag) => self.gossip(membership::Input::LoopLag(lag), now, out),
             Input::Forget(node) => self.gossip(membership::Input::Forget(node), now, out),
             Input::Leave => self.change_record(now, out, |record| {
@@ -222,6 +238,7 @@ impl Core {
             || !self.puller.is_idle()
             || !self.duties.is_settled()
             || self.wiping.is_some()
+            || !self.auditor.is_idle()
     }
 
     /// Looks at every slot.
@@ -240,6 +257,8 @@ impl Core {
         self.step(now, out, Duties::review);
         self.report(now, out);
         self.compare(now, out);
+        self.audit(now, out);
+        self.prune(now);
     }
 }
 

@@ -49,6 +49,8 @@ impl Core {
                 self.change_record(now, out, |record| record.ready = false);
                 out.push(Output::Notice(event));
             }
+            // One of the two is enough.
+            Event::TagTaken(other) if self.options.node < other => {}
             Event::TagTaken(_) | Event::Refused { .. } => out.push(Output::Notice(event)),
             _ => {}
         }
@@ -86,6 +88,7 @@ impl Core {
             if before.is_none_or(|it| (it.id, it.incarnation) != (member.id, member.incarnation)) {
                 // What the one before had applied went with it.
                 self.slots.forget_acks(index);
+                self.pruner.forget(member.id);
             }
             if member.alive && before.is_none_or(|before| !before.alive) {
                 self.compare_at = self.compare_at.min(now.monotonic + COMPARE_SOON);
@@ -105,6 +108,42 @@ impl Core {
         out.push(Output::ViewChanged);
     }
 
+    /// A ping says how far another's clock is off.
+    pub(super) fn clock(
+        &mut self,
+        node: NodeId,
+        round_trip: Duration,
+        offset_us: i64,
+        now: Now,
+        out: &mut Vec<Output>,
+    ) {
+        let instance = Arc::clone(&self.instance);
+        let figures = instance.cluster.figures();
+        if self.clocks.hear(node, round_trip, offset_us) {
+            figures.clock_warnings.add(1);
+            let offset_ms = offset_us / 1_000;
+            tracing::warn!(%node, offset_ms, "the clocks of this node and a peer differ");
+        }
+        let view = &self.view;
+        self.clocks.keep(|node| view.find(node).is_some_and(|(_, member)| member.alive));
+        figures.clock_offset_ms.set(self.clocks.offset_ms_max());
+        let own = self.membership.record(self.options.node);
+        let is_placed = own.is_some_and(|record| record.state.is_placed());
+        if !self.clocks.judge(!is_placed) {
+            return;
+        }
+        let is_barred = self.clocks.is_barred();
+        figures.clock_barred.set(is_barred.into());
+        self.duties.bar(is_barred);
+        self.view_stale = true;
+        if is_barred {
+            tracing::error!("this node's clock is 5 s off: it serves nothing until that is mended");
+            self.change_record(now, out, |record| record.ready = false);
+        } else {
+            tracing::info!("this node's clock is right again");
+        }
+    }
+
     /// Whether this node knows the ring well enough to take part in it. Once it does, it stays so.
     pub(super) fn has_met(&mut self, now: Now) -> bool {
         let me = self.view.me();
@@ -122,12 +161,14 @@ impl Core {
     pub(super) fn report(&mut self, now: Now, out: &mut Vec<Output>) {
         let Some(record) = self.membership.record(self.options.node) else { return };
         let settled = self.duties.is_settled();
+        let barred = self.clocks.is_barred();
         let view = Arc::clone(&self.view);
         let next = view.transition().map(|(subject, layout)| (subject, layout.checksum()));
         match (record.state, next) {
             (NodeState::Joining, Some((subject, next)))
                 if subject == view.me()
                     && settled
+                    && !barred
                     && members::others_synced(&*self.membership, &view, next) =>
             {
                 self.change_record(now, out, |record| {
@@ -154,6 +195,7 @@ impl Core {
             }
             (NodeState::Joining, _)
                 if self.options.may_begin
+                    && !barred
                     && members::begins_ring(&view)
                     && now.monotonic >= self.began + BEGIN_AFTER =>
             {
@@ -162,7 +204,7 @@ impl Core {
             (NodeState::Active, next) if settled => {
                 let synced = next.map_or(0, |(_, next)| next);
                 self.change_record(now, out, |record| {
-                    record.ready = true;
+                    record.ready = !barred;
                     record.synced_layout = synced;
                 });
             }

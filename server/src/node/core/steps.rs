@@ -3,7 +3,7 @@
 use super::answerer::{Desk, Part};
 use super::compare::vector_hash;
 use super::duty::{Action, Around, Duties, Word};
-use super::message::{BATON_SLOTS_MAX, Baton, Said, decode_digest};
+use super::message::{Audit, BATON_SLOTS_MAX, Baton, Said, decode_digest};
 use super::puller::Finished;
 use super::{Core, Output};
 use crate::admin::Instance;
@@ -74,10 +74,13 @@ impl Core {
                 push_parts(parts, out);
             }
             (Kind::Baton, _) => self.baton(from, Baton::decode(payload)?, now, out),
+            (Kind::Digest, _) if Audit::is(payload) => self.audited(Audit::decode(payload)?),
             (Kind::Digest, _) => {
                 for (slot, hash) in decode_digest(payload)? {
                     let vector = self.slots.vector(&self.instance.store, slot);
-                    if self.view.is_mine(slot) && vector_hash(&vector) != hash {
+                    if vector_hash(&vector) == hash {
+                        self.pruner.agrees(slot, &vector, from);
+                    } else if self.view.is_mine(slot) {
                         self.puller.want(slot, from);
                     }
                 }
@@ -142,7 +145,7 @@ impl Core {
             !is_known && member.alive
         });
         for (from, stamp) in known {
-            let word = Word { stamp, served: true, known: true, given: None };
+            let word = Word { stamp, served: true, known: true, others: [None; 2] };
             self.step(now, out, |duties, around, actions| {
                 duties.answered(slot, from, word, around, actions);
             });
@@ -170,7 +173,7 @@ impl Core {
         from: NodeId,
         index: MemberIndex,
         served: bool,
-        Said { slot, stamp, given, vector }: Said,
+        Said { slot, stamp, others, vector }: Said,
         now: Now,
         out: &mut Vec<Output>,
     ) {
@@ -181,8 +184,12 @@ impl Core {
             self.puller.want(slot, from);
             self.granted.insert((slot, from), Granted { stamp, vector });
         }
-        let given = given.and_then(|node| self.index_of(node));
-        let word = Word { stamp, served, known, given };
+        let index_of = |node: Option<NodeId>| node.and_then(|node| self.index_of(node));
+        if others.iter().any(|&node| node.is_some() && index_of(node).is_none()) {
+            // This node does not know the ring well yet, and asks again a little later.
+            return;
+        }
+        let word = Word { stamp, served, known, others: others.map(index_of) };
         self.step(now, out, |duties, around, actions| {
             duties.answered(slot, index, word, around, actions);
         });
@@ -216,12 +223,12 @@ impl Core {
                 }
                 Action::Grant { slot, to, stamp } => {
                     let vector = self.slots.vector(&self.instance.store, slot);
-                    letters.word(id_of(to), true, Said { slot, stamp, given: None, vector });
+                    letters.word(id_of(to), true, Said { slot, stamp, others: [None; 2], vector });
                 }
-                Action::Yield { slot, to, stamp, given } => {
+                Action::Yield { slot, to, stamp, others } => {
                     let vector = self.slots.vector(&self.instance.store, slot);
-                    let given = given.and_then(id_of);
-                    letters.word(id_of(to), false, Said { slot, stamp, given, vector });
+                    let others = others.map(|it| it.and_then(id_of));
+                    letters.word(id_of(to), false, Said { slot, stamp, others, vector });
                 }
             }
         }
@@ -250,16 +257,16 @@ impl Core {
 
     /// What waited for batches to end goes on.
     pub(super) fn pass_graces(&mut self, now: Now, out: &mut Vec<Output>) {
-        if self.stopping.is_empty() && self.answerer.is_idle() {
+        if self.stopping.is_empty() && self.answerer.is_idle() && self.auditor.is_idle() {
             return;
         }
         self.local.push_epoch();
         let (over, waiting): (Vec<Stopping>, Vec<Stopping>) =
             std::mem::take(&mut self.stopping).into_iter().partition(|it| it.grace.has_passed());
         self.stopping = waiting;
-        self.step(now, out, |duties, _, actions| {
+        self.step(now, out, |duties, around, actions| {
             for slot in over.into_iter().flat_map(|stopping| stopping.slots) {
-                duties.stopped(slot, actions);
+                duties.stopped(slot, around, actions);
             }
         });
         let mut parts = Vec::new();

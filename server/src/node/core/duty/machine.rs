@@ -24,8 +24,8 @@
 //! and between equal ones the ids decide; so all see it the same way, and nobody waits in a circle. An answer names the claim that it is meant for. Answers and questions
 //! that are lost are asked for again. It is Ricart and Agrawala's algorithm, with the baton for a reply that has to wait.
 //!
-//! **Views that differ** can leave out of a claim who serves by another view. Therefore a node remembers to whom it gave its word last, asks him when it
-//! claims itself, and tells others of him.
+//! **Views that differ** can leave out of a claim who serves by another view. Therefore a node remembers to whom it gave its word last and asks him when it
+//! claims itself; and with its word it names him, and who serves by its own view.
 //!
 //! **The copy** is a matter of its own: a node that keeps a slot pulls it whenever it is not sound, whatever its phase.
 //!
@@ -56,6 +56,19 @@ pub struct Scene<'a> {
     pub slot: Slot,
     /// What a claim that begins now is stamped with.
     pub stamp: u64,
+    /// See [`super::Duties::bar`].
+    pub barred: bool,
+}
+
+impl Scene<'_> {
+    fn role(&self) -> Role {
+        match wanted::role(self.view, self.slot) {
+            Role::Serve if self.barred && self.view.effect_targets(self.slot).next().is_some() => {
+                Role::Keep
+            }
+            role => role,
+        }
+    }
 }
 
 /// A question for the baton: by whom, and the stamp of his claim.
@@ -99,8 +112,8 @@ pub struct Word {
     pub served: bool,
     /// Whether everything that it knows is known here.
     pub known: bool,
-    /// To whom it gave the baton before.
-    pub given: Option<MemberIndex>,
+    /// Who else may serve, as far as the answerer knows.
+    pub others: [Option<MemberIndex>; 2],
 }
 
 /// See the module's description.
@@ -155,12 +168,12 @@ impl Duty {
             // He is the one whom everybody asks now, or one who cannot serve after all.
             self.phase = Phase::Idle;
         }
-        match (&self.phase, wanted::role(view, slot)) {
+        match (&self.phase, scene.role()) {
             (Phase::Serving, Role::Serve) => self.keep_copy(scene, out),
             (Phase::Serving, _) => {
                 // The view has gone over this node's head, as after a partition. Who should serve gets what was written here, though he be not ready: where every node
                 // was given up by some other, nobody is.
-                if let Some(node) = wanted::acting(view, slot) {
+                if let Some(node) = wanted::successor(view, slot) {
                     // He has not asked, so no claim of his is answered.
                     self.stop_for(Asker { node, stamp: 0 }, slot, out);
                 }
@@ -180,7 +193,7 @@ impl Duty {
             }
             (Phase::Claiming(_), _) => {
                 self.phase = Phase::Idle;
-                self.yield_to_askers(slot, out);
+                self.yield_to_askers(scene, out);
                 false
             }
             (Phase::Stopping(_), _) => false,
@@ -253,10 +266,10 @@ impl Duty {
         if !word.known {
             out.push(Action::Pull { slot, from });
         }
-        if let Some(to) = word.given.filter(|&to| to != view.me() && view.is_alive(to))
-            && claim.add(to)
-        {
-            out.push(Action::AskBaton { slot, from: to, stamp: word.stamp });
+        for other in word.others.into_iter().flatten() {
+            if other != view.me() && view.is_alive(other) && claim.add(other) {
+                out.push(Action::AskBaton { slot, from: other, stamp: word.stamp });
+            }
         }
         self.serve_if_granted(scene, out);
     }
@@ -282,7 +295,7 @@ impl Duty {
             Phase::Claiming(claim) => {
                 let id = view.member(by.node).map(|member| member.id);
                 if (by.stamp, id) < (claim.stamp(), Some(view.my_id())) {
-                    self.give_word(by, slot, out);
+                    self.give_word(by, scene, out);
                 } else {
                     self.remember(by);
                 }
@@ -290,7 +303,7 @@ impl Duty {
             Phase::Granted(to) if *to == by.node => {
                 out.push(Action::Grant { slot, to: by.node, stamp: by.stamp });
             }
-            Phase::Idle | Phase::Granted(_) => self.give_word(by, slot, out),
+            Phase::Idle | Phase::Granted(_) => self.give_word(by, scene, out),
         }
     }
 
@@ -299,14 +312,16 @@ impl Duty {
         self.askers.push(asker);
     }
 
-    fn give_word(&mut self, Asker { node: to, stamp }: Asker, slot: Slot, out: &mut Vec<Action>) {
-        let given = self.given.replace(to).filter(|&given| given != to);
-        out.push(Action::Yield { slot, to, stamp, given });
+    fn give_word(&mut self, asker: Asker, scene: Scene<'_>, out: &mut Vec<Action>) {
+        let (Scene { view, slot, .. }, Asker { node: to, stamp }) = (scene, asker);
+        let named = wanted::acting(view, slot).filter(|&index| index != view.me());
+        let others = [self.given.replace(to), named].map(|it| it.filter(|&other| other != to));
+        out.push(Action::Yield { slot, to, stamp, others });
     }
 
-    fn yield_to_askers(&mut self, slot: Slot, out: &mut Vec<Action>) {
+    fn yield_to_askers(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) {
         for asker in std::mem::take(&mut self.askers) {
-            self.give_word(asker, slot, out);
+            self.give_word(asker, scene, out);
         }
     }
 
@@ -317,12 +332,13 @@ impl Duty {
     }
 
     /// No batch runs any more that began while the slot was served here.
-    pub fn stopped(&mut self, slot: Slot, out: &mut Vec<Action>) {
+    pub fn stopped(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) {
+        let slot = scene.slot;
         let Phase::Stopping(Asker { node: to, stamp }) = self.phase else { return };
         (self.phase, self.given) = (Phase::Granted(to), Some(to));
         out.push(Action::Grant { slot, to, stamp });
         self.askers.retain(|asker| asker.node != to);
-        self.yield_to_askers(slot, out);
+        self.yield_to_askers(scene, out);
         // Whoever was told last asks him in any case; this node itself must not forget who has the baton.
         self.given = Some(to);
     }

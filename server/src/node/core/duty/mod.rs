@@ -71,7 +71,7 @@ pub enum Action {
         /// Of his claim.
         stamp: u64,
     },
-    /// Tell `to` that this node does not serve, what it knows, and who got its word before.
+    /// Tell `to` that this node does not serve, what it knows, and who else may serve.
     Yield {
         /// The slot.
         slot: Slot,
@@ -79,8 +79,8 @@ pub enum Action {
         to: MemberIndex,
         /// His claim.
         stamp: u64,
-        /// Who may serve.
-        given: Option<MemberIndex>,
+        /// Who got this node's word before, and who serves by its view.
+        others: [Option<MemberIndex>; 2],
     },
 }
 
@@ -90,6 +90,8 @@ pub struct Duties {
     duties: Box<[Duty]>,
     /// The highest stamp that was seen or given.
     stamp: u64,
+    /// This node is to serve nothing that anybody else keeps.
+    barred: bool,
     /// Slots that are not as they should be.
     unsettled: usize,
 }
@@ -108,7 +110,12 @@ pub struct Around<'a> {
 impl Duties {
     /// Nothing held, nothing served. Stamps of this run must be higher than those of the one before: `first` is the time in milliseconds.
     pub fn new(first: u64) -> Self {
-        Duties { duties: vec![Duty::NEW; SLOT_COUNT].into(), stamp: first, unsettled: 0 }
+        Duties {
+            duties: vec![Duty::NEW; SLOT_COUNT].into(),
+            stamp: first,
+            barred: false,
+            unsettled: 0,
+        }
     }
 
     /// Whether this node serves `slot`.
@@ -143,7 +150,7 @@ impl Duties {
 
     fn at<'a>(&mut self, around: Around<'a>, slot: Slot) -> (&mut Duty, Scene<'a>) {
         let Around { view, reach, now } = around;
-        let scene = Scene { view, reach, now, slot, stamp: self.stamp };
+        let scene = Scene { view, reach, now, slot, stamp: self.stamp, barred: self.barred };
         (&mut self.duties[slot.index()], scene)
     }
 
@@ -224,8 +231,9 @@ impl Duties {
     }
 
     /// No batch runs any more that began while `slot` was served here.
-    pub fn stopped(&mut self, slot: Slot, actions: &mut Vec<Action>) {
-        self.duties[slot.index()].stopped(slot, actions);
+    pub fn stopped(&mut self, slot: Slot, around: Around<'_>, actions: &mut Vec<Action>) {
+        let (duty, scene) = self.at(around, slot);
+        duty.stopped(scene, actions);
     }
 
     /// The link to `node` is new.
@@ -249,6 +257,11 @@ impl Duties {
         })?;
         self.duties[slot.index()].dropped();
         Some(slot)
+    }
+
+    /// From now on this node is to serve nothing that anybody else keeps, or may again.
+    pub fn bar(&mut self, barred: bool) {
+        self.barred = barred;
     }
 
     /// The copy of `slot` is behind and cannot catch up by effects alone.

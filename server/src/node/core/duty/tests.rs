@@ -16,7 +16,7 @@ const NODES: usize = 5;
 #[derive(Debug, Clone, Copy)]
 enum Letter {
     Ask(u64),
-    Word { served: bool, stamp: u64, given: Option<NodeId> },
+    Word { served: bool, stamp: u64, others: [Option<NodeId>; 2] },
     Pull,
     Pulled,
 }
@@ -83,7 +83,7 @@ impl World {
     fn step(&mut self, at: usize, step: impl FnOnce(&mut Duty, Scene<'_>, &mut Vec<Action>)) {
         let (mut out, slot, now) = (Vec::new(), self.slot, Duration::from_millis(self.now_ms));
         let Node { duty, view, reach, stamp, .. } = &mut self.nodes[at];
-        step(duty, Scene { view, reach, now, slot, stamp: *stamp }, &mut out);
+        step(duty, Scene { view, reach, now, slot, stamp: *stamp, barred: false }, &mut out);
         for action in out {
             let number = |index: MemberIndex| {
                 let member = self.nodes[at].view.member(index).expect("a member");
@@ -94,10 +94,11 @@ impl World {
                 Action::Pull { from, .. } => (number(from), Letter::Pull),
                 Action::AskBaton { from, stamp, .. } => (number(from), Letter::Ask(stamp)),
                 Action::Grant { to, stamp, .. } => {
-                    (number(to), Letter::Word { served: true, stamp, given: None })
+                    (number(to), Letter::Word { served: true, stamp, others: [None; 2] })
                 }
-                Action::Yield { to, stamp, given, .. } => {
-                    (number(to), Letter::Word { served: false, stamp, given: given.map(id) })
+                Action::Yield { to, stamp, others, .. } => {
+                    let others = others.map(|it| it.map(id));
+                    (number(to), Letter::Word { served: false, stamp, others })
                 }
                 Action::Stop { .. } => {
                     self.nodes[at].stops_at = Some(self.now_ms + self.rng.below(5));
@@ -120,10 +121,10 @@ impl World {
                 let by = Asker { node: sender, stamp };
                 self.step(to, |duty, scene, out| duty.asked(by, scene, out));
             }
-            Letter::Word { served, stamp, given } => {
-                let given = given.and_then(|id| find(self, id));
+            Letter::Word { served, stamp, others } => {
+                let others = others.map(|it| it.and_then(|id| find(self, id)));
                 let known = self.rng.below(2) == 0;
-                let word = Word { stamp, served, known, given };
+                let word = Word { stamp, served, known, others };
                 self.step(to, |duty, scene, out| duty.answered(sender, word, scene, out));
                 if served && !known {
                     // The core finds that out, once the pull that it wants has come.
@@ -182,7 +183,7 @@ impl World {
         self.nodes[at].settled = settled;
         if self.nodes[at].stops_at.is_some_and(|stop| stop <= self.now_ms) {
             self.nodes[at].stops_at = None;
-            self.step(at, |duty, scene, out| duty.stopped(scene.slot, out));
+            self.step(at, |duty, scene, out| duty.stopped(scene, out));
         }
     }
 

@@ -42,6 +42,12 @@ pub fn acting(view: &View, slot: Slot) -> Option<MemberIndex> {
     view.acting(slot).or_else(alive)
 }
 
+/// For whom this node stops serving `slot`: who is to serve for now or, where that is this node itself, the next who lives.
+pub fn successor(view: &View, slot: Slot) -> Option<MemberIndex> {
+    let others = || view.effect_targets(slot).next();
+    acting(view, slot).filter(|&index| index != view.me()).or_else(others)
+}
+
 /// Whether `index` may serve `slot` and, if nobody else does, must.
 pub fn claims(view: &View, slot: Slot, index: MemberIndex) -> bool {
     if view.list(slot).is_empty() {
