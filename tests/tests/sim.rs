@@ -8,6 +8,10 @@
 
 #[path = "sim/check/mod.rs"]
 mod check;
+#[path = "sim/control.rs"]
+mod control;
+#[path = "sim/faults.rs"]
+mod faults;
 #[path = "sim/guest.rs"]
 mod guest;
 #[path = "sim/history.rs"]
@@ -26,6 +30,10 @@ mod reply;
 mod sabotage;
 #[path = "sim/trace.rs"]
 mod trace;
+#[path = "sim/wire.rs"]
+mod wire;
+#[path = "sim/worker.rs"]
+mod worker;
 #[path = "sim/world.rs"]
 mod world;
 

@@ -246,7 +246,9 @@ impl World {
     /// Asks, and does not wait.
     pub fn ask_and_leave(&mut self, guest: usize, home: usize, asks: Vec<Ask>) {
         if self.guest_connects(guest, Some(home)) {
-            asks.into_iter().for_each(|ask| drop(self.ask(guest, ask)));
+            for ask in asks {
+                self.ask(guest, ask);
+            }
             self.guest_run(guest);
             self.drain(home);
         }

@@ -138,18 +138,16 @@ fn a_replica_whose_log_was_overrun_catches_up() {
     write(&mut world, 0, 3, |n| n);
     // Shorter than it takes to give a link up, so that the log alone decides what is told.
     world.pause(2);
-    let mut last = 0;
     for round in 1..=20 {
-        // One at a time: those of which the frozen node is primary cannot be written.
-        let asks = (0..KEYS).map(|n| Ask::Set(key(n), n + 1_000 * round)).collect::<Vec<_>>();
+        // Nobody waits: those of which the frozen node is primary cannot be written.
+        let asks = (0..KEYS).map(|n| Ask::Set(key(n), n + 1_000 * round)).collect();
         let guest = world.add_guest(1, false);
         world.guests[guest].checks = true;
         world.ask_and_leave(guest, 0, asks);
         world.run_for(SECOND / 20);
-        last = round;
     }
     world.resume(2);
-    let log = |world: &World| {
+    let written = |world: &World| {
         let node = world.seats[0].node.as_ref().unwrap();
         let slots = (0..SLOT_COUNT as u16).filter_map(Slot::new);
         let tag = node.slots.tag();
@@ -157,8 +155,8 @@ fn a_replica_whose_log_was_overrun_catches_up() {
             .filter(|&slot| !node.slots.vector(&node.instance.store, slot).get(tag).is_zero())
             .count()
     };
-    assert!(log(&world) > 30, "node 0 wrote to {} slots", log(&world));
-    assert!(last == 20);
+    // Each effect takes some 30 bytes: twenty rounds of a third of the keys are several logs.
+    assert!(written(&world) > 30, "node 0 wrote to {} slots", written(&world));
     settle(&mut world, 20);
     world.run_for(25 * SECOND);
     conclude(world);
@@ -341,7 +339,7 @@ fn a_copy_that_is_not_what_it_says_is_found_and_pulled_anew() {
 
 #[test]
 fn tags_of_those_who_are_gone_leave_the_vectors() {
-    let retention = Duration::from_secs(60);
+    let retention = Duration::from_secs(120);
     let mut world = ring(Setup { tag_retention: retention, ..setup(8, 3) });
     for round in 0..3 {
         write(&mut world, 0, 2, |n| n + 100 * round);
@@ -371,7 +369,7 @@ fn tags_of_those_who_are_gone_leave_the_vectors() {
     assert!(entries(&world).0 > 100 && entries(&world).1 == 0, "{:?}", entries(&world));
     world.run_for(50 * SECOND);
     assert!(entries(&world).1 == 0, "too early: {:?}", entries(&world));
-    world.run_for(60 * SECOND);
+    world.run_for(110 * SECOND);
     assert!(entries(&world).0 == 0 && entries(&world).1 > 100, "{:?}", entries(&world));
     // What was removed is, what was written stays, and who comes back empty learns both.
     world.kill(1, false);
