@@ -1,4 +1,4 @@
-"""redis-py against a ring: plain clients on every node's port, and RedisCluster on a cluster port.
+"""redis-py against a ring, in both protocols: plain clients on every node's port, and RedisCluster on a cluster port.
 
 ring.py CLUSTER_PORT PORT...
 """
@@ -6,39 +6,69 @@ ring.py CLUSTER_PORT PORT...
 import sys
 
 import redis
-from redis.cluster import RedisCluster
+from redis.cluster import LoadBalancingStrategy, RedisCluster
+
+COUNT = 200
 
 
-def main() -> None:
-    cluster_port, *ports = (int(word) for word in sys.argv[1:])
-    plain = [redis.Redis(port=port, decode_responses=True) for port in ports]
-    for index in range(200):
-        writer, reader = plain[index % len(plain)], plain[(index + 1) % len(plain)]
-        assert writer.set(f"py:{index}", index)
-        assert reader.get(f"py:{index}") == str(index)
-    with plain[0].pipeline(transaction=False) as pipe:
-        for index in range(200):
-            pipe.get(f"py:{index}")
-        assert pipe.execute() == [str(index) for index in range(200)]
-    assert sorted(plain[1].scan_iter("py:*", count=50)) == sorted(f"py:{i}" for i in range(200))
+def check(actual, expected):
+    assert actual == expected, f"{actual!r} is not {expected!r}"
 
-    cluster = RedisCluster(host="127.0.0.1", port=cluster_port, decode_responses=True)
-    for index in range(200):
-        assert cluster.get(f"py:{index}") == str(index)
+
+def plain_clients(ports, protocol):
+    """Whatever node an application talks to, it sees all keys."""
+    clients = [redis.Redis(port=port, protocol=protocol, decode_responses=True) for port in ports]
+    first, second = clients[0], clients[1]
+    first.flushall()
+    for index in range(COUNT):
+        writer, reader = clients[index % len(clients)], clients[(index + 1) % len(clients)]
+        check(writer.set(f"py:{index}", index), True)
+        check(reader.get(f"py:{index}"), str(index))
+    names, values = [f"py:{index}" for index in range(COUNT)], [str(index) for index in range(COUNT)]
+    with first.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.get(name).strlen(name)
+        check(pipe.execute()[::2], values)
+    # These name keys of many slots at once.
+    check(second.mget(names), values)
+    check(second.mset({f"many:{index}": index for index in range(COUNT)}), True)
+    check(first.exists(*names), COUNT)
+    check(first.delete(*(f"many:{index}" for index in range(COUNT))), COUNT)
+    check(sorted(second.scan_iter("py:*", count=50)), sorted(names))
+    check(sorted(first.keys("py:*")), sorted(names))
+    check([client.dbsize() for client in clients], [COUNT] * len(clients))
+
+
+def cluster_client(port, ports, protocol):
+    """Finds what the plain clients wrote; asks each node itself."""
+    cluster = RedisCluster(host="127.0.0.1", port=port, protocol=protocol, decode_responses=True)
+    for index in range(COUNT):
+        check(cluster.get(f"py:{index}"), str(index))
         assert cluster.incr(f"count:{index % 7}")
-    assert sum(int(cluster.get(f"count:{index}")) for index in range(7)) == 200
+    check(sum(int(cluster.get(f"count:{index}")) for index in range(7)), COUNT)
     with cluster.pipeline() as pipe:
-        for index in range(200):
+        for index in range(COUNT):
             pipe.set(f"piped:{index}", index)
         assert all(pipe.execute())
-    assert cluster.mget_nonatomic([f"piped:{index}" for index in range(200)]) == [
-        str(index) for index in range(200)
-    ]
-    assert len(set(cluster.scan_iter("piped:*"))) == 200
+    check(cluster.mget_nonatomic([f"piped:{index}" for index in range(COUNT)]), [str(index) for index in range(COUNT)])
+    check(cluster.mget("{tag}a", "{tag}b"), [None, None])
+    check(len(set(cluster.scan_iter("piped:*"))), COUNT)
     # Asked for all of them, redis-py 7.4 asks one node.
     counts = [cluster.dbsize(target_nodes=node) for node in cluster.get_primaries()]
-    assert sum(counts) == plain[0].dbsize() and min(counts) > 0
-    print("ring.py: ok")
+    check(len(counts), len(ports))
+    check(sum(counts), redis.Redis(port=ports[0]).dbsize())
+    assert min(counts) > 0, counts
+    strategy = LoadBalancingStrategy.ROUND_ROBIN
+    replicas = RedisCluster(host="127.0.0.1", port=port, protocol=protocol, load_balancing_strategy=strategy)
+    check([replicas.get(f"py:{index}") for index in range(COUNT)], [b"%d" % index for index in range(COUNT)])
+
+
+def main():
+    cluster_port, *ports = (int(word) for word in sys.argv[1:])
+    for protocol in (2, 3):
+        plain_clients(ports, protocol)
+        cluster_client(cluster_port, ports, protocol)
+        print(f"redis-py {redis.__version__}, RESP{protocol}: all passed")
 
 
 main()

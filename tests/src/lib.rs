@@ -10,6 +10,7 @@ pub mod minimise;
 pub mod process;
 pub mod rdb;
 pub mod resp;
+pub mod ring;
 pub mod script;
 pub mod text;
 pub mod wait;

@@ -11,6 +11,7 @@
 //! @raw "PING\r\nFOO\r\n"     a new connection sends the bytes and closes its half; all that comes is compared
 //! @conn other                goes on with the connection of this name ("main" at the start)
 //! @send MONITOR              sends without reading;  @read reads one reply without sending
+//! @through text             reads replies up to and with one that contains the text
 //! @closed                    the servers close the current connection, which is forgotten
 //! @resp3 / @resp2 / @both    the lines that follow run in this protocol only
 //! ```
@@ -130,6 +131,8 @@ pub enum Action {
     Send(Vec<Vec<u8>>),
     /// Reads a reply.
     Read,
+    /// Reads replies through one that contains this.
+    Through(Vec<u8>),
     /// Sends bytes over a connection of their own.
     Raw(Vec<u8>),
     /// Keeps a bulk reply under a name.
@@ -220,6 +223,7 @@ fn parse_step(mut line: &str) -> Option<(Action, Normaliser, Option<String>)> {
     let action = match word {
         "@send" => Action::Send(text::split(rest)?),
         "@read" => Action::Read,
+        "@through" => Action::Through(text::split(rest)?.concat()),
         "@raw" => Action::Raw(text::split(rest)?.concat()),
         "@let" => {
             let (name, command) = rest.split_once(' ')?;
@@ -364,7 +368,7 @@ impl LookupMeter {
 
 fn judge(step: &Step, ours: &[u8], reference: &[u8], outcome: &mut Outcome) -> Option<String> {
     let show = |bytes: &[u8]| text::shorten(&text::escape(bytes), 400);
-    if matches!(step.action, Action::Call(_) | Action::Raw(_) | Action::Read) {
+    if matches!(step.action, Action::Call(_) | Action::Raw(_) | Action::Read | Action::Through(_)) {
         outcome.compared += 1;
     }
     if let Some(expected) = &step.expected
@@ -430,6 +434,7 @@ impl<'s> Side<'s> {
                 self.connection().send(&encode(&args)).map(|()| Vec::new())
             }
             Action::Read => self.connection().read_reply(),
+            Action::Through(text) => self.read_through(text),
             Action::Raw(bytes) => {
                 let mut connection = self.server.connect();
                 let sent = connection.send(bytes).and_then(|()| connection.finish_sending());
@@ -469,6 +474,18 @@ impl<'s> Side<'s> {
             self.connections.remove(&self.current);
             format!("({:?})", error.kind()).into_bytes()
         })
+    }
+
+    fn read_through(&mut self, text: &[u8]) -> std::io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        loop {
+            let reply = self.connection().read_reply()?;
+            let is_last = reply.windows(text.len()).any(|part| part == text);
+            all.extend(reply);
+            if is_last {
+                return Ok(all);
+            }
+        }
     }
 
     fn substitute(&self, args: &[Vec<u8>]) -> Vec<Vec<u8>> {

@@ -1,153 +1,42 @@
 //! Rings of real processes on loopback: they find each other, serve each other's keys, survive each other's deaths.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::collections::HashMap;
+#[path = "cluster/clients.rs"]
+mod clients;
+#[path = "cluster/publishing.rs"]
+mod publishing;
+#[path = "cluster/strangers.rs"]
+mod strangers;
+
+use rustix::process::Signal;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
-use torc_tests::process::{Server, run_to_end};
+use torc_tests::process::run_to_end;
 use torc_tests::resp::Connection;
+use torc_tests::ring::{self, LIMIT, Node, Place, await_whole};
 use torc_tests::wait;
 
 const NODE: &str = env!("CARGO_BIN_EXE_torc-node");
 
-/// Nodes that start together have this long to become one ring; it takes three seconds on an idle machine.
-const COME_UP: Duration = Duration::from_secs(40);
+/// Several workers, as nodes on machines of their own have.
+const WORKERS: &[&str] = &["--workers", "2"];
 
-/// A death is noticed and made good for within this, on a machine that other suites load.
-const MAKE_GOOD: Duration = Duration::from_secs(40);
+/// The same, and a write must have reached two nodes.
+const W2: &[&str] = &["--workers", "2", "--default-write-consistency", "2"];
 
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// One node of a ring: its process, and what it is started with.
-struct Node {
-    server: Server,
-    home: PathBuf,
-    cluster_port: u16,
-    peer_port: u16,
-}
-
-impl Node {
-    fn start(home: PathBuf, join: &[u16], options: &[&str]) -> Node {
-        let (cluster_port, peer_port) = (free_port(), free_port());
-        let mut arguments = vec![
-            "--cluster-port".to_owned(),
-            cluster_port.to_string(),
-            "--peer-port".to_owned(),
-            peer_port.to_string(),
-            "--data-dir".to_owned(),
-            home.display().to_string(),
-            "--workers".to_owned(),
-            "2".to_owned(),
-        ];
-        if join.is_empty() {
-            arguments.extend(["--cluster-enabled".to_owned(), "yes".to_owned()]);
-        }
-        for port in join {
-            arguments.extend(["--join".to_owned(), format!("127.0.0.1:{port}")]);
-        }
-        arguments.extend(options.iter().map(|&option| option.to_owned()));
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        Node { server: Server::node(NODE, &arguments), home, cluster_port, peer_port }
-    }
-
-    fn connect(&self) -> Connection {
-        self.server.connect()
-    }
-
-    /// The words of the lines about `about` in TORC STATUS; none if it does not answer.
-    fn status(&self, about: &str) -> Vec<HashMap<String, String>> {
-        let reply = Connection::open(self.server.address()).and_then(|mut c| {
-            c.set_timeout(Duration::from_secs(5))?;
-            c.call(&["TORC", "STATUS"])
-        });
-        let text = reply.map(|reply| reply.text()).unwrap_or_default();
-        let words = |line: &str| {
-            let pairs = line.split(' ').skip(1).filter_map(|word| word.split_once(':'));
-            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-        };
-        let prefix = format!("{about} ");
-        text.lines().filter(|line| line.starts_with(&prefix)).map(words).collect()
-    }
-
-    /// Whether it sees `count` living nodes that serve, and all copies of every slot.
-    fn is_whole(&self, count: usize) -> bool {
-        let is_serving = |node: &&HashMap<String, String>| {
-            node["alive"] == "yes" && node["ready"] == "yes" && node["state"] == "active"
-        };
-        let nodes = self.status("node");
-        let slots = self.status("slots");
-        nodes.iter().filter(is_serving).count() == count
-            && nodes.iter().filter(|node| node["alive"] == "yes").count() == count
-            && slots.first().is_some_and(|slots| slots["full"] == "16384")
-    }
-}
-
-/// Several nodes, and a directory for their names.
-struct Ring {
-    nodes: Vec<Node>,
-    directory: PathBuf,
-    options: Vec<String>,
-}
-
-impl Ring {
-    fn start(name: &str, count: usize, options: &[&str]) -> Ring {
-        let directory =
-            std::env::temp_dir().join(format!("torc-ring-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&directory);
-        let options: Vec<String> = options.iter().map(|&option| option.to_owned()).collect();
-        let mut ring = Ring { nodes: Vec::new(), directory, options };
-        for _ in 0..count {
-            ring.add();
-        }
-        ring.await_whole(count);
-        ring
-    }
-
-    /// Starts one more node, which joins those that there are.
-    fn add(&mut self) {
-        let home = self.directory.join(self.nodes.len().to_string());
-        let node = self.start_node(home);
-        self.nodes.push(node);
-    }
-
-    fn start_node(&self, home: PathBuf) -> Node {
-        let join: Vec<u16> = self.nodes.iter().map(|node| node.peer_port).collect();
-        let options: Vec<&str> = self.options.iter().map(String::as_str).collect();
-        Node::start(home, &join, &options)
-    }
-
-    #[track_caller]
-    fn await_whole(&self, count: usize) {
-        wait::until("all nodes see a whole ring", COME_UP, || {
-            self.nodes.iter().all(|node| node.is_whole(count))
-        });
-    }
-}
-
-impl Drop for Ring {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            for node in &self.nodes {
-                eprintln!("{:?}\n{:?}", node.status("slots"), node.status("node"));
-            }
-        }
-        self.nodes.clear();
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
+fn connect(node: &Node) -> Connection {
+    node.place.open(LIMIT).unwrap()
 }
 
 /// A program's output; panics with it if the program fails.
 #[track_caller]
-fn run(program: impl AsRef<Path>, arguments: &[&str]) -> String {
+fn run(program: &str, arguments: &[&str]) -> String {
     let mut command = Command::new("timeout");
-    command.arg("30").arg(program.as_ref()).args(arguments).stdin(Stdio::null());
+    command.arg("30").arg(program).args(arguments).stdin(Stdio::null());
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned()
         + &String::from_utf8_lossy(&output.stderr);
@@ -157,8 +46,8 @@ fn run(program: impl AsRef<Path>, arguments: &[&str]) -> String {
 
 #[test]
 fn any_node_serves_any_key() {
-    let ring = Ring::start("any", 3, &[]);
-    let mut clients: Vec<Connection> = ring.nodes.iter().map(Node::connect).collect();
+    let nodes = ring::ring(3, WORKERS);
+    let mut clients: Vec<Connection> = nodes.iter().map(connect).collect();
     for index in 0..300 {
         let (key, value) = (format!("key:{index}"), format!("value:{index}"));
         assert_eq!(clients[index % 3].call(&["SET", &key, &value]).unwrap().text(), "OK");
@@ -191,8 +80,8 @@ fn any_node_serves_any_key() {
 
 #[test]
 fn a_pipeline_over_all_nodes_keeps_its_order() {
-    let ring = Ring::start("pipeline", 3, &[]);
-    let mut client = ring.nodes[1].connect();
+    let nodes = ring::ring(3, WORKERS);
+    let mut client = connect(&nodes[1]);
     let requests: String = (0..2_000).map(|i| format!("SET p:{i} {i}\r\nGET p:{i}\r\n")).collect();
     let replies = client.pipeline(requests.as_bytes(), 4_000);
     for (index, pair) in replies.chunks_exact(2).enumerate() {
@@ -201,39 +90,12 @@ fn a_pipeline_over_all_nodes_keeps_its_order() {
         assert_eq!(pair[1], format!("${}\r\n{digits}\r\n", digits.len()).as_bytes());
     }
     // A client that closes its side is still owed its replies.
-    let mut client = ring.nodes[2].connect();
+    let mut client = connect(&nodes[2]);
     let requests: String = (0..100).map(|i| format!("GET p:{i}\r\n")).collect();
     client.send(requests.as_bytes()).unwrap();
     client.finish_sending().unwrap();
     let replies = client.read_to_end().unwrap();
     assert_eq!(replies.iter().filter(|&&byte| byte == b'$').count(), 100);
-}
-
-#[test]
-fn unmodified_clients_work() {
-    let ring = Ring::start("clients", 3, &[]);
-    let port = |node: usize| ring.nodes[node].cluster_port.to_string();
-    for node in 0..3 {
-        let value = format!("v{node}");
-        let set = run("redis-cli", &["-c", "-p", &port(node), "set", "k", &value]);
-        assert!(set.contains("OK"), "{set}");
-        let got = run("redis-cli", &["-c", "-p", &port((node + 1) % 3), "get", "k"]);
-        assert_eq!(got.lines().last(), Some(value.as_str()), "{got}");
-        let place = format!("127.0.0.1:{}", port(node));
-        let check = run("redis-cli", &["--cluster", "check", &place]);
-        assert!(check.contains("[OK] All 16384 slots covered."), "{check}");
-        assert!(check.contains("[OK] All nodes agree about slots configuration."), "{check}");
-        let info = run("redis-cli", &["--cluster", "info", &place]);
-        assert!(info.contains("in 3 masters"), "{info}");
-    }
-    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/venv/bin/python");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/ring.py");
-    let plain: Vec<String> = ring.nodes.iter().map(|it| it.server.port().to_string()).collect();
-    let mut arguments = vec![script.to_str().unwrap().to_owned(), port(0)];
-    arguments.extend(plain);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let said = run(python, &arguments);
-    assert!(said.contains("ring.py: ok"), "{said}");
 }
 
 /// What a writer saw.
@@ -269,40 +131,32 @@ fn write(mut client: Connection, name: usize, stop: &AtomicBool) -> Seen {
 
 #[test]
 fn a_killed_node_loses_no_acknowledged_write_and_comes_back() {
-    let mut ring = Ring::start("kill", 3, &[]);
+    let mut nodes = ring::ring(3, WORKERS);
     let stop = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..2)
         .map(|name| {
-            let (client, stop) = (ring.nodes[name].connect(), Arc::clone(&stop));
+            let (client, stop) = (connect(&nodes[name]), Arc::clone(&stop));
             thread::spawn(move || write(client, name, &stop))
         })
         .collect();
-    let written = |ring: &Ring| ring.nodes[0].connect().run("DBSIZE").integer().unwrap_or(0);
-    wait::until("writes are under way", MAKE_GOOD, || written(&ring) > 1_000);
-    let victim = ring.nodes.pop().unwrap();
-    let home = victim.home.clone();
-    victim.server.signal(rustix::process::Signal::KILL);
-    drop(victim);
-    wait::until("the others serve everything", MAKE_GOOD, || {
-        ring.nodes.iter().all(|node| {
-            let alive = node.status("node").iter().filter(|it| it["alive"] == "yes").count();
-            alive == 2 && node.status("slots").first().is_some_and(|it| it["none"] == "0")
-        })
-    });
-    let before = written(&ring);
-    wait::until("writes go on", MAKE_GOOD, || written(&ring) > before + 1_000);
+    let written = |nodes: &[Node]| nodes[0].place.ask("DBSIZE").integer().unwrap_or(0);
+    wait::until("writes are under way", LIMIT, || written(&nodes) > 1_000);
+    nodes[2].kill();
+    wait::until("the others serve everything", LIMIT, || nodes[..2].iter().all(serves_with(2)));
+    let before = written(&nodes);
+    wait::until("writes go on", LIMIT, || written(&nodes) > before + 1_000);
     stop.store(true, Ordering::Relaxed);
     let seen: Vec<Seen> = writers.into_iter().map(|writer| writer.join().unwrap()).collect();
-    let check = |ring: &Ring| {
-        for node in &ring.nodes {
-            let mut client = node.connect();
+    let check = |nodes: &[Node]| {
+        for node in nodes {
+            let mut client = connect(node);
             for (key, value) in seen.iter().flat_map(|seen| &seen.acknowledged) {
                 let got = client.call(&["GET", key]).unwrap().text();
                 assert_eq!(&got, value, "{key} was acknowledged");
             }
         }
     };
-    check(&ring);
+    check(&nodes[..2]);
     for seen in &seen {
         println!(
             "{} writes acknowledged, {} refused, longest gap {:?}",
@@ -313,76 +167,63 @@ fn a_killed_node_loses_no_acknowledged_write_and_comes_back() {
     }
 
     // Under its name it takes its place again, and has everything before it serves.
-    let back = ring.start_node(home);
-    ring.nodes.push(back);
-    ring.await_whole(3);
-    check(&ring);
-    let others: Vec<Node> = ring.nodes.drain(..2).collect();
-    for node in &others {
-        node.server.signal(rustix::process::Signal::KILL);
+    nodes[2].run();
+    nodes[2].await_answer();
+    await_whole(&nodes, LIMIT);
+    check(&nodes);
+    nodes.drain(..2).for_each(|mut node| node.kill());
+    wait::until("it serves everything alone", LIMIT, || nodes.iter().all(serves_with(1)));
+    check(&nodes);
+}
+
+/// Whether a node serves all slots with no more than `count` alive.
+fn serves_with(count: usize) -> impl Fn(&Node) -> bool {
+    move |node| {
+        let slots = node.place.status("slots");
+        node.place.alive() == count && slots.first().is_some_and(|it| it["none"] == "0")
     }
-    drop(others);
-    wait::until("it serves everything alone", MAKE_GOOD, || {
-        ring.nodes[0].status("node").iter().filter(|it| it["alive"] == "yes").count() == 1
-    });
-    check(&ring);
 }
 
 #[test]
 fn a_node_that_is_asked_to_stop_hands_its_keys_over() {
     // One copy of each key: whatever is not handed over is lost.
-    let mut ring = Ring::start("leave", 3, &["--copies", "1"]);
-    let mut client = ring.nodes[0].connect();
+    let mut nodes = ring::ring(3, &["--workers", "2", "--copies", "1"]);
+    let mut client = connect(&nodes[0]);
     for index in 0..3_000 {
         let key = format!("l:{index}");
         assert_eq!(client.call(&["SET", &key, &key]).unwrap().text(), "OK");
     }
-    let mut leaver = ring.nodes.pop().unwrap();
-    leaver.server.terminate();
-    assert!(leaver.server.wait_exit(MAKE_GOOD).success(), "{}", leaver.server.log());
-    wait::until("two nodes are left", MAKE_GOOD, || ring.nodes.iter().all(|node| node.is_whole(2)));
-    for index in 0..3_000 {
-        let key = format!("l:{index}");
-        assert_eq!(client.call(&["GET", &key]).unwrap().text(), key);
-    }
-    // The same by command, and a joining node takes its share.
-    ring.add();
-    ring.await_whole(3);
-    let address = ring.nodes[1].server.address().to_string();
-    let said = run(NODE, &["leave", &address]);
-    assert!(said.contains("hands its keys over"), "{said}");
-    let mut leaver = ring.nodes.remove(1);
-    assert!(leaver.server.wait_exit(MAKE_GOOD).success(), "{}", leaver.server.log());
-    for index in 0..3_000 {
-        let key = format!("l:{index}");
-        assert_eq!(client.call(&["GET", &key]).unwrap().text(), key);
-    }
-}
-
-#[test]
-fn strangers_are_refused_and_both_sides_say_so() {
-    let ring = Ring::start("strangers", 1, &["--cluster-secret", "one"]);
-    let check = |options: &[&str], word: &str| {
-        let home = ring.directory.join("stranger");
-        let stranger = Node::start(home, &[ring.nodes[0].peer_port], options);
-        wait::until("both logs tell of it", MAKE_GOOD, || {
-            stranger.server.log().contains(word) && ring.nodes[0].server.log().contains(word)
-        });
-        assert!(ring.nodes[0].is_whole(1));
-        let mut client = stranger.connect();
-        assert!(client.run("GET k").is_error(), "it serves nothing before it has joined");
+    let mut check = || {
+        for index in 0..3_000 {
+            let key = format!("l:{index}");
+            assert_eq!(client.call(&["GET", &key]).unwrap().text(), key);
+        }
     };
-    check(&["--cluster-secret", "two"], "the cluster secrets differ");
-    check(&["--cluster-secret", "one", "--cluster-name", "other"], "the cluster names differ");
-    let mut client = ring.nodes[0].connect();
-    let shown = client.run("CONFIG GET cluster-secret");
-    assert_eq!(shown.items()[1].text(), "(hidden)");
+    let mut leaver = nodes.pop().unwrap();
+    leaver.signal(Signal::TERM);
+    assert!(leaver.await_exit(LIMIT).success(), "{}", leaver.log());
+    await_whole(&nodes, LIMIT);
+    check();
+    // The same by command, and a joining node takes its share.
+    nodes.push(Node::start(
+        Place::free(),
+        Some(&nodes[0].place),
+        &["--workers", "2", "--copies", "1"],
+    ));
+    nodes[2].await_answer();
+    await_whole(&nodes, LIMIT);
+    let said = run(NODE, &["leave", &nodes[1].place.plain.to_string()]);
+    assert!(said.contains("hands its keys over"), "{said}");
+    let mut leaver = nodes.remove(1);
+    assert!(leaver.await_exit(LIMIT).success(), "{}", leaver.log());
+    await_whole(&nodes, LIMIT);
+    check();
 }
 
 #[test]
 fn status_is_for_people_and_programs() {
-    let ring = Ring::start("status", 2, &["--zone", "cellar"]);
-    let address = ring.nodes[0].server.address().to_string();
+    let nodes = ring::ring(2, &["--zone", "cellar"]);
+    let address = nodes[0].place.plain.to_string();
     let table = run(NODE, &["status", &address]);
     assert!(table.contains("of 16384 slots 16384 have all copies"), "{table}");
     assert_eq!(table.matches("active").count(), 2, "{table}");
@@ -419,13 +260,13 @@ fn a_local_cluster_starts_and_ends() {
         .spawn()
         .unwrap();
     let open = |port: u16| Connection::open((Ipv4Addr::LOCALHOST, port).into());
-    let came_up = wait::holds_within(COME_UP, || {
+    let came_up = wait::holds_within(LIMIT, || {
         let says = |mut c: Connection| c.call(&["TORC", "STATUS"]).map(|reply| reply.text());
         open(port).and_then(says).is_ok_and(|text| text.matches("ready:yes").count() == 3)
     });
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let ended = wait::holds_within(MAKE_GOOD, || matches!(child.try_wait(), Ok(Some(_))));
+    let ended = wait::holds_within(LIMIT, || matches!(child.try_wait(), Ok(Some(_))));
     if !ended {
         let _ = child.kill();
     }

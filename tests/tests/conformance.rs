@@ -15,6 +15,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("connection.txt", include_str!("../conformance/connection.txt")),
     ("generic.txt", include_str!("../conformance/generic.txt")),
     ("hyperloglog.txt", include_str!("../conformance/hyperloglog.txt")),
+    ("pubsub.txt", include_str!("../conformance/pubsub.txt")),
     ("server.txt", include_str!("../conformance/server.txt")),
     ("string.txt", include_str!("../conformance/string.txt")),
     ("unsupported.txt", include_str!("../conformance/unsupported.txt")),
@@ -64,6 +65,11 @@ fn keys() {
 #[test]
 fn hyperloglogs() {
     check("hyperloglog.txt");
+}
+
+#[test]
+fn publishing() {
+    check("pubsub.txt");
 }
 
 #[test]

@@ -3,29 +3,32 @@
 //! `TORC_FAULT_ROUNDS=20` repeats the kills so often; `TORC_FAULT_LONG=1` takes more keys and longer faults. `TORC_FAULT_KEEP=1` keeps logs.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[path = "faults/cpu.rs"]
+mod cpu;
 #[path = "faults/load.rs"]
 mod load;
-#[path = "faults/ring.rs"]
-mod ring;
 #[path = "faults/space.rs"]
 mod space;
 #[path = "faults/watch.rs"]
 mod watch;
 
 use load::{Told, Writer, under_load};
-use ring::{LIMIT, Node, Place, Table, await_whole, is_whole, pass};
 use rustix::process::Signal;
 use space::Switch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use torc_tests::ring::{self, LIMIT, Node, Place, Table, await_whole, is_whole, pass};
 use torc_tests::wait;
 
 /// Clients may see errors or waits for so long after a crash.
 const DISTURBANCE: Duration = Duration::from_secs(3);
 
-/// Throughput while a node comes or goes, as a part of that before. The goal is a half where nodes have machines of their own; here they, the clients
-/// and whatever else runs share a few cores that the clients alone keep busy, and what the copying takes is lost to them.
-const THROUGHPUT_LEAST: f64 = 0.2;
+/// Throughput while a node comes or goes, as a part of that before: the median of windows of a second, and all but one of them, keep at least so much. What other programs
+/// take of the machine is counted out ([`cpu`]).
+const THROUGHPUT_LEAST: f64 = 0.5;
+
+/// The one worst window may be worse, by so much: a process that starts or ends, and the other programs' bursts, fall into some window.
+const THROUGHPUT_WORST: f64 = 0.3;
 
 /// A write must have reached two nodes.
 const W2: &[&str] = &["--default-write-consistency", "2"];
@@ -195,7 +198,8 @@ fn check_undisturbed(what: &str, told: &[Told], read: &[watch::Seen], places: &[
     assert!(read.iter().all(|seen| seen.wrong.is_empty()), "reads went wrong");
 }
 
-/// How many operations a second there were, second by second, while `trouble` lasts, and what came of it.
+/// How many operations a second there were, second by second, while `trouble` lasts, and what came of it. A second counts as long as the part of the machine that other
+/// programs left in it.
 fn rates<T>(count: &AtomicU64, trouble: impl FnOnce() -> T) -> (Vec<f64>, T) {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -204,11 +208,13 @@ fn rates<T>(count: &AtomicU64, trouble: impl FnOnce() -> T) -> (Vec<f64>, T) {
             // Relaxed: a flag that ends the loop, and a count that nothing else hangs on.
             while !over.load(Ordering::Relaxed) {
                 let (start, before) = (wait::now(), count.load(Ordering::Relaxed));
+                let used = cpu::Used::now();
                 wait::holds_within(seconds(1), || over.load(Ordering::Relaxed));
                 let done = (count.load(Ordering::Relaxed) - before) as f64;
                 // What is left of a second at the end tells little.
                 if rates.is_empty() || start.elapsed() >= Duration::from_millis(500) {
-                    rates.push(done / start.elapsed().as_secs_f64());
+                    let left = used.left_since(start.elapsed());
+                    rates.push(done / start.elapsed().as_secs_f64() / left);
                 }
             }
             rates
@@ -227,8 +233,26 @@ fn least(rates: &[f64]) -> f64 {
     rates.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
-fn mean(rates: &[f64]) -> f64 {
-    rates.iter().sum::<f64>() / rates.len() as f64
+fn median(rates: &[f64]) -> f64 {
+    let mut rates = rates.to_vec();
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+/// Fails if clients had less than they should while a node came or went.
+fn check_throughput(what: &str, calm: &[f64], busy: &[f64]) {
+    let parts: Vec<f64> = busy.iter().map(|rate| rate / median(calm)).collect();
+    let below = parts.iter().filter(|&&part| part < THROUGHPUT_LEAST).count();
+    println!(
+        "{what}: reads a second {:.0} before, {:.0} during; of that before {:.2} as the median, {:.2} in the worst second; {parts:.2?}",
+        median(calm),
+        median(busy),
+        median(&parts),
+        least(&parts),
+    );
+    assert!(median(&parts) >= THROUGHPUT_LEAST, "{what}: throughput fell to {parts:.2?}");
+    let fits = below <= 1 && least(&parts) >= THROUGHPUT_WORST;
+    assert!(fits, "{what}: throughput fell to {parts:.2?} in single seconds");
 }
 
 #[test]
@@ -258,23 +282,17 @@ fn a_node_joins_and_leaves_and_nobody_notices() {
     let after = joined.expect("there is a table");
     let (moved, ideal) = (before.moved_to(&after), 3 * 16_384 / 4);
     println!(
-        "join with {keys} keys: {took:?}; {moved} copies of slots moved, {:.3} of the ideal; reads a second {:.0} before, {:.0} during, {:.0} in the worst second",
+        "join with {keys} keys: {took:?}; {moved} copies of slots moved, {:.3} of the ideal",
         moved as f64 / f64::from(ideal),
-        mean(&calm),
-        mean(&rates_join),
-        least(&rates_join),
     );
     check_undisturbed("join", &told, &read, &places(&nodes));
     assert!(moved as f64 <= 1.15 * f64::from(ideal), "{moved} copies moved");
-    assert!(
-        mean(&rates_join) >= mean(&calm) * THROUGHPUT_LEAST,
-        "throughput fell to {rates_join:?}"
-    );
+    check_throughput("join", &calm, &rates_join);
 
     let watchers = watch::watchers(&staying, keys);
     let (read, (told, (calm, rates_leave, took))) = watch::under_watch(&watchers, |reads| {
         under_load(&writers("leave", &staying, seconds(5)), |_| {
-            let (calm, ()) = rates(reads, || pass(seconds(2)));
+            let (calm, ()) = rates(reads, || pass(seconds(3)));
             let (busy, took) = rates(reads, || {
                 let start = wait::now();
                 let mut node = nodes.pop().expect("it has joined");
@@ -289,17 +307,9 @@ fn a_node_joins_and_leaves_and_nobody_notices() {
             (calm, busy, took)
         })
     });
-    println!(
-        "leave with {keys} keys: {took:?}; reads a second {:.0} before, {:.0} during, {:.0} in the worst second",
-        mean(&calm),
-        mean(&rates_leave),
-        least(&rates_leave),
-    );
+    println!("leave with {keys} keys: {took:?}");
     check_undisturbed("leave", &told, &read, &staying);
-    assert!(
-        mean(&rates_leave) >= mean(&calm) * THROUGHPUT_LEAST,
-        "throughput fell to {rates_leave:?}"
-    );
+    check_throughput("leave", &calm, &rates_leave);
     watch::check(&staying, keys);
 }
 

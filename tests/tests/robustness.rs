@@ -146,6 +146,39 @@ fn the_output_limit_closes_a_client_that_never_reads() {
     assert!(deaf.read_to_end().unwrap_or_default().len() < len, "the whole reply came");
 }
 
+/// A subscriber that does not read is cut at the limit of its class; those who read miss nothing.
+#[test]
+fn a_subscriber_that_never_reads_is_cut() {
+    let options = ["--client-output-buffer-limit", "pubsub 2mb 0 0", "--workers", "2"];
+    let server = start_node!(&options);
+    let message = "x".repeat(64 * 1024);
+    let mut deaf: Vec<Connection> = (0..2).map(|_| server.connect()).collect();
+    let mut listening: Vec<Connection> = (0..2).map(|_| server.connect()).collect();
+    for connection in deaf.iter_mut().chain(&mut listening) {
+        connection.run("SUBSCRIBE news");
+    }
+    let mut publisher = server.connect();
+    let mut sent = 0;
+    wait::until("who does not read is cut", Duration::from_secs(60), || {
+        publisher.call(&["PUBLISH", "news", &message]).unwrap();
+        sent += 1;
+        for connection in &mut listening {
+            let push = Value::parse(&connection.read_reply().unwrap()).unwrap();
+            assert_eq!(push.items()[2].text().len(), message.len());
+        }
+        publisher.run("PUBSUB NUMSUB news").items()[1].integer() == Some(2)
+    });
+    // The kernel's buffers hold some megabytes besides.
+    assert!(sent > 32, "cut after {sent} messages");
+    let stats = publisher.run("INFO stats").text();
+    assert!(stats.contains("client_output_buffer_limit_disconnections:2"), "{stats}");
+    for connection in &mut deaf {
+        // What it did not read is there, and then the end.
+        let _ = connection.read_to_end();
+    }
+    assert_eq!(publisher.run("PUBLISH news last").integer(), Some(2));
+}
+
 #[test]
 fn byte_by_byte() {
     let server = start_node!(&[]);

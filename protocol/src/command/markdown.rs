@@ -55,5 +55,6 @@ fn title(group: Group) -> &'static str {
         Group::Connection => "Connections",
         Group::Server => "Server",
         Group::Cluster => "Cluster",
+        Group::PubSub => "Publish and subscribe",
     }
 }

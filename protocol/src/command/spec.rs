@@ -33,15 +33,18 @@ pub enum Group {
     Server,
     /// The ring of nodes.
     Cluster,
+    /// Publish and subscribe.
+    PubSub,
 }
 
 impl Group {
     /// All groups in the order of the documentation.
-    pub const ALL: [Group; 7] = [
+    pub const ALL: [Group; 8] = [
         Group::String,
         Group::Generic,
         Group::Bitmap,
         Group::HyperLogLog,
+        Group::PubSub,
         Group::Connection,
         Group::Server,
         Group::Cluster,
@@ -57,6 +60,7 @@ impl Group {
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",
+            Group::PubSub => "pubsub",
         }
     }
 }
@@ -277,8 +281,9 @@ impl CommandSpec {
         &super::COMMANDS[first..first + self.subcommand_count as usize]
     }
 
-    /// Whether any argument can be a key.
+    /// Whether any argument can be a key. Names that are only routed like one (shard channels) are none.
     pub const fn has_keys(&self) -> bool {
-        !self.keys.is_empty() || self.keys_by.is_some()
+        let first_is_key = !self.keys.is_empty() && !self.keys[0].flags.contains(KeyFlags::NOT_KEY);
+        first_is_key || self.keys_by.is_some()
     }
 }

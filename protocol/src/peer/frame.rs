@@ -51,13 +51,19 @@ pub enum Class {
     Request = 1,
     /// Effects and their acknowledgements.
     Effect = 2,
+    /// Messages of channels, at most once: they must not hold up what somebody waits for.
+    Publish = 3,
     /// Bulk transfer, which yields to everything.
-    Sync = 3,
+    Sync = 4,
 }
+
+/// How many classes there are.
+pub const CLASS_COUNT: usize = 5;
 
 impl Class {
     /// All classes, first the one with precedence.
-    pub const ALL: [Class; 4] = [Class::Control, Class::Request, Class::Effect, Class::Sync];
+    pub const ALL: [Class; CLASS_COUNT] =
+        [Class::Control, Class::Request, Class::Effect, Class::Publish, Class::Sync];
 
     /// The class that `byte` stands for.
     pub fn from_byte(byte: u8) -> Option<Class> {
@@ -120,7 +126,11 @@ kinds! {
     /// What a request came to.
     Response = 33, Request;
     /// A message of a channel.
-    Publish = 34, Request;
+    Publish = 34, Publish;
+    /// Which channels and patterns the sender has subscribers for.
+    Interest = 35, Publish;
+    /// Up to which change of its interest the sender was heard.
+    Heard = 36, Publish;
     /// A batch of effects.
     Effects = 48, Effect;
     /// Which effects were applied.

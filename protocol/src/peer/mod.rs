@@ -9,7 +9,7 @@
 //!
 //! [`frame`] finds frames in received bytes and writes them, [`wire`] holds the primitives that all payloads are made of, and
 //! that the layers which own the other payloads (effects, sync, gossip …) use for theirs. [`hello`] are the messages of the handshake,
-//! [`request`] a forwarded command and its response, [`message`] the small ones: acks, pings, credit.
+//! [`request`] a forwarded command and its response, [`publish`] messages of channels, [`message`] the small ones: acks, pings, credit.
 //!
 //! **Invariant.** Bytes of a peer cause an error or a value, never a panic, and reserve no memory for what they only declare.
 //! **Does not know** who may connect, what an effect holds, or when to send anything: the server's `node::link` does.
@@ -21,6 +21,7 @@
 pub mod frame;
 pub mod hello;
 pub mod message;
+pub mod publish;
 pub mod request;
 pub mod wire;
 

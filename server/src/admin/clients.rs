@@ -17,6 +17,8 @@ use torc_protocol::command::COMMANDS;
 pub mod flag {
     /// Sees every command (`O`).
     pub const MONITOR: u16 = 1;
+    /// Has subscriptions (`P`).
+    pub const PUBSUB: u16 = 1 << 6;
     /// Held by a pause (`b`).
     pub const BLOCKED: u16 = 1 << 1;
     /// Closed once its replies have gone out (`c`).
@@ -28,8 +30,9 @@ pub mod flag {
     /// Its reads do not count as use (`T`).
     pub const NO_TOUCH: u16 = 1 << 5;
     /// Each flag's letter, in the order in which Redis prints them.
-    pub(super) const LETTERS: [(u16, char); 6] = [
+    pub(super) const LETTERS: [(u16, char); 7] = [
         (MONITOR, 'O'),
+        (PUBSUB, 'P'),
         (BLOCKED, 'b'),
         (CLOSING, 'c'),
         (UNIX_SOCKET, 'U'),
@@ -108,6 +111,8 @@ pub struct ClientInfo {
     command: AtomicU16,
     input_bytes: AtomicUsize,
     output_bytes: AtomicUsize,
+    /// Subscriptions to channels, patterns and shard channels.
+    subscriptions: [AtomicUsize; 3],
 }
 
 // Every atomic of `ClientInfo` is relaxed: each is a figure of its own that nothing else is read through. `killed` is only
@@ -130,6 +135,7 @@ impl ClientInfo {
             command: AtomicU16::new(NO_COMMAND),
             input_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
+            subscriptions: Default::default(),
         }
     }
 
@@ -154,6 +160,24 @@ impl ClientInfo {
         self.slot.store(slot, Ordering::Relaxed);
     }
 
+    /// Where its worker keeps it.
+    pub fn slot(&self) -> usize {
+        self.slot.load(Ordering::Relaxed)
+    }
+
+    /// Publishes to how many channels, patterns and shard channels it is subscribed.
+    pub fn set_subscriptions(&self, counts: [usize; 3]) {
+        for (cell, count) in self.subscriptions.iter().zip(counts) {
+            cell.store(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> ClientType {
+        let is_subscribed = self.subscriptions.iter().any(|cell| cell.load(Ordering::Relaxed) > 0);
+        if is_subscribed { ClientType::PubSub } else { ClientType::Normal }
+    }
+
     /// Whether someone asked for it to be closed.
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Relaxed)
@@ -171,6 +195,8 @@ impl ClientInfo {
         let command = self.command.load(Ordering::Relaxed);
         let input = self.input_bytes.load(Ordering::Relaxed);
         let output = self.output_bytes.load(Ordering::Relaxed);
+        let subscriptions =
+            [0, 1, 2].map(|kind: usize| self.subscriptions[kind].load(Ordering::Relaxed));
         let names = self.names();
         let Endpoint { address, local_address, descriptor, .. } = &self.endpoint;
         // Writing to a String cannot fail.
@@ -185,9 +211,12 @@ impl ClientInfo {
         push_flags(flags, line);
         let _ = write!(
             line,
-            " db={} sub=0 psub=0 ssub=0 multi=-1 qbuf={input} qbuf-free=0 argv-mem={argument_bytes} multi-mem=0 rbs=0 rbp=0 \
+            " db={} sub={} psub={} ssub={} multi=-1 qbuf={input} qbuf-free=0 argv-mem={argument_bytes} multi-mem=0 rbs=0 rbp=0 \
              obl={output} oll=0 omem=0 tot-mem={} events={} cmd={} user={DEFAULT_USER} redir=-1 resp={} lib-name={} lib-ver={}",
             self.db.load(Ordering::Relaxed),
+            subscriptions[0],
+            subscriptions[1],
+            subscriptions[2],
             CLIENT_BYTES + input + argument_bytes + output,
             if output == 0 { "r" } else { "rw" },
             COMMANDS.get(command as usize).map_or("NULL", |spec| spec.full_name),
@@ -214,7 +243,7 @@ fn push_flags(flags: u16, line: &mut String) {
 /// The types by which CLIENT LIST and CLIENT KILL select.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientType {
-    /// Ordinary and monitoring clients: all that there are.
+    /// Ordinary and monitoring clients.
     Normal,
     /// Subscribed to a channel.
     PubSub,
@@ -260,7 +289,7 @@ impl KillFilter<'_> {
         is(self.address, &client.endpoint.address)
             && is(self.local_address, &client.endpoint.local_address)
             && self.id.is_none_or(|id| id == client.id)
-            && self.kind.is_none_or(|kind| kind == ClientType::Normal)
+            && self.kind.is_none_or(|kind| kind == client.kind())
             && self
                 .age_seconds_min
                 .is_none_or(|age| now.saturating_sub(client.created_ms) / 1000 >= age)

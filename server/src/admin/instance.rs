@@ -3,6 +3,8 @@
 use super::clients::Clients;
 use super::latency::Latency;
 use super::memory;
+use super::pubsub::PubSub;
+use super::pubsub::notify::Events;
 use super::slowlog::SlowLog;
 use super::stats::Stats;
 use crate::base::clock::{Clock, UnixMs};
@@ -34,6 +36,8 @@ pub struct Instance {
     pub latency: Latency,
     /// Who is connected.
     pub clients: Clients,
+    /// Who is subscribed to what.
+    pub pubsub: PubSub,
     /// 40 hexadecimal digits that name this run of the process.
     pub run_id: String,
     /// When the node started, in milliseconds since the Unix epoch.
@@ -78,6 +82,7 @@ impl Instance {
             slowlog: SlowLog::new(usize::try_from(settings.slowlog_max_len()).unwrap_or(0)),
             latency: Latency::default(),
             clients: Clients::default(),
+            pubsub: PubSub::new(workers),
             run_id: hex40([rng.bits(), rng.bits(), rng.bits()]),
             started_ms: clock.unix_ms(),
             started: clock.monotonic(),
@@ -110,6 +115,9 @@ impl Instance {
         limits.set_samples(narrow(settings.maxmemory_samples()));
         limits.set_lfu(narrow(settings.lfu_decay_time()), narrow(settings.lfu_log_factor()));
         limits.set_maxmemory(settings.maxmemory());
+        let events = Events::parse(&settings.notify_keyspace_events());
+        limits.set_notices(events.of_store());
+        self.pubsub.set_events(events);
         self.slowlog.set_len_max(usize::try_from(settings.slowlog_max_len()).unwrap_or(0));
         self.latency.set_threshold_ms(settings.latency_monitor_threshold().max(0) as u64);
         self.stats.track_latency(settings.latency_tracking());

@@ -3,8 +3,10 @@
 //! Invariant: nothing here waits, and a full mailbox loses no request that matters. Each kind of [`Message`] says what
 //! happens to it when there is no room.
 
-use crate::base::limits::MAILBOX_MESSAGES_MAX;
+use super::pubsub::Publication;
+use crate::base::limits::{FEED_BYTES_MAX, MAILBOX_MESSAGES_MAX};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -22,17 +24,66 @@ pub enum Message {
     },
     /// A pause ended: look again at the clients that it held. When lost: the worker looks on its next tick.
     Resume,
-    /// Send these lines to every monitoring client but `except`. When lost: see [`Mailbox::feed`].
-    Monitor {
+}
+
+/// Wakes a thread out of its poll.
+pub type Wake = Box<dyn Fn() + Send + Sync>;
+
+/// What a worker is to hand to some of its clients.
+#[derive(Debug, Clone)]
+pub enum Fed {
+    /// Lines for every monitoring client but `except`.
+    Lines {
         /// Whole replies, ready to be sent.
         lines: Arc<[u8]>,
         /// The client whose commands these are, which has them already.
         except: u64,
     },
+    /// A message for its subscribers.
+    Publication(Arc<Publication>),
 }
 
-/// Wakes a thread out of its poll.
-pub type Wake = Box<dyn Fn() + Send + Sync>;
+impl Fed {
+    fn bytes(&self) -> usize {
+        match self {
+            Fed::Lines { lines, .. } => lines.len(),
+            Fed::Publication(publication) => publication.bytes(),
+        }
+    }
+}
+
+/// Whom something was lost for since the feed was emptied last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Monitoring clients.
+    pub monitors: bool,
+    /// Subscribers.
+    pub subscribers: bool,
+}
+
+/// What waits to be handed out, in order. Bounded by [`FEED_BYTES_MAX`]: where something does not fit, the feed is broken, and the worker cuts the clients
+/// that it was for rather than let them miss it unknowingly.
+#[derive(Debug, Default)]
+struct Feed {
+    items: Vec<Fed>,
+    bytes: usize,
+    lost: Lost,
+}
+
+impl Feed {
+    fn push(&mut self, fed: Fed) {
+        let bytes = fed.bytes();
+        if self.bytes + bytes <= FEED_BYTES_MAX {
+            self.bytes += bytes;
+            self.items.push(fed);
+            return;
+        }
+        match fed {
+            Fed::Lines { .. } => self.lost.monitors = true,
+            Fed::Publication(_) => self.lost.subscribers = true,
+        }
+    }
+}
 
 /// One worker's mailbox, as others see it.
 pub struct Mailbox {
@@ -41,7 +92,8 @@ pub struct Mailbox {
     /// Whether a wake-up is under way, so that a hundred messages cost one system call.
     notified: AtomicBool,
     monitors: AtomicUsize,
-    feed_lost: AtomicBool,
+    feed: Mutex<Feed>,
+    is_fed: AtomicBool,
 }
 
 impl fmt::Debug for Mailbox {
@@ -59,7 +111,8 @@ impl Mailbox {
             wake,
             notified: AtomicBool::new(false),
             monitors: AtomicUsize::new(0),
-            feed_lost: AtomicBool::new(false),
+            feed: Mutex::default(),
+            is_fed: AtomicBool::new(false),
         };
         (mailbox, receiver)
     }
@@ -85,23 +138,26 @@ impl Mailbox {
         self.notified.swap(false, Ordering::AcqRel);
     }
 
-    /// Leaves lines for the worker's monitoring clients, if it has any. Where they do not fit, the feed is broken: the
-    /// worker is told, and cuts its monitoring clients rather than let them miss commands unknowingly.
-    fn feed(&self, lines: &Arc<[u8]>, except: u64) {
-        // Relaxed: a monitor that starts at this very moment may miss this batch.
-        if self.monitors.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        if !self.send(Message::Monitor { lines: Arc::clone(lines), except }) {
-            // Relaxed: a flag alone; the worker reads it on its next turn.
-            self.feed_lost.store(true, Ordering::Relaxed);
-        }
+    fn feed(&self, fed: Fed) {
+        self.feed.lock().push(fed);
+        // Release pairs with the Acquire in `is_fed`; what was pushed is read under the lock.
+        self.is_fed.store(true, Ordering::Release);
     }
 
-    /// Whether lines were lost since the last call.
-    pub fn take_feed_lost(&self) -> bool {
-        // Relaxed: see `feed`.
-        self.feed_lost.load(Ordering::Relaxed) && self.feed_lost.swap(false, Ordering::Relaxed)
+    /// Whether there is something to hand out.
+    #[inline]
+    pub fn is_fed(&self) -> bool {
+        // Acquire pairs with the Release in `feed`.
+        self.is_fed.load(Ordering::Acquire)
+    }
+
+    /// All that is to be handed out, in order, and whom something was lost for.
+    pub fn take_feed(&self) -> (Vec<Fed>, Lost) {
+        let mut feed = self.feed.lock();
+        // Under the lock, so that nothing is pushed between this and the taking.
+        self.is_fed.store(false, Ordering::Relaxed);
+        let Feed { items, lost, .. } = std::mem::take(&mut *feed);
+        (items, lost)
     }
 }
 
@@ -131,14 +187,27 @@ impl Mailboxes {
     pub fn feed_monitors(&self, lines: &[u8], except: u64) {
         let lines: Arc<[u8]> = lines.into();
         for mailbox in self.workers() {
-            mailbox.feed(&lines, except);
+            // Relaxed: a monitor that starts at this very moment may miss this batch.
+            if mailbox.monitors.load(Ordering::Relaxed) != 0 {
+                mailbox.feed(Fed::Lines { lines: Arc::clone(&lines), except });
+                mailbox.wake();
+            }
+        }
+    }
+
+    /// Hands a message to `worker`. The worker that publishes, `from`, looks at its own feed in every turn and need not be woken.
+    pub fn publish(&self, worker: usize, from: usize, publication: &Arc<Publication>) {
+        let Some(mailbox) = self.workers().get(worker) else { return };
+        mailbox.feed(Fed::Publication(Arc::clone(publication)));
+        if worker != from {
+            mailbox.wake();
         }
     }
 
     /// A client of `worker` started (`true`) or stopped monitoring.
     pub fn count_monitor(&self, worker: usize, started: bool) {
         let Some(mailbox) = self.workers().get(worker) else { return };
-        // Relaxed: see `Mailbox::feed`.
+        // Relaxed: see `Mailboxes::feed_monitors`.
         if started {
             mailbox.monitors.fetch_add(1, Ordering::Relaxed);
         } else {

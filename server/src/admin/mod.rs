@@ -7,6 +7,7 @@ pub mod latency;
 pub mod logging;
 pub mod mailbox;
 pub mod memory;
+pub mod pubsub;
 pub mod slowlog;
 pub mod stats;
 

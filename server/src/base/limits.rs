@@ -48,6 +48,19 @@ pub const OUTPUT_BACKLOG_BYTES: usize = 1024 * 1024;
 /// Unsent output past which a monitoring client is cut: it cannot be slowed down, and must not miss a command unknowingly.
 pub const MONITOR_BACKLOG_BYTES: usize = 32 * 1024 * 1024;
 
+/// Lines for monitoring clients and messages for subscribers that wait for one worker, in bytes: twice what a single subscriber may leave unread by default. Beyond
+/// it the worker's monitoring clients or subscribers are cut, who would miss some.
+pub const FEED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Pushes for one subscriber that are gathered before they are sent.
+pub const PUSH_BYTES_GATHERED: usize = 64 * 1024;
+
+/// Messages of one worker's clients for other nodes that wait for the end of its turn. More are dropped: other nodes get them at most once.
+pub const PUBLISH_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes of one frame that tells of subscribers.
+pub const INTEREST_FRAME_BYTES: usize = 32 * 1024;
+
 /// A worker keeps its shared buffers from one connection to the next up to this size.
 pub const SHARED_BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 

@@ -71,8 +71,9 @@ pub fn list(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome
     let own = publish_own(ctx, args);
     let mut text = String::new();
     if args.len() == 4 && args.is(2, "TYPE") {
-        if client_type(&args[3])? == ClientType::Normal {
-            describe_all(ctx, own, &mut text);
+        let kind = client_type(&args[3])?;
+        for client in ctx.instance.clients.all().iter().filter(|client| client.kind() == kind) {
+            describe(ctx, client, own, &mut text);
         }
     } else if args.len() > 3 && args.is(2, "ID") {
         for arg in args.from(3).iter() {

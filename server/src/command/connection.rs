@@ -31,8 +31,14 @@ pub(super) fn attribute(bytes: &[u8]) -> Option<&str> {
 }
 
 /// `PING [message]`
-pub fn ping(_: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+pub fn ping(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     match args.len() {
+        // In RESP2, where replies to a subscriber look like pushes.
+        1 | 2 if ctx.session.protocol == Protocol::Resp2 && ctx.session.is_subscribed() => {
+            reply.array(2);
+            reply.bulk(b"pong");
+            reply.bulk(args.get(1).unwrap_or_default());
+        }
         1 => reply.simple("PONG"),
         2 => reply.bulk(&args[1]),
         _ => return Err(WireError::WrongArity("ping".into())),
@@ -181,7 +187,7 @@ pub fn quit(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
 /// RESET
 pub fn reset(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let authenticated = !has_password(ctx.instance);
-    ctx.session.reset(&ctx.instance.clients, authenticated);
+    ctx.session.reset(&ctx.instance.clients, &ctx.instance.pubsub, authenticated);
     reply.simple("RESET");
     Ok(Flow::Next)
 }

@@ -2,9 +2,11 @@
 
 use super::Session;
 use crate::admin::Instance;
+use crate::admin::pubsub::notify::{Event, Events};
 use crate::base::clock::UnixMs;
 use crate::cluster::route::{Route, Routes};
-use crate::store::{Guard, KeyHint, Keyspace, Local};
+use crate::store::{Guard, KeyHint, Keyspace, Local, Notice, NoticeKind};
+use std::collections::{HashMap, HashSet};
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 use torc_protocol::{Args, Reply, WireError};
 
@@ -55,6 +57,77 @@ impl<'a> Ctx<'a> {
             .keyspace(self.local, self.guard, self.session.db, self.now)
             .with_hint(self.hint)
             .with_touch(!self.session.no_touch)
+    }
+
+    /// Tells subscribers that `event` of `class` happened to `key` of the client's database. Handlers call it behind the write that it tells of; where the class
+    /// is off, which is the default, it costs a load and a branch.
+    #[inline]
+    pub fn notify(&mut self, class: Events, event: &'static str, key: &[u8]) {
+        self.notify_in(self.session.db, class, event, key);
+    }
+
+    /// As [`Ctx::notify`], for a key of database `db`.
+    #[inline]
+    pub fn notify_in(&mut self, db: u8, class: Events, event: &'static str, key: &[u8]) {
+        if self.instance.pubsub.tells_of(class) {
+            self.tell(Event { class, name: event, db, key });
+        }
+    }
+
+    #[cold]
+    fn tell(&mut self, event: Event<'_>) {
+        // What the store noticed on the way came before.
+        self.tell_noticed();
+        let (pubsub, mailboxes) = (&self.instance.pubsub, &self.instance.clients.mailboxes);
+        pubsub.notify(mailboxes, self.session.publisher(self.worker), event);
+    }
+
+    /// As [`Ctx::notify`], for several keys that one step has changed: that a key is new is told right before what made it so.
+    #[inline]
+    pub fn notify_each<'k, K: Iterator<Item = &'k [u8]>>(
+        &mut self,
+        class: Events,
+        event: &'static str,
+        keys: impl Fn() -> K,
+    ) {
+        if self.instance.pubsub.tells_of(class) {
+            self.tell_each(class, event, keys);
+        }
+    }
+
+    #[cold]
+    fn tell_each<'k, K: Iterator<Item = &'k [u8]>>(
+        &mut self,
+        class: Events,
+        name: &'static str,
+        keys: impl Fn() -> K,
+    ) {
+        let changed: HashSet<&[u8]> = keys().collect();
+        let is_of_step =
+            |notice: &Notice| notice.kind == NoticeKind::New && changed.contains(&*notice.key);
+        let (new, before): (Vec<_>, Vec<_>) =
+            self.local.take_notices().into_iter().partition(is_of_step);
+        let mut new: HashMap<Box<[u8]>, Notice> =
+            new.into_iter().map(|notice| (notice.key.clone(), notice)).collect();
+        let (pubsub, mailboxes) = (&self.instance.pubsub, &self.instance.clients.mailboxes);
+        pubsub.notify_noticed(mailboxes, self.session.publisher(self.worker), before);
+        let db = self.session.db;
+        for key in keys() {
+            let first = new.remove(key).into_iter().collect();
+            pubsub.notify_noticed(mailboxes, self.session.publisher(self.worker), first);
+            let event = Event { class, name, db, key };
+            pubsub.notify(mailboxes, self.session.publisher(self.worker), event);
+        }
+    }
+
+    /// Tells subscribers what the store noticed since this was last called: expired, evicted, new and missing keys.
+    #[cold]
+    pub fn tell_noticed(&mut self) {
+        if self.local.has_notices() {
+            let notices = self.local.take_notices();
+            let (pubsub, mailboxes) = (&self.instance.pubsub, &self.instance.clients.mailboxes);
+            pubsub.notify_noticed(mailboxes, self.session.publisher(self.worker), notices);
+        }
     }
 
     /// The slots that this node serves, if it is part of a ring: commands about all keys leave the others alone, which are copies of what other nodes

@@ -1,5 +1,6 @@
 //! DUMP and RESTORE: values in Redis's own format, to move between servers.
 
+use crate::admin::pubsub::notify::Events;
 use crate::base::clock::UnixMs;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
@@ -52,14 +53,14 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let expiry = match deadline(ttl_ms, options.absolute, keyspace.now()) {
         Ok(expiry) => expiry,
         Err(Passed) => {
-            if options.replace {
-                keyspace.remove(key);
+            if options.replace && keyspace.remove(key) {
+                ctx.notify(Events::GENERIC, "del", key);
             }
             reply.ok();
             return Ok(Flow::Next);
         }
     };
-    put(&mut keyspace, key, &value, expiry, options.replace)?;
+    let replaced = put(&mut keyspace, key, &value, expiry, options.replace)?;
     match options.usage {
         Some(Usage::IdleSeconds(seconds)) if !is_lfu => keyspace.set_idle_seconds(key, seconds),
         Some(Usage::Frequency(frequency)) if is_lfu => keyspace.set_frequency(key, frequency),
@@ -67,25 +68,30 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         _ if is_lfu => keyspace.set_frequency(key, FREQUENCY_NEW),
         _ => {}
     }
+    if replaced {
+        // As Redis tells it: the old key is gone, and this is another.
+        ctx.notify(Events::NEW, "new", key);
+    }
+    ctx.notify(Events::GENERIC, "restore", key);
     reply.ok();
     Ok(Flow::Next)
 }
 
-/// Stores `value`, unless the key came to be since it was looked for.
+/// Stores `value`, unless the key came to be since it was looked for. Returns whether another one was replaced.
 fn put(
     keyspace: &mut Keyspace<'_, '_>,
     key: &[u8],
     value: &StringValue<'_>,
     expiry: Expiry,
     replace: bool,
-) -> Result<(), WireError> {
+) -> Result<bool, WireError> {
     let value = match value {
         StringValue::Integer(value) => NewValue::Integer(*value),
         StringValue::Bytes(bytes) => NewValue::Bytes(bytes),
     };
     keyspace.update(key, |entry| match entry {
         Some(_) if !replace => Err(BUSY),
-        _ => Ok((Change::Put(value, expiry), ())),
+        _ => Ok((Change::Put(value, expiry), entry.is_some())),
     })
 }
 

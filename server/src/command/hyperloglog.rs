@@ -1,5 +1,6 @@
 //! HyperLogLog: PFADD, PFCOUNT, PFMERGE, and what test suites use to look inside.
 
+use crate::admin::pubsub::notify::Events;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Expiry, NewValue};
 use crate::types::hyperloglog::{self, Encoding, Invalid, Union};
@@ -47,6 +48,9 @@ pub(crate) fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     })?;
     if let Some(invalid) = corrupted {
         return Err(wire_error(invalid));
+    }
+    if changed {
+        ctx.notify(Events::STRING, "pfadd", &args[1]);
     }
     reply.integer(i64::from(changed));
     Ok(Flow::Next)
@@ -121,6 +125,7 @@ pub(crate) fn pfmerge(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     union.write_to(&mut merged, sparse_bytes_max).map_err(wire_error)?;
     transaction.put(keys[0], NewValue::Raw(&merged), Expiry::Keep);
     transaction.commit();
+    ctx.notify(Events::STRING, "pfadd", keys[0]);
     reply.ok();
     Ok(Flow::Next)
 }

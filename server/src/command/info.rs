@@ -9,6 +9,7 @@ use super::server::{REDIS_VERSION, TORC_VERSION};
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
 use crate::admin::memory::{cpu_seconds, machine_bytes};
+use crate::admin::pubsub::Kind;
 use crate::cluster::route::Port;
 use std::fmt::Write as _;
 use torc_protocol::command::COMMANDS;
@@ -144,6 +145,7 @@ fn clients(out: &mut String, instance: &Instance, _: About) {
         "client_recent_max_output_buffer": 0,
         "blocked_clients": instance.clients.blocked(),
         "tracking_clients": 0,
+        "pubsub_clients": instance.pubsub.clients(),
         "clients_in_timeout_table": 0,
         "total_blocking_keys": 0,
         "total_blocking_keys_on_nokey": 0,
@@ -297,9 +299,10 @@ fn stats(out: &mut String, instance: &Instance, _: About) {
         "current_eviction_exceeded_time": 0,
         "keyspace_hits": store.hits,
         "keyspace_misses": store.misses,
-        "pubsub_channels": 0,
-        "pubsub_patterns": 0,
-        "pubsubshard_channels": 0,
+        "pubsub_channels": instance.pubsub.count(Kind::Channel),
+        "pubsub_patterns": instance.pubsub.count(Kind::Pattern),
+        "pubsubshard_channels": instance.pubsub.count(Kind::Shard),
+        "torc_pubsub_messages_dropped": instance.pubsub.dropped(),
         "latest_fork_usec": 0,
         "total_forks": 0,
         "migrate_cached_sockets": 0,

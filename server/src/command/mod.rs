@@ -21,6 +21,7 @@ pub mod introspect;
 pub mod latency;
 pub mod memory;
 pub mod object;
+pub mod pubsub;
 pub mod server;
 mod session;
 pub mod slowlog;

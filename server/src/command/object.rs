@@ -11,7 +11,7 @@ const SHARED_REFERENCES: i64 = i32::MAX as i64;
 
 /// Looks the key of a subcommand up; answers null if it is absent.
 fn lookup<'a>(ctx: &mut Ctx<'a>, args: Args<'_>, reply: &mut Reply<'_>) -> Option<Entry<'a>> {
-    let found = ctx.keyspace().with_touch(false).read(&args[2]);
+    let found = ctx.keyspace().with_touch(false).without_notice().read(&args[2]);
     if found.is_none() {
         reply.null();
     }

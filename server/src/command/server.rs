@@ -2,6 +2,7 @@
 
 use super::{Ctx, Flow, Outcome, Served};
 use crate::base::limits::{DATABASE_COUNT, FLUSH_KEYS_A_STRETCH};
+use crate::cluster::handle::ControlRequest;
 use crate::cluster::route::Port;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -165,34 +166,47 @@ pub fn monitor(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Out
     Ok(Flow::Next)
 }
 
+/// A node that leaves stops this long after its limit at the latest: the control thread looks ten times a second.
+const SHUTDOWN_MARGIN_MS: u64 = 1_000;
+
 /// `SHUTDOWN [NOSAVE|SAVE] [NOW] [FORCE] [ABORT]`
 ///
-/// Stops the node and answers nothing: the connection closes. There is nothing to save and no replica to wait for, so the options
-/// only have to fit together.
-pub fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>, _reply: &mut Reply<'_>) -> Outcome {
-    let (mut save, mut nosave, mut abort, mut other) = (false, false, false, false);
+/// Stops the node and answers nothing: the connection closes. A node of a ring hands its keys over first, for as long as `leave-timeout` allows, as Redis waits for
+/// its replicas; NOW stops it at once. There is nothing to save, so the other options only have to fit together.
+pub fn shutdown(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let (mut save, mut nosave, mut abort, mut now, mut force) = (false, false, false, false, false);
     for index in 1..args.len() {
         if args.is(index, "NOSAVE") {
             nosave = true;
         } else if args.is(index, "SAVE") {
             save = true;
-        } else if args.is(index, "NOW") || args.is(index, "FORCE") {
-            other = true;
+        } else if args.is(index, "NOW") {
+            now = true;
+        } else if args.is(index, "FORCE") {
+            force = true;
         } else if args.is(index, "ABORT") {
             abort = true;
         } else {
             return Err(WireError::Syntax);
         }
     }
-    if (save && nosave) || (abort && (save || nosave || other)) {
+    if (save && nosave) || (abort && (save || nosave || now || force)) {
         return Err(WireError::Syntax);
     }
     if abort {
-        // A shutdown waits for nobody, so none that has begun can still be taken back.
+        // Once others were told, a node that leaves is on its way; and a lone one waits for nobody.
         return Err(WireError::fixed("ERR No shutdown in progress."));
     }
-    ctx.instance.request_shutdown();
-    Ok(Flow::Close)
+    let limit_ms = ctx.instance.settings.leave_timeout().max(0) as u64;
+    let cluster = &ctx.instance.cluster;
+    if now || limit_ms == 0 || !cluster.is_enabled() {
+        ctx.instance.request_shutdown();
+        return Ok(Flow::Close);
+    }
+    cluster.request(ControlRequest::Leave).map_err(|busy| WireError::err(&busy.to_string()))?;
+    // The client waits, until the process is gone and its connection with it. It hears of it if that does not come about.
+    reply.error(&WireError::fixed("ERR Errors trying to SHUTDOWN. Check logs."));
+    Ok(Flow::SleepUntil(ctx.now + limit_ms + SHUTDOWN_MARGIN_MS))
 }
 
 /// `LOLWUT [VERSION version [size]]`: a torc, the open ring of twisted metal that gave the name.

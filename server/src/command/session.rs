@@ -2,6 +2,7 @@
 
 use super::consistency::{Consistency, Once, Seen};
 use crate::admin::clients::{Activity, ClientInfo, Clients, flag};
+use crate::admin::pubsub::{Kind, Listener, Name, PubSub, Publisher, Subscriptions};
 use crate::base::clock::UnixMs;
 use crate::cluster::route::Port;
 use std::sync::Arc;
@@ -60,6 +61,8 @@ pub struct Session {
     /// Its public record.
     pub info: Arc<ClientInfo>,
     monitoring: bool,
+    /// Boxed, for most clients have none.
+    subscriptions: Option<Box<Subscriptions>>,
 }
 
 impl Session {
@@ -84,12 +87,14 @@ impl Session {
             flushed: None,
             info,
             monitoring: false,
+            subscriptions: None,
         }
     }
 
     /// Back to what it was when the client connected (RESET). The library's name stays: it still speaks for the connection.
-    pub fn reset(&mut self, clients: &Clients, authenticated: bool) {
+    pub fn reset(&mut self, clients: &Clients, pubsub: &PubSub, authenticated: bool) {
         self.stop_monitoring(clients);
+        self.unsubscribe_all(pubsub);
         self.info.names().name.clear();
         let mute = if self.mute == Mute::This { Mute::This } else { Mute::Off };
         let fresh = Session::new(Arc::clone(&self.info), authenticated);
@@ -129,11 +134,112 @@ impl Session {
         }
     }
 
+    /// Whether the pipeline has to look twice at what it runs: it monitors, has subscriptions or is owed pushes.
+    #[inline]
+    pub fn is_special(&self) -> bool {
+        // Without a short circuit, so that ordinary clients pay for one branch.
+        self.monitoring | self.subscriptions.is_some()
+    }
+
+    /// Whether the client has subscriptions.
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriptions.as_ref().is_some_and(|own| own.total() > 0)
+    }
+
+    fn listener(&self) -> Listener {
+        Listener {
+            worker: self.info.worker,
+            place: self.info.slot(),
+            client: self.id,
+            follows_slots: self.port == Port::Cluster,
+        }
+    }
+
+    /// Subscribes to `name`, unless the client already is.
+    pub fn subscribe(&mut self, pubsub: &PubSub, kind: Kind, name: &[u8]) {
+        let listener = self.listener();
+        self.subscriptions.get_or_insert_default().add(pubsub, kind, name, listener);
+        self.publish_subscriptions();
+    }
+
+    /// Ends the subscription to `name`; whether there was one. [`Session::settle_subscriptions`] is to follow.
+    pub fn unsubscribe(&mut self, pubsub: &PubSub, kind: Kind, name: &[u8]) -> bool {
+        let listener = self.listener();
+        let Some(own) = &mut self.subscriptions else { return false };
+        let was_there = own.remove(pubsub, kind, name, listener);
+        self.publish_subscriptions();
+        was_there
+    }
+
+    /// Ends all subscriptions. Whoever drops a session calls this first.
+    pub fn unsubscribe_all(&mut self, pubsub: &PubSub) {
+        if let Some(mut own) = self.subscriptions.take() {
+            own.clear(pubsub, self.listener());
+            self.publish_subscriptions();
+        }
+    }
+
+    /// Gives back what is kept for subscriptions, if there are none left.
+    pub fn settle_subscriptions(&mut self) {
+        if let Some(own) = &self.subscriptions
+            && own.total() == 0
+            && own.pushes.is_empty()
+        {
+            self.subscriptions = None;
+        }
+    }
+
+    /// The names of one kind that it is subscribed to.
+    pub fn subscribed_names(&self, kind: Kind) -> Vec<Name> {
+        self.subscriptions.as_ref().map_or(Vec::new(), |own| own.names(kind))
+    }
+
+    /// What the client is told of its number of subscriptions: shard channels are counted apart.
+    pub fn subscription_count(&self, kind: Kind) -> usize {
+        let Some(own) = &self.subscriptions else { return 0 };
+        match kind {
+            Kind::Shard => own.count(Kind::Shard),
+            _ => own.count(Kind::Channel) + own.count(Kind::Pattern),
+        }
+    }
+
+    fn publish_subscriptions(&self) {
+        let counts = match &self.subscriptions {
+            Some(own) => Kind::ALL.map(|kind| own.count(kind)),
+            None => [0; 3],
+        };
+        self.info.set_subscriptions(counts);
+    }
+
+    /// Where pushes go that follow the reply of the command that runs.
+    pub fn own_pushes(&mut self) -> &mut Vec<u8> {
+        &mut self.subscriptions.get_or_insert_default().pushes
+    }
+
+    /// Appends to `out` the pushes that the command brought the client.
+    #[cold]
+    pub fn take_own_pushes(&mut self, out: &mut Vec<u8>) {
+        if let Some(own) = &mut self.subscriptions
+            && !own.pushes.is_empty()
+        {
+            out.append(&mut own.pushes);
+            self.settle_subscriptions();
+        }
+    }
+
+    /// The client as a publisher, on `worker`.
+    pub fn publisher(&mut self, worker: usize) -> Publisher<'_> {
+        let (id, protocol) = (self.id, self.protocol);
+        let own = self.subscriptions.as_deref_mut().filter(|own| own.total() > 0);
+        Publisher { worker, client: own.map(|own| (id, own, protocol)) }
+    }
+
     /// The figures that CLIENT LIST shows, the buffers left empty.
     pub fn activity(&self, now: UnixMs) -> Activity {
         let mut flags = if self.info.endpoint.unix_socket { flag::UNIX_SOCKET } else { 0 };
         for (set, bit) in [
             (self.monitoring, flag::MONITOR),
+            (self.is_subscribed(), flag::PUBSUB),
             (self.no_evict, flag::NO_EVICT),
             (self.no_touch, flag::NO_TOUCH),
         ] {

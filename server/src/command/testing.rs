@@ -81,6 +81,17 @@ impl Node {
     }
 }
 
+/// Runs a script that stands in a file on a fresh node, in RESP2: a command a line, and behind `= ` on the next its reply without the last CRLF.
+pub(crate) fn check_file(source: &str) {
+    let mut node = Node::new(Protocol::Resp2);
+    let mut lines = source.lines().filter(|line| !line.starts_with('#'));
+    while let Some(command) = lines.next() {
+        let reply = lines.next().and_then(|line| line.strip_prefix("= "));
+        let reply = reply.unwrap_or_else(|| panic!("no reply stands below {command}"));
+        node.check(&[(command, &format!(r"{reply}\r\n"))]);
+    }
+}
+
 /// Runs `script` on a fresh node.
 pub(crate) fn check(protocol: Protocol, script: &[(&str, &str)]) {
     Node::new(protocol).check(script);

@@ -72,7 +72,12 @@ impl Settings {
         if row.kind.is_bits() {
             return row.kind.render(self.bits[index].load(Ordering::Relaxed));
         }
-        self.texts.read()[index].to_string()
+        let text = self.texts.read()[index].to_string();
+        if index == Id::notify_keyspace_events as usize {
+            special::shown_events(&text)
+        } else {
+            text
+        }
     }
 
     /// As [`Settings::render`], for people: a secret stays one.
@@ -156,7 +161,16 @@ impl Settings {
 
     /// The output buffer limit of ordinary clients. Its three numbers may be read while they change.
     pub fn output_limit_normal(&self) -> OutputLimit {
-        let [hard, soft, seconds] = &self.output_limits[0];
+        self.output_limit(0)
+    }
+
+    /// The output buffer limit of clients with subscriptions.
+    pub fn output_limit_pubsub(&self) -> OutputLimit {
+        self.output_limit(2)
+    }
+
+    fn output_limit(&self, class: usize) -> OutputLimit {
+        let [hard, soft, seconds] = &self.output_limits[class];
         OutputLimit {
             hard_bytes: hard.load(Ordering::Relaxed),
             soft_bytes: soft.load(Ordering::Relaxed),

@@ -61,8 +61,7 @@ pub(super) fn parse_output_limits(
     Ok(limits)
 }
 
-/// Event classes in the order in which Redis renders them; `A` stands for the first ten. Next to `A` Redis does not
-/// render `n`, and neither do we.
+/// Event classes in the order in which Redis renders them; `A` stands for the first ten.
 const EVENT_CLASSES: &str = "g$lshzxetdnKEm";
 const EVENT_CLASSES_ALL: usize = 10;
 
@@ -80,10 +79,15 @@ pub(super) fn keyspace_events(_current: &str, text: &str) -> Result<String, Stri
     }
     let all = on[..EVENT_CLASSES_ALL].iter().all(|&class| class);
     let mut canonical = String::from(if all { "A" } else { "" });
-    let from = if all { EVENT_CLASSES_ALL + 1 } else { 0 };
+    let from = if all { EVENT_CLASSES_ALL } else { 0 };
     canonical
         .extend(EVENT_CLASSES.chars().zip(on).skip(from).filter(|(_, on)| *on).map(|(c, _)| c));
     Ok(canonical)
+}
+
+/// The classes as CONFIG GET shows them: next to `A` Redis does not render `n`.
+pub(super) fn shown_events(classes: &str) -> String {
+    if classes.starts_with('A') { classes.replace('n', "") } else { classes.to_owned() }
 }
 
 /// Reads the percentiles that INFO latencystats shows.
@@ -217,12 +221,16 @@ mod tests {
 
     #[test]
     fn event_classes_render_in_redis_order() {
-        let check = |text, out: &str| assert_eq!(keyspace_events("", text).unwrap(), out);
+        let check = |text, out: &str| {
+            assert_eq!(shown_events(&keyspace_events("", text).unwrap()), out);
+        };
         check("KEA", "AKE");
         check("", "");
         check("nmEg$lshzxetd", "AEm");
         check("mnKx", "xnKm");
         assert!(keyspace_events("", "Q").is_err());
+        // Shown or not, it is on.
+        assert_eq!(keyspace_events("", "KAn").unwrap(), "AnK");
     }
 
     #[test]

@@ -272,7 +272,7 @@ settings! {
     /// Bytes of unfinished requests that a client may have waiting.
     client_query_buffer_limit "client-query-buffer-limit": live (memory MIB, LONG as u64) = "1073741824", "To bound what one client can take.";
 
-    /// Bytes of replies that a client may leave unread, for each class of clients: hard limit, soft limit, seconds over the soft limit. There are clients of the class `normal` alone as yet.
+    /// Bytes of replies that a client may leave unread, for each class of clients: hard limit, soft limit, seconds over the soft limit. Clients with subscriptions are of the class `pubsub`; there are none of the class `replica`.
     client_output_buffer_limit "client-output-buffer-limit": live (special output_limits, "`class hard soft seconds`, repeated; classes normal, replica, pubsub") = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", "Clients that stop reading must not take memory: `normal 256mb 64mb 60`.";
 
     // The ring.
@@ -315,6 +315,12 @@ settings! {
 
     /// Bytes of effects that a node keeps for copies that lag; one that lags further fetches whole slots.
     replication_log_size "replication-log-size": fixed (memory MIB, LONG as u64) = "67108864", "Copies lag by more than this in a second, or memory is scarce.";
+
+    /// Bytes a second that copying slots may read here, and may bring in; 0 sets no bound. What clients wait for is not held up by it.
+    sync_bandwidth "sync-bandwidth": live (memory 0, LONG as u64) = "67108864", "Nodes join or leave over a network that clients need: less.";
+
+    /// Part of a core's time that copying slots may take in each node while clients are served; an idle ring copies faster.
+    sync_cpu_percent "sync-cpu-percent": live (integer 1, 100, "percent") = "8", "Nodes have cores to spare and should join sooner: more.";
 
     /// How long a node that is asked to stop may take to hand its keys over; 0 stops at once.
     leave_timeout "leave-timeout": live (integer 0, 3_600_000, "milliseconds") = "30000", "The keys take longer to hand over.";
@@ -399,8 +405,8 @@ settings! {
     /// Bytes of a member up to which Redis packs a sorted set.
     zset_max_listpack_value "zset-max-listpack-value" | "zset-max-ziplist-value": live (memory 0, LONG as u64) = "64", "";
 
-    /// Classes of keyspace events to publish; none are published yet.
-    notify_keyspace_events "notify-keyspace-events": live (special keyspace_events, "letters of `Ag$lshzxeKEtmdn`") = "", "";
+    /// Classes of keyspace events to publish: `K` on channels by key and `E` on channels by event, and of which commands (`g$lshzxetd`, `A` for all of them; `m` misses, `n` new keys). Each node of a ring tells of the keys that it serves.
+    notify_keyspace_events "notify-keyspace-events": live (special keyspace_events, "letters of `Ag$lshzxeKEtmdn`") = "", "A client acts on what happens to keys, such as their expiry: `Kgx`.";
 
     // There for Redis's clients and test suites, which read or set them.
 

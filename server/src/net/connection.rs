@@ -30,6 +30,10 @@ pub(super) struct Connection {
     pub answered: bool,
     /// Whether it stands in the worker's list of monitoring connections.
     pub monitors: bool,
+    /// Whether it stands in the list of those that the feed brought something.
+    pub is_fed: bool,
+    /// Bytes that the feed has brought it since they were last sent.
+    pub pushed_bytes: usize,
     /// Close once the output has gone out.
     pub closing: bool,
     /// Why it runs nothing now.
@@ -54,6 +58,8 @@ impl Connection {
             queued: false,
             answered: false,
             monitors: false,
+            is_fed: false,
+            pushed_bytes: 0,
             closing: false,
             parked: None,
             over_soft_limit_since: None,
@@ -65,6 +71,17 @@ impl Connection {
     /// Bytes of output that wait to be sent.
     pub fn output_bytes(&self) -> usize {
         self.output.len() - self.sent
+    }
+
+    /// Bytes of output that count against the limit of its class. A subscriber's pushes that wait behind a reply count too: nothing else slows them down.
+    pub fn unread_bytes(&self) -> usize {
+        let owed = if self.client.session.is_subscribed() { self.client.owed_bytes() } else { 0 };
+        self.output_bytes() + owed
+    }
+
+    /// Whether it sends nothing for a while.
+    pub fn is_asleep(&self) -> bool {
+        matches!(self.parked, Some(Park::Sleep(_)))
     }
 
     /// Whether its commands are left alone until it takes its replies, of which `backlog_max` bytes may wait.

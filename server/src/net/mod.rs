@@ -28,6 +28,7 @@ use listener::Listener;
 use mio::{Poll, Waker};
 use ring::shared::Shared;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -225,6 +226,12 @@ fn greet(settings: &Settings, places: &[String]) {
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, workers = settings.worker_count(), listening = ?places, "ready");
     let mut how = "redis-cli".to_owned();
+    // redis-cli asks 127.0.0.1 unless told otherwise. The first place is the one that `bind` names first.
+    let first = places.first().and_then(|place| place.parse::<SocketAddr>().ok());
+    let is_found = |ip: IpAddr| ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST;
+    if let Some(first) = first.filter(|first| !is_found(first.ip())) {
+        how.push_str(&format!(" -h {}", first.ip()));
+    }
     match settings.port() {
         0 => how.push_str(&format!(" -s {}", settings.unixsocket())),
         6379 => {}

@@ -4,6 +4,8 @@
 //! all others. Whatever waits (a sleep, a pause, a client that does not take its replies) is a state of the connection; the thread
 //! waits in its poll alone.
 
+mod feed;
+
 use super::connection::Connection;
 use super::ring::data::{self, DataLinks};
 use super::ring::shared::{Arrival, Shared};
@@ -12,6 +14,7 @@ use super::stream::Stream;
 use crate::admin::Instance;
 use crate::admin::clients::ClientInfo;
 use crate::admin::mailbox::Message;
+use crate::admin::pubsub::Publisher;
 use crate::base::clock::UnixMs;
 use crate::base::limits::{
     MONITOR_BACKLOG_BYTES, OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES, SHARED_BUFFER_BYTES_KEPT,
@@ -94,6 +97,8 @@ pub(super) struct Worker {
     backlog_max: usize,
     now: UnixMs,
     next_tick: UnixMs,
+    /// When shard channels are next compared with their slots.
+    follow_slots_at: UnixMs,
     /// Where the walk over all connections stands.
     checked: usize,
     /// What is left of this tick's time for sweeping; zero when nothing is due.
@@ -147,6 +152,7 @@ impl Worker {
             backlog_max: OUTPUT_BACKLOG_BYTES,
             now,
             next_tick: now,
+            follow_slots_at: now,
             checked: 0,
             sweep_left: Duration::ZERO,
             ring,
@@ -177,6 +183,7 @@ impl Worker {
             }
             self.fire_timers();
             self.drive_ring(woken);
+            self.hand_out_feed();
             // Not both between two polls: whoever asks meanwhile waits for one of them.
             if self.now >= self.next_tick {
                 self.tick();
@@ -196,7 +203,12 @@ impl Worker {
 
     /// How long nothing but an event can bring work.
     fn timeout(&self) -> Duration {
-        if !self.queue.is_empty() || !self.sweep_left.is_zero() {
+        let index = self.state.index;
+        if !self.queue.is_empty()
+            || !self.sweep_left.is_zero()
+            || self.is_fed()
+            || self.instance.pubsub.has_outgoing(index)
+        {
             return Duration::ZERO;
         }
         let mut wake = self.next_tick;
@@ -403,9 +415,6 @@ impl Worker {
     fn read_mail(&mut self) {
         if let Some(mailbox) = self.instance.clients.mailboxes.workers().get(self.state.index) {
             mailbox.rearm();
-            if mailbox.take_feed_lost() {
-                self.cut_monitors();
-            }
         }
         // Only what is there now: later messages wake the worker again.
         for _ in 0..self.desk.accepted.len() {
@@ -413,7 +422,6 @@ impl Worker {
                 self.welcome(accepted);
             }
         }
-        let mut fed = false;
         for _ in 0..self.desk.mail.len() {
             match self.desk.mail.try_recv() {
                 Ok(Message::Kill { slot, id }) => {
@@ -422,18 +430,7 @@ impl Worker {
                     }
                 }
                 Ok(Message::Resume) => self.resume_held(),
-                Ok(Message::Monitor { lines, except }) => {
-                    self.feed(&lines, except);
-                    fed = true;
-                }
                 Err(_) => break,
-            }
-        }
-        if fed {
-            for (slot, id) in self.monitors.clone() {
-                if self.slots.get_if(slot, id).is_some() {
-                    self.turn(slot);
-                }
             }
         }
     }
@@ -453,27 +450,6 @@ impl Worker {
         let mut client = Client::new(session);
         client.place = slot;
         self.slots.insert(Connection::new(client, stream));
-    }
-
-    /// Appends lines to the output of every monitoring client but `except`.
-    fn feed(&mut self, lines: &[u8], except: u64) {
-        let slots = &mut self.slots;
-        self.monitors.retain(|&(slot, id)| {
-            let Some(connection) = slots.get_if(slot, id) else { return false };
-            connection.monitors = connection.client.session.is_monitoring();
-            if connection.monitors && id != except {
-                connection.append(lines);
-            }
-            connection.monitors
-        });
-    }
-
-    fn cut_monitors(&mut self) {
-        for (slot, id) in std::mem::take(&mut self.monitors) {
-            if self.slots.get_if(slot, id).is_some() {
-                self.close(slot, End::Limit);
-            }
-        }
     }
 
     fn fire_timers(&mut self) {
@@ -530,6 +506,11 @@ impl Worker {
                 self.close(self.checked, end);
             }
         }
+        // Once a second: messages of a slot that moved reach its subscribers here all the same.
+        if self.now >= self.follow_slots_at {
+            self.follow_slots_at = self.now + 1_000;
+            self.follow_slots();
+        }
         let share = self.share();
         self.instance.store.tidy(&mut self.state.local, share);
         let guard = self.state.local.pin();
@@ -568,12 +549,13 @@ impl Worker {
         }
         let idle_seconds = now.saturating_sub(session.info.last_ms()) / 1_000;
         let timeout = settings.timeout() as u64;
-        let waits = connection.parked.is_some() || session.is_monitoring();
+        let subscribes = session.is_subscribed();
+        let waits = connection.parked.is_some() || session.is_monitoring() || subscribes;
         if timeout != 0 && idle_seconds > timeout && !waits {
             return Some(End::Idle);
         }
-        let limit = settings.output_limit_normal();
-        if limit.soft_bytes == 0 || (connection.output_bytes() as u64) < limit.soft_bytes {
+        let limit = output_limit(connection, &self.instance);
+        if limit.soft_bytes == 0 || (connection.unread_bytes() as u64) < limit.soft_bytes {
             connection.over_soft_limit_since = None;
             return None;
         }
@@ -597,6 +579,11 @@ impl Worker {
             clock.monotonic().saturating_sub(start) < budget
         });
         drop(guard);
+        if state.local.has_notices() {
+            let notices = state.local.take_notices();
+            let publisher = Publisher { worker: state.index, client: None };
+            instance.pubsub.notify_noticed(&instance.clients.mailboxes, publisher, notices);
+        }
         let spent = clock.monotonic().saturating_sub(start);
         *sweep_left = if more { sweep_left.saturating_sub(spent) } else { Duration::ZERO };
     }
@@ -609,6 +596,7 @@ impl Worker {
         }
         let session = &mut connection.client.session;
         session.stop_monitoring(clients);
+        session.unsubscribe_all(&self.instance.pubsub);
         clients.unregister(session.id);
         // Relaxed: a hint for placing connections.
         self.desk.load.fetch_sub(1, Ordering::Relaxed);
@@ -649,6 +637,7 @@ fn join_ring(instance: &Arc<Instance>, state: &mut WorkerState, part: RingPart) 
     let budget = usize::try_from(settings.replication_log_size() / workers).unwrap_or(usize::MAX);
     let journal = WorkerJournal::new(shared.slots.tag(), budget);
     state.local.set_journal(Some(Box::new(journal)));
+    instance.pubsub.start_telling();
     let replicator = Replicator::new(Arc::clone(instance), Arc::clone(&shared.slots));
     state.join_ring(Plane::new(Box::new(replicator), rng::entropy()));
     DataLinks::new(shared, state.index, arrivals, rng::entropy())
@@ -701,6 +690,15 @@ fn read_and_run(
     Ok(Some(progress))
 }
 
+/// What the connection may leave unread.
+fn output_limit(connection: &Connection, instance: &Instance) -> OutputLimit {
+    if connection.client.session.is_subscribed() {
+        instance.settings.output_limit_pubsub()
+    } else {
+        instance.settings.output_limit_normal()
+    }
+}
+
 /// Sends what a connection has to say, and enforces what it may leave unread.
 fn send(
     connection: &mut Connection,
@@ -712,11 +710,11 @@ fn send(
     if sent > 0 {
         instance.stats.worker(worker).net_out(sent as u64);
     }
-    let waiting = connection.output_bytes();
+    let waiting = connection.unread_bytes();
     if waiting == 0 {
         return Ok(());
     }
-    let hard = instance.settings.output_limit_normal().hard_bytes;
+    let hard = output_limit(connection, instance).hard_bytes;
     let monitors = connection.client.session.is_monitoring();
     if (hard != 0 && waiting as u64 >= hard) || (monitors && waiting > MONITOR_BACKLOG_BYTES) {
         instance.stats.output_limit_closed();

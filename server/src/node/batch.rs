@@ -11,9 +11,11 @@ use super::routed::Ring;
 use super::timing::Timing;
 use crate::admin::Instance;
 use crate::admin::clients::{Pause, PauseMode};
+use crate::admin::pubsub::Publisher;
 use crate::base::clock::UnixMs;
 use crate::base::limits::REPLY_BYTES_GATHERED;
 use crate::command::connection::has_password;
+use crate::command::pubsub::refusal;
 use crate::command::{self, Ctx, Flow, Mute};
 use crate::store::{Guard, KeyHash, KeyHint, Local};
 use std::ops::Range;
@@ -134,6 +136,9 @@ pub(super) fn execute(
         break;
     }
     run.timing.settle();
+    if run.local.has_notices() {
+        run.tell_noticed();
+    }
     drop(guard);
     if !feed.is_empty() {
         instance.clients.mailboxes.feed_monitors(feed, id);
@@ -221,6 +226,9 @@ impl Run<'_, '_> {
         if self.client.session.mute != Mute::Off {
             self.mute(position, out);
         }
+        if self.client.session.is_special() {
+            self.client.session.take_own_pushes(out);
+        }
         step
     }
 
@@ -285,6 +293,11 @@ impl Run<'_, '_> {
         {
             return Err(WireError::OutOfMemory);
         }
+        if self.client.session.is_special()
+            && let Some(error) = refusal(&self.client.session, spec.full_name)
+        {
+            return Err(error);
+        }
         if self.client.session.is_monitoring() {
             // Redis counts monitoring clients among its replicas, which are never paused.
             return if flags.intersects(Flags::WRITE.union(Flags::READONLY)) {
@@ -345,6 +358,15 @@ impl Run<'_, '_> {
             Ok(Flow::Close) => Step::Stop(Verdict::Close),
             Ok(Flow::SleepUntil(time)) => Step::Stop(Verdict::Parked(Park::Sleep(time))),
         }
+    }
+
+    /// Tells subscribers what the store noticed and no command has told of.
+    #[cold]
+    fn tell_noticed(&mut self) {
+        let notices = self.local.take_notices();
+        let (pubsub, mailboxes) = (&self.instance.pubsub, &self.instance.clients.mailboxes);
+        let publisher = Publisher { worker: self.worker, client: None };
+        pubsub.notify_noticed(mailboxes, publisher, notices);
     }
 
     /// Answers a request that names no command, or gives it a wrong number of arguments; the latter counts against the command.

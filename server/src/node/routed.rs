@@ -17,6 +17,7 @@ use crate::cluster::View;
 use crate::cluster::route::{self, Ask, KeySlots, Port};
 use crate::command::connection::has_password;
 use crate::command::generic::{cursor_slot, wait_arguments, waitaof_arguments};
+use crate::command::pubsub::refusal;
 use crate::command::{Mute, Session};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +59,9 @@ impl Run<'_, '_> {
         if self.client.session.mute != Mute::Off {
             self.mute(position, out);
         }
+        if self.client.session.is_special() {
+            self.client.session.take_own_pushes(out);
+        }
         step
     }
 
@@ -71,7 +75,9 @@ impl Run<'_, '_> {
     ) -> Step {
         let session = &self.client.session;
         let allowed = session.authenticated || !has_password(self.instance);
-        if !allowed || session.is_monitoring() || self.ring.is_none() {
+        let stays = session.is_special()
+            && (session.is_monitoring() || refusal(session, spec.full_name).is_some());
+        if !allowed || stays || self.ring.is_none() {
             return self.run_here(planned, spec, args, out);
         }
         if !spec.has_keys() {
@@ -269,6 +275,10 @@ impl Run<'_, '_> {
         let covers_ring = session.port == Port::Plain && session.hops == 0;
         let wide = match spec.full_name {
             "wait" | "waitaof" => return self.wait(spec, args, covers_ring, out),
+            "subscribe" | "psubscribe" => return self.subscribe(planned, spec, args, out),
+            "ssubscribe" | "sunsubscribe" | "spublish" => {
+                return self.route_shard(planned, spec, args, out);
+            }
             _ if !covers_ring => return self.run_here(planned, spec, args, out),
             "scan" => return self.scan(planned, spec, args, out),
             "dbsize" => Wide::Sum,
@@ -289,6 +299,52 @@ impl Run<'_, '_> {
             push_command([&b"DBSIZE"[..]].into_iter(), &mut command);
         }
         self.ask_all(spec, wide, command, self.deadline(), out)
+    }
+
+    /// A command about shard channels: by the plain port they are like any channel, by the cluster port each belongs to the node that serves its slot. While a slot
+    /// is on its way they stay where they are, as in Redis.
+    fn route_shard(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        if let (Port::Cluster, Some(Ring { view, .. })) = (self.client.session.port, &self.ring) {
+            let names = if spec.full_name == "spublish" { 1 } else { args.len() - 1 };
+            let slots = KeySlots::of_keys(args.from(1).iter().take(names));
+            let ask = Ask::new(Port::Cluster, spec, slots, false, false);
+            let verdict = route::decide(view, self.instance.cluster.routes(), ask);
+            if let Some(error) = verdict.error(view) {
+                return self.answer_error(spec, &error, out);
+            }
+        }
+        if spec.full_name == "ssubscribe" {
+            return self.subscribe(planned, spec, args, out);
+        }
+        self.run_here(planned, spec, args, out)
+    }
+
+    /// Subscribes here; the client is told so once the other nodes have heard of it.
+    fn subscribe(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let position = out.len();
+        let step = self.run_here(planned, spec, args, out);
+        let told = out.get(position).is_some_and(|&first| first != b'-');
+        if let (Step::Done, true, Some(change)) = (&step, told, self.instance.pubsub.unheard()) {
+            let key = self.client.key();
+            let Client { replies, mark, .. } = &mut *self.client;
+            let hole = replies.hold(out, position, mark);
+            if let Some(Ring { plane, .. }) = &mut self.ring {
+                plane.hold_untold(change, key, hole);
+            }
+        }
+        step
     }
 
     fn ask_all(

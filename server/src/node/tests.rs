@@ -11,6 +11,8 @@ use crate::config::Settings;
 use std::ffi::OsString;
 use std::time::Duration;
 
+mod publishing;
+
 const START_MS: u64 = 1_700_000_000_000;
 
 struct Node {

@@ -28,8 +28,9 @@ use std::collections::HashMap;
 use torc_protocol::peer::wire::{Malformed, Reader, put_bytes, put_u64, put_varint};
 use torc_protocol::slot::Slot;
 
-/// A part of an answer is sent when it has so many bytes; one key may exceed it.
-pub const PART_BYTES: usize = 128 * 1024;
+/// A part of an answer is sent when it has so many bytes; one key may exceed it. On the link a frame is never interrupted, so this is what gossip and batons wait
+/// for; and while a part is joined, effects of its slot wait.
+pub const PART_BYTES: usize = 16 * 1024;
 
 /// Where a reader stands in a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,6 +7,7 @@ use super::database::NEVER;
 use super::entry::Entry;
 use super::index::{self, Hit, word};
 use super::local::{Local, add};
+use super::notices::NoticeKind;
 use super::{Guard, Store};
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
@@ -77,6 +78,8 @@ pub struct Limits {
     samples: AtomicU32,
     lfu_decay_minutes: AtomicU32,
     lfu_log_factor: AtomicU32,
+    /// What is taken down, as bits of `NoticeKind`.
+    pub(super) notices: AtomicU8,
 }
 
 impl Default for Limits {
@@ -87,6 +90,7 @@ impl Default for Limits {
             samples: AtomicU32::new(5),
             lfu_decay_minutes: AtomicU32::new(1),
             lfu_log_factor: AtomicU32::new(10),
+            notices: AtomicU8::new(0),
         }
     }
 }
@@ -231,6 +235,7 @@ impl Store {
             let bytes = entry.memory_bytes();
             if local.drop_entry(roots, &hit, db as u8, now).is_ok() {
                 add(&local.tally().evicted, 1);
+                local.notice(NoticeKind::Evicted, db as u8, entry.key());
                 return Some(bytes);
             }
         }

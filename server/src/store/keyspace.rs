@@ -9,6 +9,7 @@ use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, WrongType, buil
 use super::hash::{KeyHash, KeyHint};
 use super::index::{self, Changed, Hit, Insert, Probe, word};
 use super::local::{Local, add};
+use super::notices::NoticeKind;
 use super::slab::block_bytes;
 use super::{Guard, Store};
 use crate::base::clock::UnixMs;
@@ -31,6 +32,8 @@ pub struct Keyspace<'k, 'g> {
     pub(super) db: u8,
     pub(super) now: UnixMs,
     touch: bool,
+    /// Whether misses are taken down for those who asked for it.
+    tells_misses: bool,
     hint: KeyHint,
 }
 
@@ -74,7 +77,16 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         db: u8,
         now: UnixMs,
     ) -> Self {
-        Keyspace { store, local, guard, db, now, touch: true, hint: KeyHint::none() }
+        Keyspace {
+            store,
+            local,
+            guard,
+            db,
+            now,
+            touch: true,
+            tells_misses: true,
+            hint: KeyHint::none(),
+        }
     }
 
     /// With a hash that was computed ahead.
@@ -88,6 +100,13 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     #[must_use]
     pub fn with_touch(mut self, touch: bool) -> Self {
         self.touch = touch;
+        self
+    }
+
+    /// Without telling anyone what was looked up in vain (OBJECT).
+    #[must_use]
+    pub fn without_notice(mut self) -> Self {
+        self.tells_misses = false;
         self
     }
 
@@ -122,23 +141,26 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<Entry<'g>> {
         let found = self.peek(key);
-        self.note_lookup(found);
+        self.note_lookup(key, found);
         found
     }
 
     /// Counts a hit or miss and marks what was found as used.
     #[inline]
-    pub(super) fn note_lookup(&mut self, found: Option<Entry<'g>>) {
-        self.count_lookup(found.is_some());
+    pub(super) fn note_lookup(&mut self, key: &[u8], found: Option<Entry<'g>>) {
+        self.count_lookup(key, found.is_some());
         if let Some(entry) = found {
             self.mark_used(entry);
         }
     }
 
     #[inline]
-    fn count_lookup(&self, hit: bool) {
+    fn count_lookup(&mut self, key: &[u8], hit: bool) {
         let tally = self.local.tally();
         add(if hit { &tally.hits } else { &tally.misses }, 1);
+        if !hit && self.tells_misses {
+            self.local.notice(NoticeKind::Missed, self.db, key);
+        }
     }
 
     #[inline]
@@ -193,6 +215,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     pub(super) fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
         if self.local.drop_entry(roots, hit, self.db, self.now).is_ok() {
             add(&self.local.tally().expired, 1);
+            // SAFETY: read under `guard`.
+            let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
+            self.local.notice(NoticeKind::Expired, self.db, entry.key());
         }
     }
 
@@ -222,6 +247,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                     if self.local.remove_entry(roots, &hit, self.db, self.now).is_ok() {
                         if !live {
                             add(&self.local.tally().expired, 1);
+                            self.local.notice(NoticeKind::Expired, self.db, key);
                         }
                         return live;
                     }
@@ -264,7 +290,11 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             hit = entry.is_some();
             decide(entry)
         });
-        self.count_lookup(hit);
+        let tally = self.local.tally();
+        add(if hit { &tally.hits } else { &tally.misses }, 1);
+        if !hit {
+            self.local.notice_missed_before(self.db, key);
+        }
         result
     }
 
@@ -306,6 +336,32 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     /// Builds an entry and puts it where `found` says, if nothing changed there since.
     #[inline]
     fn write(
+        &mut self,
+        roots: &'g Roots,
+        place: KeyHash,
+        key: &[u8],
+        found: &Found<'g>,
+        payload: Payload<'_>,
+        expiry: Expiry,
+    ) -> Result<(), Changed> {
+        self.write_unnoticed(roots, place, key, found, payload, expiry)?;
+        self.notice_new(key, found);
+        Ok(())
+    }
+
+    /// Takes down that a client's write brought a key into being.
+    #[inline]
+    fn notice_new(&mut self, key: &[u8], found: &Found<'g>) {
+        if found.live().is_none() {
+            if found.entry().is_some() {
+                self.local.notice(NoticeKind::Expired, self.db, key);
+            }
+            self.local.notice(NoticeKind::New, self.db, key);
+        }
+    }
+
+    #[inline]
+    fn write_unnoticed(
         &mut self,
         roots: &'g Roots,
         place: KeyHash,
@@ -376,7 +432,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         };
         let op = Op::Count { db: self.db, key, mixed: &mixed };
         let written = self.install_mixed(roots, place, key, found, link, &mixed);
-        self.local.record(place.slot, link, found.entry(), op, written)
+        self.local.record(place.slot, link, found.entry(), op, written)?;
+        self.notice_new(key, found);
+        Ok(())
     }
 
     fn install_mixed(

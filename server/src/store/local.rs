@@ -12,6 +12,7 @@ use super::evict::Policy;
 use super::hash::Hasher;
 use super::index::table::{LINE_BYTES, Memory};
 use super::maintain::{Sweep, Walk, follow_growth};
+use super::notices::Notice;
 use super::slab::{Heap, block_bytes};
 use super::{Inner, background};
 use crate::base::clock::UnixMs;
@@ -84,6 +85,8 @@ pub struct Local {
     policy: Policy,
     /// Takes down what this thread writes, while the node replicates.
     pub(super) journal: Option<Box<dyn Journal>>,
+    /// What is to be told to clients.
+    pub(super) notices: Vec<Notice>,
     /// This thread's place in the store's collector.
     collector: LocalHandle,
 }
@@ -116,6 +119,7 @@ impl Local {
             unpublished_bytes: 0,
             policy,
             journal: None,
+            notices: Vec::new(),
             collector,
         }
     }

@@ -11,6 +11,7 @@ use super::database::{NEVER, Roots};
 use super::entry::Entry;
 use super::index::{self, word};
 use super::local::{Local, add};
+use super::notices::NoticeKind;
 use super::{Guard, Store};
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
@@ -208,6 +209,9 @@ fn sweep_slot(
                 return;
             }
             add(&local.tally().expired, 1);
+            if patience == 0 {
+                local.notice(NoticeKind::Expired, db, entry.key());
+            }
             sweep.thinned = true;
         });
         match next {

@@ -16,6 +16,7 @@ mod index;
 mod keyspace;
 mod local;
 mod maintain;
+mod notices;
 mod record;
 mod replica;
 mod slab;
@@ -36,6 +37,7 @@ pub use index::Changed;
 pub use keyspace::{Change, Keyspace, StringEdit};
 pub use local::Local;
 pub use maintain::Share;
+pub use notices::{Notice, NoticeKind};
 pub use replica::{Grace, Merged, Seen, Spliced, State, Value};
 pub use transaction::Transaction;
 

@@ -49,8 +49,8 @@ impl<'g> Keyspace<'_, 'g> {
         }
         // One look at the database's table, so that a FLUSHALL is seen by all keys or none.
         let Some(roots) = self.roots() else {
-            return (0..count).try_for_each(|_| {
-                self.note_lookup(None);
+            return (0..count).try_for_each(|index| {
+                self.note_lookup(key(index), None);
                 each(None)
             });
         };
@@ -59,8 +59,8 @@ impl<'g> Keyspace<'_, 'g> {
             let big = seen.iter().filter_map(|seen| seen.entry?.big());
             let _held: Vec<_> = big.map(|big| big.bytes.read_recursive()).collect();
             if seen.iter().all(Seen::is_true) {
-                return seen.iter().try_for_each(|seen| {
-                    self.note_lookup(seen.entry);
+                return seen.iter().enumerate().try_for_each(|(index, seen)| {
+                    self.note_lookup(key(index), seen.entry);
                     each(seen.entry)
                 });
             }

@@ -12,6 +12,7 @@ use super::hash::KeyHash;
 use super::index::{self, Hit, Insert, Probe, word};
 use super::keyspace::Keyspace;
 use super::local::add;
+use super::notices::NoticeKind;
 use crate::base::sync::Backoff;
 use crate::base::version::Version;
 
@@ -171,7 +172,7 @@ impl<'g> Transaction<'_, '_, 'g> {
     /// As [`Transaction::read`], for a command that answers from what it finds: counts a hit or miss, as [`Keyspace::read`] does.
     pub fn look_up(&mut self, key: &[u8]) -> Option<Entry<'g>> {
         let found = self.read(key);
-        self.keyspace.note_lookup(found);
+        self.keyspace.note_lookup(key, found);
         found
     }
 
@@ -388,6 +389,10 @@ impl<'g> Transaction<'_, '_, 'g> {
         held.roots.count(local.thread, keys, with_deadline);
         if !placeholder && !held.live {
             add(&local.tally().expired, 1);
+            local.notice(NoticeKind::Expired, held.db, held.key);
+        }
+        if matches!(held.pending, Pending::Put(_)) && !held.live {
+            local.notice(NoticeKind::New, held.db, held.key);
         }
         local.retire_entry(held.address);
     }

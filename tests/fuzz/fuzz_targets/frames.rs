@@ -18,7 +18,7 @@ use torc_protocol::peer::hello::{self, Hello, Refuse};
 use torc_protocol::peer::message::{Ack, Credit, Ping, decode_acks, encode_acks};
 use torc_protocol::peer::request::{Request, Response};
 use torc_protocol::peer::wire::{Reader, put_bytes, put_varint};
-use torc_protocol::peer::{Kind, Limits};
+use torc_protocol::peer::{Kind, Limits, publish};
 
 /// What a link made of its bytes.
 #[derive(Debug, PartialEq, Eq, Default)]
@@ -121,6 +121,18 @@ fn check_payload(payload: &[u8]) {
     if let Ok(credit) = Credit::decode(payload) {
         credit.encode(&mut out);
         assert_eq!(out, payload);
+    }
+    out.clear();
+    if let Ok(published) = publish::decode(payload) {
+        publish::encode(published.kind, published.channel, published.message, &mut out);
+        assert_eq!(out, payload);
+    }
+    out.clear();
+    if let Ok((head, entries)) = publish::decode_interest(payload) {
+        publish::begin_interest(head.anew, head.change, &mut out);
+        entries.for_each(|e| publish::put_interest(e.kind, e.name, e.subscribers, &mut out));
+        // Flags of a later revision are not known here.
+        assert_eq!((out[0], &out[2..]), (payload[0], &payload[2..]));
     }
 }
 

@@ -3,11 +3,11 @@
 //! Each writer has keys of its own: fresh ones written once, a few written again and again with rising numbers, and one counter. So what a key may hold afterwards follows
 //! from what its one writer was told. A write without a reply, or with an error for one, may have been applied or not.
 
-use super::ring::{LIMIT, Place};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use torc_tests::resp::encode;
+use torc_tests::ring::{LIMIT, Place};
 use torc_tests::{Connection, Value, wait};
 
 /// Keys that a writer writes again and again.
@@ -96,7 +96,7 @@ impl Writer {
             let value = index.to_string();
             let command: &[&str] = if counter { &["INCR", &key] } else { &["SET", &key, &value] };
             if !self.pause.is_zero() {
-                super::ring::pass(self.pause);
+                torc_tests::ring::pass(self.pause);
             }
             let reply = self.call(&mut connection, &mut turn, command);
             let now = wait::now();
@@ -134,7 +134,7 @@ impl Writer {
                 Err(error) => {
                     *turn += 1;
                     // A port that refuses does so at once.
-                    super::ring::pass(Duration::from_millis(5));
+                    torc_tests::ring::pass(Duration::from_millis(5));
                     return Err(format!("connect: {error}"));
                 }
             }

@@ -1,13 +1,13 @@
 //! Clients that read what they know to be there, as a plain client and as a cluster client, and small ones that count and delete.
 
 use super::load::{self, Way};
-use super::ring::{LIMIT, Place};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use torc_tests::resp::encode;
+use torc_tests::ring::{LIMIT, Place};
 use torc_tests::{Connection, Value};
 
 /// Reads sent at once.

@@ -7,15 +7,15 @@ use torc_protocol::peer::Kind;
 use torc_protocol::peer::message::{Ack, encode_acks};
 use torc_protocol::slot::Slot;
 use torc_server::cluster::route::Route;
-use torc_server::node::core::message::{Answer, Baton, Pulled, Said, decode_pull};
+use torc_server::node::core::message::{Answer, Baton, Pull, Pulled, Said};
 use torc_server::replication::effect::{self, Batch};
 use torc_server::replication::vector::Vector;
 
 /// A bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {
-    /// A node that has just started says that it is ready.
-    Boast,
+    /// A node drops the keys of a slot by itself, and says nothing.
+    Shed,
     /// What may have been run already is sent again.
     SendTwice,
     /// Whoever is asked what he knows says: nothing new. So a node serves without having pulled.
@@ -47,7 +47,7 @@ pub enum Fate {
 impl Sabotage {
     /// All of them.
     pub const ALL: [Sabotage; 10] = [
-        Sabotage::Boast,
+        Sabotage::Shed,
         Sabotage::SendTwice,
         Sabotage::NothingNew,
         Sabotage::KeepBaton,
@@ -69,10 +69,11 @@ impl Sabotage {
     ) -> bool {
         match (self, kind) {
             (Sabotage::NothingNew, Kind::Fence) => {
-                for (slot, knows) in decode_pull(payload).unwrap() {
+                for (slot, knows) in Pull::decode(payload).unwrap().slots {
                     let mut bytes = Vec::new();
                     let serves = world.servers(slot).contains(&to);
-                    Pulled { answer: Answer::Same, serves, vector: knows }.encode(&mut bytes);
+                    let answer = Answer::Same;
+                    Pulled { answer, serves, busy: false, vector: knows }.encode(&mut bytes);
                     world.core_frame(to, from, Kind::SyncBegin, Some(slot), bytes);
                 }
                 false
@@ -109,6 +110,20 @@ impl Sabotage {
     pub fn effects(self, world: &mut World, line: Line, payload: &mut Vec<u8>) -> Fate {
         match self {
             Sabotage::AckUnapplied => Fate::Acked(acks_of(payload)),
+            Sabotage::Shed => {
+                let slot = Batch::new(payload).flatten().next().map(|(effect, _)| effect.slot);
+                let strikes = world.rng.below(20) == 0;
+                if let Some(slot) = slot.filter(|_| strikes)
+                    && let Some(node) = world.node(line.other)
+                {
+                    let now = node.instance.clock.unix_ms();
+                    let guard = node.worker.local.pin();
+                    let store = &node.instance.store;
+                    let mut keyspace = store.keyspace(&mut node.worker.local, &guard, 0, now);
+                    keyspace.forget_slot(slot, 0, usize::MAX);
+                }
+                Fate::Apply
+            }
             Sabotage::AckEarly => {
                 let life = world.net.links[&line].life;
                 let bytes = payload.clone();

@@ -2,7 +2,7 @@
 
 use torc_protocol::peer::{Frame, Kind};
 use torc_protocol::slot::Slot;
-use torc_server::node::core::message::{Baton, Pulled, decode_digest, decode_pull};
+use torc_server::node::core::message::{Baton, Pull, Pulled, decode_digest};
 use torc_server::replication::effect::Batch;
 
 /// Prints what a frame says about `slot`, if anything.
@@ -11,7 +11,7 @@ pub fn frame(now: u64, (from, to): (usize, usize), frame: &Frame<'_>, slot: Slot
     let show = |what: String| eprintln!("{:>10.6} {from} to {to}: {what}", now as f64 / 1e6);
     match header.kind {
         Some(Kind::Fence) => {
-            for (of, vector) in decode_pull(payload).unwrap_or_default() {
+            for (of, vector) in Pull::decode(payload).map(|it| it.slots).unwrap_or_default() {
                 if of == slot {
                     show(format!("pull, knows {vector:?}"));
                 }

@@ -213,7 +213,6 @@ impl World {
             seeds,
             known: Vec::new(),
             tag_retention: self.setup.tag_retention,
-            boasts: self.setup.sabotage == Some(Sabotage::Boast),
         }
     }
 

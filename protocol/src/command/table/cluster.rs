@@ -3,7 +3,7 @@
 /// Appends the rows and goes on to the next file.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! cluster_commands { ($callback:ident $($before:tt)*) => { $crate::unsupported_commands! { $callback $($before)*
+macro_rules! cluster_commands { ($callback:ident $($before:tt)*) => { $crate::pubsub_commands! { $callback $($before)*
 Cluster {
     "cluster" => unsupported::container {
         arity: -2, since: "3.0.0", time: "Depends on the subcommand",

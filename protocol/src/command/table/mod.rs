@@ -33,6 +33,7 @@ mod cluster;
 mod connection;
 mod generic;
 mod hyperloglog;
+mod pubsub;
 mod server;
 mod string;
 mod unsupported;

@@ -1,6 +1,7 @@
 //! BITFIELD and BITFIELD_RO: integers of any width in a string.
 
 use super::{bit_offset, checked_offset};
+use crate::admin::pubsub::notify::Events;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::types::bitfield::{Field, Overflow};
@@ -28,13 +29,23 @@ pub(crate) fn bitfield(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let Some(bits) = bits_written(&steps) else { return read(ctx, args, &steps, reply) };
     let len = bits.div_ceil(8) as usize;
     let mut results = Vec::with_capacity(steps.len());
+    let mut changed = false;
     ctx.keyspace().edit_string(&args[1], |edit| {
+        let grew = !edit.existed() || edit.bytes().len() < len;
         // Also where every step then fails for overflow: the string grows, and an absent one comes to be.
         edit.grow(len);
         results.clear();
-        results.extend(steps.iter().map(|step| step.run(edit.bytes_mut())));
+        changed = false;
+        for step in &steps {
+            let (result, wrote) = step.run(edit.bytes_mut());
+            results.push(result);
+            changed |= wrote.is_some_and(|differs| differs || grew);
+        }
         Ok::<_, WireError>(())
     })?;
+    if changed {
+        ctx.notify(Events::STRING, "setbit", &args[1]);
+    }
     reply.array(results.len());
     for result in results {
         match result {
@@ -74,19 +85,18 @@ fn bits_written(steps: &[Step]) -> Option<u64> {
 }
 
 impl Step {
-    /// Does it on bytes that reach far enough, and returns what to answer.
-    fn run(&self, bytes: &mut [u8]) -> Option<i64> {
+    /// Does it on bytes that reach far enough. Returns what to answer, and, if it wrote, whether that was something else than before.
+    fn run(&self, bytes: &mut [u8]) -> (Option<i64>, Option<bool>) {
         let before = self.field.read(bytes, self.offset);
-        let (after, result) = match self.action {
-            Action::Get => return Some(before),
-            Action::Set(value, overflow) => (self.field.add(value, 0, overflow)?, before),
-            Action::Increment(by, overflow) => {
-                let after = self.field.add(before, by, overflow)?;
-                (after, after)
-            }
+        let after = match self.action {
+            Action::Get => return (Some(before), None),
+            Action::Set(value, overflow) => self.field.add(value, 0, overflow),
+            Action::Increment(by, overflow) => self.field.add(before, by, overflow),
         };
+        let Some(after) = after else { return (None, None) };
         self.field.write(bytes, self.offset, after);
-        Some(result)
+        let is_set = matches!(self.action, Action::Set(..));
+        (Some(if is_set { before } else { after }), Some(before != after))
     }
 }
 

@@ -6,6 +6,7 @@ mod tests;
 
 pub(crate) use field::{bitfield, bitfield_ro};
 
+use crate::admin::pubsub::notify::Events;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Expiry, NewValue, StringView, Transaction, WrongType};
@@ -21,10 +22,15 @@ pub(crate) fn setbit(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         b"1" => true,
         _ => return Err(WireError::fixed("ERR bit is not an integer or out of range")),
     };
-    let before = ctx.keyspace().edit_string(&args[1], |edit| {
-        edit.grow((offset / 8) as usize + 1);
-        Ok::<_, WireError>(bitmap::put(edit.bytes_mut(), offset, bit))
+    let (before, grew) = ctx.keyspace().edit_string(&args[1], |edit| {
+        let len = (offset / 8) as usize + 1;
+        let grew = !edit.existed() || edit.bytes().len() < len;
+        edit.grow(len);
+        Ok::<_, WireError>((bitmap::put(edit.bytes_mut(), offset, bit), grew))
     })?;
+    if grew || before != bit {
+        ctx.notify(Events::STRING, "setbit", &args[1]);
+    }
     reply.integer(i64::from(before));
     Ok(Flow::Next)
 }
@@ -109,12 +115,18 @@ pub(crate) fn bitop(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     let mut keyspace = ctx.keyspace();
     let mut transaction = keyspace.transaction(&keys);
     let result = combine(&mut transaction, operation, &keys[1..])?;
-    if result.is_empty() {
-        transaction.delete(keys[0]);
+    let deleted = if result.is_empty() {
+        transaction.delete(keys[0])
     } else {
         transaction.put(keys[0], NewValue::Raw(&result), Expiry::Never);
-    }
+        false
+    };
     transaction.commit();
+    if !result.is_empty() {
+        ctx.notify(Events::STRING, "set", keys[0]);
+    } else if deleted {
+        ctx.notify(Events::GENERIC, "del", keys[0]);
+    }
     reply.integer(result.len() as i64);
     Ok(Flow::Next)
 }

@@ -3,6 +3,7 @@
 //! Source and destination are held together, in one database or two, so that nobody sees the value at both or neither
 //! place when it should be at one.
 
+use crate::admin::pubsub::notify::Events;
 use crate::cluster::route::Port;
 use crate::command::value::database;
 use crate::command::{Ctx, Flow, Outcome};
@@ -36,12 +37,19 @@ fn rename_unless(
     }
     let mut transaction = keyspace.transaction(&[from, to]);
     let entry = transaction.read(from).ok_or(WireError::NoSuchKey)?;
-    if exists_forbids && transaction.read(to).is_some() {
+    let replaces = transaction.read(to).is_some();
+    if exists_forbids && replaces {
         return Ok(false);
     }
     transaction.put_entry(to, entry, deadline_of(entry));
     transaction.delete(from);
     transaction.commit();
+    if replaces {
+        // The old value is gone, and the key is another one, as Redis tells it.
+        ctx.notify(Events::NEW, "new", to);
+    }
+    ctx.notify(Events::GENERIC, "rename_from", from);
+    ctx.notify(Events::GENERIC, "rename_to", to);
     Ok(true)
 }
 
@@ -66,14 +74,24 @@ pub(crate) fn copy(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     }
     let held = [(from_db, from), (to_db, to)];
     let mut transaction = keyspace.transaction_across(held.into_iter());
+    let replaces = transaction.read_in(to_db, to).is_some();
     let done = match transaction.read(from) {
-        Some(entry) if replace || transaction.read_in(to_db, to).is_none() => {
+        Some(entry) if replace || !replaces => {
             transaction.put_entry_in(to_db, to, entry, deadline_of(entry));
             transaction.commit();
             true
         }
-        _ => false,
+        _ => {
+            drop(transaction);
+            false
+        }
     };
+    if done {
+        if replaces {
+            ctx.notify_in(to_db, Events::NEW, "new", to);
+        }
+        ctx.notify_in(to_db, Events::GENERIC, "copy_to", to);
+    }
     reply.integer(done.into());
     Ok(Flow::Next)
 }
@@ -116,8 +134,15 @@ pub(crate) fn move_(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
             transaction.commit();
             true
         }
-        _ => false,
+        _ => {
+            drop(transaction);
+            false
+        }
     };
+    if done {
+        ctx.notify(Events::GENERIC, "move_from", key);
+        ctx.notify_in(to_db, Events::GENERIC, "move_to", key);
+    }
     reply.integer(done.into());
     Ok(Flow::Next)
 }

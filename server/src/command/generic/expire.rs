@@ -1,5 +1,6 @@
 //! Deadlines: the EXPIRE and TTL families.
 
+use crate::admin::pubsub::notify::Events;
 use crate::base::clock::UnixMs;
 use crate::command::value::{TimeUnit, integer};
 use crate::command::{Ctx, Flow, Outcome};
@@ -39,7 +40,7 @@ fn set_deadline(
     let at = unit
         .unix_ms(integer(&args[2])?, now)
         .ok_or(WireError::InvalidExpire(Cow::Borrowed(command)))?;
-    let done = ctx.keyspace().update(&args[1], |found| {
+    let event = ctx.keyspace().update(&args[1], |found| {
         let change = match found {
             Some(entry) if condition.holds(at, entry.deadline()) => match UnixMs::try_from(at) {
                 Ok(at) if at > now => Change::Expire(Expiry::At(at)),
@@ -48,10 +49,17 @@ fn set_deadline(
             },
             _ => Change::Keep,
         };
-        let done = !matches!(change, Change::Keep);
-        Ok::<_, WireError>((change, done))
+        let event = match change {
+            Change::Keep => None,
+            Change::Delete => Some("del"),
+            _ => Some("expire"),
+        };
+        Ok::<_, WireError>((change, event))
     })?;
-    reply.integer(done.into());
+    if let Some(event) = event {
+        ctx.notify(Events::GENERIC, event, &args[1]);
+    }
+    reply.integer(event.is_some().into());
     Ok(Flow::Next)
 }
 
@@ -115,6 +123,9 @@ pub(crate) fn persist(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         let change = if had_deadline { Change::Expire(Expiry::Never) } else { Change::Keep };
         Ok::<_, WireError>((change, had_deadline))
     })?;
+    if done {
+        ctx.notify(Events::GENERIC, "persist", &args[1]);
+    }
     reply.integer(done.into());
     Ok(Flow::Next)
 }

@@ -1,5 +1,6 @@
 //! Commands that ask for keys, or remove them, whatever they hold.
 
+use crate::admin::pubsub::notify::Events;
 use crate::command::{Ctx, Flow, Outcome, Served};
 use crate::store::{Entry, Keyspace, Kind};
 use torc_protocol::slot::slot_of;
@@ -9,9 +10,14 @@ use torc_protocol::{Args, Reply, WireError};
 ///
 /// Each key is one atomic step, not all of them together.
 pub(crate) fn del(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let mut keyspace = ctx.keyspace();
-    let removed = args.from(1).iter().filter(|key| keyspace.remove(key)).count();
-    reply.integer(removed as i64);
+    let mut removed = 0;
+    for key in args.from(1).iter() {
+        if ctx.keyspace().remove(key) {
+            removed += 1;
+            ctx.notify(Events::GENERIC, "del", key);
+        }
+    }
+    reply.integer(removed);
     Ok(Flow::Next)
 }
 

@@ -1,5 +1,6 @@
 //! Strings that hold numbers: INCR and its kin.
 
+use crate::admin::pubsub::notify::Events;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Change, Entry, Expiry, NewValue, StringView};
@@ -42,6 +43,7 @@ fn add(ctx: &mut Ctx<'_>, key: &[u8], by: i64, reply: &mut Reply<'_>) -> Outcome
         let sum = before.checked_add(by).ok_or(WireError::Overflow)?;
         Ok::<_, WireError>((Change::Add { sum, by }, sum))
     })?;
+    ctx.notify(Events::STRING, "incrby", key);
     reply.integer(sum);
     Ok(Flow::Next)
 }
@@ -68,6 +70,7 @@ pub(crate) fn incrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'
         });
         match stored {
             Ok(()) => {
+                ctx.notify(Events::STRING, "incrbyfloat", &args[1]);
                 reply.bulk(text.get().map_or(b"", |text| text.as_bytes()));
                 return Ok(Flow::Next);
             }

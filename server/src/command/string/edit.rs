@@ -1,5 +1,6 @@
 //! Commands that change a part of a string: APPEND and SETRANGE.
 
+use crate::admin::pubsub::notify::Events;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Change, Expiry, NewValue, WrongType};
@@ -39,6 +40,7 @@ pub(crate) fn append(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         });
         match edited {
             Ok(len) => {
+                ctx.notify(Events::STRING, "append", &args[1]);
                 reply.integer(len as i64);
                 return Ok(Flow::Next);
             }
@@ -54,6 +56,7 @@ pub(crate) fn append(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
             Ok::<_, WireError>((change, found.is_none()))
         })?;
         if stored {
+            ctx.notify(Events::STRING, "append", &args[1]);
             reply.integer(tail.len() as i64);
             return Ok(Flow::Next);
         }
@@ -84,6 +87,7 @@ pub(crate) fn setrange(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         text.bytes_mut()[start..start + patch.len()].copy_from_slice(patch);
         Ok::<_, WireError>(text.bytes().len())
     })?;
+    ctx.notify(Events::STRING, "setrange", &args[1]);
     reply.integer(len as i64);
     Ok(Flow::Next)
 }

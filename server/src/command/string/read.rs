@@ -1,6 +1,7 @@
 //! Commands that read strings, those that change the deadline or remove the key while they do included.
 
 use super::options::{Of, Options};
+use crate::admin::pubsub::notify::Events;
 use crate::command::value::{integer, write_string, write_string_or_null};
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Change, Entry, Expiry};
@@ -38,6 +39,9 @@ pub(crate) fn getdel(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         }
         Ok::<_, WireError>((Change::Delete, found))
     })?;
+    if found.is_some() {
+        ctx.notify(Events::GENERIC, "del", &args[1]);
+    }
     write_string_or_null(reply, found)?;
     Ok(Flow::Next)
 }
@@ -49,17 +53,25 @@ pub(crate) fn getex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     }
     let options = Options::parse(args, 2, Of::GetEx)?;
     let now = ctx.now;
-    let found = ctx.keyspace().read_and_update(&args[1], |found| {
+    let (found, event) = ctx.keyspace().read_and_update(&args[1], |found| {
         // A bad time is found last: on an absent key it goes unnoticed.
-        let Some(entry) = found else { return Ok((Change::Keep, found)) };
+        let Some(entry) = found else { return Ok((Change::Keep, (found, None))) };
         entry.string()?;
-        let change = match options.deadline(now, "getex")? {
-            Some(deadline) => Change::Expire(Expiry::At(deadline)),
-            None if options.persist && entry.deadline().is_some() => Change::Expire(Expiry::Never),
-            None => Change::Keep,
+        let (change, event) = match options.deadline(now, "getex")? {
+            Some(deadline) if deadline <= now => {
+                (Change::Expire(Expiry::At(deadline)), Some("del"))
+            }
+            Some(deadline) => (Change::Expire(Expiry::At(deadline)), Some("expire")),
+            None if options.persist && entry.deadline().is_some() => {
+                (Change::Expire(Expiry::Never), Some("persist"))
+            }
+            None => (Change::Keep, None),
         };
-        Ok::<_, WireError>((change, found))
+        Ok::<_, WireError>((change, (found, event)))
     })?;
+    if let Some(event) = event {
+        ctx.notify(Events::GENERIC, event, &args[1]);
+    }
     write_string_or_null(reply, found)?;
     Ok(Flow::Next)
 }

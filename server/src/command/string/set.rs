@@ -1,6 +1,7 @@
 //! Commands that store whole values: SET and its older forms, MSET, MSETNX.
 
 use super::options::{Of, Options};
+use crate::admin::pubsub::notify::Events;
 use crate::command::value::{TimeUnit, write_string_or_null};
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Change, Entry, Expiry, NewValue};
@@ -11,6 +12,7 @@ use torc_protocol::{Args, Reply, WireError};
 pub(crate) fn set(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     if args.len() == 3 {
         ctx.keyspace().set(&args[1], NewValue::Bytes(&args[2]), Expiry::Never);
+        ctx.notify(Events::STRING, "set", &args[1]);
         reply.ok();
         return Ok(Flow::Next);
     }
@@ -27,6 +29,7 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     };
     if !(options.nx || options.xx || options.get) {
         ctx.keyspace().set(key, value, expiry);
+        notify_set(ctx, key, expiry);
         reply.ok();
         return Ok(Flow::Next);
     }
@@ -42,16 +45,28 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
             }
             Ok::<_, WireError>((decide(found).0, found))
         })?;
+        if decide(old).1 {
+            notify_set(ctx, key, expiry);
+        }
         write_string_or_null(reply, old)?;
         return Ok(Flow::Next);
     }
     let stored = ctx.keyspace().update(key, |found| Ok::<_, WireError>(decide(found)))?;
     if stored {
+        notify_set(ctx, key, expiry);
         reply.ok();
     } else {
         reply.null();
     }
     Ok(Flow::Next)
+}
+
+/// Tells that `key` was set, and that it was given a deadline if so.
+fn notify_set(ctx: &mut Ctx<'_>, key: &[u8], expiry: Expiry) {
+    ctx.notify(Events::STRING, "set", key);
+    if matches!(expiry, Expiry::At(_)) {
+        ctx.notify(Events::GENERIC, "expire", key);
+    }
 }
 
 /// `SETNX key value`
@@ -63,6 +78,9 @@ pub(crate) fn setnx(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
         };
         Ok::<_, WireError>((change, found.is_none()))
     })?;
+    if stored {
+        ctx.notify(Events::STRING, "set", &args[1]);
+    }
     reply.integer(stored.into());
     Ok(Flow::Next)
 }
@@ -86,6 +104,7 @@ fn set_for(
 ) -> Outcome {
     let deadline = unit.deadline(&args[2], ctx.now, command)?;
     ctx.keyspace().set(&args[1], NewValue::Bytes(&args[3]), Expiry::At(deadline));
+    notify_set(ctx, &args[1], Expiry::At(deadline));
     reply.ok();
     Ok(Flow::Next)
 }
@@ -98,6 +117,7 @@ pub(crate) fn getset(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         }
         Ok::<_, WireError>((Change::Put(NewValue::Bytes(&args[2]), Expiry::Never), found))
     })?;
+    ctx.notify(Events::STRING, "set", &args[1]);
     write_string_or_null(reply, old)?;
     Ok(Flow::Next)
 }
@@ -116,6 +136,7 @@ pub(crate) fn mset(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         transaction.put(key, NewValue::Bytes(value), Expiry::Never);
     }
     transaction.commit();
+    ctx.notify_each(Events::STRING, "set", || pairs(args).map(|(key, _)| key));
     reply.ok();
     Ok(Flow::Next)
 }
@@ -134,6 +155,7 @@ pub(crate) fn msetnx(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         transaction.put(key, NewValue::Bytes(value), Expiry::Never);
     }
     transaction.commit();
+    ctx.notify_each(Events::STRING, "set", || pairs(args).map(|(key, _)| key));
     reply.integer(1);
     Ok(Flow::Next)
 }

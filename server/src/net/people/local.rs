@@ -160,7 +160,7 @@ fn explain(program: &Path, nodes: &[Node]) {
         println!("Kill a node:    kill -9 {}", last.child.id());
         println!("… and bring it back:\n  {}", shown(program, last));
     }
-    println!("\nCtrl-C ends all of them.");
+    println!("\nCtrl-C ends all of them, but for those that you brought back.");
 }
 
 fn shown(program: std::path::Display<'_>, node: &Node) -> String {

@@ -91,7 +91,8 @@ pub(super) fn table(lines: &[Line]) -> String {
         let id = word(line, "id");
         let mark = if id == me { "*" } else { "" };
         let state = match (word(line, "alive"), word(line, "ready"), word(line, "state")) {
-            ("no", _, state) => format!("{state}, down"),
+            // Who left is not expected to be there.
+            ("no", _, state) if state != "left" => format!("{state}, down"),
             (_, "no", "active") => "active, syncing".to_owned(),
             (.., state) => state.to_owned(),
         };

@@ -40,8 +40,12 @@ const DATAGRAMS_MAX: usize = 256;
 /// Connections that may be open without having proven who they are.
 const STRANGERS_MAX: usize = 256;
 
-/// Bytes of a sync that may wait for a link; more is dropped, and asked for again.
-const BACKLOG_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a sync that may wait for a link before the core is told to make no more. What a link's own queue holds comes on top of it.
+const BACKLOG_BYTES_FULL: usize = 256 << 10;
+
+/// Bytes of a sync that may wait at all: the core stops at the end of what it reads in one step. More is dropped, and asked for again; one frame, a large value, always
+/// has room.
+const BACKLOG_BYTES_MAX: usize = 8 << 20;
 
 /// Shutdowns and requests are looked for at least so often.
 const POLL_MAX: Duration = Duration::from_millis(100);
@@ -51,6 +55,9 @@ const PUBLISH: Duration = Duration::from_secs(1);
 
 /// A misfit is told of once in so long, for each reason.
 const MISFIT_EVERY: Duration = Duration::from_secs(10);
+
+/// So many misfits are remembered; past it, all are forgotten, and may be told of once more.
+const MISFITS_MAX: usize = 64;
 
 /// The thread counts as late from here on; a poll's own granularity lies below.
 const LAG_MIN: Duration = Duration::from_millis(20);
@@ -83,6 +90,8 @@ struct ControlLink {
     /// Frames of a sync that the link had no room for.
     backlog: VecDeque<(Head, Vec<u8>)>,
     backlog_bytes: usize,
+    /// Whether the core was told that the backlog is full.
+    is_clogged: bool,
 }
 
 /// See the module.
@@ -211,8 +220,7 @@ impl Control {
     // --- The core -------------------------------------------------------------------------------------------------------
 
     fn step(&mut self, input: Input<'_>) {
-        let now = moment(&self.shared);
-        self.core.handle(input, now, &mut self.out);
+        handle(&mut self.core, input, &self.shared, &mut self.out);
         self.carry_out();
     }
 
@@ -285,13 +293,17 @@ impl Control {
         self.shared.instance.request_shutdown();
     }
 
+    /// Whether `what` was not told of for a while. What comes again and again is told of again and again, if seldom: silence would look like a mended mistake.
     fn is_news(&mut self, what: String) -> bool {
         let now = self.shared.instance.clock.monotonic();
-        let last = self.misfits.insert(what, now);
-        if self.misfits.len() > 64 {
+        if self.misfits.get(&what).is_some_and(|&last| now < last + MISFIT_EVERY) {
+            return false;
+        }
+        if self.misfits.len() >= MISFITS_MAX {
             self.misfits.clear();
         }
-        last.is_none_or(|last| now >= last + MISFIT_EVERY)
+        self.misfits.insert(what, now);
+        true
     }
 
     // --- Datagrams ------------------------------------------------------------------------------------------------------
@@ -427,7 +439,7 @@ impl Control {
         self.shared.instance.cluster.count_bus(1, 0);
         let is_sync = head.kind.class() == Class::Sync;
         if is_sync && (!link.backlog.is_empty() || !link.conn.link.has_room(Class::Sync)) {
-            if link.backlog_bytes + payload.len() <= BACKLOG_BYTES_MAX {
+            if link.backlog_bytes <= BACKLOG_BYTES_MAX {
                 link.backlog_bytes += payload.len();
                 link.backlog.push_back((head, payload));
             }
@@ -451,7 +463,19 @@ impl Control {
                 Ok(()) => self.settle(at),
                 Err(lost) => self.lost(at, &lost),
             }
+            self.say_clogged(at);
         }
+    }
+
+    /// Tells the core when a link's backlog became full, and when it has room again.
+    fn say_clogged(&mut self, at: usize) {
+        let Some(Some(link)) = self.links.get_mut(at) else { return };
+        let is_full = link.backlog_bytes >= BACKLOG_BYTES_FULL;
+        let Some(node) = link.node.filter(|_| link.is_up && is_full != link.is_clogged) else {
+            return;
+        };
+        link.is_clogged = is_full;
+        self.step(Input::Clogged(node, is_full));
     }
 
     fn settle(&mut self, at: usize) {
@@ -513,16 +537,16 @@ impl Control {
                     (*node, *is_up) = (Some(id), true);
                     if let Some(before) = up.insert(id, at).filter(|&before| before != at) {
                         replaced = Some(before);
-                        core.handle(Input::LinkDown(id), moment(shared), out);
+                        handle(core, Input::LinkDown(id), shared, out);
                     }
-                    core.handle(Input::LinkUp(id), moment(shared), out);
+                    handle(core, Input::LinkUp(id), shared, out);
                 }
                 Event::Frame(Frame { header, payload }) => {
                     shared.instance.cluster.count_bus(0, 1);
                     if let (Some(from), Some(kind)) = (*node, header.kind) {
                         let slot = header.slot;
                         let input = Input::Frame { from, kind, slot, payload };
-                        core.handle(input, moment(shared), out);
+                        handle(core, input, shared, out);
                     }
                     if header.class == Class::Sync {
                         link.consumed(header.frame_bytes());
@@ -586,6 +610,7 @@ impl Control {
         link.conn.lose(now, &mut Vec::new());
         link.backlog.clear();
         link.backlog_bytes = 0;
+        link.is_clogged = false;
         let was_up = std::mem::take(&mut link.is_up);
         link.wake = link.conn.link.next_wake();
         if !link.is_own {
@@ -647,6 +672,7 @@ impl Control {
             wake: Some(Duration::ZERO),
             backlog: VecDeque::new(),
             backlog_bytes: 0,
+            is_clogged: false,
         });
         match self.links.iter().position(Option::is_none) {
             Some(at) => {
@@ -735,6 +761,13 @@ impl Control {
             self.peers_known = peers;
         }
     }
+}
+
+/// Lets the core take a step, and tells it how long that took.
+fn handle(core: &mut Core, input: Input<'_>, shared: &Shared, out: &mut Vec<Output>) {
+    let now = moment(shared);
+    core.handle(input, now, out);
+    core.took(shared.instance.clock.monotonic() - now.monotonic);
 }
 
 /// The time as the core takes it.

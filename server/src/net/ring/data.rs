@@ -11,6 +11,7 @@
 use super::conn::{Conn, Lost};
 use super::shared::{Arrival, Mail, Shared};
 use crate::admin::Instance;
+use crate::admin::pubsub::{self, PeerLink};
 use crate::base::rng::Rng;
 use crate::cluster::member::MemberState;
 use crate::cluster::view::MemberIndex;
@@ -29,7 +30,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::hello::Role;
-use torc_protocol::peer::{Frame, Head, Kind};
+use torc_protocol::peer::{Class, Frame, Head, Kind, publish};
 
 /// Tokens of links begin here; those of clients lie below.
 pub(in crate::net) const TOKENS: usize = 1 << 40;
@@ -66,6 +67,10 @@ struct DataLink {
     wake: Option<Duration>,
     is_dirty: bool,
     is_up: bool,
+    /// What this node's subscribers listen to, as far as it is still to be told by this link.
+    interest: PeerLink,
+    /// Names the link among those by which peers tell theirs.
+    source: u64,
 }
 
 /// What a worker lends to its links for a step.
@@ -232,8 +237,77 @@ impl DataLinks {
         any
     }
 
+    /// Carries messages of this worker's clients to the nodes that have subscribers. What finds no open link or no room is lost, as messages of channels may be.
+    fn carry_messages(&mut self, desk: &mut Desk<'_>) {
+        let pubsub = &desk.instance.pubsub;
+        let Some(outgoing) = pubsub.take_outgoing(desk.state.index) else { return };
+        let mut dropped = outgoing.dropped();
+        for (node, payload) in outgoing.messages() {
+            let at = self.own.get(node).copied();
+            let link = at.and_then(|at| Some((at, self.links[at].as_mut()?)));
+            let sent = link.is_some_and(|(_, link)| {
+                let sent = link.conn.link.send(Head::of(Kind::Publish), |out| {
+                    out.extend_from_slice(payload);
+                    Ok(())
+                });
+                sent.is_ok()
+            });
+            match at {
+                Some(at) if sent => self.mark(at),
+                _ => dropped += 1,
+            }
+        }
+        if dropped > 0 {
+            pubsub.count_dropped(dropped);
+        }
+    }
+
+    /// Tells peers what this node's subscribers listen to. The first worker does that for all.
+    fn tell_interest(&mut self, desk: &mut Desk<'_>) {
+        if self.worker != 0 {
+            return;
+        }
+        let pubsub = &desk.instance.pubsub;
+        let (changes, change) = pubsub.take_changes();
+        for at in self.own.values().copied().collect::<Vec<_>>() {
+            let Some(Some(link)) = self.links.get_mut(at) else { continue };
+            let DataLink { conn, interest, .. } = &mut **link;
+            if !changes.is_empty() {
+                interest.change((&changes, change), || pubsub.interests());
+            }
+            let mut told = false;
+            while conn.link.has_room(Class::Publish)
+                && let Some(payload) = interest.next_payload()
+            {
+                let sent = conn.link.send(Head::of(Kind::Interest), |out| {
+                    out.extend_from_slice(&payload);
+                    Ok(())
+                });
+                if sent.is_err() {
+                    // It had room and was open; if it cannot say this, it is told anew.
+                    interest.open(pubsub.interests());
+                    break;
+                }
+                told = true;
+            }
+            if told {
+                self.mark(at);
+            }
+        }
+    }
+
+    /// Takes down up to where all peers have heard of this node's subscribers, and wakes the workers whose clients may be told so.
+    fn confirm_interest(&mut self, desk: &mut Desk<'_>) {
+        let links = self.links.iter().flatten().filter(|link| link.index.is_some());
+        if desk.instance.pubsub.confirm(links.map(|link| &link.interest)) {
+            self.shared.wake_workers();
+        }
+    }
+
     /// Sends what there is to send.
     pub fn flush(&mut self, desk: &mut Desk<'_>) {
+        self.carry_messages(desk);
+        self.tell_interest(desk);
         self.note_effects(desk);
         if self.look_at.is_none()
             && replication(desk.state).is_some_and(|(_, replicator)| replicator.is_waiting())
@@ -320,13 +394,20 @@ impl DataLinks {
     fn read(&mut self, at: usize, desk: &mut Desk<'_>) {
         let now = self.shared.now();
         let Some(Some(link)) = self.links.get_mut(at) else { return };
-        let DataLink { conn, node, index, key, tickets, is_up, told_heard, .. } = &mut **link;
+        let DataLink {
+            conn, node, index, key, tickets, is_up, told_heard, interest, source, ..
+        } = &mut **link;
+        let (tells, of_peer) = (self.worker == 0, (*source, *node));
         let (state, instance) = (&mut *desk.state, desk.instance);
-        let mut malformed = false;
+        let (mut malformed, mut confirmed) = (false, false);
         let received = conn.receive(desk.buffer, now, &*self.shared, &mut |link, event| {
             let handled = match event {
                 Event::Open(_) => {
                     *is_up = true;
+                    if tells && index.is_some() {
+                        interest.open(instance.pubsub.interests());
+                        confirmed = true;
+                    }
                     if let (Some(peer), Some((local, replicator))) = (*index, replication(state)) {
                         replicator.link_up(local, peer);
                         link.start_effects();
@@ -341,8 +422,14 @@ impl DataLinks {
                     true
                 }
                 Event::Frame(frame) => match *index {
+                    Some(_) if frame.header.kind == Some(Kind::Heard) => {
+                        confirmed = true;
+                        publish::decode_heard(frame.payload)
+                            .map(|change| interest.confirmed(change))
+                            .is_ok()
+                    }
                     Some(peer) => on_own_frame(state, instance, peer, frame),
-                    None => on_peers_frame(state, instance, *key, link, frame),
+                    None => on_peers_frame(state, instance, (*key, of_peer), link, frame),
                 },
             };
             malformed |= !handled;
@@ -351,6 +438,9 @@ impl DataLinks {
         if *is_up && now.monotonic >= *told_heard + TELL_HEARD {
             *told_heard = now.monotonic;
             self.shared.tell(Mail::Heard(*node));
+        }
+        if confirmed {
+            self.confirm_interest(desk);
         }
         match received {
             Ok(()) if malformed => self.lost(at, &Lost::Malformed, desk),
@@ -370,12 +460,18 @@ impl DataLinks {
             tracing::debug!(node = %link.node, own = link.index.is_some(), %lost, "a data link is lost");
         }
         link.conn.lose(now, &mut self.failed);
+        link.interest.lose();
+        desk.instance.pubsub.lose_source(link.source, link.node);
+        let tells = self.worker == 0 && link.index.is_some();
         if std::mem::take(&mut link.is_up)
             && let (Some(peer), Some((local, replicator))) = (link.index, replication(desk.state))
         {
             replicator.link_down(local, peer);
         }
         let is_own = link.index.is_some();
+        if tells {
+            self.confirm_interest(desk);
+        }
         self.report_failures(at, desk);
         if is_own {
             self.settle(at);
@@ -422,6 +518,8 @@ impl DataLinks {
             wake: None,
             is_dirty: false,
             is_up: false,
+            interest: PeerLink::default(),
+            source: self.shared.instance.pubsub.new_source(),
         });
         match free {
             Some(at) => self.links[at] = Some(link),
@@ -545,12 +643,30 @@ fn on_own_frame(
 fn on_peers_frame(
     state: &mut WorkerState,
     instance: &Instance,
-    key: u64,
+    (key, (source, node)): (u64, (u64, NodeId)),
     link: &mut Link,
     frame: Frame<'_>,
 ) -> bool {
     let Frame { header, payload } = frame;
     match header.kind {
+        Some(Kind::Publish) => return on_publish(state, instance, payload),
+        Some(Kind::Interest) => match instance.pubsub.hear(source, node, payload) {
+            Ok(Some(change)) => {
+                let sent = link.send(Head::of(Kind::Heard), |out| {
+                    publish::encode_heard(change, out);
+                    Ok(())
+                });
+                if let Err(error) = sent {
+                    // The next change is confirmed along with this one; until then clients wait for as long as they would for a node that is gone.
+                    tracing::debug!(?error, "a confirmation is lost");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "a peer sent malformed interest");
+                return false;
+            }
+        },
         Some(Kind::Request) => state.on_request(instance, key, header.id, header.slot, payload),
         Some(Kind::Effects) => {
             let Some((local, replicator)) = replication(state) else { return true };
@@ -572,6 +688,24 @@ fn on_peers_frame(
         }
         // Of a later revision, or of control links.
         _ => {}
+    }
+    true
+}
+
+/// A message that a client of the peer published. Returns whether it made sense.
+fn on_publish(state: &WorkerState, instance: &Instance, payload: &[u8]) -> bool {
+    let published = match publish::decode(payload) {
+        Ok(published) => published,
+        Err(error) => {
+            tracing::warn!(%error, "a peer sent a malformed message of a channel");
+            return false;
+        }
+    };
+    // A later revision may have kinds that this one does not know.
+    if let Some(kind) = pubsub::Kind::from_byte(published.kind) {
+        let mailboxes = &instance.clients.mailboxes;
+        let publish::Published { channel, message, .. } = published;
+        instance.pubsub.publish_from_peer(mailboxes, state.index, kind, channel, message);
     }
     true
 }

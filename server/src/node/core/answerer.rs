@@ -1,17 +1,21 @@
 //! The answering side of pulls.
 //!
-//! A pull is answered one grace period after it came: the vector is taken first, and after the grace every write that it covers is in the store. A slot that was written
-//! to while it was read is read again, so that what was read is what the vector says and nothing later; a slot that is never quiet is answered after
-//! [`TRIES_MAX`] rounds as it is. Whoever is asked may answer: what he knows, be it little, is what his vector says.
+//! A slot is read one grace period after its vector was taken, so that every write that it covers is in the store. It is sent as it is read, in parts. One that was written
+//! to meanwhile is named again from the beginning, under a later vector and without the values that were sent already, so that what the asker ends up with is what the
+//! vector says and nothing later; a slot that is never quiet is left as it is after [`TRIES_MAX`] rounds. Whoever is asked may answer: what he knows,
+//! be it little, is what his vector says.
+//!
+//! Whether this node serves the slot is said at the end of an answer, in the step in which it ends: see `Duties::holds`.
 
-use super::message::{Answer, Pulled, decode_pull};
+use super::message::{Answer, Pull, Pulled, encode_end};
+use super::pace::PIECE_BYTES;
 use crate::base::clock::UnixMs;
 use crate::cluster::NodeId;
 use crate::replication::slots::Slots;
 use crate::replication::transfer::{Position, read_part};
 use crate::replication::vector::Vector;
 use crate::store::{Grace, Local, Store};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use torc_protocol::peer::{Kind, Malformed};
 use torc_protocol::slot::Slot;
 
@@ -21,13 +25,30 @@ const TRIES_MAX: u32 = 5;
 /// Pulls that may wait; a node that asks for more asks again.
 const WAITING_MAX: usize = 256;
 
+/// Bytes of urgent answers that are read in one step. They are short, unless a slot is very large.
+const URGENT_BYTES: usize = 8 * PIECE_BYTES;
+
+/// A slot to be answered.
+#[derive(Debug)]
+struct Open {
+    slot: Slot,
+    /// What the asker knows, or has been sent.
+    known: Vector,
+    /// What the slot stood at when the grace began.
+    before: Vector,
+    tries: u32,
+}
+
 #[derive(Debug)]
 struct Waiting {
     to: NodeId,
+    urgent: bool,
     grace: Grace,
-    /// What each asker knows, and what the slot stood at when the grace began.
-    slots: Vec<(Slot, Vector, Vector)>,
-    tries: u32,
+    slots: VecDeque<Open>,
+    /// How far the first of them has been read, if that was begun.
+    reading: Option<Position>,
+    /// Those that changed while they were read.
+    again: VecDeque<Open>,
 }
 
 /// A frame to be sent.
@@ -46,6 +67,8 @@ pub struct Part {
 #[derive(Debug, Default)]
 pub struct Answerer {
     waiting: VecDeque<Waiting>,
+    /// Whose links have no room.
+    clogged: BTreeSet<NodeId>,
 }
 
 /// What answering needs of the node.
@@ -58,8 +81,19 @@ pub struct Desk<'a> {
     pub slots: &'a Slots,
     /// The time.
     pub now: UnixMs,
+    /// Whether clients are served here.
+    pub busy: bool,
     /// Whether a node that wants to serve a slot has to ask this one for the baton.
     pub serves: &'a dyn Fn(Slot, NodeId) -> bool,
+}
+
+impl Desk<'_> {
+    fn head(&self, to: NodeId, slot: Slot, answer: Answer, vector: &Vector) -> Part {
+        let (serves, busy) = ((self.serves)(slot, to), self.busy);
+        let mut payload = Vec::new();
+        Pulled { answer, serves, busy, vector: vector.clone() }.encode(&mut payload);
+        Part { to, kind: Kind::SyncBegin, slot, payload }
+    }
 }
 
 impl Answerer {
@@ -71,84 +105,139 @@ impl Answerer {
         desk: &mut Desk<'_>,
         out: &mut Vec<Part>,
     ) -> Result<(), Malformed> {
-        let mut open = Vec::new();
-        for (slot, known) in decode_pull(payload)? {
-            let vector = desk.slots.vector(desk.store, slot);
-            if known.covers_all(&vector) {
-                let serves = (desk.serves)(slot, from);
-                out.push(head(from, slot, Pulled { answer: Answer::Same, serves, vector }));
+        let Pull { urgent, slots } = Pull::decode(payload)?;
+        self.forget(from, &slots);
+        let mut open = VecDeque::new();
+        for (slot, known) in slots {
+            let before = desk.slots.vector(desk.store, slot);
+            if known.covers_all(&before) {
+                out.push(desk.head(from, slot, Answer::Same, &before));
             } else {
-                open.push((slot, known, vector));
+                open.push_back(Open { slot, known, before, tries: 0 });
             }
         }
         if !open.is_empty() && self.waiting.len() < WAITING_MAX {
-            let grace = desk.local.grace();
-            self.waiting.push_back(Waiting { to: from, grace, slots: open, tries: 0 });
+            let (grace, again) = (desk.local.grace(), VecDeque::new());
+            let waiting = Waiting { to: from, urgent, grace, slots: open, reading: None, again };
+            self.waiting.push_back(waiting);
         }
         Ok(())
     }
 
-    /// Whether anything waits for its grace.
+    /// Drops what was asked before by `from` of the same slots: of two answers that mix, the one would name what the other knows to be removed.
+    fn forget(&mut self, from: NodeId, slots: &[(Slot, Vector)]) {
+        let asked: BTreeSet<usize> = slots.iter().map(|(slot, _)| slot.index()).collect();
+        let is_again = |open: &Open| asked.contains(&open.slot.index());
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.to == from) {
+            if waiting.slots.front().is_some_and(is_again) {
+                waiting.reading = None;
+            }
+            waiting.slots.retain(|open| !is_again(open));
+            waiting.again.retain(|open| !is_again(open));
+        }
+        self.waiting.retain(|waiting| !waiting.is_done());
+    }
+
+    /// A node's link has no room for answers, or has some again.
+    pub fn set_clogged(&mut self, to: NodeId, clogged: bool) {
+        match clogged {
+            true => self.clogged.insert(to),
+            false => self.clogged.remove(&to),
+        };
+    }
+
+    /// A node's link is gone, and with it those who wait for answers over it.
+    pub fn lose(&mut self, to: NodeId) {
+        self.clogged.remove(&to);
+        self.waiting.retain(|waiting| waiting.to != to);
+    }
+
+    /// Whether anything waits for its grace or its turn.
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Answers what can be answered now.
-    pub fn proceed(&mut self, desk: &mut Desk<'_>, out: &mut Vec<Part>) {
+    /// Whether a piece of what is not urgent could be read.
+    pub fn has_bulk(&self) -> bool {
+        self.waiting
+            .iter()
+            .any(|it| !it.urgent && it.grace.has_passed() && !self.clogged.contains(&it.to))
+    }
+
+    /// Answers what can be answered now: what is urgent, and a piece of the rest if that `is_due`. Returns how many bytes it read.
+    pub fn proceed(&mut self, is_due: bool, desk: &mut Desk<'_>, out: &mut Vec<Part>) -> usize {
+        let (mut urgent, mut bulk) = (URGENT_BYTES, if is_due { PIECE_BYTES } else { 0 });
         for _ in 0..self.waiting.len() {
-            let Some(mut waiting) = self.waiting.pop_front() else { return };
-            if !waiting.grace.has_passed() {
+            let Some(mut waiting) = self.waiting.pop_front() else { break };
+            let left = if waiting.urgent { &mut urgent } else { &mut bulk };
+            if *left > 0 && !self.clogged.contains(&waiting.to) && waiting.grace.has_passed() {
+                waiting.answer(left, desk, out);
+            }
+            if !waiting.is_done() {
                 self.waiting.push_back(waiting);
-                continue;
             }
-            waiting.tries += 1;
-            let mut again = Vec::new();
-            for (slot, known, before) in waiting.slots.drain(..) {
-                if !answer(waiting.to, slot, &known, &before, waiting.tries, desk, out) {
-                    let vector = desk.slots.vector(desk.store, slot);
-                    again.push((slot, known, vector));
-                }
+        }
+        (URGENT_BYTES - urgent) + if is_due { PIECE_BYTES - bulk } else { 0 }
+    }
+}
+
+impl Waiting {
+    fn is_done(&self) -> bool {
+        self.slots.is_empty() && self.again.is_empty()
+    }
+
+    /// Reads on, until about `left` bytes were read. What changed under it comes once more, after another grace.
+    fn answer(&mut self, left: &mut usize, desk: &mut Desk<'_>, out: &mut Vec<Part>) {
+        while *left > 0
+            && let Some(mut open) = self.slots.pop_front()
+        {
+            let position = self.reading.take().unwrap_or_else(|| {
+                out.push(desk.head(self.to, open.slot, Answer::State, &open.before));
+                Position::default()
+            });
+            self.reading = read(self.to, &open, position, left, desk, out);
+            if self.reading.is_some() {
+                self.slots.push_front(open);
+                break;
             }
-            if !again.is_empty() {
-                let grace = desk.local.grace();
-                self.waiting.push_back(Waiting { slots: again, grace, ..waiting });
+            open.tries += 1;
+            let vector = desk.slots.vector(desk.store, open.slot);
+            if vector.is_same_history(&open.before) || open.tries >= TRIES_MAX {
+                let mut payload = Vec::new();
+                encode_end((desk.serves)(open.slot, self.to), &mut payload);
+                out.push(Part { to: self.to, kind: Kind::SyncEnd, slot: open.slot, payload });
+            } else {
+                open.known.join(&open.before);
+                open.before = vector;
+                self.again.push_back(open);
             }
+        }
+        if self.slots.is_empty() && !self.again.is_empty() {
+            self.slots = std::mem::take(&mut self.again);
+            self.grace = desk.local.grace();
         }
     }
 }
 
-fn head(to: NodeId, slot: Slot, pulled: Pulled) -> Part {
-    let mut payload = Vec::new();
-    pulled.encode(&mut payload);
-    Part { to, kind: Kind::SyncBegin, slot, payload }
-}
-
-/// Reads a slot out; `false` if it changed meanwhile and should be read again.
-fn answer(
+/// Reads parts of a slot until about `left` bytes were read. Returns where to go on.
+fn read(
     to: NodeId,
-    slot: Slot,
-    known: &Vector,
-    before: &Vector,
-    tries: u32,
+    open: &Open,
+    mut position: Position,
+    left: &mut usize,
     desk: &mut Desk<'_>,
     out: &mut Vec<Part>,
-) -> bool {
-    let begin = out.len();
-    let serves = (desk.serves)(slot, to);
-    out.push(head(to, slot, Pulled { answer: Answer::State, serves, vector: before.clone() }));
-    let mut position = Some(Position::default());
-    while let Some(at) = position {
+) -> Option<Position> {
+    loop {
         let mut payload = vec![1];
         let guard = desk.local.pin();
         let mut keyspace = desk.store.keyspace(desk.local, &guard, 0, desk.now);
-        position = read_part(&mut keyspace, slot, at, known, &mut payload);
-        out.push(Part { to, kind: Kind::SyncChunk, slot, payload });
+        let next = read_part(&mut keyspace, open.slot, position, &open.known, &mut payload);
+        *left = left.saturating_sub(payload.len());
+        out.push(Part { to, kind: Kind::SyncChunk, slot: open.slot, payload });
+        match next {
+            Some(next) if *left > 0 => position = next,
+            next => return next,
+        }
     }
-    let is_quiet = desk.slots.vector(desk.store, slot).is_same_history(before);
-    if !is_quiet && tries < TRIES_MAX {
-        out.truncate(begin);
-        return false;
-    }
-    out.push(Part { to, kind: Kind::SyncEnd, slot, payload: vec![1] });
-    true
 }

@@ -8,6 +8,7 @@ use crate::replication::vector::Vector;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::Kind;
+use torc_protocol::slot::Slot;
 
 /// Each pair of nodes compares what it knows of its slots this often.
 const ANTI_ENTROPY: Duration = Duration::from_secs(10);
@@ -24,6 +25,11 @@ impl Core {
         let view = Arc::clone(&self.view);
         let others = view.members().filter(|(index, member)| *index != view.me() && member.alive);
         others.for_each(|(_, member)| self.compare_with(member.id, out));
+        let is_unnamed = |&slot: &Slot| {
+            self.duties.serves(slot) && self.view.acting(slot) != Some(self.view.me())
+        };
+        let unnamed: Vec<Slot> = every_slot().filter(is_unnamed).collect();
+        self.tell(&unnamed, out);
     }
 
     pub(super) fn compare_with(&self, peer: NodeId, out: &mut Vec<Output>) {

@@ -49,6 +49,8 @@ pub enum Input<'a> {
         /// Its payload.
         payload: &'a [u8],
     },
+    /// The control link to a node has no room for answers to pulls, or has some again. Links that are not spoken of have room.
+    Clogged(NodeId, bool),
     /// A worker's link heard something of a node. Once a second for each is enough.
     Heard(NodeId),
     /// The answer to [`Output::Resolve`]; empty if there was none.

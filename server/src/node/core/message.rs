@@ -1,13 +1,14 @@
 //! What control threads say to each other about slots.
 //!
 //! ```text
-//! PULL   (Fence)      | version 1 | slot 2, vector | …                         what I know of these slots; tell me the rest
+//! PULL   (Fence)      | version 1 | urgent 1 | slot 2, vector | …              what I know of these slots; tell me the rest
 //! PULLED (SyncBegin)  | version 1 | state 1 | vector |                         slot in the header: what the answer will bring
 //! part   (SyncChunk)  | version 1 | entry | …                                  some keys
-//! end    (SyncEnd)    | version 1 |
+//! end    (SyncEnd)    | version 1 | serves 1 |
 //! BATON  (Baton)      | version 1 | ask 1 | slot 2, stamp 8 | …               I claim these
 //!                     | version 1 | grant 2 | slot 2, stamp 8, others 8 + 8, vector | …   I served them until now
 //!                     | version 1 | yield 3 | as in a grant | …                 I do not serve them
+//!                     | version 1 | serves 4 | slot 2 | …                       I serve them, though views name another yet
 //! DIGEST (Digest)     | version 1 | slot 2, hash 8 | …                         of the vectors of slots that we share
 //! AUDIT  (Digest)     | version 2 | as_of 8 | slot 2, hash 8, digest 8 | …     of the keys of slots that I serve
 //! ```
@@ -26,6 +27,7 @@ const AUDIT_VERSION: u8 = 2;
 const ASK: u8 = 1;
 const GRANT: u8 = 2;
 const YIELD: u8 = 3;
+const SERVING: u8 = 4;
 
 /// Slots that one word about batons names at most: with vectors, some 40 bytes each.
 pub const BATON_SLOTS_MAX: usize = 1_024;
@@ -45,14 +47,18 @@ pub enum Answer {
 
 /// Bit of the state byte: the answerer serves the slot.
 const SERVES: u8 = 0x80;
+/// Bit of the state byte: the answerer serves clients.
+const BUSY: u8 = 0x40;
 
 /// The head of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
     /// What follows.
     pub answer: Answer,
-    /// Whether the answerer serves the slot.
+    /// Whether the answerer serves the slot. Where keys follow, the end says it once more, and that counts.
     pub serves: bool,
+    /// Whether the answerer has clients to serve, so that copying is to leave them room.
+    pub busy: bool,
     /// What the answer covers.
     pub vector: Vector,
 }
@@ -61,7 +67,8 @@ impl Pulled {
     /// Appends the payload.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
-        out.push(self.answer as u8 | if self.serves { SERVES } else { 0 });
+        let flags = if self.serves { SERVES } else { 0 } | if self.busy { BUSY } else { 0 };
+        out.push(self.answer as u8 | flags);
         self.vector.encode(out);
     }
 
@@ -69,25 +76,48 @@ impl Pulled {
     pub fn decode(payload: &[u8]) -> Result<Pulled, Malformed> {
         let mut reader = versioned(payload)?;
         let state = reader.u8()?;
-        let answer = match state & !SERVES {
+        let answer = match state & !(SERVES | BUSY) {
             0 => Answer::Same,
             1 => Answer::State,
             _ => return Err(Malformed::Value("answer to a pull")),
         };
         let vector = Vector::decode(&mut reader)?;
-        Ok(Pulled { answer, serves: state & SERVES != 0, vector })
+        Ok(Pulled { answer, serves: state & SERVES != 0, busy: state & BUSY != 0, vector })
     }
 }
 
-/// Appends the payload of a pull.
-pub fn encode_pull<'v>(slots: impl Iterator<Item = (Slot, &'v Vector)>, out: &mut Vec<u8>) {
-    out.push(VERSION);
-    put_vectors(slots, out);
+/// What is asked of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// Whether clients may wait for it, so that it comes before copies that are made at leisure.
+    pub urgent: bool,
+    /// Slots, and what the asker knows of each.
+    pub slots: Vec<(Slot, Vector)>,
 }
 
-/// Reads the payload of a pull.
-pub fn decode_pull(payload: &[u8]) -> Result<Vec<(Slot, Vector)>, Malformed> {
-    vectors(versioned(payload)?)
+impl Pull {
+    /// Appends the payload.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[VERSION, u8::from(self.urgent)]);
+        put_vectors(self.slots.iter().map(|(slot, vector)| (*slot, vector)), out);
+    }
+
+    /// Reads a payload.
+    pub fn decode(payload: &[u8]) -> Result<Pull, Malformed> {
+        let mut reader = versioned(payload)?;
+        let urgent = reader.u8()? != 0;
+        Ok(Pull { urgent, slots: vectors(reader)? })
+    }
+}
+
+/// Appends the payload of an answer's end: whether the answerer serves the slot.
+pub fn encode_end(serves: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[VERSION, u8::from(serves)]);
+}
+
+/// Reads the payload of an answer's end.
+pub fn decode_end(payload: &[u8]) -> Result<bool, Malformed> {
+    Ok(versioned(payload)?.u8()? != 0)
 }
 
 /// An answer to a claim.
@@ -115,6 +145,8 @@ pub enum Baton {
         /// Each of them.
         said: Vec<Said>,
     },
+    /// The sender serves these now, though views name another yet.
+    Serving(Vec<Slot>),
 }
 
 impl Baton {
@@ -138,6 +170,10 @@ impl Baton {
                     it.vector.encode(out);
                 }
             }
+            Baton::Serving(slots) => {
+                out.push(SERVING);
+                slots.iter().for_each(|slot| put_u16(out, slot.index() as u16));
+            }
         }
     }
 
@@ -152,6 +188,13 @@ impl Baton {
                     slots.push((slot(reader)?, reader.u64()?));
                 }
                 Ok(Baton::Ask(slots))
+            }
+            SERVING => {
+                let mut slots = Vec::new();
+                while !reader.is_empty() {
+                    slots.push(slot(reader)?);
+                }
+                Ok(Baton::Serving(slots))
             }
             kind @ (GRANT | YIELD) => {
                 let mut said = Vec::new();

@@ -8,6 +8,7 @@
 //!                              │ routes          what workers see of it
 //!                              │ puller          what is asked of others, and what comes of it
 //!                              │ answerer        what others ask
+//!                              │ pace            how fast slots are copied
 //!                              │ compare, audit  whether copies are the same
 //!                              │ upkeep, prune   what is not kept any more goes, and tags of those who went
 //!                              │ clocks          whether this node's clock can be trusted
@@ -26,6 +27,7 @@ pub mod duty;
 mod io;
 mod members;
 pub mod message;
+pub mod pace;
 mod prune;
 pub mod puller;
 mod reach;
@@ -39,6 +41,7 @@ pub use io::{Input, Options, Output};
 use crate::admin::Instance;
 use crate::cluster::membership::{self, Membership, Now, Via};
 use crate::cluster::record::NodeState;
+use crate::cluster::view::MemberIndex;
 use crate::cluster::{NodeId, View};
 use crate::replication::slots::Slots;
 use crate::store::Local;
@@ -47,6 +50,7 @@ use audit::Auditor;
 use clocks::Clocks;
 use compare::COMPARE_SOON;
 use duty::Duties;
+use pace::{Bounds, Pace};
 use prune::Pruner;
 use puller::Puller;
 use reach::Reach;
@@ -60,8 +64,12 @@ use upkeep::{GIVE_UP, WIPE_AFTER};
 
 /// While something is under way, the core looks at it again this often.
 const STEP: Duration = Duration::from_millis(5);
+/// While something is under way, all slots are looked at this often: that takes a millisecond, and at most 2 % of a core should go into it.
+const REVIEW: Duration = Duration::from_millis(50);
 /// And otherwise this often.
 const REST: Duration = Duration::from_millis(100);
+/// Commands a second from which on a node counts as one that clients would miss.
+const BUSY_COMMANDS: u64 = 100;
 
 /// See the module's description.
 pub struct Core {
@@ -74,8 +82,11 @@ pub struct Core {
     duties: Duties,
     puller: Puller,
     answerer: Answerer,
+    pace: Pace,
     stopping: Vec<Stopping>,
     granted: BTreeMap<(Slot, NodeId), Granted>,
+    /// Slots of which a node says that it serves them, while the view names another: that one, who says so, and until when it is believed.
+    told: BTreeMap<Slot, (MemberIndex, NodeId, Duration)>,
     reach: Reach,
     clocks: Clocks,
     auditor: Auditor,
@@ -134,8 +145,10 @@ impl Core {
             duties: Duties::new(now.unix_ms),
             puller: Puller::default(),
             answerer: Answerer::default(),
+            pace: Pace::default(),
             stopping: Vec::new(),
             granted: BTreeMap::new(),
+            told: BTreeMap::new(),
             reach: Reach::default(),
             clocks: Clocks::default(),
             auditor: Auditor::default(),
@@ -159,6 +172,19 @@ impl Core {
     /// What is to be done about each slot, for those who look on.
     pub fn duties(&self) -> &Duties {
         &self.duties
+    }
+
+    /// Says how long the last step took, so that copies of slots leave the machine to clients. Who never says so gets them as fast as bytes allow.
+    pub fn took(&mut self, time: Duration) {
+        self.pace.took(time, self.bounds());
+    }
+
+    fn bounds(&self) -> Bounds {
+        let settings = &self.instance.settings;
+        Bounds {
+            bandwidth: settings.sync_bandwidth(),
+            busy_percent: settings.sync_cpu_percent().clamp(1, 100) as u32,
+        }
     }
 
     /// Takes a step. Appends what is to be done to `out`, in order.
@@ -188,8 +214,10 @@ impl Core {
             Input::LinkDown(node) => {
                 self.gossip(membership::Input::LinkDown(node), now, out);
                 self.reach.down(node, now.monotonic);
+                self.answerer.lose(node);
                 self.lose(node, now, out);
             }
+            Input::Clogged(node, clogged) => self.answerer.set_clogged(node, clogged),
             Input::Heard(node) => {
                 self.gossip(membership::Input::DataFrameHeard(node), now, out);
             }
@@ -216,16 +244,21 @@ impl Core {
     /// Everything that goes on by itself: views, duties, pulls, graces, readiness.
     fn proceed(&mut self, now: Now, out: &mut Vec<Output>) {
         self.pass_graces(now, out);
-        let is_due = now.monotonic >= self.reviewed + if self.is_busy() { STEP } else { REST };
+        self.check_granted(now, out);
+        let is_due = now.monotonic >= self.reviewed + if self.is_busy() { REVIEW } else { REST };
         if self.view_stale || is_due {
             self.review(now, out);
         }
         let (slots, store) = (&self.slots, &self.instance.store);
-        self.puller.ask(slots, store, now.unix_ms, |to, payload| {
+        let asking = (now.unix_ms, self.pace.is_due(now.monotonic));
+        self.puller.ask(slots, store, asking, |to, payload| {
             out.push(Output::Frame { to, kind: Kind::Fence, slot: None, payload });
         });
         self.set_routes(out);
-        let next = self.reviewed + if self.is_busy() { STEP } else { REST };
+        let mut next = if self.is_busy() { now.monotonic + STEP } else { self.reviewed + REST };
+        if self.answerer.has_bulk() || self.puller.has_bulk() {
+            next = next.min(self.pace.next());
+        }
         // Whoever calls earlier than asked for finds this in the past, and nothing is due at once again.
         let next = next.max(now.monotonic + Duration::from_millis(1));
         out.push(Output::WakeAt(self.membership_wake.map_or(next, |at| at.min(next))));
@@ -236,6 +269,7 @@ impl Core {
         !self.stopping.is_empty()
             || !self.answerer.is_idle()
             || !self.puller.is_idle()
+            || !self.granted.is_empty()
             || !self.duties.is_settled()
             || self.wiping.is_some()
             || !self.auditor.is_idle()
@@ -251,6 +285,11 @@ impl Core {
             self.duties.lost_track(slot);
         }
         self.routes_stale = true;
+        // After a join and a leave the view names the old node again, and the one that said so is gone.
+        let (duties, view) = (&self.duties, &self.view);
+        self.told.retain(|&slot, (named, _, until)| {
+            now.monotonic < *until && duties.route(view, slot) == Some(*named)
+        });
         if !self.has_met(now) {
             return;
         }
@@ -260,6 +299,11 @@ impl Core {
         self.audit(now, out);
         self.prune(now);
     }
+}
+
+/// Whether clients are served here.
+fn is_busy(instance: &Instance) -> bool {
+    instance.stats.rates().commands >= BUSY_COMMANDS
 }
 
 fn every_slot() -> impl Iterator<Item = Slot> {

@@ -3,6 +3,7 @@
 use super::duty::wanted;
 use super::{Core, Output, every_slot};
 use crate::cluster::route::Route;
+use crate::cluster::view::MemberIndex;
 use torc_protocol::slot::Slot;
 
 impl Core {
@@ -19,12 +20,19 @@ impl Core {
         }
     }
 
+    /// Who serves `slot`, which `named` serves by the view.
+    fn told_instead_of(&self, named: MemberIndex, slot: Slot) -> MemberIndex {
+        let told = self.told.get(&slot).filter(|(by, ..)| *by == named);
+        let index = told.and_then(|(_, id, _)| self.index_of(*id));
+        index.filter(|&index| self.view.is_alive(index)).unwrap_or(named)
+    }
+
     /// Returns whether anything changed.
     pub(super) fn set_route(&self, slot: Slot) -> bool {
         let routes = self.instance.cluster.routes();
         let route = match self.duties.route(&self.view, slot) {
             Some(index) if index == self.view.me() => Route::Serve,
-            Some(index) => Route::Forward(index),
+            Some(index) => Route::Forward(self.told_instead_of(index, slot)),
             None if wanted::heir(&self.view, slot).is_some() => Route::Wait,
             None => Route::Down,
         };

@@ -3,9 +3,9 @@
 use super::answerer::{Desk, Part};
 use super::compare::vector_hash;
 use super::duty::{Action, Around, Duties, Word};
-use super::message::{Audit, BATON_SLOTS_MAX, Baton, Said, decode_digest};
+use super::message::{Audit, BATON_SLOTS_MAX, Baton, Said, decode_digest, decode_end};
 use super::puller::Finished;
-use super::{Core, Output};
+use super::{Core, Output, is_busy};
 use crate::admin::Instance;
 use crate::cluster::NodeId;
 use crate::cluster::membership::{self, Now, Via};
@@ -17,6 +17,7 @@ use crate::replication::vector::Vector;
 use crate::store::{Grace, Guard, Local};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use torc_protocol::peer::{Kind, Malformed};
 use torc_protocol::slot::Slot;
 
@@ -27,11 +28,19 @@ pub(super) struct Stopping {
     slots: Vec<Slot>,
 }
 
+/// What a granted baton vouches for comes as effects in a few milliseconds; if it does not, it is pulled after so long.
+const EFFECTS_MAX: Duration = Duration::from_millis(30);
+
+/// Who serves without being named by the view says so with each comparison, and is believed for two of them.
+const TOLD_FOR: Duration = Duration::from_secs(25);
+
 /// A baton that was granted before everything that it vouches for was known here.
 #[derive(Debug)]
 pub(super) struct Granted {
     stamp: u64,
     vector: Vector,
+    /// When it is pulled. What was asked for before can bring less.
+    pull_at: Duration,
 }
 
 impl Core {
@@ -68,8 +77,8 @@ impl Core {
                 let mut parts = Vec::new();
                 let Core { answerer, duties, instance, local, slots, .. } = self;
                 let serves = |slot, _| duties.serves(slot);
-                let (store, now) = (&instance.store, now.unix_ms);
-                let mut desk = Desk { store, local, slots, now, serves: &serves };
+                let (store, busy, now) = (&instance.store, is_busy(instance), now.unix_ms);
+                let mut desk = Desk { store, local, slots, now, busy, serves: &serves };
                 answerer.asked(from, payload, &mut desk, &mut parts)?;
                 push_parts(parts, out);
             }
@@ -80,8 +89,9 @@ impl Core {
                     let vector = self.slots.vector(&self.instance.store, slot);
                     if vector_hash(&vector) == hash {
                         self.pruner.agrees(slot, &vector, from);
-                    } else if self.view.is_mine(slot) {
-                        self.puller.want(slot, from);
+                    } else if self.view.is_mine(slot) && self.duties.is_synced(slot) {
+                        // One that is not synced is pulled anyway, from one node and not from all that compare.
+                        self.puller.want(slot, from, false);
                     }
                 }
             }
@@ -91,16 +101,18 @@ impl Core {
                 }
             }
             (Kind::SyncChunk, Some(slot)) => {
+                self.copied(payload.len(), now);
                 let Core { puller, instance, local, slots, .. } = self;
                 let guard = local.pin();
                 let mut applier = applier(instance, local, &guard, slots, now);
                 puller.part(from, slot, payload, &mut applier)?;
             }
             (Kind::SyncEnd, Some(slot)) => {
+                let serves = decode_end(payload)?;
                 let Core { puller, instance, local, slots, .. } = self;
                 let guard = local.pin();
-                let finished =
-                    puller.end(from, slot, &mut applier(instance, local, &guard, slots, now));
+                let mut applier = applier(instance, local, &guard, slots, now);
+                let finished = puller.end(from, slot, serves, &mut applier);
                 drop(guard);
                 if let Some(finished) = finished {
                     self.pulled(from, finished, now, out);
@@ -122,34 +134,41 @@ impl Core {
         let slot = finished.slot;
         let Some(index) = self.index_of(from) else { return };
         self.step(now, out, |duties, around, actions| duties.pulled(slot, index, around, actions));
-        self.check_granted(slot, now, out);
-        if self.granted.contains_key(&(slot, from)) {
-            // It was asked for before the baton was granted.
-            self.puller.want(slot, from);
-        }
+        self.check_granted(now, out);
     }
 
-    /// Passes on what was granted of `slot` and is known by now.
-    pub(super) fn check_granted(&mut self, slot: Slot, now: Now, out: &mut Vec<Output>) {
-        let mut known = Vec::new();
-        let (slots, store, view) = (&self.slots, &self.instance.store, &self.view);
-        self.granted.retain(|&(of, from), granted| {
-            if of != slot {
-                return true;
-            }
-            let Some((from, member)) = view.find(from) else { return false };
-            let is_known = knows_all(slots, store, slot, &granted.vector);
-            if is_known {
-                known.push((from, granted.stamp));
-            }
-            !is_known && member.alive
-        });
-        for (from, stamp) in known {
-            let word = Word { stamp, served: true, known: true, others: [None; 2] };
-            self.step(now, out, |duties, around, actions| {
-                duties.answered(slot, from, word, around, actions);
-            });
+    fn copied(&mut self, bytes: usize, now: Now) {
+        if self.puller.take_busy() || is_busy(&self.instance) {
+            self.pace.busy(now.monotonic);
         }
+        self.pace.copied(bytes, self.bounds(), now.monotonic);
+    }
+
+    /// Passes on what was granted and is known by now.
+    pub(super) fn check_granted(&mut self, now: Now, out: &mut Vec<Output>) {
+        if self.granted.is_empty() {
+            return;
+        }
+        let mut known = Vec::new();
+        let Core { slots, instance, view, puller, .. } = self;
+        self.granted.retain(|&(slot, from), granted| {
+            let Some((index, member)) = view.find(from) else { return false };
+            if knows_all(slots, &instance.store, slot, &granted.vector) {
+                known.push((slot, index, granted.stamp));
+                return false;
+            }
+            if now.monotonic >= granted.pull_at {
+                granted.pull_at = now.monotonic + EFFECTS_MAX;
+                puller.want(slot, from, true);
+            }
+            member.alive
+        });
+        self.step(now, out, |duties, around, actions| {
+            for (slot, from, stamp) in known {
+                let word = Word { stamp, served: true, known: true, others: [None; 2] };
+                duties.answered(slot, from, word, around, actions);
+            }
+        });
     }
 
     fn baton(&mut self, from: NodeId, baton: Baton, now: Now, out: &mut Vec<Output>) {
@@ -160,6 +179,19 @@ impl Core {
                     duties.asked(slot, (index, stamp), around, actions);
                 }
             }),
+            Baton::Serving(slots) => {
+                for slot in slots {
+                    // Void once the view names another.
+                    if let Some(named) = self.duties.route(&self.view, slot) {
+                        if named == index {
+                            self.told.remove(&slot);
+                        } else {
+                            self.told.insert(slot, (named, from, now.monotonic + TOLD_FOR));
+                        }
+                        self.moved.push(slot);
+                    }
+                }
+            }
             Baton::Word { served, said } => {
                 for it in said {
                     self.word(from, index, served, it, now, out);
@@ -179,10 +211,10 @@ impl Core {
     ) {
         let known = knows_all(&self.slots, &self.instance.store, slot, &vector);
         if served && !known {
-            // Effects may be on their way; a pull brings them for certain. That goes for a baton which nobody asked for too: it brings what was written here while
+            // Effects are on their way; a pull brings them for certain. That goes for a baton which nobody asked for too: it brings what was written there while
             // the view named another.
-            self.puller.want(slot, from);
-            self.granted.insert((slot, from), Granted { stamp, vector });
+            let pull_at = now.monotonic + EFFECTS_MAX;
+            self.granted.insert((slot, from), Granted { stamp, vector, pull_at });
         }
         let index_of = |node: Option<NodeId>| node.and_then(|node| self.index_of(node));
         if others.iter().any(|&node| node.is_some() && index_of(node).is_none()) {
@@ -200,14 +232,14 @@ impl Core {
     /// Carries out the steps that the duties ask for.
     fn act(&mut self, actions: Vec<Action>, out: &mut Vec<Output>) {
         let mut letters = Letters::default();
-        let mut stops = Vec::new();
+        let (mut stops, mut served) = (Vec::new(), Vec::new());
         let view = Arc::clone(&self.view);
         let id_of = |index: MemberIndex| view.member(index).map(|member| member.id);
         for action in actions {
             match action {
                 Action::Pull { slot, from } => {
                     if let Some(from) = id_of(from) {
-                        self.puller.want(slot, from);
+                        self.puller.want(slot, from, self.duties.is_claiming(slot));
                     }
                 }
                 Action::AskBaton { slot, from, stamp } => letters.ask(id_of(from), (slot, stamp)),
@@ -216,10 +248,14 @@ impl Core {
                     self.slots.restored(slot);
                     self.moved.push(slot);
                 }
-                Action::Serve { slot } => {
+                Action::Serve { slot, taken } => {
                     self.slots.restored(slot);
                     self.granted.retain(|&(of, _), _| of != slot);
+                    self.told.remove(&slot);
                     self.moved.push(slot);
+                    if taken || view.acting(slot).is_some_and(|acting| acting != view.me()) {
+                        served.push(slot);
+                    }
                 }
                 Action::Grant { slot, to, stamp } => {
                     let vector = self.slots.vector(&self.instance.store, slot);
@@ -240,6 +276,24 @@ impl Core {
             self.stopping.push(Stopping { grace, slots: stops });
         }
         letters.send(out);
+        self.tell(&served, out);
+    }
+
+    /// Tells everyone that this node serves `slots`: nobody else would hear of it before the view changes.
+    pub(super) fn tell(&self, slots: &[Slot], out: &mut Vec<Output>) {
+        if slots.is_empty() {
+            return;
+        }
+        let mut payload = Vec::new();
+        Baton::Serving(slots.to_vec()).encode(&mut payload);
+        let view = &self.view;
+        let others = view.members().filter(|(index, it)| *index != view.me() && it.alive);
+        out.extend(others.map(|(_, it)| Output::Frame {
+            to: it.id,
+            kind: Kind::Baton,
+            slot: None,
+            payload: payload.clone(),
+        }));
     }
 
     /// A node cannot be asked any more.
@@ -270,12 +324,16 @@ impl Core {
             }
         });
         let mut parts = Vec::new();
+        let is_due = self.pace.is_due(now.monotonic);
         let Core { answerer, duties, instance, local, slots, .. } = self;
         let serves = |slot, _| duties.serves(slot);
-        let (store, now) = (&instance.store, now.unix_ms);
-        let mut desk = Desk { store, local, slots, now, serves: &serves };
-        answerer.proceed(&mut desk, &mut parts);
+        let (store, busy) = (&instance.store, is_busy(instance));
+        let mut desk = Desk { store, local, slots, now: now.unix_ms, busy, serves: &serves };
+        let bytes = answerer.proceed(is_due, &mut desk, &mut parts);
         push_parts(parts, out);
+        if bytes > 0 {
+            self.copied(bytes, now);
+        }
     }
 }
 

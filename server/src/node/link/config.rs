@@ -1,6 +1,7 @@
 //! The bounds and times of a link, with the reasons for their numbers.
 
 use std::time::Duration;
+use torc_protocol::peer::frame::CLASS_COUNT;
 use torc_protocol::peer::{Class, Limits};
 
 /// Requests without an outcome at most: an id has 16 bits for the place in the table.
@@ -19,10 +20,10 @@ pub struct Config {
     /// waits for no more than this of another class. At least 256, for the link's own frames.
     pub slice_bytes: usize,
     /// For each class, bytes that the peer may have on their way to us. 4 MiB keep 1 Gbit/s busy over 30 ms.
-    pub window_bytes: [u64; 4],
+    pub window_bytes: [u64; CLASS_COUNT],
     /// For each class, bytes that wait to be sent; a queue takes no more once it holds this. The effect class's holds acknowledgements:
-    /// effects wait in their log.
-    pub queue_bytes_max: [usize; 4],
+    /// effects wait in their log. Messages of channels get as much as a slow subscriber may have waiting; what finds no room is dropped.
+    pub queue_bytes_max: [usize; CLASS_COUNT],
     /// Requests without an outcome, at most [`REQUESTS_IN_FLIGHT_MAX`].
     pub requests_in_flight_max: usize,
     /// How long connecting may take.
@@ -46,8 +47,8 @@ impl Default for Config {
         Config {
             limits: Limits::established(512 << 20),
             slice_bytes: 64 * 1024,
-            window_bytes: [1 << 20, 4 << 20, 4 << 20, 4 << 20],
-            queue_bytes_max: [4 << 20, 16 << 20, 4 << 20, 1 << 20],
+            window_bytes: [1 << 20, 4 << 20, 4 << 20, 4 << 20, 4 << 20],
+            queue_bytes_max: [4 << 20, 16 << 20, 4 << 20, 32 << 20, 1 << 20],
             requests_in_flight_max: 16_384,
             dial_timeout: Duration::from_secs(2),
             handshake_timeout: Duration::from_secs(5),
@@ -70,6 +71,11 @@ impl Config {
     /// Of each slice, what sync gets while others would fill it: a sixteenth, so that a transfer always ends.
     pub fn sync_share_bytes(&self) -> usize {
         self.slice_bytes / 16
+    }
+
+    /// Of each slice, what messages of channels get while others would fill it: an eighth, so that subscribers on other nodes are not forgotten.
+    pub fn publish_share_bytes(&self) -> usize {
+        self.slice_bytes / 8
     }
 
     /// The bound of the queue of `class`.

@@ -265,7 +265,9 @@ impl Handshake {
             authenticator.verify(self.side.other(), &self.transcript, proof)
         });
         if !is_good {
-            return Err(self.refuse(Reason::Secret, String::new(), out));
+            let (ours, theirs) = (self.identity.node, self.peer.map_or(0, |peer| peer.node));
+            let text = format!("node {ours:016x} does not accept the proof of node {theirs:016x}");
+            return Err(self.refuse(Reason::Secret, text, out));
         }
         if self.side == Side::Accepts {
             self.prove(out);

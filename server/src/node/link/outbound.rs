@@ -1,15 +1,16 @@
-//! What goes out: one buffer a flush, filled from four queues by precedence and credit.
+//! What goes out: one buffer a flush, filled from five queues by precedence and credit.
 //!
 //! ```text
 //!   pongs, pings, grants ───────────────────────────────────┐   never wait, bounded by their kind
 //!   control  [ frame ][ frame ] ─────────────────── credit ─┤
 //!   request  [ frame ][ frame ][ frame ] ────────── credit ─┼──▶ out, ≤ 64 KiB ──▶ socket
 //!   effect   [ acks ] ◀─ pulled: the log, from a cursor  cr.┤
+//!   publish  [ frame ][ frame ] ─────────────────── credit ─┤
 //!   sync     [ frame ] ──────────────────────────── credit ─┘
 //! ```
 //!
-//! **Invariant.** Frames of one class leave in the order in which they came. A slice is full of control first, then of requests, effects and sync,
-//! but for the shares that the latter are left ([`Config::effect_share_bytes`], [`Config::sync_share_bytes`]). Effects are pulled only when they can go: their
+//! **Invariant.** Frames of one class leave in the order in which they came. A slice is full of control first, then of requests, effects,
+//! messages of channels and sync, but for the shares that the latter are left ([`Config::effect_share_bytes`] and its like). Effects are pulled only when they can go: their
 //! log is their queue, so that a slow peer costs no memory here.
 //!
 //! A frame longer than a slice is continued by the next ones and nothing gets between: one large value delays its own link. Control has
@@ -19,6 +20,7 @@ use super::config::Config;
 use super::credit::Outgoing;
 use super::queue::FrameQueue;
 use super::requests::Requests;
+use torc_protocol::peer::frame::CLASS_COUNT;
 use torc_protocol::peer::{Class, Head, Kind, TooLong};
 
 /// The least that is asked of the log at once: an effect of ordinary size fits.
@@ -65,8 +67,8 @@ enum Effects {
 /// The way out of one link. What waits here outlives no connection but for requests of which nothing was sent.
 #[derive(Debug, Default)]
 pub struct Outbound {
-    queues: [FrameQueue; 4],
-    credit: [Outgoing; 4],
+    queues: [FrameQueue; CLASS_COUNT],
+    credit: [Outgoing; CLASS_COUNT],
     /// The class whose front frame was begun in an earlier slice.
     carry: Option<Class>,
     /// The slice, and how much of it was taken.
@@ -172,7 +174,9 @@ impl Outbound {
             own(&mut self.out);
         }
         let (effect, sync) = (config.effect_share_bytes(), config.sync_share_bytes());
-        let shares = [config.slice_bytes, config.slice_bytes - effect - sync, effect, sync];
+        let publish = config.publish_share_bytes();
+        let request = config.slice_bytes - effect - publish - sync;
+        let shares = [config.slice_bytes, request, effect, publish, sync];
         for (class, share) in Class::ALL.into_iter().zip(shares) {
             self.drain(class, share, config, requests, source);
         }

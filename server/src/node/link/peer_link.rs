@@ -29,6 +29,7 @@ use crate::base::rng::Rng;
 use crate::security::cluster::Side;
 use std::sync::Arc;
 use std::time::Duration;
+use torc_protocol::peer::frame::CLASS_COUNT;
 use torc_protocol::peer::hello::{Reason, Refuse, Role};
 use torc_protocol::peer::message::{Credit, Ping};
 use torc_protocol::peer::request::{Response, response_flags};
@@ -40,7 +41,7 @@ use torc_protocol::slot::Slot;
 struct Session {
     peer: Peer,
     keepalive: Keepalive,
-    incoming: [Incoming; 4],
+    incoming: [Incoming; CLASS_COUNT],
     /// Bytes of refusals since the queue of responses was last below its bound.
     busy_bytes: usize,
 }

@@ -7,6 +7,7 @@ use crate::base::rng::Rng;
 use crate::security::cluster::ClusterSecret;
 use std::sync::Arc;
 use std::time::Duration;
+use torc_protocol::peer::frame::CLASS_COUNT;
 use torc_protocol::peer::hello::{Reason, Revisions, Role};
 use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Class, Frame, Head, Kind, Limits, TooLong, frame};
@@ -223,7 +224,7 @@ fn a_request_waits_for_the_first_connection_and_survives_one_that_never_saw_it()
 
 #[test]
 fn a_full_queue_answers_at_once() {
-    let config = Config { queue_bytes_max: [200; 4], ..Config::default() };
+    let config = Config { queue_bytes_max: [200; CLASS_COUNT], ..Config::default() };
     let mut pair = Pair::new(config);
     let mut taken = 0;
     while pair.ask(100 * MS, &[0; 34]).is_ok() {
@@ -309,8 +310,10 @@ fn one_long_frame_leaves_in_slices() {
 
 #[test]
 fn credit_stops_a_sender_until_the_reader_is_done() {
-    let mut pair =
-        Pair::open(Config { window_bytes: [1 << 20, 1 << 20, 1 << 20, 1000], ..Config::default() });
+    let mut pair = Pair::open(Config {
+        window_bytes: [1 << 20, 1 << 20, 1 << 20, 1 << 20, 1000],
+        ..Config::default()
+    });
     for _ in 0..30 {
         pair.a.link.send(Head::of(Kind::SyncChunk), put(&[0; 84])).unwrap();
     }
@@ -328,7 +331,7 @@ fn credit_stops_a_sender_until_the_reader_is_done() {
 
 #[test]
 fn a_peer_that_takes_no_answers_is_told_so() {
-    let config = Config { queue_bytes_max: [1000; 4], ..Config::default() };
+    let config = Config { queue_bytes_max: [1000; CLASS_COUNT], ..Config::default() };
     let mut pair = Pair::open(config);
     let first = pair.ask(100 * MS, b"").unwrap();
     pair.exchange();
@@ -350,8 +353,8 @@ fn a_peer_that_takes_no_answers_is_told_so() {
 #[test]
 fn a_peer_that_asks_without_end_and_takes_no_answers_loses_the_link() {
     let config = Config {
-        queue_bytes_max: [1 << 20, 1000, 1 << 20, 1 << 20],
-        window_bytes: [64 << 20; 4],
+        queue_bytes_max: [1 << 20, 1000, 1 << 20, 1 << 20, 1 << 20],
+        window_bytes: [64 << 20; CLASS_COUNT],
         ..Config::default()
     };
     let mut pair = Pair::open(config);

@@ -140,7 +140,8 @@ impl Plane {
                         let error = route::Verdict::Moved(slot, index).error(view);
                         return self.fail(unit, &error.unwrap_or(WireError::SlotDown));
                     }
-                    index
+                    let owner = self.hints.resolve(view, slot, index);
+                    if view.member(owner).is_some_and(|it| it.alive) { owner } else { index }
                 }
                 Route::Forward(_) | Route::Wait => {
                     unit.trouble = Trouble::Moving;
@@ -156,7 +157,10 @@ impl Plane {
         }
         let room = |building: &&mut Building| {
             let first = &building.units[0];
+            // One slot that went elsewhere refuses a whole message: what comes back goes slot by slot, so that each hears of its own.
+            let is_first = first.attempts == 0 && unit.attempts == 0;
             building.to == to
+                && (is_first || first.target == unit.target)
                 && first.session == unit.session
                 && first.blocking == unit.blocking
                 && building.units.iter().map(|unit| unit.count).sum::<u32>() + unit.count
@@ -252,6 +256,9 @@ impl Plane {
         if flags & response_flags::NOT_RUN != 0 {
             let busy = flags & response_flags::BUSY != 0;
             let trouble = if busy { Trouble::Busy } else { Trouble::Moving };
+            if let Some(slot) = only_slot(&ticket.units).filter(|_| !busy) {
+                self.learn(instance, &view, slot, ticket.to, response.owner.map(NodeId));
+            }
             for mut unit in ticket.units {
                 unit.trouble = trouble;
                 self.refused(instance, &view, ticket.to, unit);
@@ -344,10 +351,30 @@ impl Plane {
         }
     }
 
+    /// `by` does not serve `slot`, and says who does.
+    fn learn(
+        &mut self,
+        instance: &Instance,
+        view: &View,
+        slot: Slot,
+        by: MemberIndex,
+        owner: Option<NodeId>,
+    ) {
+        let owner = owner.and_then(|owner| view.find(owner)).map(|(index, _)| index);
+        match (instance.cluster.routes().get(slot), owner) {
+            (Route::Forward(routed), Some(owner)) if owner != by && owner != view.me() => {
+                self.hints.learn(view, slot, routed, owner);
+            }
+            _ => self.hints.forget(slot),
+        }
+    }
+
     /// It was not run. Where the table names another node by now it goes there at once, else after a moment.
     fn refused(&mut self, instance: &Instance, view: &View, by: MemberIndex, mut unit: Unit) {
         let elsewhere = self.serves_now(instance, &unit).is_some_and(|index| index != by);
-        if elsewhere && unit.attempts == 0 && unit.deadline > self.now {
+        // One of several slots of a message may be the reason: each is asked for again alone, at once.
+        let is_shared = unit.attempts == 0 && unit.trouble == Trouble::Moving;
+        if (elsewhere || is_shared) && unit.attempts == 0 && unit.deadline > self.now {
             unit.attempts = 1;
             self.stats.retries += 1;
             self.dispatch(instance, view, unit);
@@ -360,7 +387,10 @@ impl Plane {
         match unit.target {
             Target::Node(index) => Some(index),
             Target::Slot(slot) => match instance.cluster.routes().get(slot) {
-                Route::Forward(index) => Some(index),
+                Route::Forward(index) => {
+                    let view = instance.cluster.view()?;
+                    Some(self.hints.resolve(&view, slot, index))
+                }
                 Route::Serve => instance.cluster.view().map(|view| view.me()),
                 Route::Wait | Route::Down => None,
             },

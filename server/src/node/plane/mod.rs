@@ -24,8 +24,10 @@
 
 mod forward;
 mod gather;
+mod hints;
 pub mod replication;
 mod resp;
+mod told;
 mod unit;
 mod visit;
 
@@ -51,6 +53,7 @@ use gather::Job;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use told::Untold;
 use torc_protocol::WireError;
 use visit::Visitor;
 
@@ -149,6 +152,8 @@ pub struct Plane {
     now: Duration,
     /// Numbers tickets, retries, visitors and jobs.
     next: u64,
+    /// Who serves what the table does not know yet.
+    hints: hints::Hints,
     building: Vec<forward::Building>,
     tickets: HashMap<u64, Ticket>,
     retries: HashMap<u64, Unit>,
@@ -161,6 +166,8 @@ pub struct Plane {
     /// Jobs all of whose parts are there.
     finished: VecDeque<u64>,
     holds: HashMap<Waiter, Hold>,
+    /// Replies that wait until other nodes have heard of a subscription.
+    untold: VecDeque<Untold>,
     timers: BTreeSet<(Duration, Timer)>,
     answers: VecDeque<Answer>,
     sends: VecDeque<Send>,
@@ -185,6 +192,7 @@ impl Plane {
             rng: Rng::seeded(seed),
             now: Duration::ZERO,
             next: 0,
+            hints: hints::Hints::default(),
             building: Vec::new(),
             tickets: HashMap::new(),
             retries: HashMap::new(),
@@ -194,6 +202,7 @@ impl Plane {
             jobs: HashMap::new(),
             finished: VecDeque::new(),
             holds: HashMap::new(),
+            untold: VecDeque::new(),
             timers: BTreeSet::new(),
             answers: VecDeque::new(),
             sends: VecDeque::new(),
@@ -221,6 +230,7 @@ impl Plane {
             && self.visitors.is_empty()
             && self.jobs.is_empty()
             && self.holds.is_empty()
+            && self.untold.is_empty()
             && self.timers.is_empty()
             && self.building.is_empty()
             && self.answers.is_empty()
@@ -328,10 +338,12 @@ impl Plane {
         if !self.ready.is_empty() || !self.own.is_empty() {
             return Some(Duration::ZERO);
         }
-        self.timers.first().map(|(time, _)| *time)
+        let timer = self.timers.first().map(|(time, _)| *time);
+        [timer, self.next_untold()].into_iter().flatten().min()
     }
 
     fn fire_timers(&mut self, instance: &Instance) {
+        self.release_told(instance.pubsub.heard());
         while let Some(&(time, timer)) = self.timers.first()
             && time <= self.now
         {

@@ -56,6 +56,8 @@ pub enum Action {
     Serve {
         /// The slot.
         slot: Slot,
+        /// Whether somebody else served it until now.
+        taken: bool,
     },
     /// The copy here is whole.
     Synced {
@@ -131,6 +133,11 @@ impl Duties {
     /// To whom requests for `slot` go from here; `None` while it is this node that is to serve and does not yet, or nobody can.
     pub fn route(&self, view: &View, slot: Slot) -> Option<MemberIndex> {
         self.duties[slot.index()].route(view, slot)
+    }
+
+    /// Whether `slot` is on its way here, so that clients may wait for it.
+    pub fn is_claiming(&self, slot: Slot) -> bool {
+        self.duties[slot.index()].is_claiming()
     }
 
     /// Whether every slot that this node is to keep is synced, and every slot that it claims is served: it may call itself ready.

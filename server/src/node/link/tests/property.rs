@@ -17,8 +17,8 @@ fn small() -> Config {
     Config {
         limits: Limits { payload_bytes_max: PAYLOAD_MAX },
         slice_bytes: SLICE,
-        window_bytes: [WINDOW; 4],
-        queue_bytes_max: [QUEUE; 4],
+        window_bytes: [WINDOW; CLASS_COUNT],
+        queue_bytes_max: [QUEUE; CLASS_COUNT],
         requests_in_flight_max: IN_FLIGHT,
         dial_timeout: 200 * MS,
         handshake_timeout: 300 * MS,

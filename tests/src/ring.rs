@@ -1,7 +1,9 @@
 //! Rings of real processes that can be killed, frozen, cut off and started again under their own names.
 
+use crate::{Connection, Value, wait};
 use rustix::process::{Pid, Signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -10,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use torc_tests::{Connection, Value, wait};
 
 /// A node has this long until it answers, and a ring until it is whole.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -23,11 +24,21 @@ pub fn pass(time: Duration) {
     }
 }
 
+/// The node under test. Cargo puts suites into a folder of its own below that of the programs, and tells the path only to the crate of a suite.
+fn binary() -> PathBuf {
+    let suite = std::env::current_exe().expect("the system knows what it runs");
+    let folder = suite.ancestors().nth(2).expect("a suite lies in target/PROFILE/deps");
+    folder.join("torc-node")
+}
+
 /// Where a node is reached.
 #[derive(Debug, Clone)]
 pub struct Place {
+    /// By any client.
     pub plain: SocketAddr,
+    /// By cluster clients.
     pub cluster: SocketAddr,
+    /// By other nodes.
     pub peer: SocketAddr,
     /// The network namespace from which to connect.
     pub space: Option<String>,
@@ -74,6 +85,23 @@ impl Place {
         Ok(connection)
     }
 
+    /// The words of the lines about `about` in TORC STATUS; none if it does not answer.
+    pub fn status(&self, about: &str) -> Vec<HashMap<String, String>> {
+        let reply = self.open(LIMIT).and_then(|mut it| it.call(&["TORC", "STATUS"]));
+        let text = reply.map(|reply| reply.text()).unwrap_or_default();
+        let words = |line: &str| {
+            let pairs = line.split(' ').skip(1).filter_map(|word| word.split_once(':'));
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        };
+        let prefix = format!("{about} ");
+        text.lines().filter(|line| line.starts_with(&prefix)).map(words).collect()
+    }
+
+    /// How many nodes it takes for alive.
+    pub fn alive(&self) -> usize {
+        self.status("node").iter().filter(|node| node["alive"] == "yes").count()
+    }
+
     /// The reply to one command, over a connection of its own.
     ///
     /// # Panics
@@ -105,6 +133,7 @@ fn free_ports() -> [u16; 3] {
 /// One node: a process, and what it takes to start it again.
 #[derive(Debug)]
 pub struct Node {
+    /// Where it is reached, in every run.
     pub place: Place,
     dir: PathBuf,
     arguments: Vec<String>,
@@ -118,9 +147,12 @@ impl Node {
     pub fn start(place: Place, seed: Option<&Place>, further: &[&str]) -> Node {
         let dir = fresh_dir();
         let (ip, data) = (place.plain.ip().to_string(), dir.join("data").display().to_string());
-        let mut arguments: Vec<String> = vec!["server".into(), "--workers".into(), "1".into()];
+        let mut arguments: Vec<String> = vec!["server".into()];
         let mut push =
             |name: &str, value: &str| arguments.extend([name.to_owned(), value.to_owned()]);
+        if !further.contains(&"--workers") {
+            push("--workers", "1");
+        }
         push("--bind", &ip);
         push("--announce-host", &ip);
         push("--port", &place.plain.port().to_string());
@@ -143,19 +175,21 @@ impl Node {
         self.runs += 1;
         let log = File::create(self.log_path()).expect("the temporary directory is writable");
         let errors = log.try_clone().expect("a file handle can be duplicated");
-        let binary = env!("CARGO_BIN_EXE_torc-node");
+        let binary = binary();
         let mut command = match &self.place.space {
-            None => Command::new(binary),
+            None => Command::new(&binary),
             Some(space) => {
                 let mut command = Command::new("ip");
                 // It becomes the node, so the child's id is the node's.
-                command.args(["netns", "exec", space, binary]);
+                command.args(["netns", "exec", space]).arg(&binary);
                 command
             }
         };
         command.args(&self.arguments).current_dir(&self.dir).stdin(Stdio::null());
         let child = command.stdout(log).stderr(errors).spawn();
-        self.child = Some(child.unwrap_or_else(|error| panic!("cannot start {binary}: {error}")));
+        self.child = Some(
+            child.unwrap_or_else(|error| panic!("cannot start {}: {error}", binary.display())),
+        );
     }
 
     /// Waits until it answers.
@@ -261,10 +295,11 @@ pub fn await_whole(nodes: &[Node], limit: Duration) -> Duration {
 /// Whether all nodes agree that all of them serve.
 pub fn is_whole(nodes: &[Node]) -> bool {
     let Some(first) = Table::of(&nodes[0].place) else { return false };
-    let copies = nodes.len().min(3);
+    let has_all_copies =
+        |place: &Place| place.status("slots").first().is_some_and(|it| it["full"] == "16384");
     first.slots() == 16_384
-        && first.ranges.iter().all(|range| range.is_singled_out() || range.keepers.len() == copies)
         && first.serving() == nodes.len()
+        && nodes.iter().all(|node| has_all_copies(&node.place))
         && nodes
             .iter()
             .all(|node| Table::of(&node.place).as_ref() == Some(&first) && is_calm(&node.place))
@@ -288,13 +323,6 @@ struct Range {
     last: u16,
     /// The names of the nodes that keep it; who serves it comes first.
     keepers: Vec<String>,
-}
-
-impl Range {
-    /// Two slots of each node are shown without their copies, so that clients take the node for a primary.
-    fn is_singled_out(&self) -> bool {
-        self.first == self.last && self.keepers.len() == 1
-    }
 }
 
 impl Table {

@@ -1,0 +1,42 @@
+//! SUBSCRIBE in a ring: the client hears that it is subscribed once all nodes know it.
+//!
+//! Else a client could subscribe here, have something done at another node, and miss the message that tells of it, because that node had not heard yet
+//! who listens. A node that does not answer keeps nobody waiting for longer than [`INTEREST_WAIT`].
+
+use super::{Answer, ClientKey, Fill, HoleId, Plane};
+use std::time::Duration;
+
+/// The longest wait, after which the client is told all the same. A node that is gone is noticed about as fast.
+pub const INTEREST_WAIT: Duration = Duration::from_secs(1);
+
+/// A reply that waits until other nodes have heard of a subscription.
+#[derive(Debug)]
+pub(super) struct Untold {
+    /// The number of the change that they must have heard of.
+    change: u64,
+    deadline: Duration,
+    key: ClientKey,
+    hole: HoleId,
+}
+
+impl Plane {
+    /// Holds the reply in `hole` until all nodes have heard of `change`.
+    pub(in crate::node) fn hold_untold(&mut self, change: u64, key: ClientKey, hole: HoleId) {
+        let deadline = self.now + INTEREST_WAIT;
+        self.untold.push_back(Untold { change, deadline, key, hole });
+    }
+
+    /// All nodes have heard of the changes up to `heard`. Changes and deadlines both rise from front to back.
+    pub(super) fn release_told(&mut self, heard: u64) {
+        while let Some(front) = self.untold.front()
+            && (front.change <= heard || front.deadline <= self.now)
+        {
+            let Some(Untold { key, hole, .. }) = self.untold.pop_front() else { return };
+            self.answer(Answer::new(key, Some(hole), Fill::Release));
+        }
+    }
+
+    pub(super) fn next_untold(&self) -> Option<Duration> {
+        self.untold.front().map(|front| front.deadline)
+    }
+}
