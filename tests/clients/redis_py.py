@@ -256,12 +256,56 @@ def blocking_lock(r):
     check(r.set("lock", "you", nx=True, px=60000), True)
 
 
+def transactions(r):
+    with r.pipeline(transaction=True) as pipe:
+        pipe.set("t", 1).incr("t").get("t").get("absent").append("t", "x")
+        check(pipe.execute(), [True, 2, b"2", None, 2])
+        pipe.incr("t").get("t")
+        check(pipe.execute(raise_on_error=False)[1], b"2x")
+        pipe.incr("t")
+        raises(redis.ResponseError, "not an integer", pipe.execute)
+        pipe.flushall().dbsize().set("t", 5).keys("*").mget("t", "u")
+        check(pipe.execute(), [True, 0, True, [b"t"], [b"5", None]])
+    with r.pipeline() as pipe:
+        pipe.watch("t")
+        check(pipe.get("t"), b"5")
+        r.set("t", 6)
+        pipe.multi()
+        pipe.set("t", 7)
+        raises(redis.WatchError, "Watched variable changed", pipe.execute)
+    check(r.get("t"), b"6")
+    check(r.transaction(lambda pipe: pipe.incr("t"), "t"), [7])
+    r.set("counted", 0)
+    failures = []
+
+    def add():
+        try:
+            for _ in range(100):
+
+                def once(pipe):
+                    value = int(pipe.get("counted"))
+                    pipe.multi()
+                    pipe.set("counted", value + 1)
+
+                r.transaction(once, "counted")
+        except Exception as error:  # a thread's failure is told by the main one
+            failures.append(error)
+
+    threads = [threading.Thread(target=add) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    check(r.get("counted"), b"600")
+
+
 def main():
     port = int(sys.argv[1])
     for protocol in (2, 3):
         r = redis.Redis(port=port, protocol=protocol)
         r.flushall()
-        for part in (strings, keys, bits, pipelines, server, blocking_lock, publishing):
+        for part in (strings, keys, bits, pipelines, transactions, server, blocking_lock, publishing):
             part(r)
         databases(port, protocol)
         pool(port, protocol)

@@ -39,6 +39,33 @@ def plain_clients(ports, protocol):
     check([client.dbsize() for client in clients], [COUNT] * len(clients))
 
 
+def transactions(ports):
+    """One step in one slot, wherever that is, and watched keys that another client changes."""
+    clients = [redis.Redis(port=port, decode_responses=True) for port in ports]
+    for index in range(60):
+        key, client = f"{{tx{index}}}", clients[index % len(clients)]
+        with client.pipeline(transaction=True) as pipe:
+            pipe.set(f"{key}a", 1).incr(f"{key}a").get(f"{key}b")
+            check(pipe.execute(), [True, 2, None])
+        with client.pipeline() as pipe:
+            pipe.watch(f"{key}a")
+            value = int(pipe.get(f"{key}a"))
+            pipe.multi()
+            pipe.set(f"{key}a", value + 1)
+            if index % 3 == 0:
+                clients[(index + 1) % len(clients)].incr(f"{key}a")
+                try:
+                    pipe.execute()
+                except redis.WatchError:
+                    pass
+                else:
+                    raise AssertionError("a change went by")
+            else:
+                check(pipe.execute(), [True])
+        check(client.get(f"{key}a"), "3")
+    clients[0].flushall()
+
+
 def cluster_client(port, ports, protocol):
     """Finds what the plain clients wrote; asks each node itself."""
     cluster = RedisCluster(host="127.0.0.1", port=port, protocol=protocol, decode_responses=True)
@@ -65,6 +92,7 @@ def cluster_client(port, ports, protocol):
 
 def main():
     cluster_port, *ports = (int(word) for word in sys.argv[1:])
+    transactions(ports)
     for protocol in (2, 3):
         plain_clients(ports, protocol)
         cluster_client(cluster_port, ports, protocol)

@@ -14,10 +14,15 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("cluster.txt", include_str!("../conformance/cluster.txt")),
     ("connection.txt", include_str!("../conformance/connection.txt")),
     ("generic.txt", include_str!("../conformance/generic.txt")),
+    ("hash.txt", include_str!("../conformance/hash.txt")),
     ("hyperloglog.txt", include_str!("../conformance/hyperloglog.txt")),
+    ("list.txt", include_str!("../conformance/list.txt")),
     ("pubsub.txt", include_str!("../conformance/pubsub.txt")),
     ("server.txt", include_str!("../conformance/server.txt")),
+    ("set.txt", include_str!("../conformance/set.txt")),
+    ("sortedset.txt", include_str!("../conformance/sortedset.txt")),
     ("string.txt", include_str!("../conformance/string.txt")),
+    ("transactions.txt", include_str!("../conformance/transactions.txt")),
     ("unsupported.txt", include_str!("../conformance/unsupported.txt")),
 ];
 
@@ -40,6 +45,26 @@ fn check(file: &str) {
 #[test]
 fn bitmaps() {
     check("bitmap.txt");
+}
+
+#[test]
+fn hashes() {
+    check("hash.txt");
+}
+
+#[test]
+fn lists() {
+    check("list.txt");
+}
+
+#[test]
+fn sets() {
+    check("set.txt");
+}
+
+#[test]
+fn sorted_sets() {
+    check("sortedset.txt");
 }
 
 #[test]
@@ -83,6 +108,11 @@ fn strings() {
 }
 
 #[test]
+fn transactions() {
+    check("transactions.txt");
+}
+
+#[test]
 fn refused_commands() {
     check("unsupported.txt");
 }
@@ -91,7 +121,7 @@ fn refused_commands() {
 #[test]
 fn lookups_are_counted_as_the_reference_counts_them() {
     let mut wrong = Vec::new();
-    for file in ["bitmap.txt", "generic.txt", "hyperloglog.txt", "string.txt"] {
+    for file in ["bitmap.txt", "generic.txt", "hyperloglog.txt", "string.txt", "transactions.txt"] {
         let (_, source) = SCRIPTS.iter().find(|(name, _)| *name == file).expect("a listed script");
         let steps = script::parse(file, source);
         let ours = start_node!(&["--enable-debug-command", "yes"]);

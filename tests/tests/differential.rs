@@ -58,6 +58,10 @@ impl Pair {
     /// Every key of every database with its type, encoding, payload and deadline; what differs, as text.
     fn compare_contents(&mut self) -> Vec<String> {
         let mut found = Vec::new();
+        // The last command may have been queued.
+        for connection in &mut self.connections {
+            connection.run("DISCARD");
+        }
         for db in 0..16 {
             let mut listed = Vec::new();
             for connection in &mut self.connections {

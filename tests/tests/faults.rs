@@ -267,7 +267,7 @@ fn a_node_joins_and_leaves_and_nobody_notices() {
     let watchers = watch::watchers(&staying, keys);
     let (read, (told, (calm, rates_join, took))) = watch::under_watch(&watchers, |reads| {
         under_load(&writers("join", &staying, seconds(5)), |_| {
-            let (calm, ()) = rates(reads, || pass(seconds(3)));
+            let (calm, ()) = rates(reads, || pass(seconds(5)));
             let (busy, took) = rates(reads, || {
                 let node = Node::start(Place::free(), Some(&staying[0]), &[]);
                 node.await_answer();
@@ -292,7 +292,7 @@ fn a_node_joins_and_leaves_and_nobody_notices() {
     let watchers = watch::watchers(&staying, keys);
     let (read, (told, (calm, rates_leave, took))) = watch::under_watch(&watchers, |reads| {
         under_load(&writers("leave", &staying, seconds(5)), |_| {
-            let (calm, ()) = rates(reads, || pass(seconds(3)));
+            let (calm, ()) = rates(reads, || pass(seconds(5)));
             let (busy, took) = rates(reads, || {
                 let start = wait::now();
                 let mut node = nodes.pop().expect("it has joined");

@@ -50,8 +50,13 @@ fn title(group: Group) -> &'static str {
     match group {
         Group::String => "Strings",
         Group::Generic => "Keys",
+        Group::Hash => "Hashes",
+        Group::List => "Lists",
+        Group::Set => "Sets",
+        Group::SortedSet => "Sorted sets",
         Group::Bitmap => "Bitmaps",
         Group::HyperLogLog => "HyperLogLogs",
+        Group::Transactions => "Transactions",
         Group::Connection => "Connections",
         Group::Server => "Server",
         Group::Cluster => "Cluster",

@@ -23,10 +23,20 @@ pub enum Group {
     String,
     /// Keys of any type.
     Generic,
+    /// Hashes.
+    Hash,
+    /// Lists.
+    List,
+    /// Sets.
+    Set,
+    /// Sorted sets.
+    SortedSet,
     /// Bitmaps.
     Bitmap,
     /// HyperLogLogs.
     HyperLogLog,
+    /// Transactions.
+    Transactions,
     /// Connections.
     Connection,
     /// The server.
@@ -39,11 +49,16 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the documentation.
-    pub const ALL: [Group; 8] = [
+    pub const ALL: [Group; 13] = [
         Group::String,
         Group::Generic,
+        Group::Hash,
+        Group::List,
+        Group::Set,
+        Group::SortedSet,
         Group::Bitmap,
         Group::HyperLogLog,
+        Group::Transactions,
         Group::PubSub,
         Group::Connection,
         Group::Server,
@@ -55,8 +70,13 @@ impl Group {
         match self {
             Group::String => "string",
             Group::Generic => "generic",
+            Group::Hash => "hash",
+            Group::List => "list",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
             Group::Bitmap => "bitmap",
             Group::HyperLogLog => "hyperloglog",
+            Group::Transactions => "transactions",
             Group::Connection => "connection",
             Group::Server => "server",
             Group::Cluster => "cluster",

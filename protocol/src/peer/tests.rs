@@ -386,7 +386,7 @@ fn acks_pings_and_credit_survive_the_wire() {
         let mut bytes = Vec::new();
         credit.encode(&mut bytes);
         assert_eq!(Credit::decode(&bytes), Ok(credit));
-        bytes[1] = CLASS_COUNT as u8;
+        bytes[1] = frame::CLASS_COUNT as u8;
         assert_eq!(Credit::decode(&bytes), Err(Malformed::Value("class")));
     }
 }

@@ -10,7 +10,9 @@ use dashmap::DashMap;
 use parking_lot::{Mutex, MutexGuard};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 use torc_protocol::command::COMMANDS;
 
 /// States of a client that CLIENT LIST shows as letters.
@@ -29,11 +31,17 @@ pub mod flag {
     pub const NO_EVICT: u16 = 1 << 4;
     /// Its reads do not count as use (`T`).
     pub const NO_TOUCH: u16 = 1 << 5;
+    /// Queues its commands since MULTI (`x`).
+    pub const MULTI: u16 = 1 << 6;
+    /// A key that it watches was changed (`d`).
+    pub const DIRTY: u16 = 1 << 7;
     /// Each flag's letter, in the order in which Redis prints them.
-    pub(super) const LETTERS: [(u16, char); 7] = [
+    pub(super) const LETTERS: [(u16, char); 9] = [
         (MONITOR, 'O'),
         (PUBSUB, 'P'),
+        (MULTI, 'x'),
         (BLOCKED, 'b'),
+        (DIRTY, 'd'),
         (CLOSING, 'c'),
         (UNIX_SOCKET, 'U'),
         (NO_EVICT, 'e'),
@@ -84,6 +92,10 @@ pub struct Activity {
     pub flags: u16,
     /// Index of its last command, if it ran one.
     pub command: Option<u16>,
+    /// Commands queued since MULTI; none outside it.
+    pub queued: Option<u32>,
+    /// Bytes of these.
+    pub queued_bytes: usize,
     /// Bytes received and not yet run.
     pub input_bytes: usize,
     /// Bytes of output that wait to be sent.
@@ -109,6 +121,9 @@ pub struct ClientInfo {
     resp: AtomicU8,
     flags: AtomicU16,
     command: AtomicU16,
+    /// Commands queued since MULTI and one more; 0 outside it.
+    queued: AtomicU32,
+    queued_bytes: AtomicUsize,
     input_bytes: AtomicUsize,
     output_bytes: AtomicUsize,
     /// Subscriptions to channels, patterns and shard channels.
@@ -133,6 +148,8 @@ impl ClientInfo {
             resp: AtomicU8::new(2),
             flags: AtomicU16::new(flags),
             command: AtomicU16::new(NO_COMMAND),
+            queued: AtomicU32::new(0),
+            queued_bytes: AtomicUsize::new(0),
             input_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
             subscriptions: Default::default(),
@@ -151,6 +168,8 @@ impl ClientInfo {
         self.resp.store(activity.resp, Ordering::Relaxed);
         self.flags.store(activity.flags, Ordering::Relaxed);
         self.command.store(activity.command.unwrap_or(NO_COMMAND), Ordering::Relaxed);
+        self.queued.store(activity.queued.map_or(0, |count| count + 1), Ordering::Relaxed);
+        self.queued_bytes.store(activity.queued_bytes, Ordering::Relaxed);
         self.input_bytes.store(activity.input_bytes, Ordering::Relaxed);
         self.output_bytes.store(activity.output_bytes, Ordering::Relaxed);
     }
@@ -195,6 +214,8 @@ impl ClientInfo {
         let command = self.command.load(Ordering::Relaxed);
         let input = self.input_bytes.load(Ordering::Relaxed);
         let output = self.output_bytes.load(Ordering::Relaxed);
+        let multi = i64::from(self.queued.load(Ordering::Relaxed)) - 1;
+        let queued = self.queued_bytes.load(Ordering::Relaxed);
         let subscriptions =
             [0, 1, 2].map(|kind: usize| self.subscriptions[kind].load(Ordering::Relaxed));
         let names = self.names();
@@ -211,13 +232,13 @@ impl ClientInfo {
         push_flags(flags, line);
         let _ = write!(
             line,
-            " db={} sub={} psub={} ssub={} multi=-1 qbuf={input} qbuf-free=0 argv-mem={argument_bytes} multi-mem=0 rbs=0 rbp=0 \
+            " db={} sub={} psub={} ssub={} multi={multi} qbuf={input} qbuf-free=0 argv-mem={argument_bytes} multi-mem={queued} rbs=0 rbp=0 \
              obl={output} oll=0 omem=0 tot-mem={} events={} cmd={} user={DEFAULT_USER} redir=-1 resp={} lib-name={} lib-ver={}",
             self.db.load(Ordering::Relaxed),
             subscriptions[0],
             subscriptions[1],
             subscriptions[2],
-            CLIENT_BYTES + input + argument_bytes + output,
+            CLIENT_BYTES + input + argument_bytes + output + queued,
             if output == 0 { "r" } else { "rw" },
             COMMANDS.get(command as usize).map_or("NULL", |spec| spec.full_name),
             self.resp.load(Ordering::Relaxed),

@@ -115,6 +115,15 @@ impl Instance {
         limits.set_samples(narrow(settings.maxmemory_samples()));
         limits.set_lfu(narrow(settings.lfu_decay_time()), narrow(settings.lfu_log_factor()));
         limits.set_maxmemory(settings.maxmemory());
+        let shapes = self.store.shapes();
+        shapes.set_hash(settings.hash_max_listpack_entries(), settings.hash_max_listpack_value());
+        shapes.set_set(
+            settings.set_max_listpack_entries(),
+            settings.set_max_listpack_value(),
+            settings.set_max_intset_entries(),
+        );
+        shapes.set_zset(settings.zset_max_listpack_entries(), settings.zset_max_listpack_value());
+        shapes.set_list(settings.list_max_listpack_size());
         let events = Events::parse(&settings.notify_keyspace_events());
         limits.set_notices(events.of_store());
         self.pubsub.set_events(events);

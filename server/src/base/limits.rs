@@ -75,6 +75,10 @@ pub const REPLY_BYTES_WAITING_MAX: usize = 1024 * 1024;
 /// for longer wrote before may count as removed. A day covers what operators do over night.
 pub const TAG_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Keys that one client may watch at once.
+/// Each is compared with those before it.
+pub const WATCHED_KEYS_MAX: usize = 8_192;
+
 /// How often a request is handed on from node to node: to the owner, and twice more where the slot moved meanwhile.
 pub const FORWARD_HOPS_MAX: u8 = 3;
 

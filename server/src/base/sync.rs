@@ -1,9 +1,9 @@
 //! Atomics and waiting, from std or, where models are checked (`--cfg torc_loom`), from loom.
 
 #[cfg(torc_loom)]
-pub use loom::sync::atomic::{AtomicU64, Ordering};
+pub use loom::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(not(torc_loom))]
-pub use std::sync::atomic::{AtomicU64, Ordering};
+pub use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Lets another thread go on while this one waits for it: a pause at first, the rest of the time slice once `spins` grows.
 #[derive(Debug, Default)]

@@ -59,6 +59,18 @@ impl<'a> Ctx<'a> {
             .with_touch(!self.session.no_touch)
     }
 
+    /// Runs `run` on `keys` of the selected database as one step: others see all of it or nothing.
+    pub fn as_one_step<R>(&mut self, keys: &[&[u8]], run: impl FnOnce(&mut Self) -> R) -> R {
+        if self.local.is_owning() {
+            return run(self);
+        }
+        let (store, db) = (&self.instance.store, self.session.db);
+        store.hold(self.local, self.guard, self.now, keys.iter().map(|&key| (db, key)));
+        let result = run(self);
+        self.instance.store.release(self.local, self.guard, self.now);
+        result
+    }
+
     /// Tells subscribers that `event` of `class` happened to `key` of the client's database. Handlers call it behind the write that it tells of; where the class
     /// is off, which is the default, it costs a load and a branch.
     #[inline]

@@ -4,6 +4,8 @@
 //! SHA-1 (RFC 3174) is what Redis uses here; nothing depends on it being secure.
 
 use crate::store::{Entry, Kind, WrongType};
+use crate::types::collection::Item;
+use torc_protocol::number::DoubleText;
 
 /// 20 bytes that stand for some data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,11 +32,45 @@ impl Digest {
                 self.mix(&0u32.to_be_bytes());
                 self.mix(entry.string()?.bytes(&mut itoa::Buffer::new()));
             }
+            Kind::List => {
+                self.mix(&1u32.to_be_bytes());
+                let list = entry.collection(Kind::List)?;
+                list.list().iter().for_each(|element| self.mix_item(element.value));
+            }
+            Kind::Set => {
+                self.mix(&2u32.to_be_bytes());
+                let set = entry.collection(Kind::Set)?;
+                set.set().iter().for_each(|known| self.toggle(&known.member.to_vec()));
+            }
+            Kind::Zset => {
+                self.mix(&3u32.to_be_bytes());
+                let zset = entry.collection(Kind::Zset)?;
+                for known in zset.zset().iter() {
+                    let mut own = Digest::default();
+                    own.mix_item(known.member);
+                    own.mix(DoubleText::new().format(known.score).as_bytes());
+                    self.toggle(&own.0);
+                }
+            }
+            Kind::Hash => {
+                self.mix(&4u32.to_be_bytes());
+                let hash = entry.collection(Kind::Hash)?;
+                for known in hash.hash().iter() {
+                    let mut own = Digest::default();
+                    own.mix_item(known.field);
+                    own.mix_item(known.value);
+                    self.toggle(&own.0);
+                }
+            }
         }
         if entry.deadline().is_some() {
             self.toggle(b"!!expire!!");
         }
         Ok(())
+    }
+
+    fn mix_item(&mut self, item: Item<'_>) {
+        self.mix(item.text(&mut itoa::Buffer::new()));
     }
 
     /// Takes one key of a database in.

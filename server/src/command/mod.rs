@@ -7,6 +7,7 @@
 pub mod bitmap;
 pub mod client;
 pub mod cluster;
+mod collection;
 pub mod config;
 pub mod connection;
 pub mod consistency;
@@ -15,22 +16,27 @@ pub mod debug;
 mod digest;
 pub mod dump;
 pub mod generic;
+pub mod hash;
 pub mod hyperloglog;
 pub mod info;
 pub mod introspect;
 pub mod latency;
+pub mod list;
 pub mod memory;
 pub mod object;
 pub mod pubsub;
 pub mod server;
 mod session;
+pub mod set;
 pub mod slowlog;
 pub mod string;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod torc;
+pub mod transaction;
 pub mod unsupported;
-mod value;
+pub(crate) mod value;
+pub mod zset;
 
 pub use context::{Ctx, Flow, Handler, Outcome, Served};
 pub use session::{Mute, Session};

@@ -160,6 +160,9 @@ pub fn role(_ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outco
 
 /// `MONITOR`: shows the client every command from now on. A client that sees them already gets no reply, as in Redis.
 pub fn monitor(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if ctx.session.in_step {
+        return Err(WireError::err("MONITOR isn't allowed for DENY BLOCKING client"));
+    }
     if ctx.session.start_monitoring(&ctx.instance.clients) {
         reply.ok();
     }

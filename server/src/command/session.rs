@@ -1,6 +1,7 @@
 //! What the server remembers of one client between commands.
 
 use super::consistency::{Consistency, Once, Seen};
+use super::transaction::{Multi, Watching};
 use crate::admin::clients::{Activity, ClientInfo, Clients, flag};
 use crate::admin::pubsub::{Kind, Listener, Name, PubSub, Publisher, Subscriptions};
 use crate::base::clock::UnixMs;
@@ -58,6 +59,14 @@ pub struct Session {
     pub seen: Seen,
     /// How far a FLUSHALL or FLUSHDB of a node in a ring has come: database, slot, position.
     pub flushed: Option<(u8, u16, u64)>,
+    /// What it has queued since MULTI.
+    pub multi: Option<Box<Multi>>,
+    /// How many commands that are, as CLIENT LIST shows it; none outside MULTI.
+    pub queued: Option<u32>,
+    /// What it watches.
+    pub watching: Option<Box<Watching>>,
+    /// Whether its command runs as part of a step (EXEC), so that it must not wait for anything.
+    pub in_step: bool,
     /// Its public record.
     pub info: Arc<ClientInfo>,
     monitoring: bool,
@@ -85,6 +94,10 @@ impl Session {
             demands_more: false,
             seen: Seen::default(),
             flushed: None,
+            multi: None,
+            queued: None,
+            watching: None,
+            in_step: false,
             info,
             monitoring: false,
             subscriptions: None,
@@ -100,6 +113,13 @@ impl Session {
         let fresh = Session::new(Arc::clone(&self.info), authenticated);
         let (port, hops) = (self.port, self.hops);
         *self = Session { mute, command: self.command, port, hops, ..fresh };
+    }
+
+    /// Forgets what was queued since MULTI and what is watched.
+    pub fn end_transaction(&mut self) {
+        self.multi = None;
+        self.queued = None;
+        self.watching = None;
     }
 
     /// What holds for the command that is about to run.
@@ -242,6 +262,8 @@ impl Session {
             (self.is_subscribed(), flag::PUBSUB),
             (self.no_evict, flag::NO_EVICT),
             (self.no_touch, flag::NO_TOUCH),
+            (self.queued.is_some(), flag::MULTI),
+            (self.watching.as_ref().is_some_and(|it| it.is_broken()), flag::DIRTY),
         ] {
             if set {
                 flags |= bit;
@@ -256,6 +278,8 @@ impl Session {
             },
             flags,
             command: self.command.map(|id| id.index() as u16),
+            queued: self.queued,
+            queued_bytes: self.multi.as_ref().map_or(0, |multi| multi.bytes()),
             input_bytes: 0,
             output_bytes: 0,
         }

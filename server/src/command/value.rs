@@ -21,7 +21,7 @@ pub(super) fn integer(text: &[u8]) -> Result<i64, WireError> {
 }
 
 /// An argument that must be the number of a database.
-pub(super) fn database(text: &[u8]) -> Result<u8, WireError> {
+pub(crate) fn database(text: &[u8]) -> Result<u8, WireError> {
     let number = i32::try_from(integer(text)?).map_err(|_| {
         WireError::fixed("ERR value is out of range, value must between -2147483648 and 2147483647")
     })?;

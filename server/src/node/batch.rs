@@ -5,6 +5,7 @@
 
 use super::client::Client;
 use super::feed;
+use super::multi;
 use super::pipeline::{Park, Verdict, WorkerState};
 use super::plane::Plane;
 use super::routed::Ring;
@@ -106,6 +107,10 @@ pub(super) fn execute(
     if batch.is_empty() {
         return Ran::Whole;
     }
+    let in_multi = client.session.multi.is_some();
+    if in_multi {
+        multi::enter(client, instance, local);
+    }
     let guard = local.pin();
     if batch.len() > 1 {
         prefetch(instance, &guard, client.session.db, input, spans, batch);
@@ -119,8 +124,13 @@ pub(super) fn execute(
     let mut ran = Ran::Whole;
     for planned in batch.iter() {
         let args = planned.args(input, spans);
-        let step = if routed {
-            run.step_routed(planned, args, &input[planned.bytes.clone()], out)
+        let step = if routed || in_multi {
+            let request = &input[planned.bytes.clone()];
+            if in_multi {
+                run.step_multi(planned, args, request, out)
+            } else {
+                run.step_routed(planned, args, request, out)
+            }
         } else {
             run.step(planned, args, out)
         };
@@ -138,6 +148,10 @@ pub(super) fn execute(
     run.timing.settle();
     if run.local.has_notices() {
         run.tell_noticed();
+    }
+    if in_multi {
+        // The gate, if it was closed for an EXEC that then had to wait.
+        instance.store.release(local, &guard, now);
     }
     drop(guard);
     if !feed.is_empty() {
@@ -193,9 +207,9 @@ pub(super) struct Run<'r, 't> {
     pub worker: usize,
     pub client: &'r mut Client,
     pub local: &'r mut Local,
-    guard: &'r Guard,
-    now: UnixMs,
-    timing: &'r mut Timing<'t>,
+    pub guard: &'r Guard,
+    pub now: UnixMs,
+    pub timing: &'r mut Timing<'t>,
     feed: &'r mut Vec<u8>,
     pub ring: Option<Ring<'r>>,
 }
@@ -210,14 +224,7 @@ impl Run<'_, '_> {
                 held @ (Step::Held(_) | Step::Again) => return held,
                 step => step,
             },
-            Err(_) if is_http(args) => {
-                let address = &*self.client.session.info.endpoint.address;
-                tracing::warn!(
-                    address,
-                    "a client speaks HTTP; this may be an attack through a browser, so it is disconnected"
-                );
-                return Step::Stop(Verdict::Abort);
-            }
+            Err(_) if is_http(args) => return self.refuse_http(),
             Err(error) => {
                 self.refuse(error, out);
                 Step::Done
@@ -254,6 +261,17 @@ impl Run<'_, '_> {
         self.checked(planned, spec, args, out)
     }
 
+    /// A command's handler alone, without checks.
+    #[inline(never)]
+    pub(super) fn command_apart(
+        &mut self,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        self.command(spec, args, KeyHint::none(), out)
+    }
+
     /// A command that was looked up, from its checks to its reply.
     #[inline(always)]
     fn checked(
@@ -266,18 +284,13 @@ impl Run<'_, '_> {
         match self.check(spec) {
             Ok(None) => self.command(spec, args, planned.hint(args), out),
             Ok(Some(park)) => Step::Held(park),
-            Err(error) => {
-                self.client.session.command = Some(spec.id);
-                self.instance.stats.worker(self.worker).rejected(spec.id);
-                self.error(&error, out);
-                Step::Done
-            }
+            Err(error) => self.reject(spec, &error, out),
         }
     }
 
     /// Whether `spec` may run now: yes (`None`), later, or never.
     #[inline(always)]
-    fn check(&mut self, spec: &CommandSpec) -> Result<Option<Park>, WireError> {
+    pub(super) fn check(&mut self, spec: &CommandSpec) -> Result<Option<Park>, WireError> {
         let flags = spec.flags;
         if !self.client.session.authenticated
             && !flags.contains(Flags::NO_AUTH)
@@ -360,6 +373,16 @@ impl Run<'_, '_> {
         }
     }
 
+    #[cold]
+    pub(super) fn refuse_http(&self) -> Step {
+        let address = &*self.client.session.info.endpoint.address;
+        tracing::warn!(
+            address,
+            "a client speaks HTTP; this may be an attack through a browser, so it is disconnected"
+        );
+        Step::Stop(Verdict::Abort)
+    }
+
     /// Tells subscribers what the store noticed and no command has told of.
     #[cold]
     fn tell_noticed(&mut self) {
@@ -371,11 +394,14 @@ impl Run<'_, '_> {
 
     /// Answers a request that names no command, or gives it a wrong number of arguments; the latter counts against the command.
     #[cold]
-    fn refuse(&self, error: &WireError, out: &mut Vec<u8>) {
+    pub(super) fn refuse(&mut self, error: &WireError, out: &mut Vec<u8>) {
         if let WireError::WrongArity(name) = error
             && let Some(spec) = find_full(name.as_bytes())
         {
             self.instance.stats.worker(self.worker).rejected(spec.id);
+            if name == "exec" {
+                return self.refuse_exec(b"wrong number of arguments for 'exec' command", out);
+            }
         }
         self.error(error, out);
     }
@@ -412,7 +438,7 @@ impl Run<'_, '_> {
 
     /// Shows the command to monitoring clients: to this one, if it is one, at once, and to the others with the whole batch.
     #[cold]
-    fn show(&mut self, args: Args<'_>, out: &mut Vec<u8>) {
+    pub(super) fn show(&mut self, args: Args<'_>, out: &mut Vec<u8>) {
         let from = self.feed.len();
         let time = self.instance.clock.unix_us();
         feed::push_line(
@@ -436,11 +462,11 @@ fn held_by(pause: Pause, spec: &CommandSpec) -> Option<Park> {
 }
 
 /// Whether monitoring clients do not see commands of these flags.
-fn flags_hidden(flags: Flags) -> bool {
+pub(super) fn flags_hidden(flags: Flags) -> bool {
     flags.intersects(Flags::ADMIN.union(Flags::SKIP_MONITOR))
 }
 
 /// Whether a request is the beginning or a header of an HTTP request. Browsers can be made to send those to a port of the machine they run on.
-fn is_http(args: Args<'_>) -> bool {
+pub(super) fn is_http(args: Args<'_>) -> bool {
     args.is(0, "POST") || args.is(0, "HOST:")
 }

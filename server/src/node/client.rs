@@ -1,5 +1,6 @@
 //! One client without its socket.
 
+use super::multi::Expected;
 use super::plane::{Answer, ClientKey};
 use super::replies::{HoleId, Replies};
 use crate::admin::clients::flag;
@@ -27,6 +28,8 @@ pub struct Client {
     pub(super) visitor: Option<u64>,
     /// What a visitor wrote, for its response.
     pub(super) written: Vec<(u16, u64)>,
+    /// Replies that say something about its own state.
+    expected: Vec<Expected>,
 }
 
 /// The slots in which a client has commands running elsewhere. Another command of these slots waits until they are done, so that a client's commands on a
@@ -89,6 +92,7 @@ impl Client {
             mark: 0,
             visitor: None,
             written: Vec::new(),
+            expected: Vec::new(),
         }
     }
 
@@ -105,15 +109,27 @@ impl Client {
 
     /// Takes an answer over; appends to `out` what may go out now. If it was parked with [`super::Park::Replies`], its commands may go on.
     pub fn answer(&mut self, answer: Answer, out: &mut Vec<u8>) {
-        let Answer { hole, fill, slots, barrier, versions, .. } = answer;
+        let Answer { hole, mut fill, slots, barrier, versions, .. } = answer;
         self.pending.release(&slots, barrier);
         for (slot, version) in versions {
             self.note_written(slot, version);
+        }
+        if let Some(at) = self.expected.iter().position(|it| Some(it.hole()) == hole) {
+            fill = self.expected.swap_remove(at).read(&mut self.session, fill);
         }
         if let Some(hole) = hole {
             self.replies.fill(hole, fill, out);
         }
         self.mark = out.len();
+    }
+
+    pub(super) fn expect(&mut self, expected: Expected) {
+        self.expected.push(expected);
+    }
+
+    /// Whether a reply is on its way that its next command depends on.
+    pub(super) fn is_expecting(&self) -> bool {
+        !self.expected.is_empty()
     }
 
     pub(super) fn note_written(&mut self, slot: u16, version: u64) {

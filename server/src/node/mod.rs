@@ -10,6 +10,7 @@ mod client;
 pub mod core;
 mod feed;
 pub mod link;
+mod multi;
 mod pipeline;
 pub mod plane;
 pub mod replicator;

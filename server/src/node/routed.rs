@@ -46,7 +46,7 @@ impl Run<'_, '_> {
         out: &mut Vec<u8>,
     ) -> Step {
         let Ok(spec) = planned.spec() else { return self.step_apart(planned, args, out) };
-        if self.client.replies.is_full() {
+        if self.client.replies.is_full() || self.client.is_expecting() {
             return Step::Held(Park::Replies);
         }
         self.client.session.once.begin();
@@ -108,6 +108,10 @@ impl Run<'_, '_> {
             && !pending.is_empty()
             && pending.has(slot)
         {
+            if spec.full_name == "watch" {
+                // It is no part of another unit: its reply is not the client's.
+                return Step::Held(Park::Replies);
+            }
             return self.join_unit(key, slot, spec, args, request, out);
         }
         let may_gather = session.hops == 0 && Gathering::may(spec);
@@ -128,7 +132,11 @@ impl Run<'_, '_> {
                 if session.hops >= FORWARD_HOPS_MAX {
                     return self.answer_error(spec, &ROUND, out);
                 }
-                self.forward(key, slot, spec, args, request, out);
+                if spec.full_name == "watch" {
+                    self.watch_elsewhere(spec, args, slot, out);
+                } else {
+                    self.forward(key, slot, spec, args, request, out);
+                }
                 Step::Done
             }
             verdict => match verdict.error(view) {
@@ -514,7 +522,7 @@ impl Run<'_, '_> {
         step
     }
 
-    fn hold_write(&mut self, position: usize, out: &mut Vec<u8>) {
+    pub(super) fn hold_write(&mut self, position: usize, out: &mut Vec<u8>) {
         let settings = &self.instance.settings;
         let level = self.client.session.consistency().write_level(settings);
         let held = match &mut self.ring {
@@ -573,11 +581,11 @@ impl Run<'_, '_> {
     // --- Small parts ----------------------------------------------------------------------------------------------------
 
     /// A place for the reply, if the client wants one.
-    fn hole(&mut self, out: &mut Vec<u8>) -> Option<HoleId> {
+    pub(super) fn hole(&mut self, out: &mut Vec<u8>) -> Option<HoleId> {
         (!is_muted(&self.client.session)).then(|| self.client.reserve(out))
     }
 
-    fn snapshot(&self) -> Arc<Snapshot> {
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         let (session, settings) = (&self.client.session, &self.instance.settings);
         match &self.ring {
             Some(ring) => ring.plane.snapshot(session, settings),
@@ -596,7 +604,7 @@ impl Run<'_, '_> {
     }
 
     /// When what begins now is given up. What waits for copies where it runs gets the time for that on top.
-    fn deadline(&self) -> Duration {
+    pub(super) fn deadline(&self) -> Duration {
         let settings = &self.instance.settings;
         let consistency = self.client.session.consistency();
         let mut ms = settings.forward_timeout().max(1) as u64;
@@ -607,7 +615,7 @@ impl Run<'_, '_> {
         now + Duration::from_millis(ms)
     }
 
-    fn answer_error(
+    pub(super) fn answer_error(
         &mut self,
         spec: &'static CommandSpec,
         error: &WireError,
@@ -620,10 +628,10 @@ impl Run<'_, '_> {
     }
 }
 
-const FULL: WireError = WireError::fixed(
+pub(super) const FULL: WireError = WireError::fixed(
     "TRYAGAIN Too many requests wait for other nodes (forward-requests-max); nothing was changed",
 );
-const ROUND: WireError =
+pub(super) const ROUND: WireError =
     WireError::fixed("TRYAGAIN Nodes do not agree yet on who serves the slot; nothing was changed");
 
 fn no_quorum_read(answered: u32, wanted: u32) -> WireError {

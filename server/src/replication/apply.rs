@@ -5,12 +5,19 @@
 
 use super::chain::{Chain, Offer};
 use super::effect::{Batch, DecodeError, Effect, Op};
-use super::merge::{BaseMissing, Context};
+use super::merge::{BaseMissing, Context, ElementId};
 use super::slots::Slots;
-use super::stored::{Stored, key_state, merged};
+use super::stored::{
+    Stored, element_field, is_surely_seen, key_state, merged, plain_dot, put_field, put_plain,
+    remove_element,
+};
 use crate::base::clock::UnixMs;
 use crate::base::version::Version;
-use crate::store::{Entry, Guard, Keyspace, Local, Merged, Spliced, State, Store, Value};
+use crate::store::{
+    Amended, Collection, ElementChange, Entry, Guard, Keyspace, Local, Merged, Spliced, State,
+    Store, Value,
+};
+use crate::types::collection::Limits;
 use torc_protocol::peer::message::Ack;
 use torc_protocol::slot::Slot;
 
@@ -94,7 +101,17 @@ impl Applier<'_> {
     fn next(&mut self, chain: &mut Chain, effect: &Effect<'_>) -> bool {
         let mut others = effect.deps.clone();
         let context = chain.context(effect.version, &mut others);
+        // Several operations are a transaction: nobody here sees half of it either.
+        let is_transaction = effect.ops().nth(1).is_some();
+        if is_transaction {
+            let ops: Vec<Op<'_>> = effect.ops().collect();
+            let keys = ops.iter().filter_map(Op::key);
+            self.store.hold(self.local, self.guard, self.now, keys);
+        }
         let done = effect.ops().try_for_each(|op| self.op(&op, &context));
+        if is_transaction {
+            self.store.release(self.local, self.guard, self.now);
+        }
         match done {
             Ok(()) => chain.applied(effect),
             Err(BaseMissing) => chain.miss(),
@@ -109,12 +126,23 @@ impl Applier<'_> {
     fn op(&mut self, op: &Op<'_>, context: &Context<'_>) -> Result<(), BaseMissing> {
         // A flush arrives as the deletes that it came to.
         let Some((db, key)) = op.key() else { return Err(BaseMissing) };
-        let origin = self.store.origin_version();
+        let (origin, shapes) = (self.store.origin_version(), self.store.shapes());
         let mut keyspace = self.keyspace(db);
         if let Op::Splice { base, len, offset, bytes, .. } = *op {
             let place = (offset as usize, bytes);
             let spliced = keyspace.splice(key, base, context.version, len as usize, place);
             if spliced == Spliced::Done {
+                return Ok(());
+            }
+        }
+        if let Op::Elements { kind, changes, .. } = *op {
+            let limits = shapes.limits(kind);
+            let amend = |collection: &mut Collection| {
+                for change in changes.iter() {
+                    change_element(collection, &change, context, &limits, origin);
+                }
+            };
+            if keyspace.amend(key, kind, context.version, amend) == Amended::Done {
                 return Ok(());
             }
         }
@@ -127,7 +155,7 @@ impl Applier<'_> {
                     let mut state =
                         seen.entry().map(|it| key_state(it, origin)).unwrap_or_default();
                     state.apply(op, context)?;
-                    stored = Stored::of(&state);
+                    stored = Stored::of(&state, shapes);
                     merged(&stored)
                 }
             };
@@ -145,12 +173,10 @@ fn quick<'o>(
     context: &Context<'_>,
     origin: Version,
 ) -> Option<Merged<'o>> {
-    if let Some(entry) = entry {
-        let dot =
-            entry.version().unwrap_or(origin).max(entry.deadline_version().unwrap_or_default());
-        if entry.elements().is_some() || !context.has_seen(dot) {
-            return None;
-        }
+    if let Some(entry) = entry
+        && !is_surely_seen(entry, origin, &|dot| context.has_seen(dot))
+    {
+        return None;
     }
     match *op {
         Op::Put { value, value_version, deadline, deadline_version, .. } => {
@@ -164,5 +190,32 @@ fn quick<'o>(
         }
         Op::Delete { .. } => Some(Merged::Remove),
         _ => None,
+    }
+}
+
+/// Does one change to a collection. Mostly the origin has seen all that the element holds here, so that its state need not be looked at.
+fn change_element(
+    collection: &mut Collection,
+    change: &ElementChange<'_>,
+    context: &Context<'_>,
+    limits: &Limits,
+    origin: Version,
+) {
+    let ElementId { id, .. } = ElementId::of(change, collection.kind(), context.version);
+    let is_seen = match plain_dot(collection, &id, origin) {
+        Some(Some(dot)) => context.has_seen(dot),
+        Some(None) => false,
+        None => true,
+    };
+    match change {
+        ElementChange::Put { value, .. } if is_seen => {
+            put_plain(collection, &id, *value, context.version, limits);
+        }
+        ElementChange::Remove { .. } if is_seen => remove_element(collection, &id, origin),
+        change => {
+            let mut field = element_field(collection, &id, origin).unwrap_or_default();
+            field.change(change, context);
+            put_field(collection, &id, &field, limits, origin);
+        }
     }
 }

@@ -84,6 +84,11 @@ fn random_write(keyspace: &mut Keyspace<'_, '_>, rng: &mut Rng) {
     }
 }
 
+fn keys_in_use() -> Vec<(u8, Vec<u8>)> {
+    let names = (0..2).flat_map(|tag| (0..4).map(move |n| format!("{{tag{tag}}}{n}").into_bytes()));
+    names.flat_map(|name| [(0, name.clone()), (1, name)]).collect()
+}
+
 fn slots_in_use() -> [Slot; 2] {
     [slot_of(b"{tag0}"), slot_of(b"{tag1}")]
 }
@@ -167,9 +172,22 @@ fn write(node: &Node, round: u64) -> Vec<Vec<Vec<u8>>> {
         let mut batches = Vec::new();
         barrier.wait();
         for _ in 0..300 {
+            // Several writes as one step, with the keys held or with nobody else in the store, or one alone.
+            let kind = rng.below(24);
+            if kind == 0 {
+                store.hold_everything(&mut local);
+            }
             {
                 let guard = local.pin();
-                random_write(&mut store.keyspace(&mut local, &guard, 0, NOW), &mut rng);
+                if (1..8).contains(&kind) {
+                    let keys = keys_in_use();
+                    let keys = keys.iter().map(|(db, key)| (*db, &key[..]));
+                    store.hold(&mut local, &guard, NOW, keys);
+                }
+                for _ in 0..if kind < 8 { rng.below(6) } else { 1 } {
+                    random_write(&mut store.keyspace(&mut local, &guard, 0, NOW), &mut rng);
+                }
+                store.release(&mut local, &guard, NOW);
             }
             let journal = local.journal().unwrap().as_any().downcast_mut::<WorkerJournal>();
             let mut batch = Vec::new();

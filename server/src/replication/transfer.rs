@@ -148,7 +148,7 @@ impl Incoming {
             let seen = keyspace.see(key);
             let mut joined = seen.entry().map(|it| key_state(it, origin)).unwrap_or_default();
             joined.join(own, state.clone(), &self.theirs);
-            let stored = Stored::of(&joined);
+            let stored = Stored::of(&joined, applier.store.shapes());
             if keyspace.settle(key, &seen, merged(&stored)).is_ok() {
                 return;
             }
@@ -192,7 +192,7 @@ impl Incoming {
                 state.forget(&|dot| {
                     self.theirs.covers(dot) && !named.is_some_and(|named| named.contains(&dot))
                 });
-                let stored = Stored::of(&state);
+                let stored = Stored::of(&state, applier.store.shapes());
                 if keyspace.settle(key, &seen, merged(&stored)).is_ok() {
                     break;
                 }

@@ -1,8 +1,8 @@
 //! The thread on which large things are freed: flushed databases and large values, so that no request waits for it.
 
 use super::Totals;
+use super::big::BigValue;
 use super::database::Roots;
-use super::entry::Big;
 use super::local::free_roots;
 use super::slab::{Heap, Slab};
 use crossbeam_channel::{Sender, unbounded};
@@ -14,7 +14,7 @@ const LARGE_BYTES: usize = 64 * 1024;
 
 enum Job {
     Roots(*mut Roots),
-    Bytes(Vec<u8>),
+    Value(BigValue),
 }
 
 // SAFETY: the roots in a job are reached by nobody else (their epoch has passed).
@@ -27,8 +27,8 @@ pub(super) struct Freed {
 }
 
 impl Freed {
-    pub(super) fn add(&mut self, (bytes, big): (usize, Option<Big>)) {
-        self.bytes += bytes + big.map_or(0, |big| big.bytes.into_inner().capacity());
+    pub(super) fn add(&mut self, (bytes, big): (usize, Option<BigValue>)) {
+        self.bytes += bytes + big.map_or(0, |big| big.bytes());
     }
 }
 
@@ -52,7 +52,7 @@ impl Background {
                         // Relaxed: a statistic.
                         totals.used.fetch_sub(freed.bytes as i64, Ordering::Relaxed);
                     }
-                    Job::Bytes(bytes) => drop(bytes),
+                    Job::Value(value) => value.discard(),
                 }
             }
         };
@@ -72,12 +72,12 @@ impl Background {
         }
     }
 
-    /// Frees a value's bytes.
-    pub(super) fn drop_bytes(&self, bytes: Vec<u8>) {
-        if bytes.capacity() >= LARGE_BYTES
+    /// Frees a large value.
+    pub(super) fn drop_value(&self, value: BigValue) {
+        if value.bytes() >= LARGE_BYTES
             && let Some(jobs) = &self.jobs
         {
-            let _ = jobs.send(Job::Bytes(bytes));
+            let _ = jobs.send(Job::Value(value));
         }
     }
 }

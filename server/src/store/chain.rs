@@ -11,9 +11,13 @@
 //!
 //! Reads take no version. A node that replicates nothing has no chains, and its entries no versions.
 
+use super::change::{AmountRef, Changes};
+use super::collection::CollectionRef;
+use super::entry::Kind;
 use super::replica::State;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
+use crate::types::collection::Stamp;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use torc_protocol::slot::SLOT_COUNT;
 
@@ -33,6 +37,8 @@ struct Chain {
     last: AtomicU64,
     /// The highest version of another node that was applied.
     seen: AtomicU64,
+    /// Keys removed since the node replicates.
+    removals: AtomicU64,
 }
 
 /// The chains of all slots, and which slots this node answers for.
@@ -64,7 +70,11 @@ impl Chains {
     pub(super) fn new(tag: Tag, now: UnixMs, is_empty: bool) -> Self {
         let origin = Version::next(now, Version::ZERO, tag);
         let first = if is_empty { 0 } else { origin.get() };
-        let chain = || Chain { last: AtomicU64::new(first), seen: AtomicU64::new(0) };
+        let chain = || Chain {
+            last: AtomicU64::new(first),
+            seen: AtomicU64::new(0),
+            removals: AtomicU64::new(0),
+        };
         Chains {
             tag,
             origin,
@@ -107,6 +117,21 @@ impl Chains {
     pub(super) fn see(&self, slot: usize, version: Version) {
         // Release: pairs with nothing but the entry's own publication, which comes later in program order.
         self.slots[slot].seen.fetch_max(version.get(), Ordering::Release);
+    }
+
+    /// To be called before a key of `slot` is removed.
+    pub(super) fn note_removal(&self, slot: usize) {
+        // Relaxed: the removal of the key's word, a release, makes it known to whoever finds the key absent.
+        self.slots[slot].removals.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn removals(&self, slot: usize) -> u64 {
+        // Relaxed: see `note_removal`.
+        self.slots[slot].removals.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn tag(&self) -> Tag {
+        self.tag
     }
 
     pub(super) fn serves(&self, slot: usize) -> bool {
@@ -199,6 +224,26 @@ pub enum Op<'w> {
         /// The bytes.
         bytes: &'w [u8],
     },
+    /// Elements of a collection changed.
+    Elements {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'w [u8],
+        /// The collection's type.
+        kind: Kind,
+        /// What became of them.
+        changes: Changes<'w>,
+    },
+    /// The deadline of a collection changed, as of the effect's version.
+    Head {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'w [u8],
+        /// The new deadline.
+        deadline: Option<UnixMs>,
+    },
     /// Nothing: another writer was first, and the version is not used.
     Noop,
 }
@@ -220,13 +265,60 @@ pub struct Mixed {
     pub deadline_version: Version,
 }
 
-/// What a write took the place of.
+/// What an element of a collection holds.
+#[derive(Debug, Clone, Copy)]
+pub struct ElementState<'w> {
+    /// Its dot, that of everything written before replication began included, and its hidden siblings.
+    pub stamp: Stamp<'w>,
+    /// What readers see.
+    pub value: ValueRef<'w>,
+}
+
+/// What is added to the number in an element.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// An integer, to an integer.
+    Integer(i64),
+    /// A double, to a score.
+    Score {
+        /// What the score is before.
+        before: f64,
+        /// What it comes to.
+        after: f64,
+    },
+}
+
+/// An element whose parts are kept apart, as the journal made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MixedElement {
+    /// What readers see.
+    pub shown: Vec<u8>,
+    /// Its whole state, opaque here.
+    pub siblings: Vec<u8>,
+    /// What other nodes must be told, as [`Changes`] has it.
+    pub told: MixedTold,
+}
+
+/// The origin's share of an element's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MixedTold {
+    /// The version of the value that counting began from; zero if it began from nothing.
+    pub epoch: Version,
+    /// The sum of what this incarnation of the node added since.
+    pub sum: AmountRef<'static>,
+}
+
+/// What a write took the place of.
+#[derive(Debug)]
 pub enum Replaced<'w> {
     /// A value of this version, or with a deadline of this version if that was later.
     Plain(Version),
     /// The elements of a mixed key.
     Mixed(&'w [u8]),
+    /// The whole state of an element of a collection.
+    Field(&'w [u8]),
+    /// A whole collection.
+    Collection(CollectionRef<'w>),
 }
 
 /// Takes down what is written, in one thread; see the module's description for the order.
@@ -234,8 +326,22 @@ pub trait Journal: Send {
     /// One effect: everything of `ops` happened in one step and took the place of all of `replaced`.
     fn record(&mut self, slot: u16, link: Link, replaced: &[Replaced<'_>], ops: &[Op<'_>]);
 
+    /// What is recorded from now on until [`Journal::commit`] is one effect in each slot, in whose records the link is the same.
+    fn begin(&mut self);
+
+    /// Ends what [`Journal::begin`] began.
+    fn commit(&mut self);
+
     /// Adds `by` to what `before` holds, which reads as the number `total` minus `by`; nothing, if it is not there.
     fn add(&mut self, before: Option<State<'_>>, link: Link, by: i64, total: i64) -> Mixed;
+
+    /// Adds to the number in an element of a collection. `None`: it has to be written anew as one value.
+    fn add_to_element(
+        &mut self,
+        before: Option<ElementState<'_>>,
+        link: Link,
+        step: Step,
+    ) -> Option<MixedElement>;
 
     /// Changes the deadline of a mixed key. `None`: its elements have to be written anew as one value.
     fn expire(&mut self, elements: &[u8], link: Link, deadline: Option<UnixMs>) -> Option<Mixed>;

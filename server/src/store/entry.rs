@@ -3,31 +3,75 @@
 //! ```text
 //! | flags+kind 1 | key length 1 | access 2 | value length 4 | [long key length 8] | [deadline 8] | [version 8] | [deadline's version 8] | key | value |
 //!
-//! value of a mixed key: | 1 if an integer is shown 1 | bytes shown 4 | what is shown | elements |
+//! value of a mixed key: | form of what is shown 1 | bytes shown 4 | what is shown | elements |      form: 0 bytes, 1 integer, or 0x80 and the type of packed elements
+//! value of a packed one: | type 1 | packed elements |
 //! ```
 //!
 //! Everything but `access` is written before the entry is published and never again. The version is left out
 //! while the node replicates nothing; all entries without one then count as written at the moment replication began. The deadline has a version of
 //! its own once it was changed after the value. A key that several nodes wrote may be *mixed*: its elements, whose meaning is replication's, stand behind
-//! the value that readers see, and the version is the highest of theirs. The version of a large string is kept with its bytes, because both change in place.
+//! the value that readers see, and the version is the highest of theirs. A small collection is *packed* behind its type. The version of a large value is kept with it, because both change in place.
 
 use super::access;
+use super::big::{Big, BigValue, TextHeld};
 use super::chain::ValueRef;
 use crate::base::clock::UnixMs;
 use crate::base::version::Version;
 use crate::store::slab::{Heap, block_bytes};
-use parking_lot::{RwLock, RwLockReadGuard};
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use torc_protocol::number::parse_i64;
 
 /// What type of value a key holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Kind {
     /// Bytes or an integer.
     String,
+    /// Fields with values.
+    Hash,
+    /// Elements in order.
+    List,
+    /// Members.
+    Set,
+    /// Members with scores.
+    Zset,
+}
+
+impl Kind {
+    /// The type's name as TYPE answers it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::String => "string",
+            Kind::Hash => "hash",
+            Kind::List => "list",
+            Kind::Set => "set",
+            Kind::Zset => "zset",
+        }
+    }
+
+    /// The byte that stands for a type, in entries and between nodes.
+    pub fn code(self) -> u8 {
+        match self {
+            Kind::String => 0,
+            Kind::Hash => 1,
+            Kind::List => 2,
+            Kind::Set => 3,
+            Kind::Zset => 4,
+        }
+    }
+
+    /// The type of that byte.
+    pub fn of_code(code: u8) -> Option<Kind> {
+        [Kind::String, Kind::Hash, Kind::List, Kind::Set, Kind::Zset]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
+fn kind_of(code: u8) -> Kind {
+    Kind::of_code(code).expect("`build` writes codes of types")
 }
 
 /// The key holds a value of another type.
@@ -58,20 +102,6 @@ pub enum Expiry {
     At(UnixMs),
 }
 
-/// A large string that is edited in place under its own lock. Its entry holds a pointer to it.
-#[derive(Debug)]
-pub(super) struct Big {
-    pub(super) bytes: RwLock<Vec<u8>>,
-    /// Of the latest edit; written under the lock.
-    pub(super) version: AtomicU64,
-}
-
-impl Big {
-    pub(super) fn new(bytes: Vec<u8>) -> Arc<Self> {
-        Arc::new(Big { bytes: RwLock::new(bytes), version: AtomicU64::new(0) })
-    }
-}
-
 /// When an entry's parts were written; nothing while the node replicates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stamp {
@@ -92,17 +122,41 @@ pub(super) enum Payload<'v> {
     },
     Big(Arc<Big>),
     Mixed {
-        shown: ValueRef<'v>,
+        shown: Shown<'v>,
+        elements: &'v [u8],
+    },
+    /// A small collection.
+    Packed {
+        kind: Kind,
         elements: &'v [u8],
     },
 }
 
+/// What readers see of a mixed key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Shown<'v> {
+    String(ValueRef<'v>),
+    Packed(Kind, &'v [u8]),
+}
+
+impl Shown<'_> {
+    fn bytes(&self) -> usize {
+        match self {
+            Shown::String(value) => value.bytes(),
+            Shown::Packed(_, elements) => elements.len(),
+        }
+    }
+}
+
+/// Of a mixed key's first byte: packed elements are shown, of the type in the other bits.
+const SHOWN_PACKED: u8 = 0x80;
 const KIND: u8 = 0x07;
 const KIND_ABSENT: u8 = 0;
 const KIND_BYTES: u8 = 1;
 const KIND_INTEGER: u8 = 2;
 const KIND_BIG: u8 = 3;
 const KIND_MIXED: u8 = 4;
+const KIND_PACKED: u8 = 5;
 /// The deadline has a version of its own.
 const FLAG_DEADLINE_VERSION: u8 = 0x08;
 /// Came from an edit: OBJECT ENCODING says `raw` even where it is short.
@@ -136,6 +190,7 @@ impl<'v> Payload<'v> {
             Payload::Integer(_) | Payload::Big(_) => 8,
             Payload::Bytes { bytes, .. } => bytes.len(),
             Payload::Mixed { shown, elements } => MIXED_BYTES + shown.bytes() + elements.len(),
+            Payload::Packed { elements, .. } => 1 + elements.len(),
         }
     }
 }
@@ -195,10 +250,14 @@ pub(super) fn build(
                 write_mixed(at, shown, elements);
                 KIND_MIXED
             }
+            Payload::Packed { kind, elements } => {
+                at.write(kind.code());
+                at.add(1).copy_from_nonoverlapping(elements.as_ptr(), elements.len());
+                KIND_PACKED
+            }
             Payload::Big(big) => {
                 if let Some(version) = stamp.value {
-                    // Relaxed: the entry's publication makes it known, as all of the entry.
-                    big.version.store(version.get(), Ordering::Relaxed);
+                    big.set_version(version);
                 }
                 let pointer = Arc::into_raw(big).expose_provenance();
                 at.cast::<usize>().write_unaligned(pointer);
@@ -224,19 +283,19 @@ const fn prefix_bytes(flags: u8) -> usize {
 ///
 /// # Safety
 /// `at` is private and has room for it.
-unsafe fn write_mixed(at: *mut u8, shown: ValueRef<'_>, elements: &[u8]) {
-    let integer = match shown {
-        ValueRef::Integer(value) => Some(value.to_ne_bytes()),
-        ValueRef::Bytes { .. } => None,
-    };
-    let (is_integer, shown) = match (&integer, shown) {
-        (Some(bytes), _) => (1, &bytes[..]),
-        (None, ValueRef::Bytes { bytes, .. }) => (0, bytes),
-        (None, ValueRef::Integer(_)) => unreachable!("told apart above"),
+unsafe fn write_mixed(at: *mut u8, shown: Shown<'_>, elements: &[u8]) {
+    let integer;
+    let (form, shown) = match shown {
+        Shown::String(ValueRef::Integer(value)) => {
+            integer = value.to_ne_bytes();
+            (1, &integer[..])
+        }
+        Shown::String(ValueRef::Bytes { bytes, .. }) => (0, bytes),
+        Shown::Packed(kind, packed) => (SHOWN_PACKED | kind.code(), packed),
     };
     // SAFETY: as this function's caller promises.
     unsafe {
-        at.write(is_integer);
+        at.write(form);
         at.add(1).cast::<u32>().write_unaligned(shown.len() as u32);
         let at = at.add(MIXED_BYTES);
         at.copy_from_nonoverlapping(shown.as_ptr(), shown.len());
@@ -264,7 +323,7 @@ pub enum StringView<'g> {
     /// Immutable bytes.
     Bytes(&'g [u8]),
     /// A large value that is edited in place: nobody edits it while this lives.
-    Locked(RwLockReadGuard<'g, Vec<u8>>),
+    Locked(TextHeld<'g>),
 }
 
 impl<'g> Entry<'g> {
@@ -347,7 +406,15 @@ impl<'g> Entry<'g> {
 
     /// Type of its value.
     pub fn kind(&self) -> Kind {
-        Kind::String
+        match self.flags() & KIND {
+            KIND_PACKED => kind_of(self.value_slice()[0]),
+            KIND_MIXED => match self.mixed().0 {
+                Shown::String(_) => Kind::String,
+                Shown::Packed(kind, _) => kind,
+            },
+            KIND_BIG => self.big_ref().kind(),
+            _ => Kind::String,
+        }
     }
 
     /// Its deadline, if it has one.
@@ -359,9 +426,7 @@ impl<'g> Entry<'g> {
     /// When its value was written, if it says.
     pub fn version(&self) -> Option<Version> {
         if let Some(big) = self.big() {
-            // Relaxed: who needs the bytes as of the version holds the lock.
-            let bits = big.version.load(Ordering::Relaxed);
-            return (bits != 0).then(|| Version::from_bits(bits));
+            return big.version();
         }
         (self.flags() & FLAG_VERSION != 0)
             .then(|| Version::from_bits(self.prefix_word(FLAG_LONG_KEY | FLAG_DEADLINE)))
@@ -380,8 +445,7 @@ impl<'g> Entry<'g> {
     /// The entry is not published yet, and no reference to its bytes exists.
     pub(super) unsafe fn set_version(&self, version: Version) {
         if let Some(big) = self.big() {
-            // Relaxed: see `build`.
-            big.version.store(version.get(), Ordering::Relaxed);
+            big.set_version(version);
         }
         debug_assert!(self.flags() & FLAG_VERSION != 0, "only entries built with a version");
         let at = prefix_bytes(self.flags() & (FLAG_LONG_KEY | FLAG_DEADLINE));
@@ -390,17 +454,21 @@ impl<'g> Entry<'g> {
     }
 
     /// What a mixed key shows, and its elements.
-    fn mixed(&self) -> (ValueRef<'g>, &'g [u8]) {
+    fn mixed(&self) -> (Shown<'g>, &'g [u8]) {
         let value = self.value_slice();
         let mut length = [0; 4];
         length.copy_from_slice(&value[1..MIXED_BYTES]);
         let (shown, elements) = value[MIXED_BYTES..].split_at(u32::from_ne_bytes(length) as usize);
-        if value[0] == 0 {
-            return (ValueRef::Bytes { bytes: shown, raw: false }, elements);
-        }
-        let mut integer = [0; 8];
-        integer.copy_from_slice(shown);
-        (ValueRef::Integer(i64::from_ne_bytes(integer)), elements)
+        let shown = match value[0] {
+            0 => Shown::String(ValueRef::Bytes { bytes: shown, raw: false }),
+            1 => {
+                let mut integer = [0; 8];
+                integer.copy_from_slice(shown);
+                Shown::String(ValueRef::Integer(i64::from_ne_bytes(integer)))
+            }
+            form => Shown::Packed(kind_of(form & !SHOWN_PACKED), shown),
+        };
+        (shown, elements)
     }
 
     /// Its elements, if it is a mixed key; see the module's description.
@@ -414,11 +482,12 @@ impl<'g> Entry<'g> {
         match self.flags() & KIND {
             KIND_BYTES => Ok(StringView::Bytes(self.value_slice())),
             KIND_INTEGER => Ok(StringView::Integer(self.value_word() as i64)),
-            KIND_MIXED => Ok(match self.mixed().0 {
-                ValueRef::Integer(value) => StringView::Integer(value),
-                ValueRef::Bytes { bytes, .. } => StringView::Bytes(bytes),
-            }),
-            KIND_BIG => Ok(StringView::Locked(self.big_ref().bytes.read_recursive())),
+            KIND_MIXED => match self.mixed().0 {
+                Shown::String(ValueRef::Integer(value)) => Ok(StringView::Integer(value)),
+                Shown::String(ValueRef::Bytes { bytes, .. }) => Ok(StringView::Bytes(bytes)),
+                Shown::Packed(..) => Err(WrongType),
+            },
+            KIND_BIG => self.big_ref().read_text().map(StringView::Locked).ok_or(WrongType),
             _ => Err(WrongType),
         }
     }
@@ -429,7 +498,19 @@ impl<'g> Entry<'g> {
         unsafe { &*pointer }
     }
 
-    /// The large string it holds, if it is one.
+    /// The elements of a small collection.
+    pub(super) fn packed(&self) -> Option<&'g [u8]> {
+        match self.flags() & KIND {
+            KIND_PACKED => Some(&self.value_slice()[1..]),
+            KIND_MIXED => match self.mixed().0 {
+                Shown::Packed(_, packed) => Some(packed),
+                Shown::String(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The large value it holds, if it is one.
     pub(super) fn big(&self) -> Option<&'g Big> {
         (self.flags() & KIND == KIND_BIG).then(|| self.big_ref())
     }
@@ -441,10 +522,14 @@ impl<'g> Entry<'g> {
                 Payload::Bytes { bytes: self.value_slice(), raw: self.flags() & FLAG_RAW != 0 }
             }
             KIND_INTEGER => Payload::Integer(self.value_word() as i64),
+            KIND_PACKED => {
+                Payload::Packed { kind: self.kind(), elements: &self.value_slice()[1..] }
+            }
             // Under another key, or written anew, what was seen is all there is.
             KIND_MIXED => match self.mixed().0 {
-                ValueRef::Integer(value) => Payload::Integer(value),
-                ValueRef::Bytes { bytes, raw } => Payload::Bytes { bytes, raw },
+                Shown::String(ValueRef::Integer(value)) => Payload::Integer(value),
+                Shown::String(ValueRef::Bytes { bytes, raw }) => Payload::Bytes { bytes, raw },
+                Shown::Packed(kind, elements) => Payload::Packed { kind, elements },
             },
             KIND_BIG => {
                 let pointer = std::ptr::with_exposed_provenance::<Big>(self.value_word() as usize);
@@ -458,16 +543,16 @@ impl<'g> Entry<'g> {
         }
     }
 
-    /// Frees the entry; returns the bytes given back and, if it was the last owner of a large string, that.
+    /// Frees the entry; returns the bytes given back and, if it was the last owner of a large value, that.
     ///
     /// # Safety
     /// Nobody can reach the entry any more, and it is not used after this.
-    pub(super) unsafe fn free(self, heap: &mut Heap) -> (usize, Option<Big>) {
+    pub(super) unsafe fn free(self, heap: &mut Heap) -> (usize, Option<BigValue>) {
         let bytes = self.bytes();
         let big = if self.flags() & KIND == KIND_BIG {
             let pointer = std::ptr::with_exposed_provenance::<Big>(self.value_word() as usize);
             // SAFETY: this is the entry's own count, given up once.
-            Arc::into_inner(unsafe { Arc::from_raw(pointer) })
+            Arc::into_inner(unsafe { Arc::from_raw(pointer) }).map(Big::into_value)
         } else {
             None
         };
@@ -476,14 +561,19 @@ impl<'g> Entry<'g> {
         (block_bytes(bytes), big)
     }
 
-    /// Redis's name of how the value is kept: `int`, `embstr` or `raw`.
+    /// Redis's name of how the value is kept: `int`, `embstr` or `raw` of strings, and so on.
     pub fn encoding(&self) -> &'static str {
+        if let Some(collection) = self.any_collection() {
+            return collection.encoding();
+        }
         match self.flags() & KIND {
             KIND_INTEGER => "int",
             KIND_MIXED => match self.mixed().0 {
-                ValueRef::Integer(_) => "int",
-                ValueRef::Bytes { bytes, .. } if bytes.len() <= EMBSTR_BYTES_MAX => "embstr",
-                ValueRef::Bytes { .. } => "raw",
+                Shown::String(ValueRef::Integer(_)) => "int",
+                Shown::String(ValueRef::Bytes { bytes, .. }) if bytes.len() <= EMBSTR_BYTES_MAX => {
+                    "embstr"
+                }
+                Shown::String(ValueRef::Bytes { .. }) | Shown::Packed(..) => "raw",
             },
             KIND_BYTES
                 if self.flags() & FLAG_RAW == 0 && self.value_bytes() <= EMBSTR_BYTES_MAX =>
@@ -498,7 +588,7 @@ impl<'g> Entry<'g> {
     pub fn memory_bytes(&self) -> usize {
         /// What the index takes for a key on average; see `index::LOAD_MAX`.
         const INDEX_BYTES: usize = 14;
-        let big = self.big().map_or(0, |big| big.bytes.read_recursive().capacity());
+        let big = self.big().map_or(0, Big::bytes);
         block_bytes(self.bytes()) + INDEX_BYTES + big
     }
 
@@ -584,7 +674,7 @@ mod tests {
                 let values: [Payload<'_>; 3] = [
                     Payload::Integer(-5),
                     Payload::Bytes { bytes: b"value", raw: false },
-                    Payload::Big(Big::new(b"large".to_vec())),
+                    Payload::Big(Big::text(b"large".to_vec())),
                 ];
                 for (payload, text) in values.into_iter().zip(["-5", "value", "large"]) {
                     let block = build(&mut heap, &key, payload, deadline, Stamp::default(), 77);
@@ -616,6 +706,7 @@ mod tests {
                     (Some(of(9, 3)), ValueRef::Bytes { bytes: b"shown", raw: false }),
                 ] {
                     let stamp = Stamp { value: Some(of(3, 1)), deadline: touched };
+                    let shown = Shown::String(shown);
                     let payload = Payload::Mixed { shown, elements: b"elements" };
                     let block = build(&mut heap, key, payload, deadline, stamp, 5);
                     // SAFETY: just built, freed once below.

@@ -209,9 +209,12 @@ impl Store {
                         {
                             return;
                         }
-                        seen += 1;
                         // SAFETY: a published word read under `guard`.
                         let entry = unsafe { Entry::at(word::pointer(hit.word)) };
+                        if entry.is_absent() {
+                            return;
+                        }
+                        seen += 1;
                         let score = self.score(policy, entry, now);
                         if best.as_ref().is_none_or(|&(other, _)| score > other) {
                             best = Some((score, hit));

@@ -5,6 +5,7 @@
 use crate::base::rng::Rng;
 use siphasher::sip::SipHasher13;
 use std::hash::{BuildHasher, Hasher as _};
+use std::sync::OnceLock;
 use torc_protocol::slot::slot_of;
 
 /// Which keyed hash places keys.
@@ -60,6 +61,17 @@ impl KeyHint {
     }
 }
 
+/// Orders the elements of large collections; keyed when the process makes its first store.
+static ELEMENTS: OnceLock<ahash::RandomState> = OnceLock::new();
+
+/// The hash of a field or member.
+pub(super) fn element_hash(text: &[u8]) -> u64 {
+    let state = ELEMENTS.get_or_init(|| ahash::RandomState::with_seeds(1, 2, 3, 4));
+    let mut hasher = state.build_hasher();
+    hasher.write(text);
+    hasher.finish()
+}
+
 /// The process's keyed hash.
 #[derive(Debug)]
 pub(super) enum Hasher {
@@ -70,13 +82,11 @@ pub(super) enum Hasher {
 impl Hasher {
     pub(super) fn new(kind: HashKind, seed: u64) -> Self {
         let mut rng = Rng::seeded(seed);
+        let mut state =
+            || ahash::RandomState::with_seeds(rng.bits(), rng.bits(), rng.bits(), rng.bits());
+        ELEMENTS.get_or_init(&mut state);
         match kind {
-            HashKind::Ahash => Hasher::Ahash(ahash::RandomState::with_seeds(
-                rng.bits(),
-                rng.bits(),
-                rng.bits(),
-                rng.bits(),
-            )),
+            HashKind::Ahash => Hasher::Ahash(state()),
             HashKind::SipHash13 => Hasher::SipHash13(rng.bits(), rng.bits()),
         }
     }

@@ -3,9 +3,10 @@
 //! A key that another thread's [`Transaction`](super::Transaction) holds is waited for (microseconds); nothing else waits.
 
 use super::access;
-use super::chain::{Link, Mixed, Op, ValueRef};
+use super::big::{Big, Held};
+use super::chain::{Link, Mixed, Op, Replaced, ValueRef};
 use super::database::Roots;
-use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, WrongType, build};
+use super::entry::{Entry, Expiry, Kind, NewValue, Payload, Shown, Stamp, WrongType, build};
 use super::hash::{KeyHash, KeyHint};
 use super::index::{self, Changed, Hit, Insert, Probe, word};
 use super::local::{Local, add};
@@ -14,10 +15,8 @@ use super::slab::block_bytes;
 use super::{Guard, Store};
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
-use crate::base::sync::Backoff;
-use parking_lot::RwLockReadGuard;
+use crate::base::sync::{AtomicU64, Backoff};
 use std::ops::{ControlFlow, Range};
-use std::sync::atomic::Ordering;
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// A string edited to more than this becomes a large value, edited in place from then on.
@@ -67,6 +66,8 @@ pub(super) enum Found<'g> {
         live: bool,
     },
     Absent(index::Vacancy<'g>),
+    /// Absent, but for a placeholder's word: this thread holds the key, or somebody watches it.
+    Reserved(Hit<'g>),
 }
 
 impl<'k, 'g> Keyspace<'k, 'g> {
@@ -101,6 +102,11 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     pub fn with_touch(mut self, touch: bool) -> Self {
         self.touch = touch;
         self
+    }
+
+    /// Up to where a collection of type `kind` stays packed.
+    pub fn limits(&self, kind: Kind) -> crate::types::collection::Limits {
+        self.store.shapes().limits(kind)
     }
 
     /// Without telling anyone what was looked up in vain (OBJECT).
@@ -164,7 +170,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 
     #[inline]
-    fn mark_used(&mut self, entry: Entry<'g>) {
+    pub(super) fn mark_used(&mut self, entry: Entry<'g>) {
         if self.touch {
             self.local.touch(entry, self.now);
         }
@@ -186,20 +192,26 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                 self.expire(roots, &hit);
                 None
             }
-            Found::Absent(_) => None,
+            Found::Absent(_) | Found::Reserved(_) => None,
         }
     }
 
-    /// Finds the key's word, waiting while a transaction holds it.
+    /// Finds the key's word, waiting while a transaction of another thread holds it. A watched word comes without that mark, so that changing it fails,
+    /// which [`Keyspace::marked`] then sees to; one that this thread holds comes latched, and is to stay so.
     #[inline(always)]
-    pub(super) fn find(&self, roots: &'g Roots, place: KeyHash, key: &[u8]) -> Found<'g> {
+    pub(super) fn find(&mut self, roots: &'g Roots, place: KeyHash, key: &[u8]) -> Found<'g> {
         let mut backoff = Backoff::default();
         loop {
             // SAFETY: words are read under `guard`, and what they name is freed only an epoch later.
             let matches = |pointer| unsafe { Entry::at(pointer) }.key() == key;
             match index::probe(&roots.words[place.slot], place.hash, matches) {
                 Probe::Miss(vacancy) => return Found::Absent(vacancy),
-                Probe::Hit(hit) if hit.word & word::LATCH != 0 => backoff.wait(),
+                Probe::Hit(hit) if hit.word & (word::LATCH | word::WATCHED) != 0 => {
+                    match self.marked(hit, place, key) {
+                        Some(found) => return found,
+                        None => backoff.wait(),
+                    }
+                }
                 Probe::Hit(hit) => {
                     // SAFETY: as above.
                     let entry = unsafe { Entry::at(word::pointer(hit.word)) };
@@ -211,9 +223,40 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
     }
 
+    /// A word that is latched, watched or both, as `find` gives it; `None`: look again.
+    #[cold]
+    fn marked(&mut self, mut hit: Hit<'g>, place: KeyHash, key: &[u8]) -> Option<Found<'g>> {
+        if hit.word & word::LATCH != 0 && !self.local.owns(self.db, place, key) {
+            debug_assert!(!self.local.is_owning(), "a step comes to no key that it does not hold");
+            return None;
+        }
+        if self.local.met_watched == word::pointer(hit.word) {
+            // The last attempt to change it has failed for that reason alone.
+            self.local.met_watched = 0;
+            self.local.break_watch(&hit, self.db).ok()?;
+        }
+        // SAFETY: read under `guard`.
+        let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
+        if entry.is_absent() {
+            return Some(Found::Reserved(hit));
+        }
+        hit.word &= !word::WATCHED;
+        let live = entry.deadline().is_none_or(|deadline| deadline > self.now);
+        Some(Found::Present { hit, entry, live })
+    }
+
     /// Removes a key whose time has come, unless somebody else just changed it.
     pub(super) fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
-        if self.local.drop_entry(roots, hit, self.db, self.now).is_ok() {
+        let mut done = self.local.drop_entry(roots, hit, self.db, self.now);
+        if done.is_err() && self.local.met_watched == word::pointer(hit.word) {
+            self.local.met_watched = 0;
+            let mut watched = *hit;
+            watched.word |= word::WATCHED;
+            // It says that the word is another now, as it is to be.
+            let _ = self.local.break_watch(&watched, self.db);
+            done = self.local.drop_entry(roots, hit, self.db, self.now);
+        }
+        if done.is_ok() {
             add(&self.local.tally().expired, 1);
             // SAFETY: read under `guard`.
             let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
@@ -242,7 +285,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         let place = self.place(key);
         loop {
             match self.find(roots, place, key) {
-                Found::Absent(_) => return false,
+                Found::Absent(_) | Found::Reserved(_) => return false,
                 Found::Present { hit, live, .. } => {
                     if self.local.remove_entry(roots, &hit, self.db, self.now).is_ok() {
                         if !live {
@@ -270,7 +313,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             let found = self.find(roots, place, key);
             let live = found.live();
             // Nobody edits a large value between the decision and the step, or the step would undo an edit it has not seen.
-            let _held = live.and_then(|entry| entry.big()).map(|big| big.bytes.read_recursive());
+            let _held = live.and_then(|entry| entry.big()).map(|big| big.hold());
             let (change, result) = decide(live)?;
             match self.apply(roots, place, key, &found, change) {
                 Ok(()) => return Ok(result),
@@ -311,7 +354,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                 self.write(roots, place, key, found, Payload::of(value), expiry)
             }
             (Change::Add { sum, by }, _) => self.count(roots, place, key, found, sum, by),
-            (_, Found::Absent(_)) => Ok(()),
+            (_, Found::Absent(_) | Found::Reserved(_)) => Ok(()),
             (_, Found::Present { hit, live: false, .. }) => {
                 self.expire(roots, hit);
                 Ok(())
@@ -387,12 +430,14 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         let copy;
         let value = match &payload {
             Payload::Big(big) => {
-                copy = big.bytes.read_recursive().clone();
+                copy = big.read_text().map(|text| text.clone()).unwrap_or_default();
                 ValueRef::Bytes { bytes: &copy, raw: true }
             }
             Payload::Bytes { bytes, raw } => ValueRef::Bytes { bytes, raw: *raw },
             Payload::Integer(value) => ValueRef::Integer(*value),
-            Payload::Mixed { .. } | Payload::Absent => unreachable!("written elsewhere, or never"),
+            Payload::Mixed { .. } | Payload::Packed { .. } | Payload::Absent => {
+                unreachable!("written elsewhere, or never")
+            }
         };
         let op = Op::Put { db: self.db, key, value, deadline, deadline_version: stamp.deadline };
         let written = match payload {
@@ -446,8 +491,10 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         link: Link,
         mixed: &Mixed,
     ) -> Result<(), Changed> {
-        let payload =
-            Payload::Mixed { shown: ValueRef::Integer(mixed.total), elements: &mixed.elements };
+        let payload = Payload::Mixed {
+            shown: Shown::String(ValueRef::Integer(mixed.total)),
+            elements: &mixed.elements,
+        };
         let stamp = Stamp { value: Some(link.version), deadline: None };
         self.install(roots, place, key, found, payload, mixed.deadline, stamp)
     }
@@ -472,6 +519,16 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
         let base = self.local.dot_of(entry);
         let link = self.local.take_link(place.slot, self.now);
+        if entry.kind() != Kind::String {
+            let stamp =
+                Stamp { value: Some(self.local.version_of(entry)), deadline: Some(link.version) };
+            let before = entry.deadline_version().unwrap_or_default();
+            let written = self.install(roots, place, key, found, entry.payload(), deadline, stamp);
+            let done = written.is_ok();
+            let op = if done { Op::Head { db: self.db, key, deadline } } else { Op::Noop };
+            self.local.record_all(place.slot, link, &[Replaced::Plain(before)], &[op]);
+            return written;
+        }
         if let Some(elements) = entry.elements() {
             let Some(journal) = &mut self.local.journal else { return Err(Changed) };
             if let Some(mixed) = journal.expire(elements, link, deadline) {
@@ -483,8 +540,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             self.local.record_all(place.slot, link, &[], &[Op::Noop]);
             return self.write(roots, place, key, found, entry.payload(), expiry);
         }
-        let stamp =
-            Stamp { value: Some(self.local.version_of(entry)), deadline: Some(link.version) };
+        let value = self.local.version_of(entry);
+        let deadline_version = Some(link.version).filter(|&version| version != value);
+        let stamp = Stamp { value: Some(value), deadline: deadline_version };
         let written = self.install(roots, place, key, found, entry.payload(), deadline, stamp);
         let op = Op::Deadline { db: self.db, key, base, deadline };
         self.local.record(place.slot, link, found.entry(), op, written)
@@ -511,7 +569,8 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         let new_word = word::slot_word(new, place.hash, deadline.is_some());
         match found {
             Found::Present { hit, .. } => {
-                if hit.replace(self.local, new_word).is_err() {
+                // What this thread holds stays held.
+                if hit.replace(self.local, new_word | hit.word & word::LATCH).is_err() {
                     // Never published, so nobody saw it.
                     self.local.free_entry(new);
                     return Err(Changed);
@@ -528,11 +587,29 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                 }
                 roots.count(self.local.thread, 1, deadline.is_some() as i64);
             }
+            Found::Reserved(hit) => {
+                if !self.fill(hit, new_word) {
+                    self.local.free_entry(new);
+                    return Err(Changed);
+                }
+                roots.count(self.local.thread, 1, deadline.is_some() as i64);
+            }
         }
         if let Some(deadline) = deadline {
             roots.note_deadline(place.slot, deadline);
         }
         Ok(())
+    }
+
+    /// Puts `new` in the place of a placeholder that this thread holds; whether that could be done.
+    #[cold]
+    fn fill(&mut self, hit: &Hit<'g>, new: u64) -> bool {
+        let is_free = self.local.break_watch(hit, self.db).is_ok();
+        let done = is_free && hit.replace(self.local, new | word::LATCH).is_ok();
+        if done {
+            self.local.retire_entry(word::pointer(hit.word));
+        }
+        done
     }
 
     /// Edits the bytes of a string in place (large values) or by copy (small ones). An absent key begins empty and is created
@@ -567,7 +644,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 
     /// `None`: the key no longer holds this value.
-    fn edit_big<R, E>(
+    fn edit_big<R, E: From<WrongType>>(
         &mut self,
         place: KeyHash,
         key: &[u8],
@@ -576,7 +653,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         big: &Big,
         edit: &mut impl FnMut(&mut StringEdit<'_>) -> Result<R, E>,
     ) -> Result<Option<R>, E> {
-        let mut bytes = big.bytes.write();
+        let Some(mut bytes) = big.edit_text() else { return Err(WrongType.into()) };
         // Whoever deletes, replaces or holds the key changes its word first; an edit after that would be lost.
         if !hit.is_current(self.local) {
             return Ok(None);
@@ -591,10 +668,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             && self.local.is_replicating()
         {
             let base = self.local.dot_of(entry);
-            let replaced = [self.local.replaced(entry)];
+            let replaced = self.local.replaced(entry);
             let link = self.local.take_link(place.slot, self.now);
-            // Relaxed: written and, where it matters, read under the lock.
-            big.version.store(link.version.get(), Ordering::Relaxed);
+            big.set_version(link.version);
             let (len, offset) = (bytes.len() as u64, changed.start as u64);
             let bytes = &bytes[changed.start..changed.end.min(bytes.len())];
             let op = Op::Splice { db: self.db, key, base, len, offset, bytes };
@@ -630,7 +706,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
         let written = if bytes.len() > INLINE_EDIT_BYTES_MAX {
             self.local.account(bytes.capacity() as i64);
-            let big = Big::new(std::mem::take(&mut bytes));
+            let big = Big::text(std::mem::take(&mut bytes));
             self.write(roots, place, key, found, Payload::Big(big), Expiry::Keep)
         } else {
             let payload = Payload::Bytes { bytes: &bytes, raw: true };
@@ -711,13 +787,15 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         let Some(roots) = self.roots() else { return 0 };
         let (mut slot, mut from) = ((cursor >> HASH_BITS) as usize, cursor << (64 - HASH_BITS));
         let (mut visited, mut empty) = (0, 0);
+        let mut hits = Vec::new();
         while slot < SLOT_COUNT {
             if visited >= count || empty >= EMPTY_MAX {
                 // Buckets of more than 2^48 to a slot do not exist, so no bits are lost.
                 return (slot as u64) << HASH_BITS | from >> (64 - HASH_BITS);
             }
             let before = visited;
-            let next = index::visit_bucket(&roots.words[slot], from, |hit| {
+            let next = self.settled_bucket(&roots.words[slot], from, &mut hits);
+            for hit in &hits {
                 // SAFETY: read under `guard`.
                 let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
                 if !entry.is_absent() {
@@ -726,7 +804,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
                         visit(entry);
                     }
                 }
-            });
+            }
             empty += (visited == before) as usize;
             match next {
                 Some(position) => from = position,
@@ -739,32 +817,56 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         0
     }
 
+    /// The words of the bucket that holds position `from`, when no other thread holds one of them: a step may have removed a key for a moment only. Returns
+    /// where the next bucket begins.
+    fn settled_bucket(
+        &self,
+        root: &'g AtomicU64,
+        from: u64,
+        hits: &mut Vec<Hit<'g>>,
+    ) -> Option<u64> {
+        let mut backoff = Backoff::default();
+        loop {
+            hits.clear();
+            let mut is_held = false;
+            let next = index::visit_bucket(root, from, |hit| {
+                is_held |= hit.word & word::LATCH != 0;
+                hits.push(hit);
+            });
+            if !is_held || self.local.is_owning() {
+                return next;
+            }
+            backoff.wait();
+        }
+    }
+
     /// Calls `visit` for the keys of `slot`, until it breaks. A key present throughout is visited once or more often.
     pub fn walk_slot(&mut self, slot: Slot, mut visit: impl FnMut(Entry<'g>) -> ControlFlow<()>) {
         let Some(roots) = self.roots() else { return };
-        let (mut from, mut flow) = (Some(0), ControlFlow::Continue(()));
-        while let Some(position) = from
-            && flow.is_continue()
-        {
-            from = index::visit_bucket(&roots.words[slot.index()], position, |hit| {
+        let (mut from, mut hits) = (Some(0), Vec::new());
+        while let Some(position) = from {
+            from = self.settled_bucket(&roots.words[slot.index()], position, &mut hits);
+            for hit in &hits {
                 // SAFETY: read under `guard`.
                 let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
                 let is_there =
                     !entry.is_absent() && entry.deadline().is_none_or(|at| at > self.now);
-                if flow.is_continue() && is_there {
-                    flow = visit(entry);
+                if is_there && visit(entry).is_break() {
+                    return;
                 }
-            });
+            }
         }
     }
 
     /// Removes every key in one step; memory is freed in the background. Returns how many there were.
     pub fn flush(&mut self) -> usize {
         let count = self.len();
+        let watched = self.tell_of_contents(self.db, None);
         let roots = self.store.inner.databases[self.db as usize].take();
         if !roots.is_null() {
             self.local.retire_roots(roots);
         }
+        self.watch_again(watched);
         count
     }
 
@@ -774,6 +876,8 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         if a == b {
             return;
         }
+        let mut watched = self.tell_of_contents(a, Some(b));
+        watched.extend(self.tell_of_contents(b, Some(a)));
         let databases = &self.store.inner.databases;
         let of_a = databases[a as usize].take();
         let of_b = databases[b as usize].exchange(of_a);
@@ -782,6 +886,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             // Written between the steps, to a database that was about to be replaced.
             self.local.retire_roots(made_meanwhile);
         }
+        self.watch_again(watched);
     }
 }
 
@@ -831,16 +936,16 @@ impl<'g> Found<'g> {
     pub(super) fn entry(&self) -> Option<Entry<'g>> {
         match self {
             Found::Present { entry, .. } => Some(*entry),
-            Found::Absent(_) => None,
+            Found::Absent(_) | Found::Reserved(_) => None,
         }
     }
 
     /// Keeps a large value from being edited in place between the version that a writer takes and the CAS of its word, which an edit leaves as it is:
     /// the edit would have the later version and yet be undone.
-    pub(super) fn hold(&self) -> Option<RwLockReadGuard<'g, Vec<u8>>> {
+    pub(super) fn hold(&self) -> Option<Held<'g>> {
         match self {
-            Found::Present { entry, .. } => entry.big().map(|big| big.bytes.read_recursive()),
-            Found::Absent(_) => None,
+            Found::Present { entry, .. } => entry.big().map(|big| big.hold()),
+            Found::Absent(_) | Found::Reserved(_) => None,
         }
     }
 }

@@ -13,6 +13,7 @@ use super::hash::Hasher;
 use super::index::table::{LINE_BYTES, Memory};
 use super::maintain::{Sweep, Walk, follow_growth};
 use super::notices::Notice;
+use super::owned::Owned;
 use super::slab::{Heap, block_bytes};
 use super::{Inner, background};
 use crate::base::clock::UnixMs;
@@ -85,6 +86,10 @@ pub struct Local {
     policy: Policy,
     /// Takes down what this thread writes, while the node replicates.
     pub(super) journal: Option<Box<dyn Journal>>,
+    /// What it holds while whole commands run as one step; see `owned`.
+    pub(super) owned: Option<Box<Owned>>,
+    /// The entry whose watch the last change ran into; 0 if none. See `watch`.
+    pub(super) met_watched: u64,
     /// What is to be told to clients.
     pub(super) notices: Vec<Notice>,
     /// This thread's place in the store's collector.
@@ -119,6 +124,8 @@ impl Local {
             unpublished_bytes: 0,
             policy,
             journal: None,
+            owned: None,
+            met_watched: 0,
             notices: Vec::new(),
             collector,
         }
@@ -129,12 +136,23 @@ impl Local {
     pub fn pin(&mut self) -> Guard {
         self.policy = self.inner.limits.policy();
         self.reclaim();
-        let guard = self.collector.pin();
+        let mut guard = self.collector.pin();
+        // After the pin, which the gate's closing waits for; see `gate`.
+        while self.inner.gate.is_closed() && !self.holds_gate() {
+            drop(guard);
+            self.inner.gate.wait();
+            guard = self.collector.pin();
+        }
         let pages_made = self.heap.take_pages_made();
         if pages_made > 0 {
             follow_growth(self, &guard, pages_made);
         }
         guard
+    }
+
+    /// The thread's generator.
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.rng
     }
 
     pub(super) fn tally(&self) -> &Tally {
@@ -159,7 +177,7 @@ impl Local {
     pub(super) fn retire_entry(&mut self, address: u64) {
         // SAFETY: retired by the one thread that made it unreachable; not freed before its batch has passed.
         let entry = unsafe { Entry::at(address) };
-        let big = entry.big().map_or(0, |big| big.bytes.try_read().map_or(0, |b| b.capacity()));
+        let big = entry.big().map_or(0, |big| big.bytes_unless_edited());
         self.retire(Retired::Entry(address), block_bytes(entry.bytes()) + big);
     }
 
@@ -236,9 +254,8 @@ impl Local {
         let (bytes, big) = unsafe { Entry::at(address).free(&mut self.heap) };
         self.account(-(bytes as i64));
         if let Some(big) = big {
-            let big = big.bytes.into_inner();
-            self.account(-(big.capacity() as i64));
-            self.inner.background.drop_bytes(big);
+            self.account(-(big.bytes() as i64));
+            self.inner.background.drop_value(big);
         }
     }
 
@@ -305,6 +322,10 @@ impl Memory for Local {
 
     fn is_stray(&self, address: *mut u8, lines: usize) -> bool {
         self.heap.is_stray(address, lines * LINE_BYTES)
+    }
+
+    fn met_watched(&mut self, pointer: u64) {
+        self.met_watched = pointer;
     }
 
     fn hash_of(&self, pointer: u64) -> u64 {

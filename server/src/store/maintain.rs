@@ -122,6 +122,7 @@ impl Store {
             true,
         );
         local.tidy_walk = walk;
+        self.tidy_watches(local, &guard);
         drop(guard);
         local.settle();
     }

@@ -6,30 +6,48 @@
 
 mod access;
 mod age;
+mod amend;
 mod background;
+mod big;
 mod chain;
+mod change;
+mod collection;
 mod database;
+mod edit;
 mod entry;
 mod evict;
+mod gate;
 mod hash;
 mod index;
 mod keyspace;
 mod local;
 mod maintain;
 mod notices;
+mod owned;
 mod record;
 mod replica;
+mod restamp;
+mod shapes;
 mod slab;
 mod snapshot;
 mod transaction;
+mod watch;
 
+#[cfg(test)]
+mod steps;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Journal, Link, Mixed, Op, Replaced, ValueRef};
+pub use amend::Amended;
+pub use chain::{
+    ElementState, Journal, Link, Mixed, MixedElement, MixedTold, Op, Replaced, Step, ValueRef,
+};
+pub use change::{AmountRef, Changes, ElementChange, put_change};
+pub use collection::{Collected, Collection, CollectionRef};
 pub use crossbeam_epoch::Guard;
+pub use edit::{Edit, element_id, position_of};
 pub use entry::{Entry, Expiry, Kind, NewValue, StringView, WrongType};
 pub use evict::{Limits, Policy};
 pub use hash::{HashKind, KeyHash, KeyHint};
@@ -39,7 +57,9 @@ pub use local::Local;
 pub use maintain::Share;
 pub use notices::{Notice, NoticeKind};
 pub use replica::{Grace, Merged, Seen, Spliced, State, Value};
+pub use shapes::Shapes;
 pub use transaction::Transaction;
+pub use watch::{Stamp, Watch};
 
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
@@ -49,12 +69,14 @@ use background::Background;
 use chain::Chains;
 use crossbeam_epoch::Collector;
 use database::Database;
+use gate::Gate;
 use hash::Hasher;
 use local::{Batch, Tally, free_orphan, free_roots};
 use parking_lot::Mutex;
 use slab::{Heap, Slab};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use watch::Watches;
 
 /// How a store is made.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +114,7 @@ struct Inner {
     databases: [Database; DATABASE_COUNT],
     hasher: Hasher,
     limits: Limits,
+    shapes: Shapes,
     totals: Arc<Totals>,
     tallies: Vec<Tally>,
     threads_given: AtomicUsize,
@@ -104,6 +127,8 @@ struct Inner {
     chains: OnceLock<Chains>,
     /// Of this store alone, so that stores in one process do not delay each other's frees.
     collector: Collector,
+    gate: Gate,
+    watches: Watches,
 }
 
 impl Inner {
@@ -150,6 +175,7 @@ impl Store {
             databases: Default::default(),
             hasher: Hasher::new(options.hash, options.seed),
             limits: Limits::default(),
+            shapes: Shapes::default(),
             tallies: (0..threads).map(|_| Tally::default()).collect(),
             threads_given: AtomicUsize::new(0),
             seed: options.seed,
@@ -159,6 +185,8 @@ impl Store {
             slab,
             chains: OnceLock::new(),
             collector: Collector::new(),
+            gate: Gate::default(),
+            watches: Watches::default(),
         };
         Store { inner: Arc::new(inner) }
     }
@@ -179,6 +207,11 @@ impl Store {
     /// `maxmemory` and its companions.
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// Up to where collections stay packed.
+    pub fn shapes(&self) -> &Shapes {
+        &self.inner.shapes
     }
 
     /// A view of database `db` (below 16) at time `now`. `guard` is one of `local`'s.

@@ -1,8 +1,9 @@
 //! What a thread writes, told to its journal.
 
+use super::big::Big;
 use super::chain::{Chains, Journal, Link, Op, Replaced};
 use super::database::Roots;
-use super::entry::{Entry, Stamp};
+use super::entry::{Entry, Kind, Stamp};
 use super::index::{Changed, Hit, word};
 use super::local::Local;
 use crate::base::clock::UnixMs;
@@ -41,8 +42,26 @@ impl Local {
         self.inner.chains.get().expect("a journal is set only where there are chains")
     }
 
-    pub(super) fn take_link(&self, slot: usize, now: UnixMs) -> Link {
-        self.chains().take(slot, now)
+    /// The next place in `slot`'s chain. What commands do together as one step has one place in it.
+    #[inline]
+    pub(super) fn take_link(&mut self, slot: usize, now: UnixMs) -> Link {
+        if self.owned.is_some() {
+            self.shared_link(slot, now)
+        } else {
+            self.chains().take(slot, now)
+        }
+    }
+
+    #[cold]
+    fn shared_link(&mut self, slot: usize, now: UnixMs) -> Link {
+        let known = self.owned.as_ref().and_then(|owned| owned.link(slot));
+        known.unwrap_or_else(|| {
+            let link = self.chains().take(slot, now);
+            if let Some(owned) = &mut self.owned {
+                owned.add_link(slot, link);
+            }
+            link
+        })
     }
 
     /// The version of an entry: its own, or that of everything written before replication began.
@@ -56,6 +75,8 @@ impl Local {
             Some(version) => Some(version),
             None => entry.deadline().map(|_| self.version_of(entry)),
         });
+        // One step may set both.
+        let deadline = deadline.filter(|&deadline| deadline != link.version);
         Stamp { value: Some(link.version), deadline }
     }
 
@@ -70,9 +91,14 @@ impl Local {
     ) -> Result<(), Changed> {
         match written {
             Ok(()) => match replaced {
-                Some(entry) => self.record_all(slot, link, &[self.replaced(entry)], &[op]),
+                Some(entry) => {
+                    let replaced = self.replaced(entry);
+                    self.record_all(slot, link, &replaced, &[op]);
+                }
                 None => self.record_all(slot, link, &[], &[op]),
             },
+            // The step keeps its version for the next attempt.
+            Err(Changed) if self.owned.is_some() => {}
             Err(Changed) => {
                 self.chains().note_abandoned();
                 self.record_all(slot, link, &[], &[Op::Noop]);
@@ -86,11 +112,15 @@ impl Local {
         self.version_of(entry).max(entry.deadline_version().unwrap_or_default())
     }
 
-    /// What a write takes the place of. To be asked before a large value may be edited again.
-    pub(super) fn replaced<'g>(&self, entry: Entry<'g>) -> Replaced<'g> {
-        match entry.elements() {
-            Some(elements) => Replaced::Mixed(elements),
-            None => Replaced::Plain(self.dot_of(entry)),
+    /// What a write takes the place of: the value, and the deadline of a collection. To be asked before a large value may be edited again.
+    pub(super) fn replaced<'g>(&self, entry: Entry<'g>) -> [Replaced<'g>; 2] {
+        let deadline = Replaced::Plain(entry.deadline_version().unwrap_or_default());
+        if let Some(elements) = entry.elements() {
+            return [Replaced::Mixed(elements), deadline];
+        }
+        match entry.any_collection() {
+            Some(collection) => [Replaced::Collection(collection), deadline],
+            None => [Replaced::Plain(self.dot_of(entry)), deadline],
         }
     }
 
@@ -115,17 +145,18 @@ impl Local {
         now: UnixMs,
     ) -> Result<(), Changed> {
         if !self.is_replicating() {
-            hit.remove(self)?;
+            self.take_out(hit)?;
             self.forget(roots, hit.word);
             return Ok(());
         }
         // SAFETY: the caller's guard protects what a published word named.
         let entry = unsafe { Entry::at(word::pointer(hit.word)) };
         // Nobody edits it in place between the version that is told and the removal.
-        let _held = entry.big().map(|big| big.bytes.read_recursive());
+        let _held = entry.big().map(Big::hold);
         let slot = slot_of(entry.key()).index();
         let link = self.take_link(slot, now);
-        let done = hit.remove(self);
+        self.chains().note_removal(slot);
+        let done = self.take_out(hit);
         let op = Op::Delete { db, key: entry.key() };
         if done.is_ok() {
             self.forget(roots, hit.word);
@@ -147,6 +178,7 @@ impl Local {
         if self.is_replicating() && !self.may_drop(slot_of(entry.key()).index()) {
             return Err(Changed);
         }
+        self.break_watch(hit, db)?;
         self.remove_entry(roots, hit, db, now)
     }
 
@@ -171,6 +203,16 @@ impl Local {
     ) -> Result<(), Changed> {
         if patience == 0 {
             return self.drop_entry(roots, hit, db, now);
+        }
+        // SAFETY: as in `remove_entry`.
+        let entry = unsafe { Entry::at(word::pointer(hit.word)) };
+        if entry.kind() != Kind::String {
+            // Whether its deadline was put off only its primary knows: elements do not bear it.
+            return Err(Changed);
+        }
+        self.break_watch(hit, db)?;
+        if let Some(chains) = self.inner.chains.get() {
+            chains.note_removal(slot_of(entry.key()).index());
         }
         hit.remove(self)?;
         self.forget(roots, hit.word);

@@ -4,10 +4,12 @@
 //! caller's to decide; here it is done in one atomic step.
 
 use super::Store;
+use super::big::{Big, Held};
 use super::chain::Chains;
 use super::chain::ValueRef;
+use super::collection::Collection;
 use super::database::Roots;
-use super::entry::{Big, Entry, Payload, Stamp, StringView};
+use super::entry::{Entry, Kind, Payload, Shown, Stamp, StringView};
 use super::hash::KeyHash;
 use super::index::{self, Changed, word};
 use super::keyspace::{Found, Keyspace};
@@ -15,7 +17,6 @@ use super::local::Local;
 use crate::base::clock::UnixMs;
 use crate::base::sync::Backoff;
 use crate::base::version::{Tag, Version};
-use parking_lot::RwLockReadGuard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use torc_protocol::slot::Slot;
@@ -27,6 +28,10 @@ pub enum Value<'v> {
     Plain(ValueRef<'v>),
     /// What readers see of the elements that follow, which are replication's.
     Mixed(ValueRef<'v>, &'v [u8]),
+    /// A collection.
+    Collection(&'v Collection),
+    /// What readers see of the elements that follow: packed elements of a collection.
+    MixedCollection(Kind, &'v [u8], &'v [u8]),
 }
 
 /// The whole state of a key.
@@ -48,7 +53,7 @@ pub struct Seen<'g> {
     place: KeyHash,
     found: Found<'g>,
     #[expect(dead_code, reason = "held for its lock")]
-    held: Option<RwLockReadGuard<'g, Vec<u8>>>,
+    held: Option<Held<'g>>,
 }
 
 impl<'g> Seen<'g> {
@@ -103,7 +108,7 @@ impl Store {
         let _ = self.inner.chains.get_or_init(|| Chains::new(tag, now, is_empty));
     }
 
-    fn chains(&self) -> Option<&Chains> {
+    pub(super) fn chains(&self) -> Option<&Chains> {
         self.inner.chains.get()
     }
 
@@ -193,7 +198,7 @@ impl<'g> Keyspace<'_, 'g> {
         merged: Merged<'_>,
     ) -> Result<(), Changed> {
         match (merged, &seen.found) {
-            (Merged::Keep, _) | (Merged::Remove, Found::Absent(_)) => Ok(()),
+            (Merged::Keep, _) | (Merged::Remove, Found::Absent(_) | Found::Reserved(_)) => Ok(()),
             (Merged::Put(state), found) => {
                 let newest = state.version.max(state.deadline_version.unwrap_or_default());
                 if let Some(chains) = self.store.chains() {
@@ -203,12 +208,27 @@ impl<'g> Keyspace<'_, 'g> {
                 let payload = match state.value {
                     Value::Plain(ValueRef::Integer(value)) => Payload::Integer(value),
                     Value::Plain(ValueRef::Bytes { bytes, raw }) => Payload::Bytes { bytes, raw },
-                    Value::Mixed(shown, elements) => Payload::Mixed { shown, elements },
+                    Value::Mixed(shown, elements) => {
+                        Payload::Mixed { shown: Shown::String(shown), elements }
+                    }
+                    Value::MixedCollection(kind, packed, elements) => {
+                        Payload::Mixed { shown: Shown::Packed(kind, packed), elements }
+                    }
+                    Value::Collection(collection) => match collection.packed() {
+                        Some(elements) => Payload::Packed { kind: collection.kind(), elements },
+                        None => {
+                            self.local.account(collection.memory_bytes() as i64);
+                            Payload::Big(Big::collection(collection.clone()))
+                        }
+                    },
                 };
                 self.install(seen.roots, seen.place, key, found, payload, state.deadline, stamp)
             }
             (Merged::Remove, Found::Present { hit, .. }) => {
-                hit.remove(self.local)?;
+                if let Some(chains) = self.store.chains() {
+                    chains.note_removal(seen.place.slot);
+                }
+                self.local.take_out(hit)?;
                 self.local.forget(seen.roots, hit.word);
                 Ok(())
             }
@@ -236,7 +256,7 @@ impl<'g> Keyspace<'_, 'g> {
                 return Spliced::OtherBase;
             };
             if let Some(big) = entry.big() {
-                let mut text = big.bytes.write();
+                let Some(mut text) = big.edit_text() else { return Spliced::OtherBase };
                 if !hit.is_current(self.local) {
                     drop(text);
                     backoff.wait();
@@ -249,8 +269,7 @@ impl<'g> Keyspace<'_, 'g> {
                 let before = text.capacity();
                 text.resize(len, 0);
                 text[offset..end].copy_from_slice(bytes);
-                // Relaxed: written and, where it matters, read under the lock.
-                big.version.store(version.get(), Ordering::Relaxed);
+                big.set_version(version);
                 self.local.account(text.capacity() as i64 - before as i64);
                 return Spliced::Done;
             }
@@ -263,7 +282,7 @@ impl<'g> Keyspace<'_, 'g> {
             text[offset..end].copy_from_slice(bytes);
             self.store.see_version(slot(place.slot), version);
             self.local.account(text.capacity() as i64);
-            let payload = Payload::Big(Big::new(text));
+            let payload = Payload::Big(Big::text(text));
             let deadline_version = entry
                 .deadline_version()
                 .or_else(|| entry.deadline().map(|_| self.version_of(entry)));
@@ -309,7 +328,12 @@ impl<'g> Keyspace<'_, 'g> {
         let Some(roots) = self.roots() else { return 0 };
         let (mut count, mut from) = (0, Some(0));
         while let Some(position) = from {
-            from = index::visit_bucket(&roots.words[slot.index()], position, |_| count += 1);
+            from = index::visit_bucket(&roots.words[slot.index()], position, |hit| {
+                // SAFETY: read under `guard`. Only marked words can be placeholders'.
+                let is_absent = |word| unsafe { Entry::at(word::pointer(word)) }.is_absent();
+                let marked = hit.word & (word::LATCH | word::WATCHED) != 0;
+                count += usize::from(!(marked && is_absent(hit.word)));
+            });
         }
         count
     }
@@ -320,9 +344,13 @@ impl<'g> Keyspace<'_, 'g> {
         let mut from = position;
         let mut visited = 0;
         loop {
-            let local = &mut *self.local;
+            let (local, db) = (&mut *self.local, self.db);
             let next = index::visit_bucket(&roots.words[slot.index()], from, |hit| {
                 visited += 1;
+                let mut hit = hit;
+                if local.break_watch(&hit, db).is_err() {
+                    hit.word &= !word::WATCHED;
+                }
                 if hit.word & word::LATCH == 0 && hit.remove(local).is_ok() {
                     local.forget(roots, hit.word);
                 }
@@ -349,7 +377,7 @@ impl Entry<'_> {
                 ValueRef::Bytes { bytes, raw: self.encoding() == "raw" }
             }
             Ok(StringView::Locked(bytes)) => ValueRef::Bytes { bytes, raw: true },
-            Err(_) => unreachable!("every value is a string so far"),
+            Err(_) => unreachable!("collections are read as such"),
         };
         let value = match self.elements() {
             Some(elements) => Value::Mixed(shown, elements),

@@ -98,6 +98,17 @@ fn perform(ks: &mut Keyspace<'_, '_>, key: &[u8], value: i64, pick: u64) -> Oper
             transaction.commit();
             Operation::Swap(before, value)
         }
+        10 => {
+            let (store, guard) = (ks.store, ks.guard);
+            store.hold(ks.local, guard, NOW, [(0, key)].into_iter());
+            let before = number(ks.read(key));
+            // What is stored in between is nobody else's to see.
+            ks.set(key, NewValue::Integer(-1), Expiry::Never);
+            ks.remove(key);
+            ks.set(key, NewValue::Integer(value), Expiry::Never);
+            store.release(ks.local, guard, NOW);
+            Operation::Swap(before, value)
+        }
         _ => {
             let sum: Result<i64, ()> = ks.update(key, |old| {
                 let sum = number(old).unwrap_or(0) + 1;
@@ -125,7 +136,7 @@ fn run_thread(
         let mut ks = store.keyspace(local, &guard, 0, NOW);
         // SeqCst: the order of these two numbers is the real-time order that the checker relies on.
         let began = clock.fetch_add(1, Ordering::SeqCst);
-        let operation = perform(&mut ks, &name, value, rng.below(13));
+        let operation = perform(&mut ks, &name, value, rng.below(15));
         let ended = clock.fetch_add(1, Ordering::SeqCst);
         events.push(Event { key, began, ended, operation });
         // Others of the same slot come and go: growth, shrinking, reuse of words.

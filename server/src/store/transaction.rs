@@ -5,14 +5,18 @@
 //! waits. Writes are prepared on the side; `commit` swaps each word from latched to new, which releases it. A table that is
 //! replaced meanwhile takes the latches along.
 
+use super::big::Big;
 use super::chain::{Link, Op, Replaced, ValueRef};
+use super::change::Changes;
+use super::collection::Collection;
 use super::database::Roots;
-use super::entry::{Big, Entry, Expiry, NewValue, Payload, Stamp, StringView};
+use super::entry::{Entry, Expiry, NewValue, Payload, Stamp, StringView};
 use super::hash::KeyHash;
 use super::index::{self, Hit, Insert, Probe, word};
 use super::keyspace::Keyspace;
 use super::local::add;
 use super::notices::NoticeKind;
+use super::restamp::restamped;
 use crate::base::sync::Backoff;
 use crate::base::version::Version;
 
@@ -37,6 +41,8 @@ struct Held<'g> {
     has_deadline: bool,
     /// Whether it is there and its time has not come.
     live: bool,
+    /// Whether this thread holds it beyond the transaction; see `owned`.
+    owned: bool,
     pending: Pending,
 }
 
@@ -44,6 +50,7 @@ struct Held<'g> {
 enum Told<'g> {
     Deleted,
     Put(Entry<'g>, StringView<'g>),
+    PutCollection(Entry<'g>),
 }
 
 impl<'g> Held<'g> {
@@ -69,7 +76,7 @@ impl<'g> Held<'g> {
         unsafe { entry.set_version(version) };
         match entry.string() {
             Ok(view) => Told::Put(entry, view),
-            Err(_) => unreachable!("every value is a string so far"),
+            Err(_) => Told::PutCollection(entry),
         }
     }
 }
@@ -110,7 +117,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 }
 
-fn order(db: u8, place: KeyHash, key: &[u8]) -> (u8, usize, u64, &[u8]) {
+pub(super) fn order(db: u8, place: KeyHash, key: &[u8]) -> (u8, usize, u64, &[u8]) {
     (db, place.slot, place.hash, key)
 }
 
@@ -122,15 +129,16 @@ impl<'g> Transaction<'_, '_, 'g> {
         let now = keyspace.now;
         let local = keyspace.local;
         let mut backoff = Backoff::default();
+        let owned = local.is_owning() && local.owns(db, place, key);
         let (address, has_deadline, live) = loop {
             match probe(roots, place, key) {
-                Probe::Hit(hit) if hit.word & word::LATCH != 0 => {}
+                Probe::Hit(hit) if hit.word & word::LATCH != 0 && !owned => {}
                 Probe::Hit(hit) => {
-                    if hit.replace(local, hit.word | word::LATCH).is_ok() {
+                    if owned || hit.replace(local, hit.word | word::LATCH).is_ok() {
                         let address = word::pointer(hit.word);
                         // SAFETY: read under the keyspace's guard.
                         let entry: Entry<'g> = unsafe { Entry::at(address) };
-                        let live = entry.deadline().is_none_or(|at| at > now);
+                        let live = !entry.is_absent() && entry.deadline().is_none_or(|at| at > now);
                         break (address, hit.word & word::TTL != 0, live);
                     }
                 }
@@ -149,7 +157,7 @@ impl<'g> Transaction<'_, '_, 'g> {
         // SAFETY: as above.
         let key = unsafe { Entry::<'g>::at(address) }.key();
         let pending = Pending::Nothing;
-        self.held.push(Held { db, place, key, roots, address, has_deadline, live, pending });
+        self.held.push(Held { db, place, key, roots, address, has_deadline, live, owned, pending });
     }
 
     fn index(&self, db: u8, key: &[u8]) -> usize {
@@ -195,6 +203,26 @@ impl<'g> Transaction<'_, '_, 'g> {
         self.put_payload(index, Payload::of(value), expiry, before);
     }
 
+    /// Stores a collection, whose elements count as written by this transaction. An empty one removes the key.
+    pub fn put_collection(&mut self, key: &[u8], value: Collection, expiry: Expiry) {
+        if value.is_empty() {
+            self.delete(key);
+            return;
+        }
+        let index = self.index(self.keyspace.db, key);
+        let before = self.read(key);
+        match value.packed() {
+            Some(elements) => {
+                let payload = Payload::Packed { kind: value.kind(), elements };
+                self.put_payload(index, payload, expiry, before);
+            }
+            None => {
+                self.keyspace.local.account(value.memory_bytes() as i64);
+                self.put_payload(index, Payload::Big(Big::collection(value)), expiry, before);
+            }
+        }
+    }
+
     /// Stores a copy of what `entry` holds, of any type, under another held key (RENAME, COPY).
     pub fn put_entry(&mut self, key: &[u8], entry: Entry<'g>, expiry: Expiry) {
         self.put_entry_in(self.keyspace.db, key, entry, expiry);
@@ -206,9 +234,9 @@ impl<'g> Transaction<'_, '_, 'g> {
         let payload = match entry.big() {
             // Two keys never share a value that is edited in place.
             Some(big) => {
-                let bytes = big.bytes.read_recursive().clone();
-                self.keyspace.local.account(bytes.capacity() as i64);
-                Payload::Big(Big::new(bytes))
+                let copy = big.copy();
+                self.keyspace.local.account(copy.bytes() as i64);
+                Payload::Big(copy)
             }
             None => entry.payload(),
         };
@@ -298,21 +326,28 @@ impl<'g> Transaction<'_, '_, 'g> {
                 // An edit in place that began before the latch ends first, and none begins after it.
                 // SAFETY: as in `read_in`.
                 let held: Entry<'g> = unsafe { Entry::at(self.held[index].address) };
-                drop(held.big().map(|big| big.bytes.read_recursive()));
+                drop(held.big().map(Big::hold));
             }
             let link = self.keyspace.local.take_link(slot, self.keyspace.now);
+            if writes.iter().any(|&index| !matches!(self.held[index].pending, Pending::Put(_))) {
+                self.keyspace.local.chains().note_removal(slot);
+            }
+            let elements: Vec<Vec<u8>> =
+                writes.iter().map(|&index| self.restamp(index, link.version)).collect();
             // A large value may be edited as soon as it is released; its lock keeps it as it is until it has been told.
             let told: Vec<Told<'g>> =
                 writes.iter().map(|&index| self.held[index].tell(link.version)).collect();
-            let ops: Vec<Op<'_>> =
-                writes.iter().zip(&told).map(|(&index, told)| self.op(index, told)).collect();
+            let mut ops: Vec<Op<'_>> = Vec::new();
+            for ((&index, told), elements) in writes.iter().zip(&told).zip(&elements) {
+                self.tell_write(index, told, elements, &mut ops);
+            }
             let local = &mut *self.keyspace.local;
             // SAFETY: as in `read_in`.
             let before =
                 writes.iter().map(|&index| unsafe { Entry::<'g>::at(self.held[index].address) });
             let replaced: Vec<Replaced<'_>> = before
                 .filter(|entry| !entry.is_absent())
-                .map(|entry| local.replaced(entry))
+                .flat_map(|entry| local.replaced(entry))
                 .collect();
             local.record_all(slot, link, &replaced, &ops);
             drop(ops);
@@ -320,14 +355,51 @@ impl<'g> Transaction<'_, '_, 'g> {
         }
     }
 
-    /// What the write to held key `index` tells other nodes.
-    fn op<'o>(&self, index: usize, told: &'o Told<'g>) -> Op<'o>
-    where
+    /// Gives the elements of a pending collection the version of this transaction. Returns what other nodes must be told of them.
+    fn restamp(&mut self, index: usize, version: Version) -> Vec<u8> {
+        let held = &self.held[index];
+        let Pending::Put(address) = held.pending else { return Vec::new() };
+        // SAFETY: as in `read_in`.
+        let entry = unsafe { Entry::<'g>::at(address) };
+        let Some(found) = entry.any_collection() else { return Vec::new() };
+        let limits = self.keyspace.store.shapes().limits(found.kind());
+        let (copy, told) = restamped(&found.detach(), version, &limits);
+        let local = &mut *self.keyspace.local;
+        let payload = match copy.packed() {
+            Some(elements) => Payload::Packed { kind: copy.kind(), elements },
+            None => {
+                local.account(copy.memory_bytes() as i64);
+                Payload::Big(Big::collection(copy.clone()))
+            }
+        };
+        let stamp = Stamp { value: Some(version), deadline: Some(version) };
+        let new = local.build(held.key, payload, entry.deadline(), stamp, entry.access());
+        local.retire_entry(address);
+        self.held[index].pending = Pending::Put(new);
+        told
+    }
+
+    /// What the write to held key `index` tells other nodes. `elements` are those of a collection.
+    fn tell_write<'o>(
+        &self,
+        index: usize,
+        told: &'o Told<'g>,
+        elements: &'o [u8],
+        ops: &mut Vec<Op<'o>>,
+    ) where
         'g: 'o,
     {
         let held = &self.held[index];
-        match told {
-            Told::Deleted => Op::Delete { db: held.db, key: held.key },
+        let (db, key) = (held.db, held.key);
+        let op = match told {
+            Told::Deleted => Op::Delete { db, key },
+            Told::PutCollection(entry) => {
+                ops.push(Op::Delete { db, key });
+                if let Ok(changes) = Changes::new(elements) {
+                    ops.push(Op::Elements { db, key, kind: entry.kind(), changes });
+                }
+                Op::Head { db, key, deadline: entry.deadline() }
+            }
             Told::Put(entry, view) => Op::Put {
                 db: held.db,
                 key: held.key,
@@ -341,7 +413,8 @@ impl<'g> Transaction<'_, '_, 'g> {
                 deadline: entry.deadline(),
                 deadline_version: entry.deadline_version(),
             },
-        }
+        };
+        ops.push(op);
     }
 
     /// Installs what is pending for a key, which releases it.
@@ -352,26 +425,33 @@ impl<'g> Transaction<'_, '_, 'g> {
             // SAFETY: as in `read_in`.
             unsafe { Entry::at(held.address) }.is_absent()
         };
-        let stays = matches!(held.pending, Pending::Nothing) && held.live;
-        loop {
+        let puts = matches!(held.pending, Pending::Put(_));
+        let stays = loop {
             let hit = held_word(held);
+            // A placeholder that somebody watches, or that is held on, stays as well.
+            let needed = held.owned || hit.word & word::WATCHED != 0;
+            let stays =
+                !puts && (held.live && held.pending == Pending::Nothing || placeholder && needed);
+            if !stays && local.break_watch(&hit, held.db).is_err() {
+                continue;
+            }
             let done = match held.pending {
                 Pending::Put(address) => {
                     // SAFETY: as in `read_in`.
                     let deadline = unsafe { Entry::at(address) }.deadline();
-                    hit.replace(
-                        local,
-                        word::slot_word(address, held.place.hash, deadline.is_some()),
-                    )
+                    let new = word::slot_word(address, held.place.hash, deadline.is_some());
+                    hit.replace(local, if held.owned { new | word::LATCH } else { new })
                 }
+                _ if stays && held.owned => Ok(()),
                 _ if stays => hit.replace(local, hit.word & !word::LATCH),
+                _ if held.owned => local.take_out(&hit),
                 _ => hit.remove(local),
             };
             // Only a table's replacement changes a latched word, and that is over once `replace` returns.
             if done.is_ok() {
-                break;
+                break stays;
             }
-        }
+        };
         if stays {
             return;
         }

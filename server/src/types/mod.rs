@@ -5,6 +5,7 @@
 
 pub mod bitfield;
 pub mod bitmap;
+pub mod collection;
 pub mod hyperloglog;
 pub mod lcs;
 pub mod long_double;

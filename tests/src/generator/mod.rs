@@ -10,6 +10,9 @@ mod hostile;
 
 pub use compare::Compare;
 
+use crate::script::Normaliser;
+use std::collections::VecDeque;
+
 /// A command and how its replies compare.
 #[derive(Debug, Clone)]
 pub struct Generated {
@@ -25,6 +28,8 @@ pub struct Generator {
     rng: fastrand::Rng,
     serial: u64,
     edits: bool,
+    /// The rest of a transaction.
+    queue: VecDeque<Generated>,
 }
 
 type Args = Vec<Vec<u8>>;
@@ -32,7 +37,12 @@ type Args = Vec<Vec<u8>>;
 impl Generator {
     /// The commands of `seed`.
     pub fn new(seed: u64) -> Self {
-        Generator { rng: fastrand::Rng::with_seed(seed), serial: 0, edits: true }
+        Generator {
+            rng: fastrand::Rng::with_seed(seed),
+            serial: 0,
+            edits: true,
+            queue: VecDeque::new(),
+        }
     }
 
     /// True in one case of `n`.
@@ -50,10 +60,42 @@ impl Generator {
     /// (the README says so).
     pub fn begin_episode(&mut self) {
         self.edits = self.rng.bool();
+        self.queue.clear();
     }
 
     /// The next command.
     pub fn command(&mut self) -> Generated {
+        if self.queue.is_empty() && self.one_in(40) {
+            self.begin_transaction();
+        }
+        self.queue.pop_front().unwrap_or_else(|| self.alone())
+    }
+
+    /// Makes a transaction of commands whose replies compare exactly, for EXEC's reply holds them all; one in two with a watched key that may be written
+    /// before MULTI.
+    fn begin_transaction(&mut self) {
+        let exactly = |args: Args| Generated { args, compare: Compare::By(Normaliser::Exact) };
+        let words = |words: &[&[u8]]| words.iter().map(|word| word.to_vec()).collect::<Args>();
+        if self.one_in(2) {
+            let key = self.key();
+            self.queue.push_back(exactly(words(&[b"WATCH", &key])));
+            for _ in 0..self.below(3) {
+                let command = self.alone();
+                self.queue.push_back(command);
+            }
+        }
+        self.queue.push_back(exactly(words(&[b"MULTI"])));
+        for _ in 0..self.below(12) {
+            let command = self.alone();
+            if command.compare == Compare::By(Normaliser::Exact) {
+                self.queue.push_back(command);
+            }
+        }
+        let end: &[u8] = if self.one_in(10) { b"DISCARD" } else { b"EXEC" };
+        self.queue.push_back(exactly(words(&[end])));
+    }
+
+    fn alone(&mut self) -> Generated {
         self.serial += 1;
         let mut args = self.fresh();
         while self.is_of_the_other_kind(&args) {

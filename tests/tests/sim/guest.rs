@@ -108,11 +108,17 @@ impl Workload {
         self.next_value
     }
 
+    /// Something about a pair of keys. Their values are never different, so nothing else has to be known of them.
+    fn pair(&mut self) -> Ask {
+        let pair = format!("pair{}", self.rng.below(4));
+        if self.rng.below(2) == 0 { Ask::GetPair(pair) } else { Ask::SetPair(pair, self.value()) }
+    }
+
     /// The next thing that somebody asks.
     ///
     /// `reg` keys are set and read, `del` keys deleted as well, `sum` keys only incremented, `ttl` keys get deadlines.
     fn next(&mut self) -> Ask {
-        match self.rng.below(if self.deadlines { 28 } else { 24 }) {
+        match self.rng.below(if self.deadlines { 28 } else { 24 } + 3) {
             0..=4 => Ask::Get(self.key("reg", 4)),
             5..=8 => Ask::Set(self.key("reg", 4), self.value()),
             9..=11 => Ask::Get(self.key("del", 3)),
@@ -126,6 +132,9 @@ impl Workload {
             ]),
             22 => Ask::MGet(vec![self.key("reg", 4), self.key("reg", 4), self.key("del", 3)]),
             23 => Ask::Set(self.key("del", 3), self.value()),
+            // The last three, whether keys get deadlines or not.
+            24..=26 if !self.deadlines => self.pair(),
+            28.. => self.pair(),
             24 => Ask::SetFor(self.key("ttl", 3), self.value(), 50 + self.rng.below(3_000)),
             25 => Ask::Expire(self.key("ttl", 3), 50 + self.rng.below(3_000)),
             26 => Ask::Set(self.key("ttl", 3), self.value()),
@@ -225,6 +234,11 @@ impl World {
         let words = ask.words();
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let it = &mut self.guests[guest];
+        for words in ask.before() {
+            let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+            it.input.extend(command(&words));
+            it.expect.push_back(Expect::Setup);
+        }
         it.input.extend(command(&words));
         it.expect.push_back(Expect::Operation(operation));
         let (session, node, copies) = (it.session, it.home, it.copies);
@@ -339,6 +353,11 @@ impl World {
         self.sum = self.sum.wrapping_mul(131).wrapping_add(now ^ operation as u64);
         if let Ask::Scan(iteration, _) = self.history[operation].ask {
             self.scanned(guest, iteration, &reply);
+        }
+        if let (Ask::GetPair(_), Reply::Array(values)) = (&self.history[operation].ask, &reply)
+            && values.iter().any(|value| *value != values[0])
+        {
+            self.wrong(format!("operation {operation} saw half of a transaction: {reply:?}"));
         }
         let entry = &mut self.history[operation];
         (entry.ended, entry.outcome) = (now, outcome(reply));

@@ -15,6 +15,10 @@ pub enum Ask {
     Incr(String),
     MSet(Vec<(String, u64)>),
     MGet(Vec<String>),
+    /// Both keys of a pair, in one transaction.
+    SetPair(String, u64),
+    /// Both keys of a pair. They have never been different.
+    GetPair(String),
     /// One step of a full iteration: iteration and cursor.
     Scan(usize, u64),
 }
@@ -42,9 +46,29 @@ impl Ask {
             Ask::MGet(keys) => {
                 std::iter::once(word("MGET")).chain(keys.iter().map(|key| word(key))).collect()
             }
+            Ask::GetPair(pair) => {
+                let [one, other] = pair_of(pair);
+                vec![word("MGET"), word(&one), word(&other)]
+            }
+            // What stands before it is said by `before`.
+            Ask::SetPair(..) => vec![word("EXEC")],
             Ask::Scan(_, cursor) => vec![word("SCAN"), number(cursor), word("COUNT"), word("500")],
         }
     }
+}
+
+impl Ask {
+    /// Commands that go before it, whose replies say nothing.
+    pub fn before(&self) -> Vec<Vec<Vec<u8>>> {
+        let Ask::SetPair(pair, value) = self else { return Vec::new() };
+        let sets = pair_of(pair).map(|key| Ask::Set(key, *value).words());
+        std::iter::once(vec![b"MULTI".to_vec()]).chain(sets).collect()
+    }
+}
+
+/// The keys of a pair, which lie in one slot.
+fn pair_of(pair: &str) -> [String; 2] {
+    ["a", "b"].map(|end| format!("{{{pair}}}{end}"))
 }
 
 /// What became of it.

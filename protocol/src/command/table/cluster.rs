@@ -258,6 +258,24 @@ Cluster {
         about: "Has this node hand its keys over to others and stop.",
     }
 
+    "torc|stamps" => transaction::stamps {
+        arity: -3, since: "7.2.0", time: "O(N) in the number of keys",
+        flags: [LOADING STALE], acl: [],
+        keys: [{ RO: at(2).through(-1) }],
+        args: "key...",
+        internal: true,
+        about: "Answers what tells a later state of each key from this one; how nodes watch each other's keys.",
+    }
+
+    "torc|unless" => transaction::unless {
+        arity: -4, since: "7.2.0", time: "O(N) in the number of keys",
+        flags: [NOSCRIPT LOADING STALE], acl: [],
+        keys: [{ RO: at(2).through(-1).step(2) }],
+        args: "data:(key stamp)...",
+        internal: true,
+        about: "Has the next EXEC run nothing if a key's state is not the one that the stamp is of.",
+    }
+
     "torc|status" => torc::status {
         arity: 2, since: "7.2.0", time: "O(N) in the number of nodes",
         flags: [LOADING STALE], acl: [],

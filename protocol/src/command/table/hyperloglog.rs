@@ -3,7 +3,7 @@
 /// Appends the rows and goes on to the next file.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! hyperloglog_commands { ($callback:ident $($before:tt)*) => { $crate::connection_commands! { $callback $($before)*
+macro_rules! hyperloglog_commands { ($callback:ident $($before:tt)*) => { $crate::transactions_commands! { $callback $($before)*
 HyperLogLog {
     "pfadd" => hyperloglog::pfadd {
         arity: -2, since: "2.8.9", time: "O(1) for each element",

@@ -32,11 +32,16 @@ mod bitmap;
 mod cluster;
 mod connection;
 mod generic;
+mod hash;
 mod hyperloglog;
+mod list;
 mod pubsub;
 mod server;
+mod set;
 mod string;
+mod transactions;
 mod unsupported;
+mod zset;
 
 /// Expands `$callback! { Group { "name" => module::function { … } … } … }` with every row of the table.
 ///

@@ -3,7 +3,7 @@
 /// Appends the rows and goes on to the next file.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! string_commands { ($callback:ident $($before:tt)*) => { $crate::generic_commands! { $callback $($before)*
+macro_rules! string_commands { ($callback:ident $($before:tt)*) => { $crate::hash_commands! { $callback $($before)*
 String {
     "get" => string::get {
         arity: 2, since: "1.0.0", time: "O(1)",

@@ -2,7 +2,7 @@
 
 use crate::admin::pubsub::notify::Events;
 use crate::command::{Ctx, Flow, Outcome, Served};
-use crate::store::{Entry, Keyspace, Kind};
+use crate::store::{Entry, Keyspace};
 use torc_protocol::slot::slot_of;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -58,15 +58,8 @@ fn count_present(mut keyspace: Keyspace<'_, '_>, keys: Args<'_>) -> Result<i64, 
 /// `TYPE key`
 pub(crate) fn type_(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let found = ctx.keyspace().with_touch(false).read(&args[1]);
-    reply.simple(found.map_or("none", |entry| kind_name(entry.kind())));
+    reply.simple(found.map_or("none", |entry| entry.kind().name()));
     Ok(Flow::Next)
-}
-
-/// Redis's name of a type.
-pub(super) fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::String => "string",
-    }
 }
 
 /// `RANDOMKEY`

@@ -1,6 +1,5 @@
 //! KEYS and SCAN.
 
-use super::keys::kind_name;
 use crate::cluster::route::Port;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome, Served};
@@ -104,7 +103,7 @@ impl<'a> Filter<'a> {
         let Some(kind) = self.kind else { return true };
         *types_read += 1;
         // A type that does not exist is no error: nothing is of it.
-        kind.eq_ignore_ascii_case(kind_name(entry.kind()).as_bytes())
+        kind.eq_ignore_ascii_case(entry.kind().name().as_bytes())
     }
 }
 
@@ -217,7 +216,7 @@ pub(crate) fn cursor_slot(text: &[u8]) -> Option<Slot> {
 
 /// Reads a cursor as C's `strtoul` does, which Redis uses: a sign is allowed, a negative number wraps, nothing is 0; but
 /// nothing may stand before or after. As in C, a NUL byte ends the text.
-fn parse_cursor(text: &[u8]) -> Option<u64> {
+pub(in crate::command) fn parse_cursor(text: &[u8]) -> Option<u64> {
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let (negative, digits) = match text {
         [] => return Some(0),

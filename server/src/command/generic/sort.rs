@@ -34,7 +34,8 @@ pub(crate) fn sort_ro(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
 fn check_source(ctx: &mut Ctx<'_>, args: Args<'_>) -> Result<(), WireError> {
     match ctx.keyspace().read(&args[1]).map(|entry| entry.kind()) {
         None => Ok(()),
-        Some(Kind::String) => Err(WireError::WrongType),
+        Some(Kind::List | Kind::Set | Kind::Zset) => Ok(()),
+        Some(_) => Err(WireError::WrongType),
     }
 }
 

@@ -13,7 +13,8 @@ const FOREVER_MS: UnixMs = 100 * 365 * 24 * 3600 * 1000;
 /// `WAIT numreplicas timeout`
 pub(crate) fn wait(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (replicas, timeout_ms) = wait_arguments(args)?;
-    let flow = if replicas <= 0 { Flow::Next } else { sleep(ctx.now, timeout_ms)? };
+    let flow =
+        if replicas <= 0 || ctx.session.in_step { Flow::Next } else { sleep(ctx.now, timeout_ms)? };
     reply.integer(0);
     Ok(flow)
 }
@@ -26,7 +27,8 @@ pub(crate) fn wait_arguments(args: Args<'_>) -> Result<(i64, u64), WireError> {
 /// `WAITAOF numlocal numreplicas timeout`
 pub(crate) fn waitaof(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (replicas, timeout_ms) = waitaof_arguments(args)?;
-    let flow = if replicas == 0 { Flow::Next } else { sleep(ctx.now, timeout_ms)? };
+    let flow =
+        if replicas == 0 || ctx.session.in_step { Flow::Next } else { sleep(ctx.now, timeout_ms)? };
     reply.array(2);
     reply.integer(0);
     reply.integer(0);

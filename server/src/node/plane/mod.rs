@@ -37,7 +37,7 @@ mod tests;
 pub use forward::{Failure, Send};
 pub(super) use gather::{Begin, Gathering, Wide, tracked_slots};
 pub use replication::{Held, Lone, Replication, Waiter};
-pub(super) use resp::push_command;
+pub(super) use resp::{bulk as bulk_text, elements as array_elements, push_command};
 pub use unit::ClientKey;
 pub(super) use unit::{Sink, Snapshot, Target, Trouble, Unit};
 pub use visit::PeerResponse;

@@ -70,7 +70,7 @@ pub(super) fn integer(reply: &[u8]) -> Option<i64> {
 }
 
 /// The string that a reply holds; `Some(None)` for null.
-pub(super) fn bulk(reply: &[u8]) -> Option<Option<&[u8]>> {
+pub(in crate::node) fn bulk(reply: &[u8]) -> Option<Option<&[u8]>> {
     let (kind, text, at) = line(reply, 0)?;
     match kind {
         b'_' => Some(None),
@@ -86,7 +86,7 @@ pub(super) fn bulk(reply: &[u8]) -> Option<Option<&[u8]>> {
 }
 
 /// The elements of an array, each as it stands.
-pub(super) fn elements(reply: &[u8]) -> Option<Vec<&[u8]>> {
+pub(in crate::node) fn elements(reply: &[u8]) -> Option<Vec<&[u8]>> {
     let (kind, text, at) = line(reply, 0)?;
     let count = usize::try_from(parse_i64(text)?).ok()?;
     let found: Vec<&[u8]> = replies(reply.get(at..)?).take(count).collect();

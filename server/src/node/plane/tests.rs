@@ -4,6 +4,7 @@
 //! by hand what replication and the control plane will do, so that what is tested here is the data plane alone.
 
 mod lossy;
+mod transactions;
 mod wide;
 mod world;
 

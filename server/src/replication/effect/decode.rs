@@ -1,6 +1,8 @@
 //! Bytes to effects; every byte is a peer's.
 
-use super::{AmountRef, Effect, FORMAT, OPTIONAL, Op, ValueRef, flag, kind};
+use super::{
+    AmountRef, Changes, Effect, ElementChange, FORMAT, Kind, OPTIONAL, Op, ValueRef, flag, kind,
+};
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::version::Version;
@@ -157,7 +159,17 @@ fn check(op: &Op<'_>, version: Version) -> Result<(), Malformed> {
                 false => Err(Malformed::Value("splice")),
             }
         }
-        Op::Delete { .. } | Op::Deadline { .. } | Op::Flush { .. } => Ok(()),
+        Op::Elements { changes, .. } => {
+            let fits = |change: ElementChange<'_>| match change {
+                ElementChange::Count { epoch, .. } => epoch <= version,
+                ElementChange::Put { .. } | ElementChange::Remove { .. } => true,
+            };
+            match changes.iter().all(fits) {
+                true => Ok(()),
+                false => Err(Malformed::Value("version of a counter")),
+            }
+        }
+        Op::Delete { .. } | Op::Deadline { .. } | Op::Head { .. } | Op::Flush { .. } => Ok(()),
     }
 }
 
@@ -166,7 +178,7 @@ fn read_op<'a>(reader: &mut Reader<'a>, slot: Slot) -> Result<Option<Op<'a>>, De
     let (kind, version) = (reader.u8()?, reader.u8()?);
     let length = usize::try_from(reader.padded_varint()?).map_err(|_| Malformed::Truncated)?;
     let mut fields = Reader::new(reader.take(length)?);
-    let known = matches!(kind, kind::PUT..=kind::FLUSH);
+    let known = matches!(kind, kind::PUT..=kind::HEAD);
     if !known || version > FIELDS_MAX {
         return match kind & OPTIONAL {
             0 => Err(DecodeError::Unsupported { slot, kind, version }),
@@ -205,6 +217,16 @@ fn read_fields<'a>(fields: &mut Reader<'a>, kind: u8) -> Result<Op<'a>, Malforme
             };
             Op::Count { db, key, epoch, sum, deadline, deadline_version }
         }
+        kind::ELEMENTS => {
+            let kind = Kind::of_code(fields.u8()?).ok_or(Malformed::Value("type"))?;
+            Op::Elements {
+                db,
+                key,
+                kind,
+                changes: Changes::new(fields.bytes(usize::MAX, "changes")?)?,
+            }
+        }
+        kind::HEAD => Op::Head { db, key, deadline },
         _ => Op::Splice {
             db,
             key,

@@ -18,6 +18,29 @@ pub fn encode(
     deps: &Vector,
     ops: &[Op<'_>],
 ) {
+    encode_with(out, slot, (previous, version), deps, |out| {
+        ops.iter().for_each(|op| encode_op(out, op));
+    });
+}
+
+/// As [`encode`], of operations that [`encode_op`] wrote.
+pub fn encode_whole(
+    out: &mut Vec<u8>,
+    slot: Slot,
+    place: (Version, Version),
+    deps: &Vector,
+    ops: &[u8],
+) {
+    encode_with(out, slot, place, deps, |out| out.extend_from_slice(ops));
+}
+
+fn encode_with(
+    out: &mut Vec<u8>,
+    slot: Slot,
+    (previous, version): (Version, Version),
+    deps: &Vector,
+    ops: impl FnOnce(&mut Vec<u8>),
+) {
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
     out.push(FORMAT);
@@ -27,19 +50,22 @@ pub fn encode(
     let distance = if previous.is_zero() { 0 } else { (version.get() - previous.get()) >> 12 };
     put_varint(out, distance);
     deps.encode(out);
-    ops.iter().for_each(|op| put_op(out, op));
+    ops(out);
     let len = out.len() - start - 4;
     debug_assert!(u32::try_from(len).is_ok(), "an effect is bounded by proto-max-bulk-len");
     out[start..start + 4].copy_from_slice(&(len as u32).to_le_bytes());
 }
 
-fn put_op(out: &mut Vec<u8>, op: &Op<'_>) {
+/// Appends one operation.
+pub fn encode_op(out: &mut Vec<u8>, op: &Op<'_>) {
     let (kind, bytes_about) = match op {
         Op::Put { key, value, .. } => (kind::PUT, key.len() + value_len(value)),
         Op::Delete { key, .. } => (kind::DELETE, key.len()),
         Op::Deadline { key, .. } => (kind::DEADLINE, key.len()),
         Op::Count { key, .. } => (kind::COUNT, key.len()),
         Op::Splice { key, bytes, .. } => (kind::SPLICE, key.len() + bytes.len()),
+        Op::Elements { key, changes, .. } => (kind::ELEMENTS, key.len() + changes.bytes().len()),
+        Op::Head { key, .. } => (kind::HEAD, key.len()),
         Op::Flush { .. } => (kind::FLUSH, 0),
     };
     out.extend_from_slice(&[kind, FIELDS]);
@@ -104,6 +130,7 @@ fn put_fields(out: &mut Vec<u8>, op: &Op<'_>) {
             let form = match sum {
                 AmountRef::Integer(_) => flag::FORM_INTEGER,
                 AmountRef::Decimal(_) => flag::FORM_BYTES,
+                AmountRef::Score { .. } => unreachable!("strings are not counted in doubles"),
             };
             put_head(out, *db, key, form | flags(None, *deadline, *deadline_version));
             put_times(out, None, *deadline, *deadline_version);
@@ -111,7 +138,17 @@ fn put_fields(out: &mut Vec<u8>, op: &Op<'_>) {
             match sum {
                 AmountRef::Integer(sum) => put_signed(out, *sum),
                 AmountRef::Decimal(text) => put_bytes(out, text),
+                AmountRef::Score { .. } => {}
             }
+        }
+        Op::Elements { db, key, kind, changes } => {
+            put_head(out, *db, key, 0);
+            out.push(kind.code());
+            put_bytes(out, changes.bytes());
+        }
+        Op::Head { db, key, deadline } => {
+            put_head(out, *db, key, flags(None, *deadline, None));
+            put_times(out, None, *deadline, None);
         }
         Op::Splice { db, key, base, len, offset, bytes } => {
             put_head(out, *db, key, 0);

@@ -21,12 +21,12 @@ mod encode;
 mod tests;
 
 pub use decode::{Batch, DecodeError, Ops};
-pub use encode::encode;
+pub use encode::{encode, encode_op, encode_whole};
 
 use super::vector::Vector;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
-pub use crate::store::ValueRef;
+pub use crate::store::{AmountRef, Changes, ElementChange, Kind, ValueRef, put_change};
 use torc_protocol::slot::Slot;
 
 /// Of an operation's kind: who does not know it may skip it.
@@ -56,15 +56,6 @@ impl<'a> Effect<'a> {
     pub fn ops(&self) -> Ops<'a> {
         Ops::new(self.ops)
     }
-}
-
-/// The sum that a counter's cell holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AmountRef<'a> {
-    /// Of INCR and its kin.
-    Integer(i64),
-    /// Of INCRBYFLOAT, as decimal text.
-    Decimal(&'a [u8]),
 }
 
 /// What became of a key. Unless it says otherwise, an operation also removes what its origin had seen of the key before.
@@ -134,6 +125,26 @@ pub enum Op<'a> {
         /// The bytes.
         bytes: &'a [u8],
     },
+    /// Elements of a collection changed.
+    Elements {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'a [u8],
+        /// The collection's type.
+        kind: Kind,
+        /// What became of them.
+        changes: Changes<'a>,
+    },
+    /// The deadline of a collection changed.
+    Head {
+        /// Database.
+        db: u8,
+        /// Key.
+        key: &'a [u8],
+        /// The new deadline.
+        deadline: Option<UnixMs>,
+    },
     /// All keys of a database are gone, or of all databases, as far as `seen` covers them.
     Flush {
         /// Database; all if none.
@@ -151,7 +162,9 @@ impl Op<'_> {
             | Op::Delete { db, key }
             | Op::Deadline { db, key, .. }
             | Op::Count { db, key, .. }
-            | Op::Splice { db, key, .. } => Some((db, key)),
+            | Op::Splice { db, key, .. }
+            | Op::Elements { db, key, .. }
+            | Op::Head { db, key, .. } => Some((db, key)),
             Op::Flush { .. } => None,
         }
     }
@@ -167,6 +180,8 @@ mod kind {
     pub(super) const COUNT: u8 = 4;
     pub(super) const SPLICE: u8 = 5;
     pub(super) const FLUSH: u8 = 6;
+    pub(super) const ELEMENTS: u8 = 7;
+    pub(super) const HEAD: u8 = 8;
 }
 
 /// What a flags byte says: which kind of value stands there, and which optional fields do.

@@ -1,25 +1,28 @@
 //! A key's state as bytes: what a sync carries, and what the store keeps of a key that has more than one element.
 //!
 //! ```text
-//! state:    | registers, varint | register … | cells, varint | cell … |
+//! state:    | field | heads, varint | deadline … | elements, varint | element … |
+//! element:  | type 1 | id | field |
+//! field:    | registers, varint | register … | cells, varint | cell … |
 //! register: | version 8 | deadline | value |         value:    | form 1 | integer, varint  or  length, varint, bytes |
-//! cell:     | version 8 | epoch 8 | deadline | value |
+//! cell:     | version 8 | epoch 8 | deadline | value, or 3 and two doubles |
 //! deadline: | version 8 | 0, or the deadline + 1, varint |
 //! ```
 //!
 //! Invariant: whatever bytes come, decoding ends, allocates no more than their length allows for, and gives a state or an error.
 
 use super::string::{Register, Value};
-use super::{Amount, Cell, Element, KeyState, Ttl};
+use super::{Amount, Cell, Element, ElementId, Field, Head, KeyState, Ttl};
 use crate::base::version::Version;
-use crate::store::ValueRef;
+use crate::store::{Kind, ValueRef};
 use torc_protocol::peer::wire::{Malformed, Reader, put_bytes, put_signed, put_u64, put_varint};
 
 const INTEGER: u8 = 0;
 const BYTES: u8 = 1;
 const RAW: u8 = 2;
+const SCORE: u8 = 3;
 
-impl KeyState {
+impl Field {
     /// Appends the state.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.registers().iter().len() as u64);
@@ -36,13 +39,18 @@ impl KeyState {
                 Amount::Decimal(text) => {
                     put_value(out, ValueRef::Bytes { bytes: text, raw: false });
                 }
+                Amount::Score { from, reached } => {
+                    out.push(SCORE);
+                    put_u64(out, *from);
+                    put_u64(out, *reached);
+                }
             }
         }
     }
 
     /// Reads a state.
-    pub fn decode(reader: &mut Reader<'_>) -> Result<KeyState, Malformed> {
-        let mut state = KeyState::default();
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Field, Malformed> {
+        let mut field = Field::default();
         for _ in 0..reader.varint()? {
             let version = version(reader)?;
             let (ttl, value) = (ttl(reader)?, Value::from(value(reader)?));
@@ -50,18 +58,48 @@ impl KeyState {
             if register.dot().is_zero() {
                 return Err(Malformed::Value("version"));
             }
-            state.put_register(register);
+            field.add_register(register);
         }
         for _ in 0..reader.varint()? {
             let (version, epoch, ttl) = (version(reader)?, version(reader)?, ttl(reader)?);
-            let sum = match value(reader)? {
-                ValueRef::Integer(sum) => Amount::Integer(sum),
-                ValueRef::Bytes { bytes, .. } => Amount::Decimal(bytes.into()),
-            };
+            let sum = amount(reader)?;
             if version.is_zero() {
                 return Err(Malformed::Value("version"));
             }
-            state.put_cell(Cell { version, epoch, sum, ttl });
+            field.add_cell(Cell { version, epoch, sum, ttl });
+        }
+        Ok(field)
+    }
+}
+
+impl KeyState {
+    /// Appends the state.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        self.string().encode(out);
+        put_varint(out, self.heads().iter().len() as u64);
+        self.heads().iter().for_each(|head| put_ttl(out, head.ttl));
+        put_varint(out, self.elements().len() as u64);
+        for (id, field) in self.elements() {
+            out.push(id.kind.code());
+            put_bytes(out, &id.id);
+            field.encode(out);
+        }
+    }
+
+    /// Reads a state.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<KeyState, Malformed> {
+        let mut state = KeyState::with_string(Field::decode(reader)?);
+        for _ in 0..reader.varint()? {
+            let ttl = ttl(reader)?;
+            if ttl.version.is_zero() {
+                return Err(Malformed::Value("version"));
+            }
+            state.add_head(Head { ttl });
+        }
+        for _ in 0..reader.varint()? {
+            let kind = Kind::of_code(reader.u8()?).ok_or(Malformed::Value("type"))?;
+            let id = reader.bytes(usize::MAX, "element")?.into();
+            state.add_element(ElementId { kind, id }, Field::decode(reader)?);
         }
         Ok(state)
     }
@@ -71,7 +109,8 @@ impl KeyState {
 pub fn encode_plain(version: Version, ttl: Ttl, value: ValueRef<'_>, out: &mut Vec<u8>) {
     put_varint(out, 1);
     encode_register(version, ttl, value, out);
-    put_varint(out, 0);
+    // No cells, no heads, no elements.
+    out.extend_from_slice(&[0, 0, 0]);
 }
 
 fn encode_register(version: Version, ttl: Ttl, value: ValueRef<'_>, out: &mut Vec<u8>) {
@@ -107,6 +146,17 @@ fn ttl(reader: &mut Reader<'_>) -> Result<Ttl, Malformed> {
     Ok(Ttl { version, deadline: reader.varint()?.checked_sub(1) })
 }
 
+fn amount(reader: &mut Reader<'_>) -> Result<Amount, Malformed> {
+    if reader.rest().first() == Some(&SCORE) {
+        reader.u8()?;
+        return Ok(Amount::Score { from: reader.u64()?, reached: reader.u64()? });
+    }
+    Ok(match value(reader)? {
+        ValueRef::Integer(sum) => Amount::Integer(sum),
+        ValueRef::Bytes { bytes, .. } => Amount::Decimal(bytes.into()),
+    })
+}
+
 fn value<'a>(reader: &mut Reader<'a>) -> Result<ValueRef<'a>, Malformed> {
     match reader.u8()? {
         INTEGER => reader.signed().map(ValueRef::Integer),
@@ -125,7 +175,19 @@ mod tests {
     use crate::base::version::Tag;
 
     fn random_state(rng: &mut Rng) -> KeyState {
-        let mut state = KeyState::default();
+        let mut state = KeyState::with_string(random_field(rng));
+        for number in 0..rng.below(4) {
+            let version = Version::next(1_800_000_000_000 + number, Version::ZERO, Tag::new(1));
+            let kind = [Kind::Hash, Kind::List, Kind::Set, Kind::Zset][rng.below(4) as usize];
+            let id = vec![b'f'; rng.below(30) as usize].into();
+            state.add_element(ElementId { kind, id }, random_field(rng));
+            state.add_head(Head { ttl: Ttl { version, deadline: Some(rng.below(1 << 40)) } });
+        }
+        state
+    }
+
+    fn random_field(rng: &mut Rng) -> Field {
+        let mut state = Field::default();
         for tag in 0..rng.below(4) as u16 {
             let at = 1_800_000_000_000 + rng.below(1000);
             let version = Version::next(at, Version::ZERO, Tag::new(tag));
@@ -136,10 +198,13 @@ mod tests {
                     0 => Value::Integer(rng.bits() as i64),
                     form => Value::Bytes { bytes: text.into(), raw: form == 1 },
                 };
-                state.put_register(Register { version, ttl, value });
+                state.add_register(Register { version, ttl, value });
             } else {
-                let sum = Amount::Integer(rng.bits() as i64);
-                state.put_cell(Cell { version, epoch: Version::ZERO, sum, ttl });
+                let sum = match rng.below(2) {
+                    0 => Amount::Integer(rng.bits() as i64),
+                    _ => Amount::Score { from: rng.bits(), reached: rng.bits() },
+                };
+                state.add_cell(Cell { version, epoch: Version::ZERO, sum, ttl });
             }
         }
         state

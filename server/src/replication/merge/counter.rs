@@ -22,6 +22,13 @@ pub enum Amount {
     Integer(i64),
     /// The sum of INCRBYFLOAT's decimals, as its text.
     Decimal(Box<[u8]>),
+    /// What ZINCRBY counted from and reached; see [`AmountRef::Score`].
+    Score {
+        /// Where it began, as the bits of a double.
+        from: u64,
+        /// Where it is.
+        reached: u64,
+    },
 }
 
 impl Amount {
@@ -30,6 +37,7 @@ impl Amount {
         match self {
             Amount::Integer(sum) => AmountRef::Integer(*sum),
             Amount::Decimal(text) => AmountRef::Decimal(text),
+            Amount::Score { from, reached } => AmountRef::Score { from: *from, reached: *reached },
         }
     }
 
@@ -41,6 +49,10 @@ impl Amount {
             Amount::Decimal(text) => {
                 let by = decimal(itoa::Buffer::new().format(by).as_bytes());
                 Amount::Decimal(decimal(text).add(by).to_text().into_bytes().into())
+            }
+            Amount::Score { from, reached } => {
+                let reached = (f64::from_bits(*reached) + by as f64).to_bits();
+                Amount::Score { from: *from, reached }
             }
         }
     }
@@ -55,6 +67,8 @@ impl Amount {
         match self {
             Amount::Integer(sum) => decimal(itoa::Buffer::new().format(*sum).as_bytes()),
             Amount::Decimal(text) => decimal(text),
+            // Of a peer that counts a string in doubles, which none does.
+            Amount::Score { .. } => decimal(b"0"),
         }
     }
 }
@@ -64,6 +78,7 @@ impl From<AmountRef<'_>> for Amount {
         match amount {
             AmountRef::Integer(sum) => Amount::Integer(sum),
             AmountRef::Decimal(text) => Amount::Decimal(text.into()),
+            AmountRef::Score { from, reached } => Amount::Score { from, reached },
         }
     }
 }
@@ -111,6 +126,9 @@ impl Element for Cell {
 pub fn total<'c>(base: Option<&Value>, cells: impl Iterator<Item = &'c Cell>) -> Value {
     let mut cells: Vec<&Cell> = cells.collect();
     cells.sort_by_key(|cell| cell.version.tag());
+    if let Some(score) = score_total(base, &cells) {
+        return score;
+    }
     let text;
     let start = match base {
         None => 0,
@@ -128,13 +146,46 @@ pub fn total<'c>(base: Option<&Value>, cells: impl Iterator<Item = &'c Cell>) ->
     for cell in &cells {
         match cell.sum {
             Amount::Integer(by) => sum = sum.wrapping_add(by),
-            Amount::Decimal(_) => {
+            Amount::Decimal(_) | Amount::Score { .. } => {
                 let start = decimal(itoa::Buffer::new().format(start).as_bytes());
                 return decimal_total(Some(start), &[], &cells);
             }
         }
     }
     Value::Integer(sum)
+}
+
+/// The score that cells of doubles come to, as [`score_bytes`] writes it; none if there are no such cells.
+fn score_total(base: Option<&Value>, cells: &[&Cell]) -> Option<Value> {
+    let moves = |cell: &&Cell| match cell.sum {
+        Amount::Score { from, reached } => Some((f64::from_bits(from), f64::from_bits(reached))),
+        _ => None,
+    };
+    let mut moves = cells.iter().filter_map(|cell| moves(cell));
+    let first = moves.next()?;
+    let base = match base {
+        Some(Value::Bytes { bytes, .. }) => score_of(bytes).unwrap_or(0.0),
+        _ => 0.0,
+    };
+    let mut sum = first.1;
+    let mut rest = moves.peekable();
+    if rest.peek().is_some() {
+        sum = rest.fold(base + (first.1 - first.0), |sum, (from, reached)| sum + (reached - from));
+    }
+    // Infinities of both signs have no sum; every node takes the same for it.
+    let sum = if sum.is_nan() { 0.0 } else { sum };
+    Some(Value::Bytes { bytes: score_bytes(sum).into(), raw: false })
+}
+
+/// A sorted set's score as its element's value.
+pub fn score_bytes(score: f64) -> [u8; 8] {
+    score.to_bits().to_be_bytes()
+}
+
+/// The score that [`score_bytes`] wrote. Not a number, which no node writes, is none.
+pub fn score_of(bytes: &[u8]) -> Option<f64> {
+    let bytes = <[u8; 8]>::try_from(bytes).ok()?;
+    Some(f64::from_bits(u64::from_be_bytes(bytes))).filter(|score| !score.is_nan())
 }
 
 fn decimal_total(base: Option<LongDouble>, text: &[u8], cells: &[&Cell]) -> Value {

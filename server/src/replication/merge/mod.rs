@@ -19,8 +19,8 @@
 //! the earlier SET remains: equal vectors, different keys, for ever. Losers are few (one for each other writer of a partition) and go with
 //! the next write to their key, because its origin has seen them; [`KeyState::has_hidden`] tells the acting primary that it may write one.
 //!
-//! **Types.** A key's state is the product of one set of elements for each type, and each set implements [`Merge`]. A type that is not made of a few
-//! elements brings its own structure with the same operations.
+//! **Types.** A key's state is the product of its string and of the elements of its collections, each of which holds what a string holds. A collection as the store
+//! keeps it brings its own structure with the same operations.
 //!
 //! Knows nothing of the store, of links or of time but what it is given.
 //!
@@ -29,6 +29,7 @@
 mod codec;
 mod counter;
 mod deadline;
+mod field;
 mod key;
 mod slot;
 mod string;
@@ -36,9 +37,10 @@ mod string;
 mod tests;
 
 pub use codec::encode_plain;
-pub use counter::{Amount, Cell, total};
+pub use counter::{Amount, Cell, score_bytes, score_of, total};
 pub use deadline::Ttl;
-pub use key::{BaseMissing, KeyState, Shown};
+pub use field::{Field, Shown};
+pub use key::{BaseMissing, ElementId, Head, KeyState};
 pub use slot::SlotState;
 pub use string::{Register, Value};
 

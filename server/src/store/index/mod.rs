@@ -23,7 +23,9 @@ pub mod models;
 
 use crate::base::sync::{AtomicU64, Ordering};
 use table::{LG_MAX, Line, Memory, Table};
-use word::{BUCKET_WORDS, Ctrl, DEAD, EMPTY, FROZEN, KNOWN_BITS, LATCH, NEAR_WORDS, TAG_SHIFT};
+use word::{
+    BUCKET_WORDS, Ctrl, DEAD, EMPTY, FROZEN, KNOWN_BITS, LATCH, NEAR_WORDS, TAG_SHIFT, WATCHED,
+};
 
 /// Marks a root or child word that names a branch.
 const BRANCH: u64 = 1 << 63;
@@ -100,7 +102,9 @@ impl Witness<'_> {
     pub fn holds(&self) -> bool {
         // Acquire: pairs with the CAS that stored what an earlier look-up of another key saw. If that was a transaction's, this load sees
         // the transaction's latch on this key, or what came after it.
-        cfg!(torc_trap = "blind_witness") || self.at.load(Ordering::Acquire) == self.value
+        let now = self.at.load(Ordering::Acquire);
+        // That somebody began to watch the key changed nothing. (A ctrl that differs by this very bit has counted 2^25 changes meanwhile, or as many less.)
+        cfg!(torc_trap = "blind_witness") || now == self.value || now ^ self.value == WATCHED
     }
 }
 
@@ -235,11 +239,19 @@ impl<'t> Hit<'t> {
         match self.slot.compare_exchange(self.word, new, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Ok(()),
             Err(now) => {
-                if now & FROZEN != 0 {
-                    rebuild(memory, self.place);
-                }
+                self.explain(memory, now);
                 Err(Changed)
             }
+        }
+    }
+
+    /// Why the word is not what the caller read, as far as it must do something about it.
+    #[cold]
+    fn explain(&self, memory: &mut impl Memory, now: u64) {
+        if now & FROZEN != 0 {
+            rebuild(memory, self.place);
+        } else if now ^ self.word == WATCHED {
+            memory.met_watched(word::pointer(now));
         }
     }
 
@@ -247,11 +259,11 @@ impl<'t> Hit<'t> {
     pub fn is_current(&self, memory: &mut impl Memory) -> bool {
         // Acquire: what the caller does next comes after.
         let now = self.slot.load(Ordering::Acquire);
-        if now & FROZEN != 0 {
-            rebuild(memory, self.place);
-            return false;
+        if now == self.word && now & FROZEN == 0 {
+            return true;
         }
-        now == self.word
+        self.explain(memory, now);
+        false
     }
 
     /// Removes the word if it still is what was read.

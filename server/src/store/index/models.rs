@@ -3,7 +3,7 @@
 //! Run: `RUSTFLAGS="--cfg torc_loom" cargo test --release -p torc-server --lib index::models`. Under this cfg a bucket has four words (two at home,
 //! one and one in overflow lines), a table two buckets and a branch two children, so that a handful of keys reaches them all.
 //!
-//! Six bugs can be put back to see the models fail: add `--cfg torc_trap="NAME"` to RUSTFLAGS.
+//! Bugs can be put back to see the models fail, these six and those of `steps` and `store::gate`: add `--cfg torc_trap="NAME"` to RUSTFLAGS.
 //!
 //! | trap | what it breaks | fails in |
 //! |---|---|---|
@@ -15,6 +15,8 @@
 //! | `blind_witness` | a snapshot does not look at its words again: it shows half a transaction | `a_snapshot_shows_no_mixed_view` |
 //!
 //! Memory is a mock: lines and entries know whether they were freed, and say so when they are touched afterwards.
+
+mod steps;
 
 use super::table::Memory;
 use super::word::{self, LATCH};

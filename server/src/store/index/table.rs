@@ -37,6 +37,8 @@ pub trait Memory {
     fn is_stray(&self, address: *mut u8, lines: usize) -> bool;
     /// The hash of the key of the entry at `pointer`, which is live or protected by the caller's guard.
     fn hash_of(&self, pointer: u64) -> u64;
+    /// A change failed because the key of the entry at `pointer` is watched, and nothing else: the watch is to be broken before the next attempt.
+    fn met_watched(&mut self, _pointer: u64) {}
 }
 
 /// A cache line of words.

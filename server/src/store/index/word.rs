@@ -7,7 +7,8 @@
 //! slot word    | tag 16 | SPECIAL 1 | entry pointer (bits 3..47) | TTL 1 | FROZEN 1 | LATCH 1 |
 //! ```
 //!
-//! Entries are 8-aligned and user addresses end below 2^47, which leaves three low bits and bit 47 free.
+//! Entries are 8-aligned and user addresses end below 2^47, which leaves three low bits and bit 47 free. Where a word names no entry, SPECIAL says
+//! that it was initialised all the same; where it names one, that somebody watches the key.
 
 /// Address bits of a slot word.
 const POINTER: u64 = 0x0000_7fff_ffff_fff8;
@@ -17,8 +18,10 @@ pub const LATCH: u64 = 1;
 pub const FROZEN: u64 = 2;
 /// The entry has a deadline, so that sweeping and sampling need not touch the entries that have none.
 pub const TTL: u64 = 4;
-/// Not an entry.
+/// Not an entry, where the pointer is none.
 const SPECIAL: u64 = 1 << 47;
+/// Somebody wants to be told when the key changes: whoever changes it first takes this off and says so. Travels with the word into a new table.
+pub const WATCHED: u64 = SPECIAL;
 /// Free to be claimed.
 pub const EMPTY: u64 = SPECIAL;
 /// Deleted, its bit not cleared yet.
@@ -48,7 +51,14 @@ pub fn word_tag(word: u64) -> u64 {
 
 /// Whether a word names an entry.
 pub fn is_entry(word: u64) -> bool {
-    word & SPECIAL == 0 && word & POINTER != 0
+    // EMPTY's pointer is 0 and DEAD's is 8, where no entry lies.
+    word & POINTER > 8
+}
+
+/// `word` with the entry at `pointer`, which has no deadline, in the place of its own; latched.
+pub fn latched_at(word: u64, pointer: u64) -> u64 {
+    debug_assert!(pointer & !POINTER == 0, "entries are 8-aligned and below 2^47");
+    word_tag(word) << 48 | pointer | LATCH
 }
 
 /// The address in a slot word.

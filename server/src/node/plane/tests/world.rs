@@ -4,6 +4,7 @@ use crate::admin::Instance;
 use crate::admin::clients::Endpoint;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
+use crate::base::version::Tag;
 use crate::cluster::member::{Member, MemberState};
 use crate::cluster::route::{Port, Route};
 use crate::cluster::{NodeId, View};
@@ -11,6 +12,7 @@ use crate::command::Session;
 use crate::config::Settings;
 use crate::node::plane::{Failure, Lone, Plane, Replication};
 use crate::node::{Client, Park, Verdict, WorkerState, run};
+use crate::replication::journal::WorkerJournal;
 use crate::store::{Expiry, NewValue};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -155,6 +157,16 @@ impl World {
             }
         }
         world
+    }
+
+    /// Has the nodes give versions to what is written.
+    pub fn replicate(&mut self) {
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            let tag = Tag::new(index as u16);
+            node.instance.store.replicate(tag, START_MS);
+            let journal = WorkerJournal::new(tag, 1 << 20);
+            node.worker.local.set_journal(Some(Box::new(journal)));
+        }
     }
 
     fn route(&self, node: usize, slot: Slot, owner: usize) {

@@ -1,0 +1,139 @@
+//! ZADD and ZINCRBY.
+
+use crate::command::{Ctx, Flow, Outcome};
+use crate::store::Edit;
+use crate::types::collection::Zset;
+use torc_protocol::number::parse_f64;
+use torc_protocol::{Args, Reply, WireError};
+
+/// What ZADD's options say.
+#[derive(Debug, Clone, Copy, Default)]
+struct Options {
+    only_new: bool,
+    only_known: bool,
+    only_greater: bool,
+    only_less: bool,
+    count_changed: bool,
+    increment: bool,
+}
+
+impl Options {
+    /// The options, and where scores and members begin.
+    fn parse(args: Args<'_>) -> Result<(Self, usize), WireError> {
+        let mut options = Options::default();
+        let mut index = 2;
+        loop {
+            let option = match args.get(index) {
+                Some(_) if args.is(index, "NX") => &mut options.only_new,
+                Some(_) if args.is(index, "XX") => &mut options.only_known,
+                Some(_) if args.is(index, "GT") => &mut options.only_greater,
+                Some(_) if args.is(index, "LT") => &mut options.only_less,
+                Some(_) if args.is(index, "CH") => &mut options.count_changed,
+                Some(_) if args.is(index, "INCR") => &mut options.increment,
+                _ => break,
+            };
+            *option = true;
+            index += 1;
+        }
+        let left = args.len() - index;
+        if left == 0 || left % 2 != 0 {
+            return Err(WireError::Syntax);
+        }
+        options.check(left / 2)?;
+        Ok((options, index))
+    }
+
+    fn check(&self, pairs: usize) -> Result<(), WireError> {
+        let refused = if self.only_new && self.only_known {
+            "ERR XX and NX options at the same time are not compatible"
+        } else if self.only_greater && self.only_less
+            || self.only_new && (self.only_greater || self.only_less)
+        {
+            "ERR GT, LT, and/or NX options at the same time are not compatible"
+        } else if self.increment && pairs > 1 {
+            "ERR INCR option supports a single increment-element pair"
+        } else {
+            return Ok(());
+        };
+        Err(WireError::fixed(refused))
+    }
+
+    /// The score that a member gets; none if it stays as it is.
+    fn score(&self, known: Option<f64>, given: f64) -> Result<Option<f64>, WireError> {
+        let Some(before) = known else { return Ok((!self.only_known).then_some(given)) };
+        if self.only_new {
+            return Ok(None);
+        }
+        let score = if self.increment { before + given } else { given };
+        if score.is_nan() {
+            return Err(WireError::fixed("ERR resulting score is not a number (NaN)"));
+        }
+        let kept = self.only_greater && score <= before || self.only_less && score >= before;
+        Ok((!kept).then_some(score))
+    }
+}
+
+fn float(text: &[u8]) -> Result<f64, WireError> {
+    parse_f64(text).filter(|value| !value.is_nan()).ok_or(WireError::NotFloat)
+}
+
+/// What became of members.
+#[derive(Debug, Default)]
+struct Done {
+    added: i64,
+    changed: i64,
+    /// The last score that was set.
+    score: Option<f64>,
+}
+
+/// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member …`
+pub(crate) fn zadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let (options, first) = Options::parse(args)?;
+    let scores = (first..args.len()).step_by(2).map(|at| float(&args[at]));
+    let scores: Vec<f64> = scores.collect::<Result<_, _>>()?;
+    let pairs = || scores.iter().zip((first + 1..args.len()).step_by(2).map(|at| &args[at]));
+    let done = add(ctx, &args[1], options, pairs)?;
+    match (options.increment, done.score) {
+        (true, Some(score)) => reply.double(score),
+        (true, None) => reply.null(),
+        (false, _) if options.count_changed => reply.integer(done.added + done.changed),
+        (false, _) => reply.integer(done.added),
+    }
+    Ok(Flow::Next)
+}
+
+fn add<'a, I: Iterator<Item = (&'a f64, &'a [u8])>>(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    options: Options,
+    pairs: impl Fn() -> I,
+) -> Result<Done, WireError> {
+    ctx.keyspace().edit(key, |zset: &mut Edit<'_, Zset>| {
+        let mut done = Done::default();
+        for (&given, member) in pairs() {
+            let known = zset.view().score(member);
+            let Some(score) = options.score(known, given)? else { continue };
+            done.score = Some(score);
+            match known {
+                None => done.added += 1,
+                Some(before) if before != score => done.changed += 1,
+                Some(_) => continue,
+            }
+            if options.increment {
+                zset.add(member, score, given);
+            } else {
+                zset.set(member, score);
+            }
+        }
+        Ok(done)
+    })
+}
+
+/// `ZINCRBY key increment member`
+pub(crate) fn zincrby(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let by = float(&args[2])?;
+    let options = Options { increment: true, ..Options::default() };
+    let done = add(ctx, &args[1], options, || std::iter::once((&by, &args[3])))?;
+    reply.double(done.score.unwrap_or_default());
+    Ok(Flow::Next)
+}

@@ -1,0 +1,177 @@
+//! ZRANGE and its kin.
+
+use super::bounds::Bounds;
+use super::write_members;
+use crate::command::value::integer;
+use crate::command::{Ctx, Flow, Outcome};
+use crate::store::{Expiry, Kind};
+use crate::types::collection::{Ranked, Stamp, Zset, ZsetView};
+use torc_protocol::{Args, Reply, WireError};
+
+/// What a range is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Rank,
+    Score,
+    Member,
+}
+
+/// What is asked for, but the bounds.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    by: By,
+    reverse: bool,
+    limit: Option<(i64, i64)>,
+    with_scores: bool,
+}
+
+impl Asked {
+    const fn new(by: By, reverse: bool) -> Self {
+        Asked { by, reverse, limit: None, with_scores: false }
+    }
+
+    /// The options from `index` on. `is_free`: BYSCORE, BYLEX and REV are among them; `may_score`: WITHSCORES is.
+    fn options(
+        mut self,
+        args: Args<'_>,
+        mut index: usize,
+        is_free: bool,
+        may_score: bool,
+    ) -> Result<Self, WireError> {
+        while index < args.len() {
+            let left = args.len() - index - 1;
+            if may_score && args.is(index, "WITHSCORES") {
+                self.with_scores = true;
+            } else if args.is(index, "LIMIT") && left >= 2 {
+                self.limit = Some((integer(&args[index + 1])?, integer(&args[index + 2])?));
+                index += 2;
+            } else if is_free && args.is(index, "REV") {
+                self.reverse = true;
+            } else if is_free && args.is(index, "BYLEX") {
+                self.by = By::Member;
+            } else if is_free && args.is(index, "BYSCORE") {
+                self.by = By::Score;
+            } else {
+                return Err(WireError::Syntax);
+            }
+            index += 1;
+        }
+        if self.limit.is_some() && self.by == By::Rank {
+            return Err(WireError::fixed(
+                "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
+            ));
+        }
+        if self.with_scores && self.by == By::Member {
+            return Err(WireError::fixed(
+                "ERR syntax error, WITHSCORES not supported in combination with BYLEX",
+            ));
+        }
+        Ok(self)
+    }
+
+    /// The bounds, which stand the other way round where scores or members go down.
+    fn bounds<'a>(&self, first: &'a [u8], second: &'a [u8]) -> Result<Bounds<'a>, WireError> {
+        match (self.by, self.reverse) {
+            (By::Rank, _) => Bounds::ranks_of(first, second),
+            (By::Score, false) => Bounds::scores(first, second),
+            (By::Score, true) => Bounds::scores(second, first),
+            (By::Member, false) => Bounds::members(first, second),
+            (By::Member, true) => Bounds::members(second, first),
+        }
+    }
+
+    /// The members asked for.
+    fn members<'z>(&self, zset: ZsetView<'z>, bounds: Bounds<'_>) -> (Ranked<'z>, u64) {
+        let bounds = if self.reverse { bounds.reversed(zset.len()) } else { bounds };
+        let (mut from, mut to) = bounds.ranks(zset);
+        if let Some((offset, count)) = self.limit {
+            // A negative offset passes over everything, a negative count is none.
+            let skip = u64::try_from(offset).unwrap_or(u64::MAX).min(to - from);
+            let kept = u64::try_from(count).unwrap_or(u64::MAX).min(to - from - skip);
+            match self.reverse {
+                false => (from, to) = (from + skip, from + skip + kept),
+                true => (from, to) = (to - skip - kept, to - skip),
+            }
+        }
+        (zset.range(from, to, self.reverse), to - from)
+    }
+}
+
+fn answer(
+    ctx: &mut Ctx<'_>,
+    asked: Asked,
+    args: Args<'_>,
+    is_free: bool,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    let asked = asked.options(args, 4, is_free, true)?;
+    let bounds = asked.bounds(&args[2], &args[3])?;
+    let Some(entry) = ctx.keyspace().read(&args[1]) else {
+        reply.array(0);
+        return Ok(Flow::Next);
+    };
+    // A large one is read from a snapshot, so that no writer waits.
+    let found = entry.collection(Kind::Zset)?.detach();
+    let (members, _) = asked.members(found.zset(), bounds);
+    let members: Vec<_> = members.collect();
+    write_members(reply, members.into_iter(), asked.with_scores);
+    Ok(Flow::Next)
+}
+
+/// `ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`
+pub(crate) fn zrange(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    answer(ctx, Asked::new(By::Rank, false), args, true, reply)
+}
+
+/// `ZREVRANGE key start stop [WITHSCORES]`
+pub(crate) fn zrevrange(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    answer(ctx, Asked::new(By::Rank, true), args, false, reply)
+}
+
+/// `ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]`
+pub(crate) fn zrangebyscore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    answer(ctx, Asked::new(By::Score, false), args, false, reply)
+}
+
+/// `ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]`
+pub(crate) fn zrevrangebyscore(
+    ctx: &mut Ctx<'_>,
+    args: Args<'_>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    answer(ctx, Asked::new(By::Score, true), args, false, reply)
+}
+
+/// `ZRANGEBYLEX key min max [LIMIT offset count]`
+pub(crate) fn zrangebylex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    answer(ctx, Asked::new(By::Member, false), args, false, reply)
+}
+
+/// `ZREVRANGEBYLEX key max min [LIMIT offset count]`
+pub(crate) fn zrevrangebylex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    answer(ctx, Asked::new(By::Member, true), args, false, reply)
+}
+
+/// `ZRANGESTORE destination source min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]`
+pub(crate) fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let asked = Asked::new(By::Rank, false).options(args, 5, true, false)?;
+    let bounds = asked.bounds(&args[3], &args[4])?;
+    let (destination, source) = (&args[1], &args[2]);
+    let mut keyspace = ctx.keyspace();
+    let limits = keyspace.limits(Kind::Zset);
+    let mut transaction = keyspace.transaction(&[destination, source]);
+    let mut result = Zset::new();
+    if let Some(entry) = transaction.look_up(source) {
+        let found = entry.collection(Kind::Zset)?;
+        let (members, _) = asked.members(found.zset(), bounds);
+        let mut buffer = itoa::Buffer::new();
+        for known in members {
+            result.insert(known.member.text(&mut buffer), known.score, Stamp::NONE, &limits);
+        }
+    }
+    let len = result.view().len();
+    transaction.put_collection(destination, result.into(), Expiry::Never);
+    transaction.commit();
+    reply.integer(len as i64);
+    Ok(Flow::Next)
+}

@@ -1,0 +1,264 @@
+//! Whole commands as one atomic step: a thread holds keys, and handlers that know nothing of it run on them.
+//!
+//! ```text
+//!   hold: latch the words, in the order that all transactions keep ── commands ── release: what was recorded, then the latches
+//! ```
+//!
+//! Every look-up of a key that this thread holds ([`Keyspace::find`]) gives its word as it is, latched; whatever is stored in it stays latched, and a key
+//! that is removed leaves a latched placeholder. So others see nothing of the step before its end, when they find all of it: whoever meets a latch
+//! waits. Large values are edited where they are, and somebody may have looked one up before its word was latched; each says so himself ([`Hold`]).
+//!
+//! What such a step writes in one slot is one effect with several operations: it takes one version ([`Local::take_link`]), and the journal gathers what it is told.
+//!
+//! **Invariant.** No command of a step comes to a key that the step does not hold, unless the gate is closed ([`super::gate`]): two steps could wait for
+//! each other. What keys a command names is its caller's to know.
+
+use super::chain::{Link, Op};
+use super::entry::{Entry, Payload, Stamp};
+use super::hash::KeyHash;
+use super::index::{self, Changed, Hit, Insert, Probe, word};
+use super::keyspace::Keyspace;
+use super::local::Local;
+use super::transaction::order;
+use super::{Guard, Store};
+use crate::base::clock::UnixMs;
+use crate::base::sync::Backoff;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What a thread holds.
+#[derive(Debug, Default)]
+pub(super) struct Owned {
+    /// In order.
+    keys: Vec<OwnedKey>,
+    /// The version of the step in each slot that it has written to.
+    links: Vec<(usize, Link)>,
+    /// Whether the gate is closed for it.
+    everything: bool,
+}
+
+#[derive(Debug)]
+struct OwnedKey {
+    db: u8,
+    place: KeyHash,
+    key: Box<[u8]>,
+}
+
+impl Owned {
+    fn has(&self, db: u8, place: KeyHash, key: &[u8]) -> bool {
+        let found = self.keys.binary_search_by_key(&order(db, place, key), |owned| {
+            order(owned.db, owned.place, &owned.key)
+        });
+        found.is_ok()
+    }
+
+    pub(super) fn link(&self, slot: usize) -> Option<Link> {
+        self.links.iter().find(|(other, _)| *other == slot).map(|(_, link)| *link)
+    }
+
+    pub(super) fn add_link(&mut self, slot: usize, link: Link) {
+        self.links.push((slot, link));
+    }
+}
+
+/// Of a large value: whether a step holds it, so that no other thread may look at it yet.
+#[derive(Debug, Default)]
+pub(super) struct Hold(AtomicUsize);
+
+impl Hold {
+    /// Whether another thread's step is at work on the value. To be asked under the value's lock.
+    #[inline]
+    pub(super) fn is_foreign(&self) -> bool {
+        // Relaxed: set and read under the value's lock.
+        let holder = self.0.load(Ordering::Relaxed);
+        holder != 0 && holder != thread_token()
+    }
+
+    pub(super) fn set(&self, held: bool) {
+        self.0.store(if held { thread_token() } else { 0 }, Ordering::Relaxed);
+    }
+}
+
+/// A number that is this thread's alone, and not 0.
+fn thread_token() -> usize {
+    thread_local!(static TOKEN: u8 = const { 0 });
+    TOKEN.with(|token| std::ptr::from_ref(token).addr())
+}
+
+impl Local {
+    /// Whether commands run as one step.
+    #[inline]
+    pub fn is_owning(&self) -> bool {
+        self.owned.is_some()
+    }
+
+    /// Whether this thread closed the gate.
+    #[cold]
+    pub fn holds_gate(&self) -> bool {
+        self.owned.as_ref().is_some_and(|owned| owned.everything)
+    }
+
+    #[cold]
+    pub(super) fn owns(&self, db: u8, place: KeyHash, key: &[u8]) -> bool {
+        self.owned.as_ref().is_some_and(|owned| owned.has(db, place, key))
+    }
+
+    pub(super) fn begin_owning(&mut self, everything: bool) {
+        debug_assert!(self.owned.is_none(), "steps do not nest");
+        self.owned = Some(Box::new(Owned { everything, ..Owned::default() }));
+        if let Some(journal) = &mut self.journal {
+            journal.begin();
+        }
+    }
+
+    /// Removes a word that was looked up; a key that this thread holds keeps a placeholder.
+    #[inline]
+    pub(super) fn take_out(&mut self, hit: &Hit<'_>) -> Result<(), Changed> {
+        if hit.word & word::LATCH == 0 { hit.remove(self) } else { self.reserve(hit) }
+    }
+
+    #[cold]
+    fn reserve(&mut self, hit: &Hit<'_>) -> Result<(), Changed> {
+        // SAFETY: the caller's guard protects what a published word named.
+        let key = unsafe { Entry::at(word::pointer(hit.word)) }.key();
+        let address = self.build(key, Payload::Absent, None, Stamp::default(), 0);
+        let done = hit.replace(self, word::latched_at(hit.word, address));
+        if done.is_err() {
+            // Never published, so nobody saw it.
+            self.free_entry(address);
+        }
+        done
+    }
+}
+
+impl Store {
+    /// Keeps every other thread out of the store until [`Store::release`], and begins a step as [`Store::hold`] does, whose commands may come to any key.
+    /// `local` has nothing pinned. Waits for the batches that run now.
+    pub fn hold_everything(&self, local: &mut Local) {
+        self.inner.gate.close();
+        local.begin_owning(true);
+        let grace = local.grace();
+        let mut backoff = Backoff::default();
+        while !grace.has_passed() {
+            local.push_epoch();
+            backoff.wait();
+        }
+    }
+
+    /// Holds `keys` (database and name, duplicates allowed) until [`Store::release`]: what commands do to them meanwhile is one atomic step. Waits for
+    /// others that hold one of them. `local` holds nothing yet.
+    pub fn hold<'a>(
+        &self,
+        local: &mut Local,
+        guard: &Guard,
+        now: UnixMs,
+        keys: impl Iterator<Item = (u8, &'a [u8])>,
+    ) {
+        let place =
+            |(db, key): (u8, &[u8])| OwnedKey { db, place: self.place(key), key: key.into() };
+        let mut keys: Vec<OwnedKey> = keys.map(place).collect();
+        keys.sort_unstable_by(|a, b| {
+            order(a.db, a.place, &a.key).cmp(&order(b.db, b.place, &b.key))
+        });
+        keys.dedup_by(|a, b| (a.db, &a.key) == (b.db, &b.key));
+        let mut large = Vec::new();
+        for key in &keys {
+            let mut keyspace = self.keyspace(local, guard, key.db, now);
+            large.extend(keyspace.latch(key).filter(|entry| entry.big().is_some()));
+        }
+        // Not before all latches are had: who reads a held value waits, perhaps with the lock of another large one.
+        for entry in large {
+            entry.set_held(true);
+        }
+        local.begin_owning(false);
+        if let Some(owned) = &mut local.owned {
+            owned.keys = keys;
+        }
+    }
+
+    /// Ends what [`Store::hold`] or [`Store::hold_everything`] began: others see all of it from now on.
+    pub fn release(&self, local: &mut Local, guard: &Guard, now: UnixMs) {
+        let Some(owned) = local.owned.take() else { return };
+        if let Some(journal) = &mut local.journal {
+            // A version that was taken has its effect, if only an empty one: the chain has no hole.
+            let links = owned.links.iter();
+            links.for_each(|&(slot, link)| journal.record(slot as u16, link, &[], &[Op::Noop]));
+            journal.commit();
+        }
+        for key in &owned.keys {
+            self.keyspace(local, guard, key.db, now).unlatch(key);
+        }
+        if owned.everything {
+            self.inner.gate.open();
+        }
+    }
+}
+
+impl<'g> Keyspace<'_, 'g> {
+    fn word_of(&self, key: &OwnedKey) -> Probe<'g> {
+        // SAFETY: words are read under `guard`, and what they name is freed only an epoch later.
+        let matches = |pointer| unsafe { Entry::at(pointer) }.key() == &*key.key;
+        index::probe(&self.roots_or_create().words[key.place.slot], key.place.hash, matches)
+    }
+
+    /// Latches a key, waiting for another transaction that holds it. Returns the entry, which may be a placeholder.
+    fn latch(&mut self, key: &OwnedKey) -> Option<Entry<'g>> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.word_of(key) {
+                Probe::Hit(hit) if hit.word & word::LATCH != 0 => {}
+                Probe::Hit(hit) => {
+                    if hit.replace(self.local, hit.word | word::LATCH).is_ok() {
+                        // SAFETY: read under the keyspace's guard.
+                        return Some(unsafe { Entry::at(word::pointer(hit.word)) });
+                    }
+                }
+                Probe::Miss(vacancy) => {
+                    let address =
+                        self.local.build(&key.key, Payload::Absent, None, Stamp::default(), 0);
+                    let latched = word::slot_word(address, key.place.hash, false) | word::LATCH;
+                    if vacancy.insert(self.local, latched) == Insert::Done {
+                        return None;
+                    }
+                    self.local.discard(address);
+                }
+            }
+            backoff.wait();
+        }
+    }
+
+    fn unlatch(&mut self, key: &OwnedKey) {
+        loop {
+            let Probe::Hit(hit) = self.word_of(key) else {
+                unreachable!("a latched word is changed by its holder alone")
+            };
+            // SAFETY: as in `latch`.
+            let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
+            // A placeholder stays where somebody watches the absent key.
+            let goes = entry.is_absent() && hit.word & word::WATCHED == 0;
+            if entry.big().is_some() {
+                entry.set_held(false);
+            }
+            let done = if goes {
+                hit.remove(self.local)
+            } else {
+                hit.replace(self.local, hit.word & !word::LATCH)
+            };
+            // Only a table's replacement changes a latched word, and that is over once this returns.
+            if done.is_ok() {
+                if goes {
+                    self.local.retire_entry(word::pointer(hit.word));
+                }
+                return;
+            }
+        }
+    }
+}
+
+impl Entry<'_> {
+    /// Marks a large value as held by this thread's step, or not any more. An edit that began before the key was latched ends first.
+    fn set_held(&self, held: bool) {
+        if let Some(big) = self.big() {
+            big.set_step(held);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Collections that are stored whole: under another name, or as the result of a command. Every element counts as written then.
+
+use super::chain::ValueRef;
+use super::change::{ElementChange, put_change};
+use super::collection::{Collection, CollectionRef};
+use super::edit::position_bytes;
+use crate::base::version::Version;
+use crate::types::collection::{Hash, Limits, List, Set, Stamp, Zset};
+
+/// A copy of `found` whose elements were all written as of `version`, and what other nodes must be told for it.
+pub(super) fn restamped(
+    found: &CollectionRef<'_>,
+    version: Version,
+    limits: &Limits,
+) -> (Collection, Vec<u8>) {
+    let stamp = Stamp::of(version);
+    let mut told = Vec::new();
+    let mut tell = |id: &[u8], bytes: &[u8]| {
+        let value = ValueRef::Bytes { bytes, raw: false };
+        put_change(&mut told, &ElementChange::Put { id, value });
+    };
+    let (mut id, mut text) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let copy = match found.to_collection() {
+        Collection::Hash(old) => {
+            let mut hash = Hash::new();
+            for known in old.view().iter() {
+                let (field, value) = (known.field.text(&mut id), known.value.text(&mut text));
+                tell(field, value);
+                hash.insert(field, value, stamp, limits);
+            }
+            Collection::Hash(hash)
+        }
+        Collection::Set(old) => {
+            let mut set = Set::new();
+            for known in old.view().iter() {
+                let member = known.member.text(&mut id);
+                tell(member, b"");
+                set.insert(member, stamp, limits);
+            }
+            Collection::Set(set)
+        }
+        Collection::Zset(old) => {
+            let mut zset = Zset::new();
+            for known in old.view().iter() {
+                let member = known.member.text(&mut id);
+                tell(member, &known.score.to_bits().to_be_bytes());
+                zset.insert(member, known.score, stamp, limits);
+            }
+            Collection::Zset(zset)
+        }
+        Collection::List(old) => {
+            let mut list = List::new();
+            for known in old.view().iter() {
+                list.push_back(known.value.text(&mut text), stamp, limits);
+            }
+            for known in list.view().iter() {
+                tell(&position_bytes(known.position), known.value.text(&mut text));
+            }
+            Collection::List(list)
+        }
+    };
+    (copy, told)
+}

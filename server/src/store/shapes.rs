@@ -1,0 +1,91 @@
+//! Up to where collections stay packed: the settings of Redis that say so, changeable while all threads run.
+
+use super::entry::Kind;
+use super::hash::element_hash;
+use crate::types::collection::Limits;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct Shapes {
+    hash_entries: AtomicU64,
+    hash_value: AtomicU64,
+    set_entries: AtomicU64,
+    set_value: AtomicU64,
+    set_integers: AtomicU64,
+    zset_entries: AtomicU64,
+    zset_value: AtomicU64,
+    list_size: AtomicI64,
+}
+
+impl Default for Shapes {
+    fn default() -> Self {
+        Shapes {
+            hash_entries: AtomicU64::new(512),
+            hash_value: AtomicU64::new(64),
+            set_entries: AtomicU64::new(128),
+            set_value: AtomicU64::new(64),
+            set_integers: AtomicU64::new(512),
+            zset_entries: AtomicU64::new(128),
+            zset_value: AtomicU64::new(64),
+            list_size: AtomicI64::new(-2),
+        }
+    }
+}
+
+// Relaxed throughout: each is read on its own, and a change may take a batch to be seen.
+impl Shapes {
+    /// Most fields of a packed hash, and the longest field or value.
+    pub fn set_hash(&self, entries: u64, value_bytes: u64) {
+        self.hash_entries.store(entries, Ordering::Relaxed);
+        self.hash_value.store(value_bytes, Ordering::Relaxed);
+    }
+
+    /// Most members of a packed set, the longest of them, and most members of a set of integers.
+    pub fn set_set(&self, entries: u64, value_bytes: u64, integers: u64) {
+        self.set_entries.store(entries, Ordering::Relaxed);
+        self.set_value.store(value_bytes, Ordering::Relaxed);
+        self.set_integers.store(integers, Ordering::Relaxed);
+    }
+
+    /// Most members of a packed sorted set, and the longest of them.
+    pub fn set_zset(&self, entries: u64, value_bytes: u64) {
+        self.zset_entries.store(entries, Ordering::Relaxed);
+        self.zset_value.store(value_bytes, Ordering::Relaxed);
+    }
+
+    /// Most elements of a packed list if positive, else one of Redis's sizes in bytes: -1 to -5 for 4 to 64 KiB.
+    pub fn set_list(&self, size: i64) {
+        self.list_size.store(size, Ordering::Relaxed);
+    }
+
+    /// Up to where a collection of type `kind` stays packed.
+    pub fn limits(&self, kind: Kind) -> Limits {
+        let number = |setting: &AtomicU64| {
+            usize::try_from(setting.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
+        };
+        let limits = |entries_max, element_bytes_max| Limits {
+            entries_max,
+            element_bytes_max,
+            bytes_max: usize::MAX,
+            integers_max: 0,
+            hash: element_hash,
+        };
+        match kind {
+            Kind::Hash => limits(number(&self.hash_entries), number(&self.hash_value)),
+            Kind::Set => Limits {
+                integers_max: number(&self.set_integers),
+                ..limits(number(&self.set_entries), number(&self.set_value))
+            },
+            Kind::Zset => limits(number(&self.zset_entries), number(&self.zset_value)),
+            Kind::List | Kind::String => match self.list_size.load(Ordering::Relaxed) {
+                size @ 1.. => limits(size as usize, usize::MAX),
+                size => Limits {
+                    // 0 counts as -1, and what is below -5 as that, as in Redis.
+                    bytes_max: 2048 << size.unsigned_abs().clamp(1, 5),
+                    ..limits(usize::MAX, usize::MAX)
+                },
+            },
+        }
+    }
+}
