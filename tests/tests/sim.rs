@@ -8,10 +8,16 @@
 
 #[path = "sim/check/mod.rs"]
 mod check;
+#[path = "sim/control.rs"]
+mod control;
+#[path = "sim/faults.rs"]
+mod faults;
 #[path = "sim/guest.rs"]
 mod guest;
 #[path = "sim/history.rs"]
 mod history;
+#[path = "sim/named.rs"]
+mod named;
 #[path = "sim/net.rs"]
 mod net;
 #[path = "sim/node.rs"]
@@ -26,6 +32,10 @@ mod sabotage;
 mod standing;
 #[path = "sim/trace.rs"]
 mod trace;
+#[path = "sim/wire.rs"]
+mod wire;
+#[path = "sim/worker.rs"]
+mod worker;
 #[path = "sim/world.rs"]
 mod world;
 

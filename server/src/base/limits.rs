@@ -1,5 +1,7 @@
 //! Every bound that is not a setting, in one place, with the reason for its number.
 
+use std::time::Duration;
+
 /// Commands of one connection that are decoded, prefetched and run together. 16 covers the latency of a cache miss
 /// (about 80 ns) with the work of the others; more showed no gain.
 pub const BATCH_COMMANDS_MAX: usize = 16;
@@ -68,6 +70,10 @@ pub const REPLY_HOLES_MAX: usize = 1_024;
 
 /// Bytes of one client's replies that may wait behind one that is not there yet. Beyond it the client's next commands are left unread.
 pub const REPLY_BYTES_WAITING_MAX: usize = 1024 * 1024;
+
+/// How long a node can be away and still bring along what it wrote. After that the tags of incarnations that are gone are forgotten, and what a node that was cut off
+/// for longer wrote before may count as removed. A day covers what operators do over night.
+pub const TAG_RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Keys that one client may watch at once.
 /// Each is compared with those before it.

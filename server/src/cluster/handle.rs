@@ -29,6 +29,43 @@ pub enum ControlRequest {
 #[error("the control thread is busy; try again")]
 pub struct Busy;
 
+/// A number that one thread writes and others show.
+#[derive(Debug, Default)]
+pub struct Figure(AtomicU64);
+
+impl Figure {
+    /// Counts so many more.
+    pub fn add(&self, count: u64) {
+        // Relaxed, here and below: statistics.
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Replaces it.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Reads it.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the control thread has to say about the node's health.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// How far the clock of a living peer is off at most, in milliseconds either way.
+    pub clock_offset_ms: Figure,
+    /// How often a peer was found half a second off.
+    pub clock_warnings: Figure,
+    /// 1 while this node serves nothing, because its clock is wrong.
+    pub clock_barred: Figure,
+    /// Copies that were found to differ though their vectors say that they are the same.
+    pub digest_mismatches: Figure,
+    /// Entries of tags that are gone which were pruned from vectors.
+    pub tags_pruned: Figure,
+}
+
 /// The ring as the threads of one node share it.
 #[derive(Debug)]
 pub struct ClusterHandle {
@@ -39,6 +76,7 @@ pub struct ClusterHandle {
     received: AtomicU64,
     /// Of each member, by its index: effects that it has not been sent, over all workers.
     lags: Box<[AtomicU64]>,
+    figures: Figures,
     requests: (Sender<ControlRequest>, Receiver<ControlRequest>),
 }
 
@@ -50,6 +88,7 @@ impl Default for ClusterHandle {
             links: ArcSwapOption::empty(),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            figures: Figures::default(),
             lags: (0..MEMBER_COUNT_MAX).map(|_| AtomicU64::new(0)).collect(),
             requests: crossbeam_channel::bounded(REQUEST_COUNT_MAX),
         }
@@ -99,6 +138,11 @@ impl ClusterHandle {
     /// Effects that have not been sent to `peer`.
     pub fn lag(&self, peer: MemberIndex) -> u64 {
         self.lags[usize::from(peer.0)].load(Ordering::Relaxed)
+    }
+
+    /// Figures of the control plane.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Counts packets and frames that went to peers and came from them.

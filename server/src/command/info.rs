@@ -406,8 +406,18 @@ fn latencystats(out: &mut String, instance: &Instance, _: About) {
     }
 }
 
-fn cluster(out: &mut String, _instance: &Instance, about: About) {
+fn cluster(out: &mut String, instance: &Instance, about: About) {
     lines!(out, "cluster_enabled": u8::from(about.port == Port::Cluster));
+    if instance.cluster.is_enabled() {
+        let figures = instance.cluster.figures();
+        lines!(out,
+            "torc_clock_offset_ms": figures.clock_offset_ms.get(),
+            "torc_clock_warnings": figures.clock_warnings.get(),
+            "torc_clock_barred": figures.clock_barred.get(),
+            "torc_digest_mismatches": figures.digest_mismatches.get(),
+            "torc_tags_pruned": figures.tags_pruned.get(),
+        );
+    }
 }
 
 fn keyspace(out: &mut String, instance: &Instance, _: About) {

@@ -6,9 +6,10 @@
 use super::apply::Applier;
 use super::chain::StashLimits;
 use super::journal::WorkerJournal;
+use super::scan::digest;
 use super::slots::Slots;
 use super::stored::key_state;
-use super::transfer::{Incoming, Position, digest, read_part};
+use super::transfer::{Incoming, Position, read_part};
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::base::version::Tag;
@@ -211,7 +212,7 @@ fn check_equal(a: &mut Node, b: &mut Node, round: u64) {
     for slot in slots_in_use() {
         let digest_of = |node: &mut Node| {
             let guard = node.local.pin();
-            digest((&node.store, &mut node.local, &guard), slot, (NOW, NOW))
+            digest((&node.store, &mut node.local, &guard), slot, NOW)
         };
         assert_eq!(digest_of(a), digest_of(b), "round {round}");
         assert!(a.slots.vector(&a.store, slot).is_same_history(&b.slots.vector(&b.store, slot)));

@@ -24,6 +24,7 @@ pub mod effect;
 pub mod journal;
 pub mod log;
 pub mod merge;
+pub mod scan;
 pub mod slots;
 pub mod stored;
 pub mod transfer;

@@ -19,12 +19,11 @@ use super::chain::Standing;
 use super::digest::key_hash;
 use super::merge::{KeyState, Merge, encode_plain};
 use super::slots::Slots;
-use super::stored::{Stored, decode, dots, is_covered, key_state, merged, ttl};
+use super::stored::{Stored, dots, is_covered, key_state, merged, ttl};
 use super::vector::Vector;
-use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::version::Version;
-use crate::store::{self, Entry, Guard, Keyspace, Local, Store};
+use crate::store::{self, Entry, Keyspace, Store};
 use std::collections::HashMap;
 use torc_protocol::peer::wire::{Malformed, Reader, put_bytes, put_u64, put_varint};
 use torc_protocol::slot::Slot;
@@ -211,34 +210,6 @@ impl Incoming {
         });
         misses
     }
-}
-
-/// A digest of a slot's keys, so that two copies that cover the same can be compared. Keys whose deadline lies before `as_of` are left out.
-pub fn digest(
-    (store, local, guard): (&Store, &mut Local, &Guard),
-    slot: Slot,
-    (now, as_of): (UnixMs, UnixMs),
-) -> u64 {
-    let mut digests = super::digest::Digests::new();
-    let origin = store.origin_version();
-    for db in 0..DATABASE_COUNT as u8 {
-        let mut keyspace = store.keyspace(local, guard, db, now);
-        let mut from = Some(0);
-        while let Some(position) = from {
-            from = keyspace.visit_slot(slot, position, 64, |entry| {
-                let name = (db, entry.key());
-                match entry.elements() {
-                    Some(elements) => digests.add_state(name, &decode(elements), as_of),
-                    None => {
-                        let version = entry.version().unwrap_or(origin);
-                        let dot = version.max(entry.deadline_version().unwrap_or_default());
-                        digests.add(name, [(dot, version, entry.deadline())], as_of);
-                    }
-                }
-            });
-        }
-    }
-    digests.total()
 }
 
 /// Whether this node and a peer that covers `theirs` know the same of a slot.

@@ -247,6 +247,17 @@ impl World {
         operation
     }
 
+    /// Asks, and does not wait.
+    pub fn ask_and_leave(&mut self, guest: usize, home: usize, asks: Vec<Ask>) {
+        if self.guest_connects(guest, Some(home)) {
+            for ask in asks {
+                self.ask(guest, ask);
+            }
+            self.guest_run(guest);
+            self.drain(home);
+        }
+    }
+
     /// Asks and waits; for checkers.
     pub fn ask_now(&mut self, guest: usize, home: usize, asks: Vec<Ask>) -> Vec<Outcome> {
         let it = &self.guests[guest];

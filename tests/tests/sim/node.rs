@@ -43,8 +43,8 @@ pub struct Start {
     pub seeds: Vec<String>,
     /// What it knows of others from the start.
     pub known: Vec<NodeRecord>,
-    /// It lies about being ready.
-    pub boasts: bool,
+    /// How long tags of those who are gone are kept.
+    pub tag_retention: Duration,
 }
 
 /// A process.
@@ -93,7 +93,7 @@ pub fn record(start: &Start) -> NodeRecord {
         zone: String::new(),
         state: if start.placed { NodeState::Active } else { NodeState::Joining },
         since: EPOCH_MS + start.now_us / 1_000,
-        ready: start.boasts,
+        ready: false,
         synced_layout: 0,
         protocol: (1, 1),
         features: 0,
@@ -107,24 +107,19 @@ pub fn record(start: &Start) -> NodeRecord {
 struct Knowing {
     gossip: Gossip,
     known: Vec<NodeRecord>,
-    boasts: Option<NodeId>,
 }
 
 impl Membership for Knowing {
     fn handle(&mut self, input: Input<'_>, now: Now, out: &mut Vec<membership::Output>) {
-        match (input, self.boasts) {
-            (Input::Start, _) => {
+        match input {
+            Input::Start => {
                 self.gossip.handle(Input::Start, now, out);
                 let records = std::mem::take(&mut self.known);
                 if !records.is_empty() {
                     self.gossip.handle(Input::Records { records, alive: true }, now, out);
                 }
             }
-            (Input::OwnRecord(mut record), Some(_)) => {
-                record.ready = true;
-                self.gossip.handle(Input::OwnRecord(record), now, out);
-            }
-            (input, _) => self.gossip.handle(input, now, out),
+            input => self.gossip.handle(input, now, out),
         }
     }
 
@@ -200,13 +195,14 @@ impl Node {
             forget_after: Duration::from_secs(600),
             seed: start.seed,
         });
-        let membership = Box::new(Knowing {
-            gossip: gossip.unwrap(),
-            known: start.known.clone(),
-            boasts: start.boasts.then(|| node_id(start.number)),
-        });
+        let membership = Box::new(Knowing { gossip: gossip.unwrap(), known: start.known.clone() });
         let id = node_id(start.number);
-        let options = core::Options { node: id, copies: start.copies, may_begin: true };
+        let options = core::Options {
+            node: id,
+            copies: start.copies,
+            may_begin: true,
+            tag_retention: start.tag_retention,
+        };
         let local = instance.store.local();
         let now = Now { monotonic: instance.clock.monotonic(), unix_ms: instance.clock.unix_ms() };
         let core =

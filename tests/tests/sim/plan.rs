@@ -4,6 +4,7 @@ use super::guest::Iteration;
 use super::history::{Ask, Outcome};
 use super::sabotage::Sabotage;
 use super::world::{Event, SECOND, Setup, World};
+use torc_server::base::limits::TAG_RETENTION;
 use torc_server::base::rng::Rng;
 use torc_server::node::core::Input;
 
@@ -65,6 +66,8 @@ pub fn live(seed: u64, trouble: Trouble, sabotage: Option<Sabotage>) -> World {
         sabotage,
         formed: dice.below(8) != 0,
         trouble,
+        one_tag: false,
+        tag_retention: TAG_RETENTION,
     });
     world.net.loss = [0, 10, 50][dice.below(3) as usize];
     world.net.doubled = dice.below(20);
@@ -107,7 +110,7 @@ pub fn live(seed: u64, trouble: Trouble, sabotage: Option<Sabotage>) -> World {
 }
 
 /// Writes the keys that last, and lets the clients come.
-fn prepare(world: &mut World) {
+pub fn prepare(world: &mut World) {
     let writer = world.add_guest(3, false);
     world.guests[writer].checks = true;
     let asks: Vec<Ask> = (0..LASTING).map(|n| Ask::Set(format!("lasting:{n}"), n)).collect();
@@ -125,7 +128,7 @@ fn prepare(world: &mut World) {
 }
 
 /// Ends all trouble.
-fn mend(world: &mut World) {
+pub fn mend(world: &mut World) {
     world.note(|| "all trouble ends".to_owned());
     world.net.heal();
     (world.net.loss, world.net.doubled) = (0, 0);

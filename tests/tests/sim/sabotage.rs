@@ -7,15 +7,15 @@ use torc_protocol::peer::Kind;
 use torc_protocol::peer::message::{Ack, encode_acks};
 use torc_protocol::slot::Slot;
 use torc_server::cluster::route::Route;
-use torc_server::node::core::message::{Answer, Baton, Pull, Pulled, encode_end};
+use torc_server::node::core::message::{Answer, Baton, Pull, Pulled, Said};
 use torc_server::replication::effect::{self, Batch};
 use torc_server::replication::vector::Vector;
 
 /// A bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sabotage {
-    /// A node that has just started says that it is ready.
-    Boast,
+    /// A node drops the keys of a slot by itself, and says nothing.
+    Shed,
     /// What may have been run already is sent again.
     SendTwice,
     /// Whoever is asked what he knows says: nothing new. So a node serves without having pulled.
@@ -47,7 +47,7 @@ pub enum Fate {
 impl Sabotage {
     /// All of them.
     pub const ALL: [Sabotage; 10] = [
-        Sabotage::Boast,
+        Sabotage::Shed,
         Sabotage::SendTwice,
         Sabotage::NothingNew,
         Sabotage::KeepBaton,
@@ -78,24 +78,22 @@ impl Sabotage {
                 }
                 false
             }
-            (Sabotage::DenyServing, Kind::SyncEnd) => {
-                payload.clear();
-                encode_end(false, payload);
-                true
-            }
-            (Sabotage::DenyServing, Kind::SyncBegin) => {
-                let mut pulled = Pulled::decode(payload).unwrap();
-                pulled.serves = false;
-                payload.clear();
-                pulled.encode(payload);
-                true
+            (Sabotage::DenyServing, Kind::Baton) => {
+                let Baton::Ask(slots) = Baton::decode(payload).unwrap() else { return true };
+                let deny =
+                    |(slot, stamp)| Said { slot, stamp, others: [None; 2], vector: Vector::new() };
+                let said = slots.into_iter().map(deny).collect();
+                let mut bytes = Vec::new();
+                Baton::Word { served: false, said }.encode(&mut bytes);
+                world.core_frame(to, from, Kind::Baton, None, bytes);
+                false
             }
             (Sabotage::KeepBaton, Kind::Baton) => {
-                if let Ok(Baton::Grant(slots)) = Baton::decode(payload)
+                if let Ok(Baton::Word { served: true, said }) = Baton::decode(payload)
                     && let Some(node) = world.node(from)
                 {
-                    for (slot, _) in slots {
-                        node.instance.cluster.routes().set(slot, Route::Serve);
+                    for it in said {
+                        node.instance.cluster.routes().set(it.slot, Route::Serve);
                     }
                 }
                 true
@@ -112,6 +110,20 @@ impl Sabotage {
     pub fn effects(self, world: &mut World, line: Line, payload: &mut Vec<u8>) -> Fate {
         match self {
             Sabotage::AckUnapplied => Fate::Acked(acks_of(payload)),
+            Sabotage::Shed => {
+                let slot = Batch::new(payload).flatten().next().map(|(effect, _)| effect.slot);
+                let strikes = world.rng.below(20) == 0;
+                if let Some(slot) = slot.filter(|_| strikes)
+                    && let Some(node) = world.node(line.other)
+                {
+                    let now = node.instance.clock.unix_ms();
+                    let guard = node.worker.local.pin();
+                    let store = &node.instance.store;
+                    let mut keyspace = store.keyspace(&mut node.worker.local, &guard, 0, now);
+                    keyspace.forget_slot(slot, 0, usize::MAX);
+                }
+                Fate::Apply
+            }
             Sabotage::AckEarly => {
                 let life = world.net.links[&line].life;
                 let bytes = payload.clone();

@@ -25,10 +25,14 @@ pub fn frame(now: u64, (from, to): (usize, usize), frame: &Frame<'_>, slot: Slot
         }
         Some(Kind::SyncEnd) if header.slot == Some(slot) => show("end".into()),
         Some(Kind::Baton) => match Baton::decode(payload) {
-            Ok(Baton::Ask(slots)) if slots.contains(&slot) => show("asks for the baton".into()),
-            Ok(Baton::Grant(slots)) => {
-                if let Some((_, vector)) = slots.iter().find(|(of, _)| *of == slot) {
-                    show(format!("grants, {vector:?}"));
+            Ok(Baton::Ask(slots)) => {
+                for (_, stamp) in slots.iter().filter(|(of, _)| *of == slot) {
+                    show(format!("asks for the baton by {stamp}"));
+                }
+            }
+            Ok(Baton::Word { served, said }) => {
+                for said in said.iter().filter(|it| it.slot == slot) {
+                    show(format!("{} {said:?}", if served { "grants" } else { "yields" }));
                 }
             }
             _ => {}

@@ -15,7 +15,7 @@ use crate::cluster::membership::{self, Event as Notice};
 use crate::cluster::render;
 use crate::cluster::{NodeId, View};
 use crate::node::core::{Core, Input, Output};
-use crate::node::link::{Event, Failed, Link, NoEffects, Now};
+use crate::node::link::{ClockSample, Event, Failed, Link, NoEffects, Now};
 use crossbeam_channel::{Receiver, Sender};
 use mio::net::{TcpListener, UdpSocket};
 use mio::{Events, Interest, Poll, Token};
@@ -555,7 +555,13 @@ impl Control {
                         link.consumed(header.frame_bytes());
                     }
                 }
-                Event::Clock(_) | Event::Response(_) => {}
+                Event::Clock(ClockSample { round_trip, offset_us }) => {
+                    if let Some(node) = *node {
+                        let input = Input::Clock { node, round_trip, offset_us };
+                        core.handle(input, moment(shared), out);
+                    }
+                }
+                Event::Response(_) => {}
             }
             ControlFlow::Continue(())
         });

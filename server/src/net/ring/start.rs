@@ -6,6 +6,7 @@
 use super::control::{Control, Sockets};
 use super::shared::{Mail, Shared};
 use crate::admin::Instance;
+use crate::base::limits::TAG_RETENTION;
 use crate::base::rng::{self, Rng};
 use crate::base::version::Tag;
 use crate::cluster::NodeId;
@@ -151,7 +152,12 @@ pub(in crate::net) fn prepare(instance: &Arc<Instance>) -> Result<Option<Prepare
         ..link::Config::default()
     };
     let (shared, letters) = Shared::new(Arc::clone(instance), slots, config, identity, waker);
-    let options = Options { node: who.node, copies: settings.copies() as usize, may_begin };
+    let options = Options {
+        node: who.node,
+        copies: settings.copies() as usize,
+        may_begin,
+        tag_retention: TAG_RETENTION,
+    };
     let place = sockets.place();
     let shared = Arc::new(shared);
     Ok(Some(Prepared { shared, place, options, gossip, poll, sockets, letters, memory, rng }))

@@ -5,20 +5,32 @@
 //! PULLED (SyncBegin)  | version 1 | state 1 | vector |                         slot in the header: what the answer will bring
 //! part   (SyncChunk)  | version 1 | entry | …                                  some keys
 //! end    (SyncEnd)    | version 1 | serves 1 |
-//! BATON  (Baton)      | version 1 | ask 1 | slot 2 | …   or   | version 1 | grant 2 | slot 2, vector | …   or   | version 1 | serves 3 | slot 2 | …
+//! BATON  (Baton)      | version 1 | ask 1 | slot 2, stamp 8 | …               I claim these
+//!                     | version 1 | grant 2 | slot 2, stamp 8, others 8 + 8, vector | …   I served them until now
+//!                     | version 1 | yield 3 | as in a grant | …                 I do not serve them
+//!                     | version 1 | serves 4 | slot 2 | …                       I serve them, though views name another yet
 //! DIGEST (Digest)     | version 1 | slot 2, hash 8 | …                         of the vectors of slots that we share
+//! AUDIT  (Digest)     | version 2 | as_of 8 | slot 2, hash 8, digest 8 | …     of the keys of slots that I serve
 //! ```
 //!
 //! Everything is idempotent: a message that comes twice, or late, changes nothing that is right.
 
+use crate::base::clock::UnixMs;
+use crate::cluster::NodeId;
 use crate::replication::vector::Vector;
 use torc_protocol::peer::wire::{Malformed, Reader, put_u16, put_u64};
 use torc_protocol::slot::Slot;
 
 const VERSION: u8 = 1;
+/// Audits share the kind of digests, and are told from them by this.
+const AUDIT_VERSION: u8 = 2;
 const ASK: u8 = 1;
 const GRANT: u8 = 2;
-const SERVING: u8 = 3;
+const YIELD: u8 = 3;
+const SERVING: u8 = 4;
+
+/// Slots that one word about batons names at most: with vectors, some 40 bytes each.
+pub const BATON_SLOTS_MAX: usize = 1_024;
 
 /// Slots of one pull at most: what the answerer reads for one grace period.
 pub const PULL_SLOTS_MAX: usize = 64;
@@ -108,13 +120,31 @@ pub fn decode_end(payload: &[u8]) -> Result<bool, Malformed> {
     Ok(versioned(payload)?.u8()? != 0)
 }
 
+/// An answer to a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The slot.
+    pub slot: Slot,
+    /// The claim that is answered; 0 for none.
+    pub stamp: u64,
+    /// Who else may serve the slot: to whom the sender gave its word, and who serves by its view.
+    pub others: [Option<NodeId>; 2],
+    /// What the sender covers.
+    pub vector: Vector,
+}
+
 /// A word about batons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Baton {
-    /// The sender wants to serve these.
-    Ask(Vec<Slot>),
-    /// The sender does not serve these any more; the receiver may, once it knows as much.
-    Grant(Vec<(Slot, Vector)>),
+    /// The sender wants to serve these, by claims of these stamps.
+    Ask(Vec<(Slot, u64)>),
+    /// The sender does not serve these.
+    Word {
+        /// Whether it did until now: the receiver has to know as much before it serves.
+        served: bool,
+        /// Each of them.
+        said: Vec<Said>,
+    },
     /// The sender serves these now, though views name another yet.
     Serving(Vec<Slot>),
 }
@@ -126,11 +156,19 @@ impl Baton {
         match self {
             Baton::Ask(slots) => {
                 out.push(ASK);
-                slots.iter().for_each(|slot| put_u16(out, slot.index() as u16));
+                for (slot, stamp) in slots {
+                    put_u16(out, slot.index() as u16);
+                    put_u64(out, *stamp);
+                }
             }
-            Baton::Grant(slots) => {
-                out.push(GRANT);
-                put_vectors(slots.iter().map(|(slot, vector)| (*slot, vector)), out);
+            Baton::Word { served, said } => {
+                out.push(if *served { GRANT } else { YIELD });
+                for it in said {
+                    put_u16(out, it.slot.index() as u16);
+                    put_u64(out, it.stamp);
+                    it.others.iter().for_each(|id| put_u64(out, id.map_or(0, |node| node.0)));
+                    it.vector.encode(out);
+                }
             }
             Baton::Serving(slots) => {
                 out.push(SERVING);
@@ -142,15 +180,32 @@ impl Baton {
     /// Reads a payload.
     pub fn decode(payload: &[u8]) -> Result<Baton, Malformed> {
         let mut reader = versioned(payload)?;
+        let reader = &mut reader;
         match reader.u8()? {
-            kind @ (ASK | SERVING) => {
+            ASK => {
                 let mut slots = Vec::new();
                 while !reader.is_empty() {
-                    slots.push(slot(&mut reader)?);
+                    slots.push((slot(reader)?, reader.u64()?));
                 }
-                Ok(if kind == ASK { Baton::Ask(slots) } else { Baton::Serving(slots) })
+                Ok(Baton::Ask(slots))
             }
-            GRANT => Ok(Baton::Grant(vectors(reader)?)),
+            SERVING => {
+                let mut slots = Vec::new();
+                while !reader.is_empty() {
+                    slots.push(slot(reader)?);
+                }
+                Ok(Baton::Serving(slots))
+            }
+            kind @ (GRANT | YIELD) => {
+                let mut said = Vec::new();
+                while !reader.is_empty() {
+                    let (slot, stamp) = (slot(reader)?, reader.u64()?);
+                    let others = [reader.u64()?, reader.u64()?];
+                    let others = others.map(|id| Some(NodeId(id)).filter(|node| node.0 != 0));
+                    said.push(Said { slot, stamp, others, vector: Vector::decode(reader)? });
+                }
+                Ok(Baton::Word { served: kind == GRANT, said })
+            }
             _ => Err(Malformed::Value("baton")),
         }
     }
@@ -173,6 +228,48 @@ pub fn decode_digest(payload: &[u8]) -> Result<Vec<(Slot, u64)>, Malformed> {
         slots.push((slot(&mut reader)?, reader.u64()?));
     }
     Ok(slots)
+}
+
+/// What a node found that looked at the slots which it serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// Keys whose deadline lies before it were left out.
+    pub as_of: UnixMs,
+    /// Of each slot the hash of its vector, and the digest of its keys.
+    pub slots: Vec<(Slot, u64, u64)>,
+}
+
+impl Audit {
+    /// Whether the payload of a digest frame is one.
+    pub fn is(payload: &[u8]) -> bool {
+        payload.first() == Some(&AUDIT_VERSION)
+    }
+
+    /// Appends the payload.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(AUDIT_VERSION);
+        put_u64(out, self.as_of);
+        for &(slot, hash, digest) in &self.slots {
+            put_u16(out, slot.index() as u16);
+            put_u64(out, hash);
+            put_u64(out, digest);
+        }
+    }
+
+    /// Reads a payload.
+    pub fn decode(payload: &[u8]) -> Result<Audit, Malformed> {
+        let mut reader = Reader::new(payload);
+        let reader = &mut reader;
+        match reader.u8()? {
+            AUDIT_VERSION => {}
+            other => return Err(Malformed::Version(other)),
+        }
+        let (as_of, mut slots) = (reader.u64()?, Vec::new());
+        while !reader.is_empty() {
+            slots.push((slot(reader)?, reader.u64()?, reader.u64()?));
+        }
+        Ok(Audit { as_of, slots })
+    }
 }
 
 fn versioned(payload: &[u8]) -> Result<Reader<'_>, Malformed> {

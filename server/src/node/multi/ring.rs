@@ -209,7 +209,6 @@ impl Run<'_, '_> {
             refreshed: false,
             deadline: self.deadline(),
             attempts: 0,
-            refreshed: false,
             trouble: Trouble::None,
         };
         self.client.session.command = Some(spec.id);
@@ -257,7 +256,6 @@ impl Run<'_, '_> {
             refreshed: false,
             deadline: self.deadline(),
             attempts: 0,
-            refreshed: false,
             trouble: Trouble::None,
         };
         self.client.session.command = Some(spec.id);

@@ -11,6 +11,10 @@ pub fn check(world: &mut World) {
         if held > node.log_bytes {
             wrongs.push(format!("bounds: {} holds {held} bytes of effects", node.number));
         }
+        let mismatches = node.instance.cluster.figures().digest_mismatches.get();
+        if mismatches > 0 {
+            wrongs.push(format!("bounds: {} had {mismatches} copies that lied", node.number));
+        }
         let plane = node.worker.plane().unwrap();
         if !plane.is_idle() {
             wrongs.push(format!("bounds: {} has something under way: {plane:?}", node.number));

@@ -5,7 +5,7 @@ use crate::reply::Reply;
 use crate::world::World;
 use std::collections::BTreeMap;
 use torc_protocol::slot::{SLOT_COUNT, Slot};
-use torc_server::replication::transfer::digest;
+use torc_server::replication::scan::digest;
 
 pub fn check(world: &mut World) {
     let mut wrongs = Vec::new();
@@ -21,7 +21,7 @@ pub fn check(world: &mut World) {
             let now = node.instance.clock.unix_ms();
             let guard = node.worker.local.pin();
             let local = &mut node.worker.local;
-            let sum = digest((&node.instance.store, local, &guard), slot, (now, now));
+            let sum = digest((&node.instance.store, local, &guard), slot, now);
             copies.push((node.number, vector, sum));
         }
         let Some((_, vector, sum)) = copies.first() else { continue };
