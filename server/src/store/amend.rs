@@ -1,6 +1,6 @@
 //! Changes to collections that come from other nodes: as an edit, but that versions are brought along and nothing is told to the journal.
 
-use super::big::Big;
+use super::big::{Big, BigValue};
 use super::chain::Chains;
 use super::collection::Collection;
 use super::database::Roots;
@@ -131,6 +131,9 @@ impl<'g> Keyspace<'_, 'g> {
         let mut held = big.edit_collection()?;
         if !hit.is_current(self.local) {
             return None;
+        }
+        if let Some(owned) = &mut self.local.owned {
+            owned.keep_before(big, || BigValue::Collection(held.clone()));
         }
         let before = held.memory_bytes() as i64;
         amend(&mut held);

@@ -86,10 +86,20 @@ impl Big {
         self.value.read_recursive()
     }
 
-    /// Says that a step of this thread is at work on it, or ends that.
-    pub(super) fn set_step(&self, at_work: bool) {
+    /// Says that a step of this thread is at work on it. An edit that began before ends first.
+    pub(super) fn begin_step(&self) {
         let _held = self.value.write();
-        self.step.set(at_work);
+        self.step.set(true);
+    }
+
+    /// Says that the step is over. A value that its key has no more is given back what it was `before`. Returns how many bytes more it takes for that.
+    pub(super) fn end_step(&self, before: Option<BigValue>) -> i64 {
+        let mut held = self.value.write();
+        self.step.set(false);
+        let Some(before) = before else { return 0 };
+        let more = before.bytes() as i64 - held.bytes() as i64;
+        *held = before;
+        more
     }
 
     /// The bytes of a string; none if it is none.
@@ -130,10 +140,7 @@ impl Big {
 
     /// A copy that is edited apart from this one. Of a collection it shares the parts until they are edited.
     pub(super) fn copy(&self) -> Arc<Self> {
-        match &*self.hold() {
-            BigValue::Text(bytes) => Big::text(bytes.clone()),
-            BigValue::Collection(collection) => Big::collection(collection.clone()),
-        }
+        Big::new(self.kind, self.hold().copy())
     }
 
     /// Bytes that the value takes on the heap.
@@ -166,6 +173,14 @@ impl Big {
 }
 
 impl BigValue {
+    /// A copy that is edited apart from this one; see [`Big::copy`].
+    pub(super) fn copy(&self) -> Self {
+        match self {
+            BigValue::Text(bytes) => BigValue::Text(bytes.clone()),
+            BigValue::Collection(collection) => BigValue::Collection(collection.clone()),
+        }
+    }
+
     /// Bytes that it takes on the heap.
     pub(super) fn bytes(&self) -> usize {
         match self {

@@ -334,6 +334,9 @@ impl<'g> Keyspace<'_, 'g> {
         if !hit.is_current(self.local) {
             return Ok(None);
         }
+        if let Some(owned) = &mut self.local.owned {
+            owned.keep_before(big, || BigValue::Collection(held.clone()));
+        }
         let before = held.memory_bytes() as i64;
         let Some(value) = T::of(&mut held) else { return Ok(None) };
         let versions = self.versions(place);

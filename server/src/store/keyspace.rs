@@ -3,7 +3,7 @@
 //! A key that another thread's [`Transaction`](super::Transaction) holds is waited for (microseconds); nothing else waits.
 
 use super::access;
-use super::big::{Big, Held};
+use super::big::{Big, BigValue, Held};
 use super::chain::{Link, Mixed, Op, Replaced, ValueRef};
 use super::database::Roots;
 use super::entry::{Entry, Expiry, Kind, NewValue, Payload, Shown, Stamp, WrongType, build};
@@ -657,6 +657,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         // Whoever deletes, replaces or holds the key changes its word first; an edit after that would be lost.
         if !hit.is_current(self.local) {
             return Ok(None);
+        }
+        if let Some(owned) = &mut self.local.owned {
+            owned.keep_before(big, || BigValue::Text(bytes.clone()));
         }
         let before = bytes.capacity();
         let mut edited =

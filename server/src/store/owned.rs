@@ -13,6 +13,7 @@
 //! **Invariant.** No command of a step comes to a key that the step does not hold, unless the gate is closed ([`super::gate`]): two steps could wait for
 //! each other. What keys a command names is its caller's to know.
 
+use super::big::{Big, BigValue};
 use super::chain::{Link, Op};
 use super::entry::{Entry, Payload, Stamp};
 use super::hash::KeyHash;
@@ -30,6 +31,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub(super) struct Owned {
     /// In order.
     keys: Vec<OwnedKey>,
+    /// The large values that the keys had when the step began.
+    large: Vec<LargeValue>,
     /// The version of the step in each slot that it has written to.
     links: Vec<(usize, Link)>,
     /// Whether the gate is closed for it.
@@ -43,7 +46,24 @@ struct OwnedKey {
     key: Box<[u8]>,
 }
 
+/// A large value of a held key.
+#[derive(Debug)]
+struct LargeValue {
+    /// Where it is, which the guard of the step keeps valid.
+    big: *const Big,
+    /// What it was, from the step's first edit on.
+    before: Option<BigValue>,
+}
+
 impl Owned {
+    /// Keeps what a large value is before the step edits it: the step may yet take the key away, and who had looked it up before sees it as it was then.
+    pub(super) fn keep_before(&mut self, big: &Big, value: impl FnOnce() -> BigValue) {
+        let large = self.large.iter_mut().find(|large| std::ptr::eq(large.big, big));
+        if let Some(large) = large {
+            large.before.get_or_insert_with(value);
+        }
+    }
+
     fn has(&self, db: u8, place: KeyHash, key: &[u8]) -> bool {
         let found = self.keys.binary_search_by_key(&order(db, place, key), |owned| {
             order(owned.db, owned.place, &owned.key)
@@ -166,18 +186,21 @@ impl Store {
             large.extend(keyspace.latch(key).filter(|entry| entry.big().is_some()));
         }
         // Not before all latches are had: who reads a held value waits, perhaps with the lock of another large one.
-        for entry in large {
-            entry.set_held(true);
-        }
+        let large = large.iter().filter_map(Entry::big).map(|big| {
+            big.begin_step();
+            LargeValue { big, before: None }
+        });
+        let large = large.collect();
         local.begin_owning(false);
         if let Some(owned) = &mut local.owned {
             owned.keys = keys;
+            owned.large = large;
         }
     }
 
-    /// Ends what [`Store::hold`] or [`Store::hold_everything`] began: others see all of it from now on.
+    /// Ends what [`Store::hold`] or [`Store::hold_everything`] began, under the guard that `hold` had: others see all of it from now on.
     pub fn release(&self, local: &mut Local, guard: &Guard, now: UnixMs) {
-        let Some(owned) = local.owned.take() else { return };
+        let Some(mut owned) = local.owned.take() else { return };
         if let Some(journal) = &mut local.journal {
             // A version that was taken has its effect, if only an empty one: the chain has no hole.
             let links = owned.links.iter();
@@ -185,7 +208,12 @@ impl Store {
             journal.commit();
         }
         for key in &owned.keys {
-            self.keyspace(local, guard, key.db, now).unlatch(key);
+            self.keyspace(local, guard, key.db, now).unlatch(key, &mut owned.large);
+        }
+        for gone in owned.large {
+            // SAFETY: it was looked up under `guard`, which is pinned still.
+            let more = unsafe { &*gone.big }.end_step(gone.before);
+            local.account(more);
         }
         if owned.everything {
             self.inner.gate.open();
@@ -228,7 +256,8 @@ impl<'g> Keyspace<'_, 'g> {
         }
     }
 
-    fn unlatch(&mut self, key: &OwnedKey) {
+    /// Of the `large` values that the step met, takes out what the key has still.
+    fn unlatch(&mut self, key: &OwnedKey, large: &mut Vec<LargeValue>) {
         loop {
             let Probe::Hit(hit) = self.word_of(key) else {
                 unreachable!("a latched word is changed by its holder alone")
@@ -237,8 +266,9 @@ impl<'g> Keyspace<'_, 'g> {
             let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
             // A placeholder stays where somebody watches the absent key.
             let goes = entry.is_absent() && hit.word & word::WATCHED == 0;
-            if entry.big().is_some() {
-                entry.set_held(false);
+            if let Some(big) = entry.big() {
+                large.retain(|large| !std::ptr::eq(large.big, big));
+                big.end_step(None);
             }
             let done = if goes {
                 hit.remove(self.local)
@@ -252,15 +282,6 @@ impl<'g> Keyspace<'_, 'g> {
                 }
                 return;
             }
-        }
-    }
-}
-
-impl Entry<'_> {
-    /// Marks a large value as held by this thread's step, or not any more. An edit that began before the key was latched ends first.
-    fn set_held(&self, held: bool) {
-        if let Some(big) = self.big() {
-            big.set_step(held);
         }
     }
 }

@@ -148,16 +148,21 @@ fn large_values_are_seen_before_or_after_a_step() {
             let guard = local.pin();
             store.hold(&mut local, &guard, NOW, [(0, &b"big"[..])].into_iter());
             let mut ks = store.keyspace(&mut local, &guard, 0, NOW);
-            let edits: u64 = if round.is_multiple_of(64) { 9 } else { 1 };
-            if edits == 9 {
-                ks.remove(b"big");
-            }
-            for _ in 0..edits * 2 {
-                let edited: Result<(), WrongType> = ks.edit_string(b"big", |edit| {
+            let add = |ks: &mut Keyspace<'_, '_>| {
+                let added: Result<(), WrongType> = ks.edit_string(b"big", |edit| {
                     edit.append(&[b'x'; 501]);
                     Ok(())
                 });
-                edited.unwrap();
+                added.unwrap();
+            };
+            let edits = if round % 64 == 63 { 18 } else { 2 };
+            if edits == 18 {
+                // Half of a step is in the value when the key goes.
+                add(&mut ks);
+                ks.remove(b"big");
+            }
+            for _ in 0..edits {
+                add(&mut ks);
             }
             store.release(&mut local, &guard, NOW);
         }
