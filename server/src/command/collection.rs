@@ -107,7 +107,7 @@ pub(super) fn numbered_keys(args: Args<'_>, index: usize) -> Result<usize, WireE
     let refused = WireError::fixed("ERR numkeys should be greater than 0");
     let count = integer(&args[index]).ok().filter(|&count| count > 0).ok_or(refused)?;
     match usize::try_from(count) {
-        Ok(count) if count <= args.len() - index - 1 => Ok(count),
+        Ok(count) if count < args.len() - index => Ok(count),
         _ => Err(WireError::fixed("ERR Number of keys can't be greater than number of args")),
     }
 }

@@ -152,12 +152,12 @@ fn send(ctx: &mut Ctx<'_>, kind: Kind, args: Args<'_>, reply: &mut Reply<'_>) ->
     Ok(Flow::Next)
 }
 
-/// PUBSUB CHANNELS [pattern]
+/// `PUBSUB CHANNELS [pattern]`
 pub fn channels(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     list(ctx, Kind::Channel, args, reply)
 }
 
-/// PUBSUB SHARDCHANNELS [pattern]
+/// `PUBSUB SHARDCHANNELS [pattern]`
 pub fn shardchannels(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     list(ctx, Kind::Shard, args, reply)
 }

@@ -378,37 +378,37 @@ settings! {
     /// Largest sparse HyperLogLog; a bigger one is kept dense.
     hll_sparse_max_bytes "hll-sparse-max-bytes": live (memory 0, LONG as u64) = "3000", "Counting is CPU-bound: less. Many small counters: up to 15000.";
 
-    /// Fields up to which Redis packs a hash; there are no hashes yet.
-    hash_max_listpack_entries "hash-max-listpack-entries" | "hash-max-ziplist-entries": live (memory 0, LONG as u64) = "512", "";
+    /// Fields up to which a hash stays packed: smallest, but read and written from end to end.
+    hash_max_listpack_entries "hash-max-listpack-entries" | "hash-max-ziplist-entries": live (memory 0, LONG as u64) = "512", "Memory is dear and hashes are a little larger: more. CPU is dear: less.";
 
-    /// Bytes of a field or value up to which Redis packs a hash.
-    hash_max_listpack_value "hash-max-listpack-value" | "hash-max-ziplist-value": live (memory 0, LONG as u64) = "64", "";
+    /// Bytes of a field or value up to which a hash stays packed.
+    hash_max_listpack_value "hash-max-listpack-value" | "hash-max-ziplist-value": live (memory 0, LONG as u64) = "64", "Values of small hashes are a little longer.";
 
-    /// Elements (or, below 0, size classes) of a packed part of a list of Redis; there are no lists yet.
-    list_max_listpack_size "list-max-listpack-size" | "list-max-ziplist-size": live (integer i32::MIN as i64, I32, "") = "-2", "";
+    /// Elements up to which a list stays packed; below 0 its bytes: -1 for 4 KiB, doubling down to -5 for 64 KiB.
+    list_max_listpack_size "list-max-listpack-size" | "list-max-ziplist-size": live (integer i32::MIN as i64, I32, "") = "-2", "Lists of long elements: a lower size class.";
 
-    /// Parts at the ends of a list that Redis leaves uncompressed.
-    list_compress_depth "list-compress-depth": live (integer 0, I32, "") = "0", "";
+    /// Members up to which a set of integers stays packed and sorted.
+    set_max_intset_entries "set-max-intset-entries": live (memory 0, LONG as u64) = "512", "Sets of a little more integers are many.";
 
-    /// Members up to which Redis packs a set of integers; there are no sets yet.
-    set_max_intset_entries "set-max-intset-entries": live (memory 0, LONG as u64) = "512", "";
+    /// Members up to which a set stays packed.
+    set_max_listpack_entries "set-max-listpack-entries": live (memory 0, LONG as u64) = "128", "Memory is dear and sets are a little larger: more. CPU is dear: less.";
 
-    /// Members up to which Redis packs a set.
-    set_max_listpack_entries "set-max-listpack-entries": live (memory 0, LONG as u64) = "128", "";
+    /// Bytes of a member up to which a set stays packed.
+    set_max_listpack_value "set-max-listpack-value": live (memory 0, LONG as u64) = "64", "Members of small sets are a little longer.";
 
-    /// Bytes of a member up to which Redis packs a set.
-    set_max_listpack_value "set-max-listpack-value": live (memory 0, LONG as u64) = "64", "";
+    /// Members up to which a sorted set stays packed.
+    zset_max_listpack_entries "zset-max-listpack-entries" | "zset-max-ziplist-entries": live (memory 0, LONG as u64) = "128", "Memory is dear and sorted sets are a little larger: more. CPU is dear: less.";
 
-    /// Members up to which Redis packs a sorted set; there are no sorted sets yet.
-    zset_max_listpack_entries "zset-max-listpack-entries" | "zset-max-ziplist-entries": live (memory 0, LONG as u64) = "128", "";
-
-    /// Bytes of a member up to which Redis packs a sorted set.
-    zset_max_listpack_value "zset-max-listpack-value" | "zset-max-ziplist-value": live (memory 0, LONG as u64) = "64", "";
+    /// Bytes of a member up to which a sorted set stays packed.
+    zset_max_listpack_value "zset-max-listpack-value" | "zset-max-ziplist-value": live (memory 0, LONG as u64) = "64", "Members of small sorted sets are a little longer.";
 
     /// Classes of keyspace events to publish: `K` on channels by key and `E` on channels by event, and of which commands (`g$lshzxetd`, `A` for all of them; `m` misses, `n` new keys). Each node of a ring tells of the keys that it serves.
     notify_keyspace_events "notify-keyspace-events": live (special keyspace_events, "letters of `Ag$lshzxeKEtmdn`") = "", "A client acts on what happens to keys, such as their expiry: `Kgx`.";
 
     // There for Redis's clients and test suites, which read or set them.
+
+    /// Parts at the ends of a list that Redis leaves uncompressed.
+    list_compress_depth "list-compress-depth": live (integer 0, I32, "") = "0", "";
 
     /// Databases that SELECT reaches: always 16.
     databases "databases": fixed (integer 16, 16, "") = "16", "";

@@ -33,6 +33,11 @@ pub trait Collected: Sized + Default {
     /// Number of elements.
     fn len(&self) -> u64;
 
+    /// Whether it has none, so that its key is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// As one of the types.
     fn into_collection(self) -> Collection;
 

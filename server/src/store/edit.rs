@@ -229,14 +229,14 @@ impl<'g> Keyspace<'_, 'g> {
                 return Err(error);
             }
         };
-        if !touched || value.len() == 0 && live.is_none() {
+        if !touched || value.is_empty() && live.is_none() {
             self.abandon(place.slot, &told);
             if let Some(entry) = live {
                 self.mark_used(entry);
             }
             return Ok(Some(result));
         }
-        if value.len() == 0 {
+        if value.is_empty() {
             self.abandon(place.slot, &told);
             let Found::Present { hit, .. } = found else { return Ok(Some(result)) };
             let removed = self.local.remove_entry(roots, hit, self.db, self.now);
@@ -344,7 +344,7 @@ impl<'g> Keyspace<'_, 'g> {
         let mut editing = Edit::new(value, limits, versions, journal);
         let result = edit(&mut editing);
         let (told, touched) = (editing.told, editing.touched);
-        let is_empty = value.len() == 0;
+        let is_empty = value.is_empty();
         self.note_version(place.slot, &told);
         self.local.account(held.memory_bytes() as i64 - before);
         let result = match result {

@@ -1,6 +1,6 @@
 //! Watched keys: who wants to know whether a key was changed.
 //!
-//! A watched key's word bears [`WATCHED`]; a key that is not there gets a placeholder for it. A writer looks its key up without that bit, so that its CAS
+//! A watched key's word bears `WATCHED`; a key that is not there gets a placeholder for it. A writer looks its key up without that bit, so that its CAS
 //! fails, which costs the writers of other keys nothing. It then *breaks* the watch: takes the bit off, tells all who watch the key, and tries again. So
 //! whoever holds the latch of a key knows that nobody has changed it since he began to watch it, if its word still bears the bit and nobody told him.
 //! The bit alone would not do: others may have begun to watch the key after a change.
@@ -38,10 +38,13 @@ pub type Stamp = [u8; STAMP_BYTES];
 
 type WatchedKey = (u8, Box<[u8]>);
 
+/// Watched keys, with what says to each of their watchers that they were changed.
+type Shard = HashMap<WatchedKey, Vec<Arc<AtomicBool>>>;
+
 /// Who watches what.
 #[derive(Debug)]
 pub(super) struct Watches {
-    shards: Box<[Mutex<HashMap<WatchedKey, Vec<Arc<AtomicBool>>>>]>,
+    shards: Box<[Mutex<Shard>]>,
     /// Keys that nobody watches any more; they may still bear the bit.
     stale: Mutex<Vec<WatchedKey>>,
 }
@@ -54,7 +57,7 @@ impl Default for Watches {
 }
 
 impl Watches {
-    fn shard(&self, key: &[u8]) -> &Mutex<HashMap<WatchedKey, Vec<Arc<AtomicBool>>>> {
+    fn shard(&self, key: &[u8]) -> &Mutex<Shard> {
         &self.shards[torc_protocol::slot::slot_of(key).index() % SHARDS]
     }
 
@@ -226,8 +229,8 @@ impl<'g> Keyspace<'_, 'g> {
             && watch.keys().all(|(db, key)| {
                 let keyspace = self.in_database(db);
                 match keyspace.probe(keyspace.place(key), key) {
-                    // SAFETY: as in `probe`.
                     Probe::Hit(hit) => {
+                        // SAFETY: as in `probe`.
                         let entry = unsafe { Entry::at(word::pointer(hit.word)) };
                         hit.word & word::WATCHED != 0
                             && entry.deadline().is_none_or(|at| at > keyspace.now)

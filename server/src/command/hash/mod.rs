@@ -82,7 +82,7 @@ pub(crate) fn hmset(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
 
 /// Number of new fields.
 fn set_fields(ctx: &mut Ctx<'_>, args: Args<'_>, name: &'static str) -> Result<i64, WireError> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(WireError::WrongArity(name.into()));
     }
     ctx.keyspace().edit(&args[1], |hash: &mut Edit<'_, Hash>| {

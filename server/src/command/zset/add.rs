@@ -36,7 +36,7 @@ impl Options {
             index += 1;
         }
         let left = args.len() - index;
-        if left == 0 || left % 2 != 0 {
+        if left == 0 || !left.is_multiple_of(2) {
             return Err(WireError::Syntax);
         }
         options.check(left / 2)?;

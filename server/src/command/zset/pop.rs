@@ -40,13 +40,16 @@ fn pop(ctx: &mut Ctx<'_>, args: Args<'_>, highest: bool, reply: &mut Reply<'_>) 
     Ok(Flow::Next)
 }
 
+/// A member that was taken, and its score.
+pub(crate) type Popped = (Vec<u8>, f64);
+
 /// Takes up to `count` members off an end, the outermost first; none if there is no sorted set.
 pub(crate) fn take(
     ctx: &mut Ctx<'_>,
     key: &[u8],
     highest: bool,
     count: u64,
-) -> Result<Option<Vec<(Vec<u8>, f64)>>, WireError> {
+) -> Result<Option<Vec<Popped>>, WireError> {
     let mut popped = Vec::new();
     ctx.keyspace()
         .edit(key, |zset: &mut Edit<'_, Zset>| {

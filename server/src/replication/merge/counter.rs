@@ -161,7 +161,7 @@ fn score_total(base: Option<&Value>, cells: &[&Cell]) -> Option<Value> {
         Amount::Score { from, reached } => Some((f64::from_bits(from), f64::from_bits(reached))),
         _ => None,
     };
-    let mut moves = cells.iter().filter_map(|cell| moves(cell));
+    let mut moves = cells.iter().filter_map(moves);
     let first = moves.next()?;
     let base = match base {
         Some(Value::Bytes { bytes, .. }) => score_of(bytes).unwrap_or(0.0),
