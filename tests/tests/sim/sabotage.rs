@@ -65,7 +65,7 @@ impl Sabotage {
         world: &mut World,
         (from, to): (usize, usize),
         (kind, slot): (Kind, Option<Slot>),
-        payload: &mut Vec<u8>,
+        payload: &mut [u8],
     ) -> bool {
         match (self, kind) {
             (Sabotage::NothingNew, Kind::Fence) => {
