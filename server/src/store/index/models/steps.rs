@@ -58,18 +58,17 @@ impl Mock {
                 let new = self.word(key, item_at(word::pointer(hit.word)).value + 1);
                 if cfg!(torc_trap = "late_telling") {
                     if hit.replace(self, new).is_ok() {
-                        lists.tell();
+                        lists.tell(root, key);
                         return true;
                     }
                 } else if hit.word & WATCHED != 0 {
                     if hit.replace(self, hit.word & !WATCHED).is_ok() {
-                        lists.tell();
+                        lists.tell(root, key);
                     }
                 } else if hit.replace(self, new).is_ok() {
                     return true;
                 }
             }
-            loom::thread::yield_now();
         }
         false
     }
@@ -84,7 +83,9 @@ impl Lists {
         self.0.lock().unwrap()[who].0 = true;
     }
 
-    fn tell(&self) {
+    fn tell(&self, root: &AtomicU64, key: u64) {
+        // A look at the key, so that loom lets others come to it first: it does not know the lock.
+        let _ = probe(root, key);
         for (listed, told) in self.0.lock().unwrap().iter_mut() {
             *told |= *listed;
             *listed = false;
