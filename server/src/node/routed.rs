@@ -664,7 +664,7 @@ pub(super) const FULL: WireError = WireError::fixed(
 pub(super) const ROUND: WireError =
     WireError::fixed("TRYAGAIN Nodes do not agree yet on who serves the slot; nothing was changed");
 
-fn is_muted(session: &Session) -> bool {
+pub(super) fn is_muted(session: &Session) -> bool {
     matches!(session.mute, Mute::This | Mute::All)
 }
 

@@ -244,6 +244,9 @@ impl<'g> Keyspace<'_, 'g> {
         }
         let written =
             self.install_collection(roots, place, key, found, value.into_collection(), &told);
+        if written.is_ok() {
+            self.notice_new(key, found);
+        }
         Ok(written.is_ok().then_some(result))
     }
 

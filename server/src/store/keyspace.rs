@@ -394,7 +394,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
 
     /// Takes down that a client's write brought a key into being.
     #[inline]
-    fn notice_new(&mut self, key: &[u8], found: &Found<'g>) {
+    pub(super) fn notice_new(&mut self, key: &[u8], found: &Found<'g>) {
         if found.live().is_none() {
             if found.entry().is_some() {
                 self.local.notice(NoticeKind::Expired, self.db, key);

@@ -113,6 +113,8 @@ enum Then {
     Release(ClientKey, HoleId),
     /// A client is told how many have it (WAIT).
     Count(ClientKey, HoleId, Counted),
+    /// A client is answered.
+    Answer(Box<Answer>),
     /// A unit runs here.
     Run(Box<Unit>),
 }
@@ -273,7 +275,7 @@ impl Plane {
         count >= max || self.unit_bytes >= FORWARD_BYTES_MAX
     }
 
-    fn answer(&mut self, answer: Answer) {
+    pub(super) fn answer(&mut self, answer: Answer) {
         self.answers.push_back(answer);
     }
 
@@ -308,6 +310,17 @@ impl Plane {
         self.hold(waiter, wanted, deadline, Then::Run(Box::new(unit)));
     }
 
+    /// Gives `answer` once `waiter` is told of, or an error when `timeout` is over.
+    pub(super) fn hold_answer(
+        &mut self,
+        waiter: Waiter,
+        wanted: u32,
+        timeout: Duration,
+        answer: Answer,
+    ) {
+        self.hold(waiter, wanted, self.now + timeout, Then::Answer(Box::new(answer)));
+    }
+
     fn hold(&mut self, waiter: Waiter, wanted: u32, deadline: Duration, then: Then) {
         self.timers.insert((deadline, Timer::Hold(waiter)));
         self.holds.insert(waiter, Hold { wanted, deadline, then });
@@ -319,6 +332,7 @@ impl Plane {
         self.timers.remove(&(deadline, Timer::Hold(waiter)));
         match then {
             Then::Release(key, hole) => self.answer(Answer::new(key, Some(hole), Fill::Release)),
+            Then::Answer(answer) => self.answer(*answer),
             Then::Count(key, hole, counted) => self.count(key, hole, counted, wanted),
             Then::Run(unit) => {
                 if let Some(view) = instance.cluster.view() {
@@ -335,6 +349,9 @@ impl Plane {
         match then {
             Then::Release(key, hole) => {
                 self.answer(Answer::new(key, Some(hole), Fill::Bytes(error_bytes(&error))));
+            }
+            Then::Answer(answer) => {
+                self.answer(Answer { fill: Fill::Bytes(error_bytes(&error)), ..*answer });
             }
             Then::Count(key, hole, counted) => self.count(key, hole, counted, applied),
             Then::Run(unit) => {
@@ -471,7 +488,8 @@ impl WorkerState {
 
     /// The next reply for a client.
     pub fn next_answer(&mut self) -> Option<Answer> {
-        self.plane.as_mut()?.answers.pop_front()
+        let alone = self.waits.answers.pop_front();
+        alone.or_else(|| self.plane.as_mut()?.answers.pop_front())
     }
 
     fn with_plane(&mut self, instance: &Instance, event: impl FnOnce(&mut Plane)) {

@@ -107,7 +107,7 @@ impl WorkerState {
 
     /// Runs whatever can run: visitors, tickets for this node, jobs that have all they need. What they make for each other is run too; a
     /// visitor that only has had its turn goes on in the next one.
-    pub(super) fn pump(&mut self, instance: &Instance) {
+    pub(in crate::node) fn pump(&mut self, instance: &Instance) {
         match &mut self.plane {
             Some(plane) if !plane.pumping => plane.pumping = true,
             _ => return,
@@ -176,6 +176,10 @@ impl WorkerState {
                     return true;
                 }
                 Verdict::More => {}
+                Verdict::Parked(Park::Blocked) => {
+                    plane.park_visitor(visitor, number, None);
+                    return false;
+                }
                 Verdict::Parked(Park::Replies) => {
                     // Its answers may have come while it ran; if not, they will make it ready.
                     if !visitor.client.replies.is_empty() {
