@@ -22,7 +22,7 @@ use crate::store::{Kind, Store};
 use dashmap::DashMap;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use torc_protocol::slot::slot_of;
 use torc_protocol::{Protocol, Reply, WireError};
@@ -157,6 +157,36 @@ impl Waiter {
         self.end.lock().is_some()
     }
 
+    /// A command that waits for the same, and which of its words is the timeout. It stands for none.
+    pub fn command(&self) -> (Vec<Box<[u8]>>, usize) {
+        let side = |front: bool| if front { "LEFT" } else { "RIGHT" };
+        let (name, after): (&str, Vec<Box<[u8]>>) = match &self.want {
+            Want::Pop { front } => (if *front { "BLPOP" } else { "BRPOP" }, Vec::new()),
+            Want::PopScored { highest } => {
+                (if *highest { "BZPOPMAX" } else { "BZPOPMIN" }, Vec::new())
+            }
+            Want::PopMany { front, count } => ("BLMPOP", many(side(*front), *count)),
+            Want::PopScoredMany { highest, count } => {
+                ("BZMPOP", many(if *highest { "MAX" } else { "MIN" }, *count))
+            }
+            Want::Move { from_front, destination, to_front } => {
+                let sides = [side(*from_front), side(*to_front)].map(word);
+                ("BLMOVE", [destination.clone()].into_iter().chain(sides).collect())
+            }
+        };
+        let mut words = vec![word(name)];
+        let is_many = matches!(name, "BLMPOP" | "BZMPOP");
+        if is_many {
+            words.extend([word("0"), word(&self.keys.len().to_string())]);
+        }
+        words.extend(self.keys.iter().cloned().chain(after));
+        if !is_many {
+            words.push(word("0"));
+        }
+        let timeout_at = if is_many { 1 } else { words.len() - 1 };
+        (words, timeout_at)
+    }
+
     /// How it ended.
     pub fn end(&self) -> Option<End> {
         self.end.lock().clone()
@@ -166,6 +196,14 @@ impl Waiter {
     pub fn lock(&self) -> MutexGuard<'_, Option<End>> {
         self.end.lock()
     }
+}
+
+fn word(text: &str) -> Box<[u8]> {
+    text.as_bytes().into()
+}
+
+fn many(from: &str, count: u64) -> Vec<Box<[u8]>> {
+    vec![word(from), word("COUNT"), word(&count.to_string())]
 }
 
 /// What a new wait is made of.
@@ -223,6 +261,8 @@ pub struct Blocked {
     shards: Box<[Mutex<HashMap<Key, Queue>>]>,
     by_client: DashMap<u64, Arc<Waiter>>,
     last: AtomicU64,
+    /// Waits that stand in queues.
+    parked: AtomicUsize,
     /// By worker.
     over: Box<[Over]>,
 }
@@ -233,6 +273,7 @@ impl Default for Blocked {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             by_client: DashMap::new(),
             last: AtomicU64::new(0),
+            parked: AtomicUsize::new(0),
             over: (0..WORKER_COUNT_MAX).map(|_| Over::default()).collect(),
         }
     }
@@ -270,14 +311,31 @@ impl Blocked {
             let queue = queues.entry((db, key.clone())).or_default();
             queue.waiters.insert(number, Arc::clone(&waiter));
         }
+        if !waiter.keys.is_empty() {
+            // Relaxed: a statistic.
+            self.parked.fetch_add(1, Ordering::Relaxed);
+        }
         if !visits {
             self.by_client.insert(client, Arc::clone(&waiter));
         }
         waiter
     }
 
-    /// Takes a wait that has ended out of all queues.
+    /// Waits that stand in queues of this node, those of other nodes' clients among them.
+    pub fn parked(&self) -> usize {
+        self.parked.load(Ordering::Relaxed)
+    }
+
+    /// Keys for which somebody waits.
+    pub fn keys(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    /// Takes a wait that has ended out of all queues. Called once for each.
     fn leave(&self, store: &Store, waiter: &Waiter) {
+        if !waiter.keys.is_empty() {
+            self.parked.fetch_sub(1, Ordering::Relaxed);
+        }
         for key in &waiter.keys {
             let name = (waiter.db, key.clone());
             let mut queues = self.shard(key).lock();

@@ -44,6 +44,14 @@ pub(crate) fn deadline(text: &[u8], now: UnixMs) -> Result<Option<UnixMs>, WireE
     }
 }
 
+/// Which argument of a blocking command is its timeout.
+pub(crate) fn timeout_at(name: &str, len: usize) -> usize {
+    match name {
+        "blmpop" | "bzmpop" => 1,
+        _ => len - 1,
+    }
+}
+
 /// Takes what `want` says from the first of `keys` that has it, or waits for it.
 pub(crate) fn take_or_wait(
     ctx: &mut Ctx<'_>,

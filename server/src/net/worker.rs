@@ -278,6 +278,7 @@ impl Worker {
             connection.answer(answer);
             if was_blocked && connection.parked.is_none() {
                 self.instance.clients.count_blocked(false);
+                self.state.end_wait(&self.instance, client);
             }
             if !std::mem::replace(&mut connection.answered, true) {
                 slots.push(slot);
@@ -539,6 +540,7 @@ impl Worker {
             self.follow_slots_at = self.now + 1_000;
             self.follow_slots();
         }
+        self.state.follow_waits(&self.instance);
         let share = self.share();
         self.instance.store.tidy(&mut self.state.local, share);
         let guard = self.state.local.pin();

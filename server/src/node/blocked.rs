@@ -11,23 +11,28 @@
 use super::batch::{Run, Step};
 use super::client::BlockedOn;
 use super::pipeline::{Park, Verdict, WorkerState};
+use super::plane::blocked::{FOREVER, unit_of_wait};
 use super::plane::replication::hold_alone;
-use super::plane::{Answer, ClientKey, Held, no_quorum};
+use super::plane::{
+    Answer, BlockedUnit, ClientKey, Held, Sink, Snapshot, Target, Trouble, Unit, no_quorum,
+};
 use super::replies::{Fill, HoleId};
-use super::routed::is_muted;
+use super::routed::{Ring, is_muted};
 use crate::admin::Instance;
-use crate::admin::blocked::{End, Owed, Waiter};
+use crate::admin::blocked::{Asked, End, Owed, Waiter, Want};
 use crate::admin::clients::{ClientInfo, Endpoint};
 use crate::base::clock::UnixMs;
-use crate::command::blocking::{serve_awoken, session_of_nobody};
+use crate::cluster::route::{Port, Route};
+use crate::command::blocking::{deadline, serve_awoken, session_of_nobody, timeout_at};
 use crate::command::{Ctx, Session};
 use crate::store::{KeyHint, Local};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use torc_protocol::WireError;
+use torc_protocol::command::CommandSpec;
 use torc_protocol::peer::request::WriteLevel;
-use torc_protocol::slot::Slot;
+use torc_protocol::slot::{Slot, slot_of};
+use torc_protocol::{Args, Protocol, WireError};
 
 /// A client's wait, and how many copies of what serving it writes the client wants.
 #[derive(Debug)]
@@ -35,6 +40,10 @@ struct Wait {
     waiter: Arc<Waiter>,
     level: WriteLevel,
     timeout: Duration,
+    /// The session that it goes on under, should its slot move; none where that is not its own business.
+    session: Option<Arc<Snapshot>>,
+    /// Whether its client is then told MOVED.
+    redirects: bool,
 }
 
 /// The waits of one worker's clients.
@@ -64,6 +73,54 @@ impl Waits {
         }
         Some(wait)
     }
+
+    /// Lets CLIENT UNBLOCK know a client that waits at another node.
+    fn stand_in(
+        &mut self,
+        instance: &Instance,
+        worker: usize,
+        (client, db, protocol): (u64, u8, Protocol),
+        owed: Owed,
+    ) {
+        let want = Want::Pop { front: true };
+        let (keys, until, visits): (&[&[u8]], _, _) = (&[], None, false);
+        let asked = Asked { client, worker, db, protocol, want, keys, until, visits };
+        let waiter = instance.blocked.enter(asked);
+        // Set once: the wait is new.
+        let _ = waiter.owed.set(owed);
+        let (level, timeout) = (WriteLevel::Copies(1), Duration::ZERO);
+        self.add(Wait { waiter, level, timeout, session: None, redirects: false });
+    }
+
+    /// Ends a wait that nobody wants any more; whether it had not ended yet.
+    pub fn end(&mut self, instance: &Instance, waiter: &Arc<Waiter>, how: End) -> bool {
+        let ended = end(instance, waiter, how);
+        if ended {
+            self.remove(waiter);
+        }
+        ended
+    }
+
+    /// The waits for keys that another node serves.
+    pub fn moved(&self, instance: &Instance) -> Vec<Arc<Waiter>> {
+        if !instance.cluster.is_enabled() {
+            return Vec::new();
+        }
+        let routes = instance.cluster.routes();
+        let is_gone = |waiter: &Waiter| {
+            let key = waiter.keys.first();
+            key.is_some_and(|key| {
+                matches!(routes.get(slot_of(key)), Route::Forward(_) | Route::Down)
+            })
+        };
+        let waiters = self.by_number.values().map(|wait| &wait.waiter);
+        waiters.filter(|waiter| is_gone(waiter)).cloned().collect()
+    }
+
+    /// Ends a wait that is to go on at another node.
+    pub fn end_moved(&mut self, instance: &Instance, waiter: &Arc<Waiter>) {
+        end(instance, waiter, End::Moved);
+    }
 }
 
 impl Run<'_, '_> {
@@ -81,8 +138,64 @@ impl Run<'_, '_> {
         let consistency = self.client.session.consistency();
         let level = consistency.write_level(settings);
         let timeout = Duration::from_millis(consistency.write_timeout_ms(settings));
-        self.waits.add(Wait { waiter, level, timeout });
+        let session = self.ring.is_some().then(|| self.snapshot());
+        let redirects = self.client.session.port == Port::Cluster;
+        self.waits.add(Wait { waiter, level, timeout, session, redirects });
         Step::Stop(Verdict::Parked(Park::Blocked))
+    }
+
+    /// Sends a blocking command to whoever serves `slot`. Whether it was one with a timeout that can be read.
+    #[cold]
+    pub(super) fn forward_blocking(
+        &mut self,
+        slot: Slot,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Step> {
+        let timeout_at = timeout_at(spec.full_name, args.len());
+        let until_ms = deadline(&args[timeout_at], self.now).ok()?;
+        let (session, redirects) = (self.snapshot(), self.client.session.port == Port::Cluster);
+        let is_muted = is_muted(&self.client.session);
+        let hole = self.client.reserve(out);
+        let key = self.client.key();
+        if self.client.visitor.is_none() {
+            let own = &self.client.session;
+            let owed = Owed { place: self.client.place, visitor: None, hole: hole.number() };
+            let who = (own.id, own.db, own.protocol);
+            self.waits.stand_in(self.instance, self.worker, who, owed);
+        }
+        self.client.blocked = Some(BlockedOn { hole, is_muted, waiter: None });
+        self.client.session.command = Some(spec.id);
+        self.client.pending.add(&[slot.index() as u16], false);
+        let grace = Duration::from_millis(self.instance.settings.forward_timeout().max(1) as u64);
+        let Some(Ring { plane, view }) = &mut self.ring else { return None };
+        let now = plane.now();
+        let until = until_ms.map(|ms| now + Duration::from_millis(ms.saturating_sub(self.now)));
+        let blocked = BlockedUnit {
+            words: args.iter().map(Box::from).collect(),
+            timeout_at,
+            until,
+            name: plane.name(),
+            ended: None,
+        };
+        let unit = Unit {
+            target: Target::Slot(slot),
+            sink: Sink::Client(key, vec![Some(hole)]),
+            commands: Vec::new(),
+            count: 1,
+            writes: true,
+            blocking: true,
+            blocked: Some(Box::new(blocked)),
+            redirects,
+            session,
+            refreshed: false,
+            deadline: until.map_or(now + FOREVER, |until| until + grace),
+            attempts: 0,
+            trouble: Trouble::None,
+        };
+        plane.start(self.instance, view, unit);
+        Some(Step::Stop(Verdict::Parked(Park::Blocked)))
     }
 
     /// Serves those who wait for what the command brought.
@@ -182,16 +295,42 @@ impl WorkerState {
 
     /// Forgets the wait of a client that goes.
     pub fn forget_wait(&mut self, instance: &Instance, client: &mut super::Client) {
-        if let Some(waiter) = client.blocked.take().and_then(|blocked| blocked.waiter) {
+        let key = client.key();
+        let Some(blocked) = client.blocked.take() else { return };
+        if let Some(waiter) = &blocked.waiter {
+            self.waits.remove(waiter);
+            if end(instance, waiter, End::Gone) {
+                return;
+            }
+        }
+        self.end_wait(instance, client.session.id);
+        // It waits at another node, or does so by now.
+        self.end_elsewhere(instance, key, Vec::new());
+    }
+
+    /// A client has its answer: what stood for a wait at another node is over.
+    pub fn end_wait(&mut self, instance: &Instance, client: u64) {
+        if let Some(waiter) = instance.blocked.of_client(client) {
             self.waits.remove(&waiter);
             end(instance, &waiter, End::Gone);
         }
     }
 
+    fn end_elsewhere(&mut self, instance: &Instance, key: ClientKey, reply: Vec<u8>) {
+        if let (Some(plane), Some(view)) = (&mut self.plane, instance.cluster.view()) {
+            plane.begin(instance);
+            plane.end_blocked(&view, key, reply);
+            self.pump(instance);
+        }
+    }
+
     /// A wait has ended: its client is answered.
-    fn take_over(&mut self, instance: &Instance, waiter: &Waiter) {
+    fn take_over(&mut self, instance: &Instance, waiter: &Arc<Waiter>) {
         // Whoever is gone is answered nothing.
-        let Some(Wait { level, timeout, .. }) = self.waits.remove(waiter) else { return };
+        let Some(Wait { level, timeout, session, redirects, .. }) = self.waits.remove(waiter)
+        else {
+            return;
+        };
         let (Some(&owed), Some(end)) = (waiter.owed.get(), waiter.end()) else { return };
         let key = match owed.visitor {
             Some(number) => ClientKey::Visitor(number),
@@ -201,6 +340,30 @@ impl WorkerState {
         let bytes = end.reply(waiter.protocol);
         if end == End::Unblocked {
             instance.stats.worker(self.index).error(b"UNBLOCKED");
+        }
+        if waiter.keys.is_empty() {
+            // It stands for one at another node.
+            return self.end_elsewhere(instance, key, bytes);
+        }
+        if end == End::Moved {
+            if let ClientKey::Visitor(number) = key {
+                return self.visitor_moved(instance, number);
+            }
+            if let (Some(plane), Some(view), Some(session)) =
+                (&mut self.plane, instance.cluster.view(), session)
+            {
+                plane.begin(instance);
+                let grace =
+                    Duration::from_millis(instance.settings.forward_timeout().max(1) as u64);
+                let now_ms = instance.clock.unix_ms();
+                let unit =
+                    unit_of_wait(plane, waiter, (key, hole), (session, redirects), now_ms, grace);
+                if let Some(unit) = unit {
+                    let who = (waiter.client, waiter.db, waiter.protocol);
+                    self.waits.stand_in(instance, self.index, who, owed);
+                    return plane.start(instance, &view, unit);
+                }
+            }
         }
         let written = match end {
             End::Served { written, .. } => written,
@@ -247,9 +410,9 @@ impl WorkerState {
     }
 }
 
-fn end(instance: &Instance, waiter: &Arc<Waiter>, how: End) {
+fn end(instance: &Instance, waiter: &Arc<Waiter>, how: End) -> bool {
     let (store, mailboxes) = (&instance.store, &instance.clients.mailboxes);
-    instance.blocked.end(store, mailboxes, waiter, how);
+    instance.blocked.end(store, mailboxes, waiter, how)
 }
 
 fn error_bytes(error: &WireError) -> Vec<u8> {

@@ -43,7 +43,7 @@ pub(super) struct BlockedOn {
     pub hole: HoleId,
     /// Whether the client wants no reply.
     pub is_muted: bool,
-    /// Its wait, if that is at this node.
+    /// Its wait, if that began at this node.
     pub waiter: Option<Arc<Waiter>>,
 }
 

@@ -108,7 +108,7 @@ impl Run<'_, '_> {
             && !pending.is_empty()
             && pending.has(slot)
         {
-            if spec.full_name == "watch" {
+            if spec.full_name == "watch" || spec.flags.contains(Flags::BLOCKING) {
                 // It is no part of another unit: its reply is not the client's.
                 return Step::Held(Park::Replies);
             }
@@ -131,6 +131,11 @@ impl Run<'_, '_> {
                 }
                 if session.hops >= FORWARD_HOPS_MAX {
                     return self.answer_error(spec, &ROUND, out);
+                }
+                if spec.flags.contains(Flags::BLOCKING)
+                    && let Some(step) = self.forward_blocking(slot, spec, args, out)
+                {
+                    return step;
                 }
                 if spec.full_name == "watch" {
                     self.watch_elsewhere(spec, args, slot, out);
@@ -220,6 +225,7 @@ impl Run<'_, '_> {
             count: 1,
             writes: !spec.flags.contains(Flags::READONLY),
             blocking: false,
+            blocked: None,
             redirects: self.client.session.port == Port::Cluster,
             session,
             refreshed: false,
@@ -521,6 +527,7 @@ impl Run<'_, '_> {
                     count: 1,
                     writes: false,
                     blocking: false,
+                    blocked: None,
                     redirects: false,
                     session: self.snapshot(),
                     refreshed: false,

@@ -22,6 +22,7 @@
 //!
 //! **Invariant.** Every unit ends in an answer, at its deadline at the latest. **Does not know** sockets, links' states, or what replication does.
 
+pub(super) mod blocked;
 mod forward;
 mod gather;
 mod hints;
@@ -40,7 +41,7 @@ pub(super) use gather::{Begin, Gathering, Wide, tracked_slots};
 pub use replication::{Held, Lone, Replication, Waiter};
 pub(super) use resp::{bulk as bulk_text, elements as array_elements, push_command};
 pub use unit::ClientKey;
-pub(super) use unit::{Sink, Snapshot, Target, Trouble, Unit};
+pub(super) use unit::{BlockedUnit, Sink, Snapshot, Target, Trouble, Unit};
 pub use visit::PeerResponse;
 
 use super::client::Client;
@@ -167,6 +168,10 @@ pub struct Plane {
     retries: HashMap<u64, Unit>,
     /// Units that wait for somebody to serve their slots who can be reached.
     waiting: waiting::Waiting,
+    /// Units that wait in blocking commands. They are bounded by the clients that wait.
+    blocked_units: usize,
+    /// Requests that were taken back since they were last looked at.
+    taken_back: Vec<(visit::Origin, Box<[u8]>)>,
     /// Bytes of the commands of all units.
     unit_bytes: usize,
     /// Tickets for this node itself.
@@ -209,6 +214,8 @@ impl Plane {
             tickets: HashMap::new(),
             retries: HashMap::new(),
             waiting: waiting::Waiting::default(),
+            blocked_units: 0,
+            taken_back: Vec::new(),
             unit_bytes: 0,
             own: VecDeque::new(),
             visitors: HashMap::new(),
@@ -263,6 +270,12 @@ impl Plane {
         self.now
     }
 
+    /// A name for a request that may be taken back.
+    pub(super) fn name(&mut self) -> u64 {
+        // Not among those that waits of this node have, which may go on elsewhere under their own.
+        self.number() | 1 << 63
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -272,7 +285,7 @@ impl Plane {
     pub(super) fn is_full(&self, instance: &Instance) -> bool {
         let max = usize::try_from(instance.settings.forward_requests_max()).unwrap_or(usize::MAX);
         let count = self.tickets.len() + self.retries.len() + self.waiting.len() + self.jobs.len();
-        count >= max || self.unit_bytes >= FORWARD_BYTES_MAX
+        count.saturating_sub(self.blocked_units) >= max || self.unit_bytes >= FORWARD_BYTES_MAX
     }
 
     pub(super) fn answer(&mut self, answer: Answer) {

@@ -196,6 +196,7 @@ fn new_unit(
         count,
         writes,
         blocking: false,
+        blocked: None,
         redirects: false,
         session: begin.session.clone(),
         refreshed: false,

@@ -216,10 +216,14 @@ impl World {
     pub fn hang_up(&mut self, client: usize) {
         let fresh = self.nodes[self.peers[client].node].client();
         let peer = &mut self.peers[client];
+        let Node { instance, worker } = &mut self.nodes[peer.node];
+        worker.forget_wait(instance, &mut peer.client);
         peer.client = fresh;
         peer.input.clear();
         peer.out.clear();
         (peer.parked, peer.closed) = (false, true);
+        let node = peer.node;
+        self.drain(node);
     }
 
     pub fn acked(&mut self, node: usize, waiter: crate::node::plane::Waiter) {
@@ -279,7 +283,7 @@ impl World {
             peer.input.drain(..progress.consumed);
             match progress.verdict {
                 Verdict::More if progress.consumed > 0 || !peer.input.is_empty() => {}
-                Verdict::Parked(Park::Replies) => peer.parked = true,
+                Verdict::Parked(Park::Replies | Park::Blocked) => peer.parked = true,
                 Verdict::Close => peer.closed = true,
                 _ => break,
             }
@@ -299,7 +303,7 @@ impl World {
                     && peer.node == node
                 {
                     peer.client.answer(answer, &mut peer.out);
-                    peer.parked = false;
+                    peer.parked = peer.client.is_blocked();
                     self.turn(place);
                 }
             } else if let Some(send) = worker.next_send() {
@@ -321,6 +325,8 @@ impl World {
                     ..Head::of(Kind::Response)
                 };
                 self.post(node, response.link as usize, head, &response.payload);
+            } else if worker.has_waits_to_look_after(instance) {
+                worker.look_after_waits(instance);
             } else {
                 return;
             }
@@ -423,6 +429,11 @@ impl World {
     pub fn break_link(&mut self, a: usize, b: usize, down_us: u64) {
         *self.lives.entry(pair(a, b)).or_insert(0) += 1;
         self.down_until.insert(pair(a, b), self.now_us + down_us);
+        for (node, link) in [(a, b), (b, a)] {
+            let Node { instance, worker } = &mut self.nodes[node];
+            worker.on_link_lost(instance, link as u64);
+            self.drain(node);
+        }
         let mut lost: Vec<_> = self
             .tickets
             .keys()
@@ -550,6 +561,19 @@ impl World {
             self.step();
         }
         self.advance(until.max(self.now_us));
+    }
+
+    /// As [`World::pass`], with what owners of workers do now and then for clients that wait in blocking commands.
+    pub fn pass_waiting(&mut self, ms: u64) {
+        for _ in 0..ms.div_ceil(5) {
+            self.pass(5);
+            for node in 0..3 {
+                let Node { instance, worker } = &mut self.nodes[node];
+                worker.expire_waits(instance, instance.clock.unix_ms());
+                worker.follow_waits(instance);
+                self.drain(node);
+            }
+        }
     }
 
     fn next_wake_us(&self) -> Option<u64> {
