@@ -13,7 +13,8 @@ use crate::config::Settings;
 use crate::node::plane::{Failure, Lone, Plane, Replication};
 use crate::node::{Client, Park, Verdict, WorkerState, run};
 use crate::replication::journal::WorkerJournal;
-use crate::store::{Expiry, NewValue};
+use crate::store::{Edit, Expiry, Kind as StoreKind, NewValue, WrongType};
+use crate::types::collection::List;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -403,7 +404,14 @@ impl World {
             let guard = node.worker.local.pin();
             let mut keyspace =
                 node.instance.store.keyspace(&mut node.worker.local, &guard, db, now);
+            let mut lists = Vec::new();
             keyspace.visit_slot(slot, 0, usize::MAX, |entry| {
+                if let Ok(found) = entry.collection(StoreKind::List) {
+                    let elements = found.list().range(0, u64::MAX, false);
+                    let elements: Vec<_> = elements.map(|it| it.value.to_vec()).collect();
+                    lists.push((entry.key().to_vec(), elements));
+                    return;
+                }
                 let bytes = entry.string().unwrap().bytes(&mut itoa::Buffer::new()).to_vec();
                 found.push((
                     entry.key().to_vec(),
@@ -421,6 +429,13 @@ impl World {
             for (key, bytes, raw, deadline) in found {
                 let value = if raw { NewValue::Raw(&bytes) } else { NewValue::Bytes(&bytes) };
                 keyspace.set(&key, value, deadline.map_or(Expiry::Never, Expiry::At));
+            }
+            for (key, elements) in lists {
+                let put = |list: &mut Edit<'_, List>| {
+                    elements.iter().for_each(|element| list.push_back(element));
+                    Ok::<_, WrongType>(())
+                };
+                keyspace.edit(&key, put).unwrap();
             }
         }
     }
