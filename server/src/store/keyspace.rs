@@ -121,6 +121,11 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         Keyspace { local: self.local, db, ..*self }
     }
 
+    /// The store.
+    pub fn store(&self) -> &Store {
+        self.store
+    }
+
     /// The time that this view lives at.
     pub fn now(&self) -> UnixMs {
         self.now
