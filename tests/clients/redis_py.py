@@ -274,7 +274,7 @@ def transactions(r):
         pipe.set("t", 7)
         raises(redis.WatchError, "Watched variable changed", pipe.execute)
     check(r.get("t"), b"6")
-    check(r.transaction(lambda pipe: pipe.incr("t"), "t"), [7])
+    check(r.transaction(lambda pipe: (pipe.multi(), pipe.incr("t")), "t"), [7])
     r.set("counted", 0)
     failures = []
 
