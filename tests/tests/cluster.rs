@@ -3,6 +3,8 @@
 
 #[path = "cluster/clients.rs"]
 mod clients;
+#[path = "cluster/collections.rs"]
+mod collections;
 #[path = "cluster/publishing.rs"]
 mod publishing;
 #[path = "cluster/strangers.rs"]
