@@ -18,6 +18,7 @@ use crate::store::*;
 use crate::types::collection::{Hash, List, Set, Zset};
 use std::collections::BTreeMap;
 use std::sync::Barrier;
+use torc_protocol::peer::message::Ack;
 use torc_protocol::slot::{SLOT_COUNT, Slot, slot_of};
 
 const NOW: UnixMs = 1_800_000_000_000;
@@ -197,7 +198,7 @@ struct Node {
 
 impl Node {
     fn new(tag: u16, seed: u64) -> Node {
-        let options = StoreOptions { seed, threads: 4 * THREADS + 1, ..Default::default() };
+        let options = StoreOptions { seed, threads: 8 * THREADS + 1, ..Default::default() };
         let store = Store::new(options);
         let local = store.local();
         // On a machine with few cores one thread may be done before another begins.
@@ -233,6 +234,27 @@ impl Node {
             // As in a core, in steps.
             while !self.with(|applier| incoming.end(64, applier)) {}
         }
+    }
+}
+
+impl Node {
+    /// Applies what a node's threads logged. Each link keeps its order; between links there is none.
+    fn replay(&mut self, mut logs: Vec<Vec<Vec<u8>>>, round: u64) -> Vec<Ack> {
+        let mut rng = Rng::seeded(round ^ 0xabc);
+        let mut at = [0; THREADS];
+        let mut acks = Vec::new();
+        loop {
+            let open: Vec<usize> = (0..THREADS).filter(|&i| at[i] < logs[i].len()).collect();
+            if open.is_empty() {
+                break;
+            }
+            let link = open[rng.below(open.len() as u64) as usize];
+            let batch = std::mem::take(&mut logs[link][at[link]]);
+            at[link] += 1;
+            self.with(|applier| applier.batch(&batch, &mut acks)).unwrap();
+        }
+        assert!(self.slots.take_dirty().is_empty(), "round {round}");
+        acks
     }
 }
 
@@ -314,23 +336,9 @@ fn logs_in_any_order_rebuild_the_store() {
         mirror.store.replicate(Tag::new(9), NOW);
         mirror.pull(&mut origin);
 
-        let mut logs = write(&origin, round);
+        let logs = write(&origin, round);
         abandoned += origin.store.abandoned_versions();
-        // Each link keeps its order; between links there is none.
-        let mut rng = Rng::seeded(round ^ 0xabc);
-        let mut at = [0; THREADS];
-        let mut acks = Vec::new();
-        loop {
-            let open: Vec<usize> = (0..THREADS).filter(|&i| at[i] < logs[i].len()).collect();
-            if open.is_empty() {
-                break;
-            }
-            let link = open[rng.below(open.len() as u64) as usize];
-            let batch = std::mem::take(&mut logs[link][at[link]]);
-            at[link] += 1;
-            mirror.with(|applier| applier.batch(&batch, &mut acks)).unwrap();
-        }
-        assert!(mirror.slots.take_dirty().is_empty(), "round {round}");
+        let acks = mirror.replay(logs, round);
         check_equal(&mut origin, &mut mirror, round);
         for slot in slots_in_use() {
             let last = acks.iter().rev().find(|ack| ack.slot == slot).expect("both were written");
@@ -354,6 +362,10 @@ fn two_sides_that_wrote_without_each_other_come_to_the_same() {
             let [a, b] = &mut sides;
             a.pull(b);
             b.pull(a);
+            check_equal(a, b, round);
+            // What each wrote apart is there still, side by side, and one of them goes on.
+            let logs = write(a, round + 10_000);
+            b.replay(logs, round);
             check_equal(a, b, round);
         }
     }
