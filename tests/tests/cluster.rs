@@ -5,6 +5,8 @@
 mod blocking;
 #[path = "cluster/clients.rs"]
 mod clients;
+#[path = "cluster/collections.rs"]
+mod collections;
 #[path = "cluster/publishing.rs"]
 mod publishing;
 #[path = "cluster/strangers.rs"]
