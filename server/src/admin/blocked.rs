@@ -306,6 +306,8 @@ impl Blocked {
             owed,
             end,
         });
+        // Nobody ends it before it stands everywhere, or it would be left behind where it is entered afterwards.
+        let entering = waiter.lock();
         for key in &waiter.keys {
             let mut queues = self.shard(key).lock();
             let queue = queues.entry((db, key.clone())).or_default();
@@ -318,6 +320,7 @@ impl Blocked {
         if !visits {
             self.by_client.insert(client, Arc::clone(&waiter));
         }
+        drop(entering);
         waiter
     }
 
