@@ -226,20 +226,14 @@ impl KeyState {
 
     /// Keeps the parts that have a dot which `keep` says.
     pub fn keep_parts(&mut self, keep: &dyn Fn(Part<'_>, Version) -> bool) {
-        let has_any = |part: Part<'_>, dots: &dyn Fn(&mut dyn FnMut(Version))| {
-            let mut any = false;
-            dots(&mut |dot| any |= keep(part, dot));
-            any
-        };
-        if !has_any(Part::String, &|visit| self.string.dots(visit)) {
+        if !has_any(&self.string, |dot| keep(Part::String, dot)) {
             self.string = Field::default();
         }
-        if !has_any(Part::Heads, &|visit| self.heads.dots(visit)) {
+        if !has_any(&self.heads, |dot| keep(Part::Heads, dot)) {
             self.heads = Dots::default();
         }
-        self.elements.retain(|id, field| {
-            has_any(Part::Element(id.kind, &id.id), &|visit| field.dots(visit))
-        });
+        self.elements
+            .retain(|id, field| has_any(field, |dot| keep(Part::Element(id.kind, &id.id), dot)));
     }
 
     /// As [`Merge::join`], where `other` is only some of the parts: those that it does not have stay as they are.
@@ -334,6 +328,13 @@ impl KeyState {
             !field.is_empty()
         });
     }
+}
+
+/// Whether a dot of `part` is one that `is` says.
+fn has_any(part: &impl Merge, is: impl Fn(Version) -> bool) -> bool {
+    let mut any = false;
+    part.dots(&mut |dot| any |= is(dot));
+    any
 }
 
 impl Merge for KeyState {
