@@ -11,6 +11,7 @@ use crate::base::clock::{Clock, UnixMs};
 use crate::base::rng::Rng;
 use crate::cluster::ClusterHandle;
 use crate::config::{SetError, Settings};
+use crate::script::Scripts;
 use crate::store::{Store, StoreOptions};
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -38,6 +39,8 @@ pub struct Instance {
     pub clients: Clients,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
+    /// The scripts that it knows.
+    pub scripts: Scripts,
     /// 40 hexadecimal digits that name this run of the process.
     pub run_id: String,
     /// When the node started, in milliseconds since the Unix epoch.
@@ -83,6 +86,7 @@ impl Instance {
             latency: Latency::default(),
             clients: Clients::default(),
             pubsub: PubSub::new(workers),
+            scripts: Scripts::default(),
             run_id: hex40([rng.bits(), rng.bits(), rng.bits()]),
             started_ms: clock.unix_ms(),
             started: clock.monotonic(),
@@ -194,6 +198,8 @@ impl Instance {
 
     /// Asks the node to finish what it has begun, and stop.
     pub fn request_shutdown(&self) {
+        // Nothing is kept, so that no script has to come to its end.
+        self.scripts.standing.stop();
         if !self.shutdown.swap(true, Ordering::SeqCst) {
             self.wake_for_shutdown();
         }

@@ -67,6 +67,8 @@ pub struct Session {
     pub watching: Option<Box<Watching>>,
     /// Whether its command runs as part of a step (EXEC), so that it must not wait for anything.
     pub in_step: bool,
+    /// Whether its next command is to have the store for itself: a script that comes to keys which it does not declare.
+    pub alone: bool,
     /// Its public record.
     pub info: Arc<ClientInfo>,
     monitoring: bool,
@@ -98,6 +100,7 @@ impl Session {
             queued: None,
             watching: None,
             in_step: false,
+            alone: false,
             info,
             monitoring: false,
             subscriptions: None,

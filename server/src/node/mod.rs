@@ -6,6 +6,7 @@
 //! wait is *parked*, and whoever owns the socket calls again. A simulator can therefore drive the same code under its own clock.
 
 mod batch;
+mod busy;
 mod client;
 pub mod core;
 mod feed;
