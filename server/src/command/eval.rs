@@ -15,7 +15,8 @@
 //! a script in Redis may fail after it has written. That can happen to the first runs of a script alone, all later ones have the gate.
 //!
 //! **Scripts that take long.** One that has written nothing and takes longer than 5 ms begins again with the gate closed too. There others wait *before* their batch, not in it, so that they can be
-//! answered that the node is busy, and SCRIPT KILL is heard. What has written cannot be killed, in Redis neither: who waits for its keys waits for its end, which SHUTDOWN
+//! answered that the node is busy, and SCRIPT KILL is heard: by the other workers, to which new connections go meanwhile; those of the script's own worker wait. Where every
+//! worker runs such a script nobody could be heard, and they are killed at `busy-reply-threshold`. What has written cannot be killed, in Redis neither: who waits for its keys waits for its end, which SHUTDOWN
 //! NOSAVE and SIGTERM bring about.
 //!
 //! Source: redis.io/docs/interact/programmability and the replies of Redis 7.0.
@@ -271,7 +272,8 @@ impl Host for Server<'_, '_, '_> {
         if self.may_begin_again && !self.ctx.local.holds_gate() {
             return Judgement::Anew;
         }
-        let slow = self.slow.get_or_insert_with(|| instance.scripts.standing.enter());
+        let (standing, worker) = (&instance.scripts.standing, self.ctx.worker);
+        let slow = self.slow.get_or_insert_with(|| standing.enter(worker));
         if self.has_written {
             slow.set_written();
         }
@@ -279,7 +281,13 @@ impl Host for Server<'_, '_, '_> {
             return Judgement::Kill;
         }
         let threshold = instance.settings.busy_reply_threshold().max(0) as u64;
-        if threshold > 0 && elapsed >= Duration::from_millis(threshold) && slow.set_busy() {
+        let is_late = threshold > 0 && elapsed >= Duration::from_millis(threshold);
+        if is_late && !self.has_written && standing.deaf_count() >= instance.settings.worker_count()
+        {
+            // No worker is left that could hear SCRIPT KILL.
+            return Judgement::Kill;
+        }
+        if is_late && slow.set_busy() {
             let script = String::from_utf8_lossy(&self.script.sha);
             tracing::warn!(%script, "a script takes long; SCRIPT KILL ends it if it has not written");
         }

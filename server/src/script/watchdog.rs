@@ -3,6 +3,7 @@
 //! A script that has run for [`SLOW`](super::engine::SLOW) is entered here. SCRIPT KILL asks all of them to end; one that has written does not, for half of what it was to
 //! do would stay. From `busy-reply-threshold` on the node is busy: clients are told so instead of waiting.
 
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// Why SCRIPT KILL killed nothing.
@@ -19,6 +20,8 @@ pub enum KillError {
 pub struct Standing {
     /// Scripts that take long.
     slow: AtomicUsize,
+    /// The workers that run them.
+    workers: Mutex<Vec<usize>>,
     /// Of these, those that have written.
     written: AtomicUsize,
     /// Scripts beyond the threshold.
@@ -54,11 +57,23 @@ impl Standing {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Enters a script that takes long.
-    pub fn enter(&self) -> Slow<'_> {
+    /// Whether this worker runs a script that takes long, so that it hears nobody.
+    pub fn is_deaf(&self, worker: usize) -> bool {
+        self.slow.load(Ordering::Relaxed) != 0 && self.workers.lock().contains(&worker)
+    }
+
+    /// How many workers run a script that takes long.
+    pub fn deaf_count(&self) -> usize {
+        self.slow.load(Ordering::Relaxed)
+    }
+
+    /// Enters a script of this worker that takes long.
+    pub fn enter(&self, worker: usize) -> Slow<'_> {
+        self.workers.lock().push(worker);
         self.slow.fetch_add(1, Ordering::Relaxed);
         Slow {
             standing: self,
+            worker,
             kills_before: self.kills.load(Ordering::Relaxed),
             written: false,
             busy: false,
@@ -75,6 +90,7 @@ impl Standing {
 #[derive(Debug)]
 pub struct Slow<'s> {
     standing: &'s Standing,
+    worker: usize,
     kills_before: u64,
     written: bool,
     busy: bool,
@@ -108,6 +124,7 @@ impl Slow<'_> {
 impl Drop for Slow<'_> {
     fn drop(&mut self) {
         self.standing.slow.fetch_sub(1, Ordering::Relaxed);
+        self.standing.workers.lock().retain(|worker| *worker != self.worker);
         if self.written {
             self.standing.written.fetch_sub(1, Ordering::Relaxed);
         }
@@ -125,14 +142,15 @@ mod tests {
     fn only_what_has_not_written_is_killed() {
         let standing = Standing::default();
         assert_eq!(standing.kill(), Err(KillError::NotBusy));
-        let mut slow = standing.enter();
+        let mut slow = standing.enter(3);
         assert!(!slow.is_killed() && !standing.is_busy());
+        assert!(standing.is_deaf(3) && !standing.is_deaf(2));
         assert!(slow.set_busy() && !slow.set_busy() && standing.is_busy());
         assert_eq!(standing.kill(), Ok(()));
         assert!(slow.is_killed());
         drop(slow);
-        assert!(!standing.is_busy());
-        let mut slow = standing.enter();
+        assert!(!standing.is_busy() && !standing.is_deaf(3));
+        let mut slow = standing.enter(3);
         assert!(!slow.is_killed(), "an older order is none");
         slow.set_written();
         assert_eq!(standing.kill(), Err(KillError::Unkillable));
