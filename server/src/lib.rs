@@ -8,6 +8,7 @@
 //! command  handlers, one file per group
 //! admin    what operators read: the instance, statistics, slow log, clients
 //! config   settings, from one table        security  who may connect and run what
+//! script   Lua scripts: interpreter, sandbox, libraries
 //! replication  effects, their order, merging and acknowledgements: pure
 //! store    the lock-free index, entries, expiry, eviction, memory accounting
 //! types    values without I/O and clock
@@ -30,6 +31,8 @@ pub mod net;
 pub mod node;
 #[cfg(not(torc_loom))]
 pub mod replication;
+#[cfg(not(torc_loom))]
+pub mod script;
 #[cfg(not(torc_loom))]
 pub mod security;
 #[cfg(not(torc_loom))]

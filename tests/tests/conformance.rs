@@ -14,6 +14,8 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("client.txt", include_str!("../conformance/client.txt")),
     ("cluster.txt", include_str!("../conformance/cluster.txt")),
     ("connection.txt", include_str!("../conformance/connection.txt")),
+    ("eval.txt", include_str!("../conformance/eval.txt")),
+    ("evallibs.txt", include_str!("../conformance/evallibs.txt")),
     ("generic.txt", include_str!("../conformance/generic.txt")),
     ("hash.txt", include_str!("../conformance/hash.txt")),
     ("hyperloglog.txt", include_str!("../conformance/hyperloglog.txt")),
@@ -47,6 +49,16 @@ fn check(file: &str) {
 #[test]
 fn bitmaps() {
     check("bitmap.txt");
+}
+
+#[test]
+fn scripts() {
+    check("eval.txt");
+}
+
+#[test]
+fn libraries_of_scripts() {
+    check("evallibs.txt");
 }
 
 #[test]

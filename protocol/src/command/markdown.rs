@@ -61,5 +61,6 @@ fn title(group: Group) -> &'static str {
         Group::Server => "Server",
         Group::Cluster => "Cluster",
         Group::PubSub => "Publish and subscribe",
+        Group::Scripting => "Scripts",
     }
 }

@@ -45,11 +45,13 @@ pub enum Group {
     Cluster,
     /// Publish and subscribe.
     PubSub,
+    /// Scripts.
+    Scripting,
 }
 
 impl Group {
     /// All groups in the order of the documentation.
-    pub const ALL: [Group; 13] = [
+    pub const ALL: [Group; 14] = [
         Group::String,
         Group::Generic,
         Group::Hash,
@@ -59,6 +61,7 @@ impl Group {
         Group::Bitmap,
         Group::HyperLogLog,
         Group::Transactions,
+        Group::Scripting,
         Group::PubSub,
         Group::Connection,
         Group::Server,
@@ -81,6 +84,7 @@ impl Group {
             Group::Server => "server",
             Group::Cluster => "cluster",
             Group::PubSub => "pubsub",
+            Group::Scripting => "scripting",
         }
     }
 }

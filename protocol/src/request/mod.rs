@@ -65,6 +65,11 @@ impl<'a> Args<'a> {
         Args { buf: self.buf, spans: self.spans.get(index..).unwrap_or(&[]) }
     }
 
+    /// The arguments before `index`.
+    pub fn to(&self, index: usize) -> Args<'a> {
+        Args { buf: self.buf, spans: self.spans.get(..index).unwrap_or(self.spans) }
+    }
+
     /// All arguments in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + use<'a> {
         let buf = self.buf;

@@ -12,6 +12,7 @@ use crate::base::clock::{Clock, UnixMs};
 use crate::base::rng::Rng;
 use crate::cluster::ClusterHandle;
 use crate::config::{SetError, Settings};
+use crate::script::Scripts;
 use crate::store::{Store, StoreOptions};
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -41,6 +42,8 @@ pub struct Instance {
     pub blocked: Blocked,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
+    /// The scripts that it knows.
+    pub scripts: Scripts,
     /// 40 hexadecimal digits that name this run of the process.
     pub run_id: String,
     /// When the node started, in milliseconds since the Unix epoch.
@@ -87,6 +90,7 @@ impl Instance {
             clients: Clients::default(),
             blocked: Blocked::default(),
             pubsub: PubSub::new(workers),
+            scripts: Scripts::default(),
             run_id: hex40([rng.bits(), rng.bits(), rng.bits()]),
             started_ms: clock.unix_ms(),
             started: clock.monotonic(),
@@ -198,6 +202,8 @@ impl Instance {
 
     /// Asks the node to finish what it has begun, and stop.
     pub fn request_shutdown(&self) {
+        // Nothing is kept, so that no script has to come to its end.
+        self.scripts.standing.stop();
         if !self.shutdown.swap(true, Ordering::SeqCst) {
             self.wake_for_shutdown();
         }

@@ -106,3 +106,7 @@ pub const VISITORS_MAX: usize = 16 * 1024;
 
 /// Time that a stop leaves for replies to go out.
 pub const STOP_FLUSH_MS: u64 = 1_000;
+
+/// Stack of a worker's thread; memory that is never touched is never taken. Lua nests C calls 200 deep, and `string.gsub` keeps a buffer of 8 KiB in each: 2 MiB, the
+/// default of Rust's threads, are nearly used up then.
+pub const STACK_BYTES: usize = 16 * 1024 * 1024;

@@ -16,6 +16,7 @@ mod context;
 pub mod debug;
 mod digest;
 pub mod dump;
+pub mod eval;
 pub mod generic;
 pub mod hash;
 pub mod hyperloglog;

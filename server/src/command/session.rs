@@ -70,6 +70,8 @@ pub struct Session {
     pub in_step: bool,
     /// What its command has begun to wait for, until the pipeline takes it.
     pub waits: Option<Arc<Waiter>>,
+    /// Whether its next command is to have the store for itself: a script that comes to keys which it does not declare.
+    pub alone: bool,
     /// Its public record.
     pub info: Arc<ClientInfo>,
     monitoring: bool,
@@ -102,6 +104,7 @@ impl Session {
             watching: None,
             in_step: false,
             waits: None,
+            alone: false,
             info,
             monitoring: false,
             subscriptions: None,

@@ -10,7 +10,7 @@ use super::{Ctx, Flow, Outcome};
 use crate::base::limits::WATCHED_KEYS_MAX;
 use crate::store::{Keyspace, Stamp, Store, Watch};
 use std::ops::Range;
-use torc_protocol::command::{CommandSpec, Flags};
+use torc_protocol::command::{Categories, CommandSpec, Flags, KeyFlags};
 use torc_protocol::request::Span;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -153,6 +153,24 @@ impl Watching {
     /// Whether so many more keys may be watched.
     pub fn has_room(&self, more: usize) -> bool {
         self.keys().count() + more <= WATCHED_KEYS_MAX
+    }
+}
+
+/// Whether a command comes to keys, or to databases, that its key specs do not name.
+pub fn names_too_few(spec: &CommandSpec, args: Args<'_>) -> bool {
+    match spec.full_name {
+        "move" | "sort" | "sort_ro" => true,
+        "copy" => args.len() > 3,
+        // Scripts declare their keys, and may come to others.
+        _ if spec.acl.contains(Categories::SCRIPTING) => true,
+        _ if spec.has_keys() => {
+            spec.keys.iter().any(|keys| keys.flags.contains(KeyFlags::INCOMPLETE))
+        }
+        name => {
+            spec.acl.contains(Categories::KEYSPACE)
+                || name.starts_with("debug")
+                || matches!(name, "cluster|countkeysinslot" | "cluster|getkeysinslot")
+        }
     }
 }
 

@@ -275,6 +275,17 @@ settings! {
     /// Bytes of replies that a client may leave unread, for each class of clients: hard limit, soft limit, seconds over the soft limit. Clients with subscriptions are of the class `pubsub`; there are none of the class `replica`.
     client_output_buffer_limit "client-output-buffer-limit": live (special output_limits, "`class hard soft seconds`, repeated; classes normal, replica, pubsub") = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", "Clients that stop reading must not take memory: `normal 256mb 64mb 60`.";
 
+    // Scripts.
+
+    /// Milliseconds after which a script that still runs may be killed, and other clients are answered that the node is busy.
+    busy_reply_threshold "busy-reply-threshold" | "lua-time-limit": live (integer 0, LONG, "milliseconds") = "5000", "Scripts are meant to take longer, or clients should learn sooner that one does.";
+
+    /// Bytes that the interpreter of each worker may take; a script that needs more fails.
+    script_memory_max "script-memory-max": live (memory MIB, LONG as u64) = "268435456", "Scripts build large values, or memory is scarce.";
+
+    /// Bytes of scripts' texts that are kept for EVALSHA. Beyond it, scripts that came by EVAL make room for new ones, and SCRIPT LOAD is refused.
+    script_cache_max "script-cache-max": live (memory 65_536, LONG as u64) = "67108864", "Applications load more scripts than that.";
+
     // The ring.
 
     /// Whether the node is part of a ring of nodes, which `join` implies. Alone it begins one that others can join; a node without a ring pays nothing for it.
@@ -451,9 +462,6 @@ settings! {
 
     /// Torc runs in the foreground.
     daemonize "daemonize": fixed (special off, "no") = "no", "";
-
-    /// Milliseconds after which Redis lets a script be killed; there are no scripts yet.
-    busy_reply_threshold "busy-reply-threshold" | "lua-time-limit": live (integer 0, LONG, "milliseconds") = "5000", "";
 
     /// Keys that client-side caching tracks at most; there is none yet.
     tracking_table_max_keys "tracking-table-max-keys": live (memory 0, LONG as u64) = "1000000", "";

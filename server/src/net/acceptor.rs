@@ -199,10 +199,9 @@ impl Acceptor {
         stats.connection_accepted();
         // Relaxed: an estimate is enough to spread connections.
         let load = |port: &Port| port.load.load(Ordering::Relaxed);
-        let Some((worker, port)) = self.ports.iter().enumerate().min_by_key(|(_, p)| load(p))
-        else {
-            return;
-        };
+        let standing = &self.instance.scripts.standing;
+        let rank = |&(worker, port): &(usize, &Port)| (standing.is_deaf(worker), load(port));
+        let Some((worker, port)) = self.ports.iter().enumerate().min_by_key(rank) else { return };
         port.load.fetch_add(1, Ordering::Relaxed);
         let descriptor = stream.descriptor();
         let unix_socket = ip.is_none();

@@ -19,6 +19,7 @@ mod tests;
 use crate::admin::mailbox::Mailbox;
 use crate::admin::{Instance, logging};
 use crate::base::clock::Clock;
+use crate::base::limits::STACK_BYTES;
 use crate::base::rng;
 use crate::cluster::membership::identity::IdentityError;
 use crate::cluster::record::RecordError;
@@ -201,7 +202,7 @@ fn start_thread(
     run: impl FnOnce() -> io::Result<()> + Send + 'static,
 ) -> io::Result<Thread> {
     let instance = Arc::clone(instance);
-    std::thread::Builder::new().name(name).spawn(move || {
+    std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
         let _alarm = Alarm;
         let result = run();
         if result.is_err() {

@@ -543,7 +543,8 @@ impl Worker {
         self.state.follow_waits(&self.instance);
         let share = self.share();
         self.instance.store.tidy(&mut self.state.local, share);
-        let guard = self.state.local.pin();
+        // While a script has the store for itself, its clients are to be heard.
+        let Some(guard) = self.state.local.pin_unless(|| true) else { return };
         self.instance.store.age(&mut self.state.local, &guard, self.now, share);
         drop(guard);
         // A pause holds the data still, so nothing is swept.
@@ -604,7 +605,10 @@ impl Worker {
         let clock = &instance.clock;
         let start = clock.monotonic();
         let budget = SWEEP_STRETCH.min(*sweep_left);
-        let guard = state.local.pin();
+        let Some(guard) = state.local.pin_unless(|| true) else {
+            *sweep_left = Duration::ZERO;
+            return;
+        };
         let more = instance.store.sweep(&mut state.local, &guard, *now, share, || {
             clock.monotonic().saturating_sub(start) < budget
         });

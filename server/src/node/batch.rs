@@ -4,6 +4,7 @@
 //! a monitoring client's key access, a pause.
 
 use super::blocked::Waits;
+use super::busy;
 use super::client::Client;
 use super::feed;
 use super::multi;
@@ -29,7 +30,7 @@ use torc_protocol::{Args, Reply, WireError};
 #[derive(Debug)]
 pub(super) struct Planned {
     /// Its bytes in the input.
-    bytes: Range<usize>,
+    pub(super) bytes: Range<usize>,
     /// Its arguments among the batch's spans.
     spans: Range<usize>,
     /// What it asks for, or why that cannot be.
@@ -58,7 +59,7 @@ impl Planned {
         self.place.map(|(_, place)| place.slot())
     }
 
-    fn args<'a>(&self, input: &'a [u8], spans: &'a [Span]) -> Args<'a> {
+    pub(super) fn args<'a>(&self, input: &'a [u8], spans: &'a [Span]) -> Args<'a> {
         Args::new(input, &spans[self.spans.clone()])
     }
 
@@ -109,10 +110,16 @@ pub(super) fn execute(
         return Ran::Whole;
     }
     let in_multi = client.session.multi.is_some();
-    if in_multi {
-        multi::enter(client, instance, local);
-    }
-    let guard = local.pin();
+    // Whoever waits for a script is told so, once that has taken long.
+    let is_busy = || instance.scripts.standing.is_busy();
+    let entered = !is_busy() && {
+        let alone = std::mem::take(&mut client.session.alone);
+        (!in_multi || multi::enter(client, instance, local, is_busy))
+            && (!alone || instance.store.hold_everything_unless(local, is_busy))
+    };
+    let Some(guard) = (if entered { local.pin_unless(is_busy) } else { None }) else {
+        return busy::refuse_all(client, input, out, worker, instance, timing);
+    };
     if batch.len() > 1 {
         prefetch(instance, &guard, client.session.db, input, spans, batch);
     }
@@ -160,8 +167,8 @@ pub(super) fn execute(
         break;
     }
     run.timing.settle();
-    if in_multi {
-        // The gate, if it was closed for an EXEC that then had to wait.
+    if run.local.is_owning() {
+        // The gate, if it was closed for an EXEC or a script that then did not run.
         instance.store.release(run.local, &guard, now);
     }
     if run.local.has_awoken() {
@@ -227,7 +234,7 @@ pub(super) struct Run<'r, 't> {
     pub guard: &'r Guard,
     pub now: UnixMs,
     pub timing: &'r mut Timing<'t>,
-    feed: &'r mut Vec<u8>,
+    pub feed: &'r mut Vec<u8>,
     pub ring: Option<Ring<'r>>,
     pub waits: &'r mut Waits,
 }

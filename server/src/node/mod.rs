@@ -7,6 +7,7 @@
 
 mod batch;
 mod blocked;
+mod busy;
 mod client;
 pub mod core;
 mod feed;

@@ -23,23 +23,28 @@ use super::pipeline::{Park, Verdict};
 use crate::admin::Instance;
 use crate::base::limits::BATCH_COMMANDS_MAX;
 use crate::cluster::route::Port;
-use crate::command::transaction::Multi;
+use crate::command::transaction::{Multi, names_too_few};
 use crate::command::value::database;
 use crate::command::{Mute, Session};
 use crate::store::Local;
-use torc_protocol::command::{Categories, CommandSpec, Flags, KeyFlags, key_positions};
+use torc_protocol::command::{CommandSpec, Flags, key_positions};
 use torc_protocol::{Args, Reply, WireError};
 
 const NOT_ALLOWED: WireError = WireError::fixed("ERR Command not allowed inside a transaction");
 const DISCARDED: WireError =
     WireError::fixed("EXECABORT Transaction discarded because of previous errors.");
 
-/// At the beginning of a batch of a client in MULTI, before anything is pinned: closes the gate if the last batch has found that EXEC needs it.
+/// At the beginning of a batch of a client in MULTI, before anything is pinned: closes the gate if the last batch has found that EXEC needs it. Whether the batch may go
+/// on: not if a script has the store and `is_busy`.
 #[cold]
-pub(super) fn enter(client: &mut Client, instance: &Instance, local: &mut Local) {
-    if client.session.multi.as_ref().is_some_and(|multi| multi.alone) {
-        instance.store.hold_everything(local);
-    }
+pub(super) fn enter(
+    client: &mut Client,
+    instance: &Instance,
+    local: &mut Local,
+    is_busy: impl Fn() -> bool,
+) -> bool {
+    let alone = client.session.multi.as_ref().is_some_and(|multi| multi.alone);
+    !alone || instance.store.hold_everything_unless(local, is_busy)
 }
 
 /// The keys that queued commands name.
@@ -75,22 +80,6 @@ impl<'m> Keys<'m> {
             }
         }
         Keys { keys, are_all, db }
-    }
-}
-
-/// Whether a command comes to keys, or to databases, that its key specs do not name.
-fn names_too_few(spec: &CommandSpec, args: Args<'_>) -> bool {
-    match spec.full_name {
-        "move" | "sort" | "sort_ro" => true,
-        "copy" => args.len() > 3,
-        _ if spec.has_keys() => {
-            spec.keys.iter().any(|keys| keys.flags.contains(KeyFlags::INCOMPLETE))
-        }
-        name => {
-            spec.acl.contains(Categories::KEYSPACE)
-                || name.starts_with("debug")
-                || matches!(name, "cluster|countkeysinslot" | "cluster|getkeysinslot")
-        }
     }
 }
 

@@ -12,16 +12,18 @@ use super::plane::{
     no_quorum, no_quorum_read, push_command, tracked_slots,
 };
 use super::replies::HoleId;
+use crate::admin::Instance;
 use crate::base::limits::FORWARD_HOPS_MAX;
 use crate::cluster::View;
 use crate::cluster::route::{self, Ask, KeySlots, Port};
 use crate::command::connection::has_password;
+use crate::command::eval::name_of;
 use crate::command::generic::{cursor_slot, wait_arguments, waitaof_arguments};
 use crate::command::pubsub::refusal;
 use crate::command::{Mute, Session};
 use std::sync::Arc;
 use std::time::Duration;
-use torc_protocol::command::{CommandSpec, Find, Flags, key_positions};
+use torc_protocol::command::{Categories, CommandSpec, Find, Flags, key_positions};
 use torc_protocol::peer::request::{ReadLevel, WriteLevel};
 use torc_protocol::slot::{Slot, slot_of};
 use torc_protocol::{Args, WireError};
@@ -153,7 +155,7 @@ impl Run<'_, '_> {
 
     /// Whether a copy on this node may answer.
     fn wants_copy(&self, spec: &CommandSpec, slots: KeySlots) -> bool {
-        if spec.flags.contains(Flags::WRITE) {
+        if spec.may_write {
             return false;
         }
         let session = &self.client.session;
@@ -186,13 +188,14 @@ impl Run<'_, '_> {
             return Step::Held(park);
         }
         let muted = is_muted(&self.client.session);
+        let instance = self.instance;
         let Client { session, replies, mark, .. } = &mut *self.client;
         let Some(Ring { plane, .. }) = &mut self.ring else { return Step::Done };
         let joined = plane.extend(key, slot, session, |unit| {
             if let Sink::Client(_, holes) = &mut unit.sink {
                 holes.push((!muted).then(|| replies.reserve(out, mark)));
             }
-            push_request(args, request, &mut unit.commands);
+            push_request(instance, spec, args, request, &mut unit.commands);
             unit.count += 1;
             unit.writes |= !spec.flags.contains(Flags::READONLY);
         });
@@ -216,7 +219,7 @@ impl Run<'_, '_> {
     ) {
         let hole = self.hole(out);
         let mut commands = Vec::new();
-        push_request(args, request, &mut commands);
+        push_request(self.instance, spec, args, request, &mut commands);
         let session = self.snapshot();
         let unit = Unit {
             target: Target::Slot(slot),
@@ -306,6 +309,7 @@ impl Run<'_, '_> {
             "keys" => Wide::List,
             "randomkey" => Wide::Pick,
             "flushall" | "flushdb" => Wide::Flush,
+            "script|load" | "script|flush" => Wide::Same,
             _ => return self.run_here(planned, spec, args, out),
         };
         if !self.client.pending.is_empty() {
@@ -461,7 +465,7 @@ impl Run<'_, '_> {
         let consistency = self.client.session.consistency();
         self.ring.is_some()
             && spec.has_keys()
-            && !spec.flags.contains(Flags::WRITE)
+            && !spec.may_write
             && consistency.read_level(&self.instance.settings) == ReadLevel::Quorum
     }
 
@@ -482,7 +486,7 @@ impl Run<'_, '_> {
         }
         let step = self.run_here(planned, spec, args, out);
         if let KeySlots::One(slot) = slots
-            && !spec.flags.contains(Flags::WRITE)
+            && !spec.may_write
         {
             self.note_read(slot);
         }
@@ -554,7 +558,9 @@ impl Run<'_, '_> {
     ) -> Step {
         let position = out.len();
         let step = self.checked_apart(planned, spec, args, out);
-        if spec.flags.contains(Flags::WRITE) && matches!(step, Step::Done) {
+        // Of a script on a lone node nobody knows whether it wrote.
+        let writes = spec.flags.contains(Flags::WRITE) || (spec.may_write && self.ring.is_some());
+        if writes && matches!(step, Step::Done) {
             self.hold_write(position, out);
         }
         step
@@ -675,9 +681,23 @@ pub(super) fn is_muted(session: &Session) -> bool {
     matches!(session.mute, Mute::This | Mute::All)
 }
 
-/// Appends a request as it came where it came in RESP, else its words.
-fn push_request(args: Args<'_>, request: &[u8], out: &mut Vec<u8>) {
-    if matches!(request, [b'*', b'1'..=b'9', ..]) {
+/// Appends a request as it came where it came in RESP, else its words. A script goes with its text if this node knows it, for the other may not: it may have come later.
+fn push_request(
+    instance: &Instance,
+    spec: &CommandSpec,
+    args: Args<'_>,
+    request: &[u8],
+    out: &mut Vec<u8>,
+) {
+    if spec.acl.contains(Categories::SCRIPTING)
+        && spec.name.starts_with("evalsha")
+        && let Some(script) = name_of(&args[1]).and_then(|sha| instance.scripts.find(&sha))
+    {
+        let name: &[u8] = if spec.name == "evalsha" { b"EVAL" } else { b"EVAL_RO" };
+        let words = [name, &*script.body].into_iter().chain(args.from(2).iter());
+        let words: Vec<&[u8]> = words.collect();
+        push_command(words.into_iter(), out);
+    } else if matches!(request, [b'*', b'1'..=b'9', ..]) {
         out.extend_from_slice(request);
     } else {
         push_command(args.iter(), out);

@@ -1,6 +1,6 @@
 //! Awaited keys: clients wait until something is there, and whoever changes such a key is told to look after them.
 //!
-//! An awaited key bears the mark of a watched one (see [`watch`](super::watch)), so that writers of other keys pay nothing. Who breaks the watch notes the key for
+//! An awaited key bears the mark of a watched one (see [`watch`]), so that writers of other keys pay nothing. Who breaks the watch notes the key for
 //! his own thread, which serves those who wait once its command is done: others see no state in between that Redis would not show. Having looked, it awaits the
 //! key anew if anybody still waits. **Invariant.** From [`Keyspace::await_change`] on, each change of the key is noted by somebody, until one was.
 //!

@@ -92,6 +92,15 @@ impl Big {
         self.step.set(true);
     }
 
+    /// As [`Big::begin_step`], unless that would have to wait.
+    pub(super) fn try_begin_step(&self) -> bool {
+        let held = self.value.try_write();
+        if held.is_some() {
+            self.step.set(true);
+        }
+        held.is_some()
+    }
+
     /// Says that the step is over. A value that its key has no more is given back what it was `before`. Returns how many bytes more it takes for that.
     pub(super) fn end_step(&self, before: Option<BigValue>) -> i64 {
         let mut held = self.value.write();

@@ -35,26 +35,46 @@ impl Gate {
     }
 
     /// Returns once it was seen open.
-    #[cold]
+    #[cfg(all(test, torc_loom))]
     pub fn wait(&self) {
+        self.wait_unless(|| false);
+    }
+
+    /// Returns once it was seen open, or the caller gives up. Whether it was.
+    #[cold]
+    pub fn wait_unless(&self, give_up: impl Fn() -> bool) -> bool {
         let mut backoff = Backoff::default();
         // Acquire: pairs with the Release in `open`; all that was done behind the gate is seen.
         while self.closed.load(Ordering::Acquire) != 0 {
+            if give_up() {
+                return false;
+            }
             backoff.wait();
         }
+        true
     }
 
     /// Closes it, waiting while another thread has it closed. Who pins from now on sees it.
+    #[cfg(all(test, torc_loom))]
     pub fn close(&self) {
+        self.close_unless(|| false);
+    }
+
+    /// Closes it, waiting while another thread has it closed, unless the caller gives up meanwhile. Whether it is closed; who pins from now on sees it.
+    pub fn close_unless(&self, give_up: impl Fn() -> bool) -> bool {
         let mut backoff = Backoff::default();
         // Acquire: pairs with the Release in `open`.
         while self.closed.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            if give_up() {
+                return false;
+            }
             backoff.wait();
         }
         // Pairs with the fence inside the pin: a pin that the closer does not see afterwards sees the gate closed.
         if !cfg!(torc_trap = "unfenced_gate") {
             fence(Ordering::SeqCst);
         }
+        true
     }
 
     /// Opens it.

@@ -140,20 +140,38 @@ impl Local {
     /// Frees what may go, and pins the epoch: what is reachable now stays readable until the guard is dropped. Call once a batch of
     /// commands; hold no other guard meanwhile, or memory only grows.
     pub fn pin(&mut self) -> Guard {
+        loop {
+            if let Some(guard) = self.pin_unless(|| false) {
+                return guard;
+            }
+        }
+    }
+
+    /// As [`Local::pin`], but gives up while another thread has the store for itself and `give_up` says so.
+    #[inline]
+    pub fn pin_unless(&mut self, give_up: impl Fn() -> bool) -> Option<Guard> {
         self.policy = self.inner.limits.policy();
         self.reclaim();
         let mut guard = self.collector.pin();
         // After the pin, which the gate's closing waits for; see `gate`.
         while self.inner.gate.is_closed() && !self.holds_gate() {
             drop(guard);
-            self.inner.gate.wait();
+            if !self.inner.gate.wait_unless(&give_up) {
+                return None;
+            }
             guard = self.collector.pin();
         }
         let pages_made = self.heap.take_pages_made();
         if pages_made > 0 {
             follow_growth(self, &guard, pages_made);
         }
-        guard
+        Some(guard)
+    }
+
+    /// Pins the epoch even if another thread has the store for itself: for what does not look into the store.
+    #[cold]
+    pub fn pin_outside(&mut self) -> Guard {
+        self.collector.pin()
     }
 
     /// The thread's generator.

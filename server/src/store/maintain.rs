@@ -108,9 +108,9 @@ impl Store {
     }
 
     /// Shrinks tables that have become far too large and moves those that keep a page from being freed, a few slots a call; frees what may go.
-    /// For a periodic tick, with no guard held.
+    /// For a periodic tick, with no guard held. Waits for nobody: while another thread has the store for itself, it does nothing.
     pub fn tidy(&self, local: &mut Local, share: Share) {
-        let guard = local.pin();
+        let Some(guard) = local.pin_unless(|| true) else { return };
         let mut walk = std::mem::take(&mut local.tidy_walk);
         tidy_tables(
             &self.inner,

@@ -154,7 +154,14 @@ impl Store {
     /// Keeps every other thread out of the store until [`Store::release`], and begins a step as [`Store::hold`] does, whose commands may come to any key.
     /// `local` has nothing pinned. Waits for the batches that run now.
     pub fn hold_everything(&self, local: &mut Local) {
-        self.inner.gate.close();
+        self.hold_everything_unless(local, || false);
+    }
+
+    /// As [`Store::hold_everything`], but gives up while another thread has the store for itself and `give_up` says so. Whether it is held.
+    pub fn hold_everything_unless(&self, local: &mut Local, give_up: impl Fn() -> bool) -> bool {
+        if !self.inner.gate.close_unless(give_up) {
+            return false;
+        }
         local.begin_owning(true);
         let grace = local.grace();
         let mut backoff = Backoff::default();
@@ -162,6 +169,7 @@ impl Store {
             local.push_epoch();
             backoff.wait();
         }
+        true
     }
 
     /// Holds `keys` (database and name, duplicates allowed) until [`Store::release`]: what commands do to them meanwhile is one atomic step. Waits for
@@ -198,6 +206,44 @@ impl Store {
         }
     }
 
+    /// Whether `local` holds `key` of database `db`.
+    pub fn holds(&self, local: &Local, db: u8, key: &[u8]) -> bool {
+        local.holds_gate() || local.owns(db, self.place(key), key)
+    }
+
+    /// Holds one more key in a step that [`Store::hold`] began, if that needs no waiting. Whether it is held now.
+    ///
+    /// Keys are taken in one order by all who wait for them. This one comes out of order, so to wait for whoever holds it, or reads its large value, could be for ever: he may
+    /// wait for a key of ours.
+    pub fn try_hold(
+        &self,
+        local: &mut Local,
+        guard: &Guard,
+        now: UnixMs,
+        db: u8,
+        key: &[u8],
+    ) -> bool {
+        if self.holds(local, db, key) {
+            return true;
+        }
+        let key = OwnedKey { db, place: self.place(key), key: key.into() };
+        let mut keyspace = self.keyspace(local, guard, db, now);
+        let Some(before) = keyspace.try_latch(&key) else { return false };
+        let big = before.as_ref().and_then(Entry::big);
+        if big.is_some_and(|big| !big.try_begin_step()) {
+            keyspace.unlatch(&key, &mut Vec::new());
+            return false;
+        }
+        if let Some(owned) = &mut local.owned {
+            let at = owned.keys.partition_point(|other| {
+                order(other.db, other.place, &other.key) < order(key.db, key.place, &key.key)
+            });
+            owned.keys.insert(at, key);
+            owned.large.extend(big.map(|big| LargeValue { big, before: None }));
+        }
+        true
+    }
+
     /// Ends what [`Store::hold`] or [`Store::hold_everything`] began, under the guard that `hold` had: others see all of it from now on.
     pub fn release(&self, local: &mut Local, guard: &Guard, now: UnixMs) {
         let Some(mut owned) = local.owned.take() else { return };
@@ -232,12 +278,23 @@ impl<'g> Keyspace<'_, 'g> {
     fn latch(&mut self, key: &OwnedKey) -> Option<Entry<'g>> {
         let mut backoff = Backoff::default();
         loop {
+            if let Some(before) = self.try_latch(key) {
+                return before;
+            }
+            backoff.wait();
+        }
+    }
+
+    /// Latches a key, unless another transaction holds it. Returns the entry, which may be a placeholder.
+    fn try_latch(&mut self, key: &OwnedKey) -> Option<Option<Entry<'g>>> {
+        let mut backoff = Backoff::default();
+        loop {
             match self.word_of(key) {
-                Probe::Hit(hit) if hit.word & word::LATCH != 0 => {}
+                Probe::Hit(hit) if hit.word & word::LATCH != 0 => return None,
                 Probe::Hit(hit) => {
                     if hit.replace(self.local, hit.word | word::LATCH).is_ok() {
                         // SAFETY: read under the keyspace's guard.
-                        return Some(unsafe { Entry::at(word::pointer(hit.word)) });
+                        return Some(Some(unsafe { Entry::at(word::pointer(hit.word)) }));
                     }
                 }
                 Probe::Miss(vacancy) => {
@@ -245,7 +302,7 @@ impl<'g> Keyspace<'_, 'g> {
                         self.local.build(&key.key, Payload::Absent, None, Stamp::default(), 0);
                     let latched = word::slot_word(address, key.place.hash, false) | word::LATCH;
                     if vacancy.insert(self.local, latched) == Insert::Done {
-                        return None;
+                        return Some(None);
                     }
                     self.local.discard(address);
                 }
@@ -266,8 +323,12 @@ impl<'g> Keyspace<'_, 'g> {
             let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
             // A placeholder stays where somebody watches the absent key.
             let goes = entry.is_absent() && hit.word & word::WATCHED == 0;
-            if let Some(big) = entry.big() {
-                large.retain(|large| !std::ptr::eq(large.big, big));
+            // One that the step itself made large bears no mark.
+            let known = |big: &Big| large.iter().position(|large| std::ptr::eq(large.big, big));
+            if let Some(big) = entry.big()
+                && let Some(index) = known(big)
+            {
+                large.swap_remove(index);
                 big.end_step(None);
             }
             let done = if goes {

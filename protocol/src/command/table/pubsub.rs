@@ -3,7 +3,7 @@
 /// Appends the rows and goes on to the next file.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! pubsub_commands { ($callback:ident $($before:tt)*) => { $crate::unsupported_commands! { $callback $($before)*
+macro_rules! pubsub_commands { ($callback:ident $($before:tt)*) => { $crate::scripting_commands! { $callback $($before)*
 PubSub {
     "psubscribe" => pubsub::psubscribe {
         arity: -2, since: "2.0.0", time: "O(N) in the number of patterns named",

@@ -94,6 +94,8 @@ pub(in crate::node) enum Wide {
     Pick,
     /// FLUSHALL, FLUSHDB.
     Flush,
+    /// What all nodes do and answer alike: SCRIPT LOAD, SCRIPT FLUSH.
+    Same,
     /// WAIT, WAITAOF: for what the session wrote, at those who serve it now.
     Least(Counted, Seen),
 }

@@ -55,6 +55,13 @@ pub(super) fn sum(replies: &[Vec<&[u8]>]) -> Result<Vec<u8>, WireError> {
     Ok(render(Protocol::Resp2, |reply| reply.integer(sum)))
 }
 
+/// What all have answered alike; or the first error.
+pub(super) fn same(replies: &[Vec<&[u8]>]) -> Result<Vec<u8>, WireError> {
+    let mut all = replies.iter().flatten();
+    let error = all.clone().find(|reply| resp::is_error(reply));
+    error.or_else(|| all.next()).map(|reply| reply.to_vec()).ok_or(BAD_PART)
+}
+
 pub(super) fn list(replies: &[Vec<&[u8]>]) -> Result<Vec<u8>, WireError> {
     let mut keys = Vec::new();
     for reply in replies.iter().flatten() {

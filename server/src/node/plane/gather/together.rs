@@ -1,7 +1,7 @@
 //! Putting the parts together, and the last step of commands that write what they gathered.
 
 use super::pure::{
-    BAD_PART, by_position, least, list, merged, of_part, render, sources, sum, union,
+    BAD_PART, by_position, least, list, merged, of_part, render, same, sources, sum, union,
 };
 use super::wide::routes_digest;
 use super::{Begin, Job, Plan, Plane, Sink, Target, Wide, new_unit};
@@ -158,6 +158,7 @@ impl Plane {
                 Ok(b"+OK\r\n".to_vec())
             }
             Plan::Wide(Wide::Sum, ..) => sum(&replies),
+            Plan::Wide(Wide::Same, ..) => same(&replies),
             Plan::Wide(Wide::List, ..) => list(&replies),
             Plan::Wide(Wide::Pick, ..) => self.pick(protocol, &replies),
             Plan::Wide(Wide::Least(counted, _), ..) => least(counted, &replies),

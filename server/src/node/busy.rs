@@ -1,0 +1,64 @@
+//! What a batch answers while a script takes so long that others are not to wait for it (`busy-reply-threshold`).
+//!
+//! Nothing of such a batch looks into the store, which the script may have for itself. So of the commands that Redis allows then only those run that need neither keys nor
+//! what is watched; the others are refused like all the rest, MULTI and DISCARD among them.
+
+use super::batch::{Ran, Run, Step};
+use super::client::Client;
+use super::pipeline::{Verdict, WorkerState};
+use super::timing::Timing;
+use crate::admin::Instance;
+use torc_protocol::WireError;
+use torc_protocol::command::CommandSpec;
+
+const BUSY: WireError = WireError::fixed(
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+);
+
+/// What runs all the same.
+fn is_allowed(spec: &CommandSpec) -> bool {
+    matches!(spec.full_name, "script|kill" | "shutdown" | "auth" | "hello" | "quit")
+}
+
+/// Answers the worker's batch.
+#[cold]
+pub(super) fn refuse_all(
+    client: &mut Client,
+    input: &[u8],
+    out: &mut Vec<u8>,
+    worker: &mut WorkerState,
+    instance: &Instance,
+    timing: &mut Timing<'_>,
+) -> Ran {
+    let WorkerState { index, local, spans, batch, feed, waits, .. } = worker;
+    // For the handlers' sake; they read nothing under it.
+    let guard = local.pin_outside();
+    let now = timing.now();
+    let mut run = Run {
+        instance,
+        worker: *index,
+        client,
+        local,
+        guard: &guard,
+        now,
+        timing,
+        feed,
+        ring: None,
+        waits,
+    };
+    for planned in batch.iter() {
+        let args = planned.args(input, spans);
+        let step = match planned.spec() {
+            Ok(spec) if is_allowed(spec) => run.step_apart(planned, args, out),
+            Ok(spec) => run.reject(spec, &BUSY, out),
+            Err(_) => run.step_apart(planned, args, out),
+        };
+        if let Step::Stop(verdict) = step {
+            return Ran::Until { consumed: planned.bytes.end, verdict };
+        }
+    }
+    // One batch a turn: the end of the script is not waited for in this one.
+    batch
+        .last()
+        .map_or(Ran::Whole, |last| Ran::Until { consumed: last.bytes.end, verdict: Verdict::More })
+}

@@ -1,0 +1,433 @@
+//! A thread's interpreter: compiles scripts once, runs them, and ends those that are to end.
+//!
+//! What a script calls in the server is one function, made anew for each run, since it borrows what the run works with. Every `INSTRUCTIONS` instructions the host is asked
+//! whether the script may go on. To end one, an error is raised at every instruction from then on, so that no `pcall` of the script keeps it alive; the interpreter is
+//! thrown away afterwards.
+//!
+//! What no instruction counter sees is a single call that takes long: a pattern that backtracks over a long string. Redis waits for it too.
+
+use super::cache::{Script, Scripts, Sha};
+use super::convert::{self, Answered};
+use super::sandbox::{Sandbox, chunk, error_text};
+use super::{Called, Host, Judgement};
+use mlua::{Function, HookTriggers, Lua, MultiValue, Value, VmState};
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+use torc_protocol::request::Span;
+use torc_protocol::{Args, Protocol, Reply, WireError};
+
+/// Instructions between two looks at the clock: some 100 µs.
+const INSTRUCTIONS: u32 = 10_000;
+
+/// From when on a script counts as one that takes long.
+pub const SLOW: Duration = Duration::from_millis(5);
+
+/// After so many runs a step of the garbage collector is taken, as in Redis.
+const RUNS_A_COLLECTION: u32 = 50;
+
+/// Scripts that one thread keeps compiled; beyond it all are compiled again when they come.
+const COMPILED_MAX: usize = 16 * 1024;
+
+/// What one run takes.
+pub struct Job<'a> {
+    /// The script.
+    pub script: &'a Script,
+    /// `KEYS`.
+    pub keys: Args<'a>,
+    /// `ARGV`.
+    pub arguments: Args<'a>,
+    /// Bytes that the interpreter may take.
+    pub memory_max: u64,
+}
+
+/// How a run ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The reply was written.
+    Done,
+    /// It failed with this error.
+    Failed(Vec<u8>),
+    /// It could not go on, and is to run again.
+    Anew,
+}
+
+thread_local! {
+    static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
+}
+
+/// Whether a script can be compiled.
+///
+/// # Errors
+/// The line of the error.
+pub fn check(scripts: &Scripts, script: &Script, memory_max: u64) -> Result<(), Vec<u8>> {
+    with_engine(scripts, memory_max, |engine| match engine {
+        Ok(engine) => engine.function(script).map(drop),
+        Err(error) => Err(error),
+    })
+}
+
+/// Runs a script, and appends what it returns to `reply`.
+pub fn run(
+    scripts: &Scripts,
+    job: &Job<'_>,
+    host: &mut dyn Host,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    with_engine(scripts, job.memory_max, |engine| match engine {
+        Ok(engine) => engine.run(job, host, reply),
+        Err(error) => Outcome::Failed(error),
+    })
+}
+
+/// Lends this thread's interpreter, which is made if there is none, and thrown away where it cannot be used any more.
+fn with_engine<R>(
+    scripts: &Scripts,
+    memory_max: u64,
+    act: impl FnOnce(Result<&mut Engine, Vec<u8>>) -> R,
+) -> R {
+    ENGINE.with_borrow_mut(|place| {
+        if place.is_none() {
+            match Engine::new(memory_max) {
+                Ok(engine) => *place = Some(engine),
+                Err(error) => return act(Err(convert::error_line(&error))),
+            }
+        }
+        let Some(engine) = place else { return act(Err(NO_MEMORY.to_vec())) };
+        engine.prepare(scripts, memory_max);
+        let result = act(Ok(engine));
+        if engine.watch.ending.get() != Ending::None {
+            *place = None;
+        }
+        result
+    })
+}
+
+const NO_MEMORY: &[u8] = b"ERR not enough memory";
+
+/// Why a script is being ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    None,
+    Killed,
+    Anew,
+}
+
+/// What the hook has of the run.
+struct Watch {
+    ending: Cell<Ending>,
+    /// The way to the host.
+    invoke: RefCell<Option<Function>>,
+}
+
+struct Engine {
+    lua: Lua,
+    sandbox: Sandbox,
+    watch: Rc<Watch>,
+    compiled: HashMap<Sha, Function>,
+    flushes: u64,
+    memory_max: usize,
+    runs: u32,
+    /// Memory that is used again for each command.
+    scratch: RefCell<Scratch>,
+}
+
+#[derive(Default)]
+struct Scratch {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    reply: Vec<u8>,
+}
+
+/// Memory that is kept for the next command; beyond it, it is given back.
+const SCRATCH_BYTES_KEPT: usize = 64 * 1024;
+
+impl Engine {
+    fn new(memory_max: u64) -> mlua::Result<Self> {
+        let sandbox_libraries = mlua::StdLib::STRING | mlua::StdLib::TABLE | mlua::StdLib::MATH;
+        let lua = Lua::new_with(sandbox_libraries, mlua::LuaOptions::new())?;
+        let watch = Rc::new(Watch { ending: Cell::new(Ending::None), invoke: RefCell::new(None) });
+        let sandbox = Sandbox::new(&lua)?;
+        set_hook(&lua, &watch, INSTRUCTIONS)?;
+        let mut engine = Engine {
+            lua,
+            sandbox,
+            watch,
+            compiled: HashMap::new(),
+            flushes: 0,
+            memory_max: 0,
+            runs: 0,
+            scratch: RefCell::default(),
+        };
+        engine.limit(memory_max);
+        Ok(engine)
+    }
+
+    fn limit(&mut self, memory_max: u64) {
+        let memory_max = usize::try_from(memory_max).unwrap_or(usize::MAX);
+        if memory_max != self.memory_max {
+            // The interpreter is this crate's own, so that its memory is under its control.
+            let _ = self.lua.set_memory_limit(memory_max);
+            self.memory_max = memory_max;
+        }
+    }
+
+    /// Takes over what has changed since the last run.
+    fn prepare(&mut self, scripts: &Scripts, memory_max: u64) {
+        self.limit(memory_max);
+        let flushes = scripts.flushes();
+        if flushes != self.flushes || self.compiled.len() > COMPILED_MAX {
+            self.flushes = flushes;
+            self.compiled.clear();
+        }
+    }
+
+    /// The function that a script is.
+    fn function(&mut self, script: &Script) -> Result<Function, Vec<u8>> {
+        if let Some(function) = self.compiled.get(&script.sha) {
+            return Ok(function.clone());
+        }
+        let code = &script.body[script.code..];
+        match chunk(&self.lua, code, "@user_script") {
+            Ok(function) => {
+                self.compiled.insert(script.sha, function.clone());
+                Ok(function)
+            }
+            Err(error) => {
+                let mut line = b"ERR Error compiling script (new function): ".to_vec();
+                line.extend_from_slice(&error_text(&error));
+                Err(line)
+            }
+        }
+    }
+
+    fn run(&mut self, job: &Job<'_>, host: &mut dyn Host, reply: &mut Reply<'_>) -> Outcome {
+        let function = match self.function(job.script) {
+            Ok(function) => function,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let position = reply.position();
+        let outcome = self.run_function(&function, job, host, reply).unwrap_or_else(|error| {
+            reply.rewind(position);
+            Outcome::Failed(convert::error_line(&error))
+        });
+        self.tidy();
+        match self.watch.ending.get() {
+            Ending::None => outcome,
+            Ending::Anew => {
+                reply.rewind(position);
+                Outcome::Anew
+            }
+            Ending::Killed => {
+                reply.rewind(position);
+                let mut line = b"ERR Script killed by user with SCRIPT KILL.".to_vec();
+                self.sandbox.push_place(&job.script.sha, &mut line);
+                Outcome::Failed(line)
+            }
+        }
+    }
+
+    fn run_function(
+        &self,
+        function: &Function,
+        job: &Job<'_>,
+        host: &mut dyn Host,
+        reply: &mut Reply<'_>,
+    ) -> mlua::Result<Outcome> {
+        self.sandbox.begin(&self.lua, job.keys, job.arguments)?;
+        let begun = host.time();
+        let protocol = Cell::new(Protocol::Resp2);
+        let host = RefCell::new(host);
+        let (ok, value) = self.lua.scope(|scope| {
+            let invoke = scope.create_function(|lua, words: MultiValue| {
+                // No two of these run at once: a command runs no Lua.
+                let mut host = host.try_borrow_mut().map_err(mlua::Error::external)?;
+                self.invoked(lua, &words, &mut **host, &protocol, begun)
+            })?;
+            self.sandbox.set_invoke(&invoke)?;
+            self.watch.invoke.replace(Some(invoke));
+            let result = self.sandbox.protected(function);
+            self.watch.invoke.replace(None);
+            result
+        })?;
+        if ok {
+            return Ok(match convert::push_value(&self.lua, &value, protocol.get(), reply)? {
+                Answered::Reply => Outcome::Done,
+                Answered::Error(line) => Outcome::Failed(line),
+            });
+        }
+        let mut line = convert::error_of(&value);
+        self.sandbox.push_place(&job.script.sha, &mut line);
+        Ok(Outcome::Failed(line))
+    }
+
+    /// The script, or the hook, asks for something.
+    fn invoked(
+        &self,
+        lua: &Lua,
+        words: &MultiValue,
+        host: &mut dyn Host,
+        protocol: &Cell<Protocol>,
+        begun: Duration,
+    ) -> mlua::Result<(Value, Value)> {
+        const FAILED: Value = Value::Boolean(true);
+        let Some(Value::Integer(what)) = words.front() else {
+            return Ok((Value::Nil, Value::Nil));
+        };
+        if self.watch.ending.get() != Ending::None {
+            return Ok((convert::error_table(lua, b"ERR the script ends")?, FAILED));
+        }
+        match *what {
+            sandbox_ask::JUDGE => {
+                let ending = match host.judge(host.time().saturating_sub(begun)) {
+                    Judgement::Continue => Ending::None,
+                    Judgement::Kill => Ending::Killed,
+                    Judgement::Anew => Ending::Anew,
+                };
+                self.end(lua, ending)?;
+                Ok((Value::Nil, Value::Nil))
+            }
+            sandbox_ask::PROTOCOL => {
+                let three = matches!(words.get(1), Some(Value::Integer(3)));
+                protocol.set(if three { Protocol::Resp3 } else { Protocol::Resp2 });
+                Ok((Value::Nil, Value::Nil))
+            }
+            sandbox_ask::LOG => {
+                if let (Some(Value::Integer(level)), Some(Value::String(text))) =
+                    (words.get(1), words.get(2))
+                {
+                    host.log((*level).clamp(0, 3) as u8, &text.as_bytes());
+                }
+                Ok((Value::Nil, Value::Nil))
+            }
+            what => {
+                let mut scratch = self.scratch.take();
+                let result = self.command(lua, what, words, host, protocol, &mut scratch);
+                if scratch.bytes.capacity().max(scratch.reply.capacity()) <= SCRATCH_BYTES_KEPT {
+                    self.scratch.replace(scratch);
+                }
+                result
+            }
+        }
+    }
+
+    fn command(
+        &self,
+        lua: &Lua,
+        what: i64,
+        words: &MultiValue,
+        host: &mut dyn Host,
+        protocol: &Cell<Protocol>,
+        scratch: &mut Scratch,
+    ) -> mlua::Result<(Value, Value)> {
+        const FAILED: Value = Value::Boolean(true);
+        let Scratch { bytes, spans, reply } = scratch;
+        bytes.clear();
+        spans.clear();
+        reply.clear();
+        let error = |line: &[u8]| Ok((convert::error_table(lua, line)?, FAILED));
+        if words.len() < 2 {
+            return error(b"ERR Please specify at least one argument for this redis lib call");
+        }
+        if !words.iter().skip(1).all(|word| convert::push_argument(word, bytes, spans)) {
+            return error(b"ERR Lua redis lib command arguments must be strings or integers");
+        }
+        let args = Args::new(bytes, spans);
+        if what == sandbox_ask::MAY {
+            return match host.may(args) {
+                Some(may) => Ok((Value::Boolean(may), Value::Nil)),
+                None => error(b"ERR Invalid command passed to redis.acl_check_cmd()"),
+            };
+        }
+        match host.call(args, protocol.get(), reply) {
+            Called::Replied => {
+                let value = convert::value_of(lua, reply)?;
+                let failed = reply.first() == Some(&b'-');
+                Ok((value, if failed { FAILED } else { Value::Nil }))
+            }
+            Called::Refused(line) => error(line.as_bytes()),
+            Called::Anew => {
+                self.end(lua, Ending::Anew)?;
+                error(b"ERR the script runs again")
+            }
+        }
+    }
+
+    /// From now on, every instruction of the script is an error.
+    fn end(&self, lua: &Lua, ending: Ending) -> mlua::Result<()> {
+        if ending != Ending::None {
+            self.watch.ending.set(ending);
+            set_hook(lua, &self.watch, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Between runs: what is garbage goes, before it is too much.
+    fn tidy(&mut self) {
+        self.runs += 1;
+        if self.runs.is_multiple_of(RUNS_A_COLLECTION) {
+            // A step that fails is taken later.
+            let _ = self.lua.gc_step();
+        }
+        if self.lua.used_memory() > self.memory_max / 2 {
+            self.sandbox.forget();
+            let _ = self.lua.gc_collect();
+            if self.lua.used_memory() > self.memory_max / 2 {
+                // What is left are compiled scripts, which come again from their texts.
+                self.compiled.clear();
+                let _ = self.lua.gc_collect();
+            }
+        }
+    }
+}
+
+/// What a script asks for; the numbers stand in `prelude.lua` too.
+pub(super) mod sandbox_ask {
+    // A command is 0, or whatever else stands for nothing here.
+    /// Whether a command is allowed.
+    pub const MAY: i64 = 1;
+    /// A line for the log.
+    pub const LOG: i64 = 2;
+    /// Which protocol replies come in.
+    pub const PROTOCOL: i64 = 3;
+    /// Whether the script may go on.
+    pub const JUDGE: i64 = 4;
+}
+
+fn set_hook(lua: &Lua, watch: &Rc<Watch>, instructions: u32) -> mlua::Result<()> {
+    let watch = Rc::clone(watch);
+    let triggers = HookTriggers::new().every_nth_instruction(instructions);
+    lua.set_global_hook(triggers, move |_, _| {
+        if watch.ending.get() == Ending::None {
+            // Cloned out, so that nothing is borrowed while it runs.
+            let invoke = watch.invoke.borrow().clone();
+            if let Some(invoke) = invoke {
+                let _: MultiValue = invoke.call(sandbox_ask::JUDGE)?;
+            }
+        }
+        match watch.ending.get() {
+            Ending::None => Ok(VmState::Continue),
+            _ => Err(mlua::Error::runtime("the script ends")),
+        }
+    })
+}
+
+/// For errors of this module's own.
+impl From<Cow<'static, str>> for Outcome {
+    fn from(line: Cow<'static, str>) -> Self {
+        Outcome::Failed(line.into_owned().into_bytes())
+    }
+}
+
+/// For the callers, which answer in terms of the protocol.
+impl Outcome {
+    /// The error that the client is answered, if the script failed.
+    pub fn error(self) -> Option<WireError> {
+        match self {
+            Outcome::Failed(line) => Some(WireError::Bytes(line)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What a script sees: the globals, protected.
+//!
+//! Stock Lua 5.1 cannot make a table read-only. So every table that a script gets from us (`_G`, `redis`, `string`, …) is an empty one whose contents lie in another that it
+//! cannot reach: reading goes there, writing is an error. What reads or writes tables past their metatables (`rawset`, `next`, `table.insert`, …) is replaced by functions that know
+//! these tables. That, and the functions of `redis`, is written in Lua: `prelude.lua`.
+//!
+//! Functions written in Rust return their error instead of raising it, for mlua's errors are no strings; [`native`] raises it, as the C libraries of Redis do.
+//!
+//! Known bugs of Lua 5.1.5 are fenced off: bytecode, readers of `load` that run while the parser does, ranges of `unpack` whose size overflows, and patterns whose
+//! length makes the matcher recurse beyond the C stack.
+
+use super::cache::{Sha, sha_of};
+use super::convert;
+use super::random::Random;
+use super::{bit, cjson, cmsgpack, native, structs};
+use mlua::{ChunkMode, Function, Lua, MultiValue, Table, Value};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use torc_protocol::Args;
+
+const PRELUDE: &str = include_str!("prelude.lua");
+
+/// The name of the prelude's chunk, whose functions are no place of an error.
+const PRELUDE_NAME: &str = "=torc";
+
+/// `REDIS_VERSION`, that of HELLO and INFO.
+const VERSION: &str = "7.2.4";
+const VERSION_NUMBER: i64 = 7 << 16 | 2 << 8 | 4;
+
+/// The globals of one interpreter.
+pub struct Sandbox {
+    /// Where `KEYS` and `ARGV` go.
+    globals: Table,
+    set_invoke: Function,
+    xpcall: Function,
+    handler: Function,
+    /// Where the last error was raised.
+    place: Rc<RefCell<Option<Place>>>,
+    random: Rc<Cell<Random>>,
+    /// What the generator was before the script gave it a seed.
+    unseeded: Rc<Cell<Option<Random>>>,
+    json: Rc<Cell<cjson::Settings>>,
+}
+
+struct Place {
+    source: String,
+    line: i64,
+}
+
+/// Compiles text; bytecode is refused.
+pub fn chunk(lua: &Lua, code: &[u8], name: &str) -> mlua::Result<Function> {
+    lua.load(code).set_name(name).set_mode(ChunkMode::Text).into_function()
+}
+
+/// What an error of the interpreter says.
+pub fn error_text(error: &mlua::Error) -> Vec<u8> {
+    match error {
+        mlua::Error::SyntaxError { message, .. } | mlua::Error::RuntimeError(message) => {
+            message.clone().into_bytes()
+        }
+        mlua::Error::MemoryError(_) => b"not enough memory".to_vec(),
+        mlua::Error::CallbackError { cause, .. } => error_text(cause),
+        other => other.to_string().into_bytes(),
+    }
+}
+
+impl Sandbox {
+    /// Takes the interpreter's globals and gives it protected ones.
+    pub fn new(lua: &Lua) -> mlua::Result<Self> {
+        let random = Rc::new(Cell::new(Random::seeded(0)));
+        let json = Rc::new(Cell::new(cjson::Settings::default()));
+        let xpcall: Function = lua.globals().get("xpcall")?;
+        let host = lua.create_table()?;
+        host.set("bit", bit::functions(lua)?)?;
+        host.set("cjson", cjson::functions(lua, &json)?)?;
+        let new_json = lua.create_function(|lua, ()| {
+            cjson::functions(lua, &Rc::new(Cell::new(cjson::Settings::default())))
+        })?;
+        host.set("new_cjson", new_json)?;
+        host.set("cmsgpack", cmsgpack::functions(lua)?)?;
+        host.set("struct", structs::functions(lua)?)?;
+        host.set("compile", lua.create_function(compile)?)?;
+        host.set("sha1hex", lua.create_function(sha1hex)?)?;
+        host.set("null", Value::NULL)?;
+        host.set("version", VERSION)?;
+        host.set("version_number", VERSION_NUMBER)?;
+        let draws = Rc::clone(&random);
+        host.set(
+            "random",
+            lua.create_function(move |_, ()| {
+                let mut random = draws.get();
+                let number = random.next();
+                draws.set(random);
+                Ok(number)
+            })?,
+        )?;
+        let (seeds, unseeded) = (Rc::clone(&random), Rc::new(Cell::new(None)));
+        let kept = Rc::clone(&unseeded);
+        host.set(
+            "seed",
+            lua.create_function(move |_, seed: f64| {
+                kept.set(kept.get().or(Some(seeds.get())));
+                seeds.set(Random::seeded(seed as i64 as i32));
+                Ok(())
+            })?,
+        )?;
+        host.set("raising", lua.create_function(native::raising)?)?;
+        host.set("unless_hidden", lua.create_function(native::unless_hidden)?)?;
+        host.set("with_short_pattern", lua.create_function(native::with_short_pattern)?)?;
+        let prelude = lua.load(PRELUDE).set_name(PRELUDE_NAME).into_function()?;
+        let (globals, visible, set_invoke): (Table, Table, Function) = prelude.call(host)?;
+        lua.set_globals(visible)?;
+        let place = Rc::new(RefCell::new(None));
+        let found = Rc::clone(&place);
+        let handler = lua.create_function(move |lua, error: Value| {
+            found.replace(place_of_error(lua));
+            Ok(error)
+        })?;
+        Ok(Sandbox { globals, set_invoke, xpcall, handler, place, random, unseeded, json })
+    }
+
+    /// Before a run: its keys and arguments; and all is as it was for the first one.
+    pub fn begin(&self, lua: &Lua, keys: Args<'_>, arguments: Args<'_>) -> mlua::Result<()> {
+        self.place.replace(None);
+        if let Some(random) = self.unseeded.take() {
+            self.random.set(random);
+        }
+        self.json.set(cjson::Settings::default());
+        for (name, words) in [("KEYS", keys), ("ARGV", arguments)] {
+            let table = lua.create_table_with_capacity(words.len(), 0)?;
+            for (index, word) in words.iter().enumerate() {
+                table.raw_set(index + 1, lua.create_string(word)?)?;
+            }
+            self.globals.raw_set(name, table)?;
+        }
+        Ok(())
+    }
+
+    /// What the next run's `redis.call` is.
+    pub fn set_invoke(&self, invoke: &Function) -> mlua::Result<()> {
+        self.set_invoke.call(invoke)
+    }
+
+    /// Runs a script; whether it went well, and what it returned or raised.
+    pub fn protected(&self, function: &Function) -> mlua::Result<(bool, Value)> {
+        self.xpcall.call((function, &self.handler))
+    }
+
+    /// Lets go of the last run's arguments.
+    pub fn forget(&self) {
+        for name in ["KEYS", "ARGV"] {
+            // Taking a field away allocates nothing.
+            let _ = self.globals.raw_set(name, Value::Nil);
+        }
+    }
+
+    /// Appends where the last error was raised.
+    pub fn push_place(&self, sha: &Sha, line: &mut Vec<u8>) {
+        if let Some(place) = &*self.place.borrow() {
+            line.extend_from_slice(b" script: ");
+            line.extend_from_slice(sha);
+            line.extend_from_slice(format!(", on {}:{}.", place.source, place.line).as_bytes());
+        }
+    }
+}
+
+/// The innermost function of a script, as seen by an error's handler.
+fn place_of_error(lua: &Lua) -> Option<Place> {
+    // A stack is a few thousand levels deep at most; the prelude's functions are near its top.
+    for level in 1..32 {
+        let place = lua.inspect_stack(level, |debug| {
+            let source = debug.source();
+            if source.what == "C" || source.what == "tail" {
+                return None;
+            }
+            let source = source.source?.into_owned();
+            let line = i64::try_from(debug.current_line()?).ok()?;
+            (source != PRELUDE_NAME).then_some(Place { source, line })
+        })?;
+        if place.is_some() {
+            return place;
+        }
+    }
+    None
+}
+
+/// `loadstring`, and the end of `load`: the function, or nil and why not.
+fn compile(
+    lua: &Lua,
+    (code, name): (mlua::String, Option<mlua::String>),
+) -> mlua::Result<(Value, Value)> {
+    let code = code.as_bytes();
+    let name = name.as_ref().map(|name| name.to_string_lossy());
+    // C strings end at a NUL, which is all that a chunk's name is.
+    let name = name.unwrap_or_else(|| String::from_utf8_lossy(&code).into_owned().into());
+    let name = name.split('\0').next().unwrap_or_default();
+    match chunk(lua, &code, name) {
+        Ok(function) => Ok((Value::Function(function), Value::Nil)),
+        Err(error) => Ok((Value::Nil, Value::String(lua.create_string(error_text(&error))?))),
+    }
+}
+
+fn sha1hex(lua: &Lua, words: MultiValue) -> mlua::Result<Value> {
+    // What is no text counts as an empty one, as in Redis.
+    let text = words.front().and_then(convert::text_of).unwrap_or_default();
+    Ok(Value::String(lua.create_string(sha_of(&text))?))
+}
