@@ -22,6 +22,9 @@ use torc_protocol::{Args, Protocol, Reply, WireError};
 /// Instructions between two looks at the clock: some 100 µs.
 const INSTRUCTIONS: u32 = 10_000;
 
+/// How often in a row the host may be out of reach: a million instructions.
+const UNHEARD_MAX: u32 = 100;
+
 /// From when on a script counts as one that takes long.
 pub const SLOW: Duration = Duration::from_millis(5);
 
@@ -118,6 +121,8 @@ enum Ending {
 /// What the hook has of the run.
 struct Watch {
     ending: Cell<Ending>,
+    /// How often in a row the host could not be asked.
+    unheard: Cell<u32>,
     /// The way to the host.
     invoke: RefCell<Option<Function>>,
 }
@@ -148,7 +153,11 @@ impl Engine {
     fn new(memory_max: u64) -> mlua::Result<Self> {
         let sandbox_libraries = mlua::StdLib::STRING | mlua::StdLib::TABLE | mlua::StdLib::MATH;
         let lua = Lua::new_with(sandbox_libraries, mlua::LuaOptions::new())?;
-        let watch = Rc::new(Watch { ending: Cell::new(Ending::None), invoke: RefCell::new(None) });
+        let watch = Rc::new(Watch {
+            ending: Cell::new(Ending::None),
+            unheard: Cell::new(0),
+            invoke: RefCell::new(None),
+        });
         let sandbox = Sandbox::new(&lua)?;
         set_hook(&lua, &watch, INSTRUCTIONS)?;
         let mut engine = Engine {
@@ -399,12 +408,18 @@ pub(super) mod sandbox_ask {
 fn set_hook(lua: &Lua, watch: &Rc<Watch>, instructions: u32) -> mlua::Result<()> {
     let watch = Rc::clone(watch);
     let triggers = HookTriggers::new().every_nth_instruction(instructions);
-    lua.set_global_hook(triggers, move |_, _| {
+    lua.set_global_hook(triggers, move |lua, _| {
         if watch.ending.get() == Ending::None {
             // Cloned out, so that nothing is borrowed while it runs.
             let invoke = watch.invoke.borrow().clone();
             if let Some(invoke) = invoke {
-                let _: MultiValue = invoke.call(sandbox_ask::JUDGE)?;
+                // A script that has used up the nesting of C calls leaves none for this one. One that does nothing else is not to escape its judge.
+                let asked = invoke.call::<MultiValue>(sandbox_ask::JUDGE).is_ok();
+                watch.unheard.set(if asked { 0 } else { watch.unheard.get() + 1 });
+                if watch.unheard.get() > UNHEARD_MAX {
+                    watch.ending.set(Ending::Killed);
+                    set_hook(lua, &watch, 1)?;
+                }
             }
         }
         match watch.ending.get() {
