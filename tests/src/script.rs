@@ -8,6 +8,7 @@
 //! = *2\r\n:0\r\n:0           what our node answers to the line above, without the last CRLF
 //! @let payload DUMP key      keeps a bulk reply of each server; $payload stands for it in later lines
 //! @until :0 EXISTS key       repeats the command until each server gives this reply
+//! @blocked 2                waits until so many clients wait in blocking commands
 //! @raw "PING\r\nFOO\r\n"     a new connection sends the bytes and closes its half; all that comes is compared
 //! @conn other                goes on with the connection of this name ("main" at the start)
 //! @send MONITOR              sends without reading;  @read reads one reply without sending
@@ -139,6 +140,8 @@ pub enum Action {
     Let(String, Vec<Vec<u8>>),
     /// Repeats until the reply is this.
     Until(Vec<u8>, Vec<Vec<u8>>),
+    /// Repeats until so many clients are blocked.
+    Blocked(usize),
     /// Changes the current connection.
     Conn(String),
     /// Waits for the end of the current connection.
@@ -233,6 +236,7 @@ fn parse_step(mut line: &str) -> Option<(Action, Normaliser, Option<String>)> {
             let (reply, command) = rest.split_once(' ')?;
             Action::Until(format!("{reply}\r\n").into_bytes(), text::split(command)?)
         }
+        "@blocked" => Action::Blocked(rest.trim().parse().ok()?),
         "@conn" => Action::Conn(rest.trim().to_string()),
         "@closed" => Action::Closed,
         _ if word.starts_with('@') => return None,
@@ -376,6 +380,9 @@ fn judge(step: &Step, ours: &[u8], reference: &[u8], outcome: &mut Outcome) -> O
     {
         return Some(format!("ours     {}\n  expected {}", show(ours), show(expected)));
     }
+    if ours == b"(WouldBlock)" && step.difference.is_none() {
+        return Some("ours      no reply within the time for one".to_owned());
+    }
     let equal = step.normaliser.equal(ours, reference);
     match &step.difference {
         Some(id) => {
@@ -457,6 +464,14 @@ impl<'s> Side<'s> {
                 let args = self.substitute(args);
                 let met = wait::holds_within(UNTIL, || {
                     self.connection().call_raw(&args).is_ok_and(|got| got == *reply)
+                });
+                Ok(if met { Vec::new() } else { b"never so".to_vec() })
+            }
+            Action::Blocked(count) => {
+                let line = format!("\nblocked_clients:{count}\r");
+                let met = wait::holds_within(UNTIL, || {
+                    let info = self.connection().call(&["INFO", "clients"]);
+                    info.is_ok_and(|info| info.text().contains(&line))
                 });
                 Ok(if met { Vec::new() } else { b"never so".to_vec() })
             }

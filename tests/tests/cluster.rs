@@ -1,8 +1,12 @@
 //! Rings of real processes on loopback: they find each other, serve each other's keys, survive each other's deaths.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[path = "cluster/blocking.rs"]
+mod blocking;
 #[path = "cluster/clients.rs"]
 mod clients;
+#[path = "cluster/collections.rs"]
+mod collections;
 #[path = "cluster/publishing.rs"]
 mod publishing;
 #[path = "cluster/strangers.rs"]

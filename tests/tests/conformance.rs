@@ -10,6 +10,7 @@ use torc_tests::{Connection, Server, Value, differences, script, start_node};
 
 const SCRIPTS: &[(&str, &str)] = &[
     ("bitmap.txt", include_str!("../conformance/bitmap.txt")),
+    ("blocking.txt", include_str!("../conformance/blocking.txt")),
     ("client.txt", include_str!("../conformance/client.txt")),
     ("cluster.txt", include_str!("../conformance/cluster.txt")),
     ("connection.txt", include_str!("../conformance/connection.txt")),
@@ -19,6 +20,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("hash.txt", include_str!("../conformance/hash.txt")),
     ("hyperloglog.txt", include_str!("../conformance/hyperloglog.txt")),
     ("list.txt", include_str!("../conformance/list.txt")),
+    ("notify.txt", include_str!("../conformance/notify.txt")),
     ("pubsub.txt", include_str!("../conformance/pubsub.txt")),
     ("server.txt", include_str!("../conformance/server.txt")),
     ("set.txt", include_str!("../conformance/set.txt")),
@@ -80,6 +82,11 @@ fn sorted_sets() {
 }
 
 #[test]
+fn waits() {
+    check("blocking.txt");
+}
+
+#[test]
 fn clients() {
     check("client.txt");
 }
@@ -102,6 +109,11 @@ fn keys() {
 #[test]
 fn hyperloglogs() {
     check("hyperloglog.txt");
+}
+
+#[test]
+fn notifications() {
+    check("notify.txt");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 #[path = "faults/cpu.rs"]
 mod cpu;
+#[path = "faults/gather.rs"]
+mod gather;
 #[path = "faults/load.rs"]
 mod load;
 #[path = "faults/space.rs"]
@@ -347,10 +349,17 @@ fn two_sides_of_a_partition_come_together() {
     // And both sides count at one counter.
     let shared: Vec<watch::Counter> =
         [0, 2].into_iter().map(|at| watch::Counter::new(&places[at], "shared:count")).collect();
-    let (told, (counted, deleted)) = under_load(&sides, |_| {
+    // And gather in the same collections.
+    let gatherers: Vec<gather::Gatherer> = [0, 2]
+        .into_iter()
+        .map(|at| gather::Gatherer::new(&places[at], &format!("side{at}")))
+        .collect();
+    let (told, (counted, gathered, deleted)) = under_load(&sides, |_| {
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let counting: Vec<_> = shared.iter().map(|it| scope.spawn(|| it.run(&over))).collect();
+            let gathering: Vec<_> =
+                gatherers.iter().map(|it| scope.spawn(|| it.run(&over))).collect();
             pass(seconds(1));
             switch.set_plugged(2, false);
             // The first third by one side, the last by the other; those between by both.
@@ -362,7 +371,9 @@ fn two_sides_of_a_partition_come_together() {
             over.store(true, Ordering::Relaxed);
             let counted: Vec<_> =
                 counting.into_iter().map(|it| it.join().expect("it counts")).collect();
-            (counted, deleted)
+            let gathered: Vec<_> =
+                gathering.into_iter().map(|it| it.join().expect("it gathers")).collect();
+            (counted, gathered, deleted)
         })
     });
     let healed = wait::now();
@@ -384,12 +395,13 @@ fn two_sides_of_a_partition_come_together() {
                 )
             })
             .collect();
-        differing.is_empty()
+        differing.is_empty() && gather::is_equal(&places)
     });
     let took = healed.elapsed();
     println!(
-        "cut for {cut:?}: {} acknowledged, {least} counted together (and {doubtful} perhaps), {} deletions; equal {took:?} after healing; {:?}",
+        "cut for {cut:?}: {} acknowledged, {least} counted together (and {doubtful} perhaps), {} gathered, {} deletions; equal {took:?} after healing; {:?}",
         load::acknowledged(&told),
+        gathered.iter().map(gather::Gathered::len).sum::<usize>(),
         deleted.len(),
         load::errors(&told)
     );
@@ -399,6 +411,10 @@ fn two_sides_of_a_partition_come_together() {
         differing.len(),
         &differing[..differing.len().min(8)]
     );
+    for place in &places {
+        let wrong = gather::wrong(place, &gathered);
+        assert!(wrong.is_empty(), "{}: {wrong:?}", place.plain);
+    }
     load::check_all(&places, &told, seconds(1));
     let back: Vec<String> = places.iter().flat_map(|it| watch::present(it, &deleted)).collect();
     assert!(

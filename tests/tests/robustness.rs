@@ -2,6 +2,9 @@
 //! client's requests are answered all the while.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+#[path = "robustness/blocking.rs"]
+mod blocking;
+
 use socket2::{Domain, Socket, Type};
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};

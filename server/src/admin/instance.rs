@@ -1,5 +1,6 @@
 //! The one running node, shared by all its threads.
 
+use super::blocked::Blocked;
 use super::clients::Clients;
 use super::latency::Latency;
 use super::memory;
@@ -37,6 +38,8 @@ pub struct Instance {
     pub latency: Latency,
     /// Who is connected.
     pub clients: Clients,
+    /// Who waits in a blocking command.
+    pub blocked: Blocked,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
     /// The scripts that it knows.
@@ -85,6 +88,7 @@ impl Instance {
             slowlog: SlowLog::new(usize::try_from(settings.slowlog_max_len()).unwrap_or(0)),
             latency: Latency::default(),
             clients: Clients::default(),
+            blocked: Blocked::default(),
             pubsub: PubSub::new(workers),
             scripts: Scripts::default(),
             run_id: hex40([rng.bits(), rng.bits(), rng.bits()]),

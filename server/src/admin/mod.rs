@@ -1,5 +1,6 @@
 //! What operators read and steer: the running instance, its statistics, slow log, latency events and clients.
 
+pub mod blocked;
 pub mod clients;
 pub mod histogram;
 mod instance;

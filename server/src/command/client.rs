@@ -6,6 +6,8 @@ use super::connection::{BAD_NAME, attribute};
 use super::session::Mute;
 use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
+use crate::admin::Instance;
+use crate::admin::blocked::End;
 use crate::admin::clients::{
     Activity, ClientInfo, ClientType, DEFAULT_USER, KillFilter, PauseMode,
 };
@@ -267,18 +269,22 @@ fn on_or_off(args: Args<'_>) -> Result<bool, WireError> {
     }
 }
 
-/// CLIENT UNBLOCK client-id [TIMEOUT|ERROR]. No command blocks, so nobody is ever unblocked.
-pub fn unblock(_: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    match args.len() {
-        3 => {}
-        4 if args.is(3, "TIMEOUT") || args.is(3, "ERROR") => {}
+/// CLIENT UNBLOCK client-id [TIMEOUT|ERROR]
+pub fn unblock(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let how = match args.len() {
+        3 => End::TimedOut,
+        4 if args.is(3, "TIMEOUT") => End::TimedOut,
+        4 if args.is(3, "ERROR") => End::Unblocked,
         4 => {
             return Err(WireError::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
         }
         _ => return Err(wrong_form(&args[1])),
-    }
-    number::parse_i64(&args[2]).ok_or(WireError::NotInteger)?;
-    reply.integer(0);
+    };
+    let id = number::parse_i64(&args[2]).ok_or(WireError::NotInteger)?;
+    let Instance { blocked, store, clients, .. } = ctx.instance;
+    let waiter = u64::try_from(id).ok().and_then(|id| blocked.of_client(id));
+    let done = waiter.is_some_and(|it| blocked.end(store, &clients.mailboxes, &it, how));
+    reply.integer(done.into());
     Ok(Flow::Next)
 }
 

@@ -2,7 +2,8 @@
 
 use super::generic::parse_cursor;
 use super::value::integer;
-use super::{Flow, Outcome};
+use super::{Ctx, Flow, Outcome};
+use crate::admin::pubsub::notify::Events;
 use crate::base::rng::Rng;
 use crate::types::collection::Item;
 use torc_protocol::{Args, Reply, WireError, glob};
@@ -12,6 +13,37 @@ const SCAN_COUNT_DEFAULT: u64 = 10;
 
 /// SCAN's kin go on while their pattern leaves fewer elements than COUNT, up to this many steps.
 const SCAN_STEPS_MAX: usize = 10;
+
+/// Tells subscribers of a removal, and that the key is gone if that was its last element.
+#[inline]
+pub(super) fn notify_removed(
+    ctx: &mut Ctx<'_>,
+    class: Events,
+    event: &'static str,
+    key: &[u8],
+    emptied: bool,
+) {
+    ctx.notify(class, event, key);
+    if emptied {
+        ctx.notify(Events::GENERIC, "del", key);
+    }
+}
+
+/// Tells subscribers that a result of `len` elements was stored under `key`; an empty one removes what was there.
+#[inline]
+pub(super) fn notify_stored(
+    ctx: &mut Ctx<'_>,
+    class: Events,
+    event: &'static str,
+    (key, replaced): (&[u8], bool),
+    len: u64,
+) {
+    if len > 0 {
+        ctx.notify(class, event, key);
+    } else if replaced {
+        ctx.notify(Events::GENERIC, "del", key);
+    }
+}
 
 /// Writes an element.
 #[inline]

@@ -27,6 +27,8 @@ pub enum Flow {
     SleepUntil(UnixMs),
     /// Goes on with the next command, in a new batch: what holds for all commands of a batch has changed.
     Anew,
+    /// Waits, as the session's `waits` says; its reply comes later (BLPOP).
+    Wait,
     /// Is not done. It runs again once others had their turn; until then nothing was written.
     Again,
 }

@@ -144,10 +144,11 @@ fn clients(out: &mut String, instance: &Instance, _: About) {
         "client_recent_max_input_buffer": 0,
         "client_recent_max_output_buffer": 0,
         "blocked_clients": instance.clients.blocked(),
+        "torc_parked_waits": instance.blocked.parked(),
         "tracking_clients": 0,
         "pubsub_clients": instance.pubsub.clients(),
         "clients_in_timeout_table": 0,
-        "total_blocking_keys": 0,
+        "total_blocking_keys": instance.blocked.keys(),
         "total_blocking_keys_on_nokey": 0,
     );
 }

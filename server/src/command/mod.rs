@@ -5,6 +5,7 @@
 //! Its arguments begin with the command's name and suit its arity: `resolve` in the protocol crate saw to that.
 
 pub mod bitmap;
+pub(crate) mod blocking;
 pub mod client;
 pub mod cluster;
 mod collection;

@@ -2,6 +2,7 @@
 
 use super::consistency::{Consistency, Once, Seen};
 use super::transaction::{Multi, Watching};
+use crate::admin::blocked::Waiter;
 use crate::admin::clients::{Activity, ClientInfo, Clients, flag};
 use crate::admin::pubsub::{Kind, Listener, Name, PubSub, Publisher, Subscriptions};
 use crate::base::clock::UnixMs;
@@ -67,6 +68,8 @@ pub struct Session {
     pub watching: Option<Box<Watching>>,
     /// Whether its command runs as part of a step (EXEC), so that it must not wait for anything.
     pub in_step: bool,
+    /// What its command has begun to wait for, until the pipeline takes it.
+    pub waits: Option<Arc<Waiter>>,
     /// Whether its next command is to have the store for itself: a script that comes to keys which it does not declare.
     pub alone: bool,
     /// Its public record.
@@ -100,6 +103,7 @@ impl Session {
             queued: None,
             watching: None,
             in_step: false,
+            waits: None,
             alone: false,
             info,
             monitoring: false,

@@ -84,6 +84,11 @@ impl Connection {
         matches!(self.parked, Some(Park::Sleep(_)))
     }
 
+    /// Whether it waits in a command, or a pause holds it.
+    pub fn is_held(&self) -> bool {
+        matches!(self.parked, Some(Park::Pause(_) | Park::Blocked))
+    }
+
     /// Whether its commands are left alone until it takes its replies, of which `backlog_max` bytes may wait.
     pub fn is_clogged(&self, backlog_max: usize) -> bool {
         self.output_bytes() > backlog_max
@@ -180,7 +185,12 @@ impl Connection {
     /// Takes over a reply that came later; what may go out now is appended to what waits to be sent.
     pub fn answer(&mut self, answer: Answer) {
         self.client.answer(answer, &mut self.output);
-        if self.parked == Some(Park::Replies) {
+        let is_free = match self.parked {
+            Some(Park::Replies) => true,
+            Some(Park::Blocked) => !self.client.is_blocked(),
+            _ => false,
+        };
+        if is_free {
             self.parked = None;
         }
     }
@@ -221,7 +231,7 @@ impl Connection {
             Waiting {
                 input_bytes: self.input.len(),
                 output_bytes: self.output_bytes(),
-                blocked: matches!(self.parked, Some(Park::Pause(_))),
+                blocked: self.is_held(),
                 closing: self.closing,
             },
         );

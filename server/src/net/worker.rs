@@ -182,6 +182,7 @@ impl Worker {
                 self.read_mail();
             }
             self.fire_timers();
+            self.look_after_waits();
             self.drive_ring(woken);
             self.hand_out_feed();
             // Not both between two polls: whoever asks meanwhile waits for one of them.
@@ -208,6 +209,7 @@ impl Worker {
             || !self.sweep_left.is_zero()
             || self.is_fed()
             || self.instance.pubsub.has_outgoing(index)
+            || self.state.has_waits_to_look_after(&self.instance)
         {
             return Duration::ZERO;
         }
@@ -217,6 +219,9 @@ impl Worker {
         }
         if !self.held.is_empty() {
             wake = wake.min(self.held_until);
+        }
+        if let Some(time) = self.state.next_wait_over() {
+            wake = wake.min(time);
         }
         let wait = Duration::from_millis(wake.saturating_sub(self.now));
         let Some(ring) = &self.ring else { return wait };
@@ -269,7 +274,12 @@ impl Worker {
             let (slot, client) = (answer.place, answer.client);
             // A client that is gone is owed nothing.
             let Some(connection) = self.slots.get_if(slot, client) else { continue };
+            let was_blocked = connection.parked == Some(Park::Blocked);
             connection.answer(answer);
+            if was_blocked && connection.parked.is_none() {
+                self.instance.clients.count_blocked(false);
+                self.state.end_wait(&self.instance, client);
+            }
             if !std::mem::replace(&mut connection.answered, true) {
                 slots.push(slot);
             }
@@ -292,7 +302,7 @@ impl Worker {
         connection.readable |= event.is_readable() || ended;
         // A held client that goes takes with it what it had sent, as in Redis; and where nobody is left to read what waits to be sent,
         // there is nothing to wait for.
-        let held = matches!(connection.parked, Some(Park::Pause(_)));
+        let held = connection.is_held();
         let deaf = event.is_write_closed()
             && (connection.closing || connection.is_clogged(self.backlog_max));
         if ended && held || deaf {
@@ -351,7 +361,7 @@ impl Worker {
 
     /// Does what the pipeline said is to happen next.
     fn obey(&mut self, slot: usize, progress: Progress) -> Result<(), End> {
-        let Worker { slots, instance, output, .. } = self;
+        let Worker { slots, instance, output, state, .. } = self;
         let Some(connection) = slots.get(slot) else { return Ok(()) };
         connection.stalled = false;
         match progress.verdict {
@@ -377,6 +387,14 @@ impl Worker {
                         instance.clients.count_blocked(true);
                         self.held.push((slot, id));
                         self.held_until = self.held_until.min(until);
+                    }
+                    Park::Blocked => {
+                        instance.clients.count_blocked(true);
+                        if connection.ended {
+                            // Nobody is left to be answered; what came before goes out.
+                            send(connection, output, instance, state.index)?;
+                            return Err(End::Gone);
+                        }
                     }
                     // An answer of the data plane wakes it.
                     Park::Replies => {}
@@ -452,6 +470,17 @@ impl Worker {
         self.slots.insert(Connection::new(client, stream));
     }
 
+    /// Hands clients what they waited for in blocking commands.
+    fn look_after_waits(&mut self) {
+        if self.state.next_wait_over().is_some_and(|time| time <= self.now) {
+            self.state.expire_waits(&self.instance, self.now);
+        }
+        if self.state.has_waits_to_look_after(&self.instance) {
+            self.state.look_after_waits(&self.instance);
+            self.hand_out_answers();
+        }
+    }
+
     fn fire_timers(&mut self) {
         while let Some(&Reverse((time, slot, id))) = self.sleeps.peek()
             && time <= self.now
@@ -511,6 +540,7 @@ impl Worker {
             self.follow_slots_at = self.now + 1_000;
             self.follow_slots();
         }
+        self.state.follow_waits(&self.instance);
         let share = self.share();
         self.instance.store.tidy(&mut self.state.local, share);
         // While a script has the store for itself, its clients are to be heard.
@@ -595,9 +625,10 @@ impl Worker {
     fn close(&mut self, slot: usize, end: End) {
         let Some(mut connection) = self.slots.remove(slot) else { return };
         let clients = &self.instance.clients;
-        if matches!(connection.parked, Some(Park::Pause(_))) {
+        if connection.is_held() {
             clients.count_blocked(false);
         }
+        self.state.forget_wait(&self.instance, &mut connection.client);
         let session = &mut connection.client.session;
         session.stop_monitoring(clients);
         session.unsubscribe_all(&self.instance.pubsub);

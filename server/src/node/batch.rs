@@ -3,6 +3,7 @@
 //! The order of the checks is Redis's, because the first that fails decides the reply: unknown or wrong arity, not authenticated, out of memory,
 //! a monitoring client's key access, a pause.
 
+use super::blocked::Waits;
 use super::busy;
 use super::client::Client;
 use super::feed;
@@ -104,7 +105,7 @@ pub(super) fn execute(
     instance: &Instance,
     timing: &mut Timing<'_>,
 ) -> Ran {
-    let WorkerState { index, local, spans, batch, feed, plane, .. } = worker;
+    let WorkerState { index, local, spans, batch, feed, plane, waits, .. } = worker;
     if batch.is_empty() {
         return Ran::Whole;
     }
@@ -126,8 +127,18 @@ pub(super) fn execute(
     let id = client.session.id;
     let ring = plane.as_deref_mut().and_then(|plane| enter_ring(plane, instance));
     let routed = ring.is_some() || demands_copies(client, instance);
-    let mut run =
-        Run { instance, worker: *index, client, local, guard: &guard, now, timing, feed, ring };
+    let mut run = Run {
+        instance,
+        worker: *index,
+        client,
+        local,
+        guard: &guard,
+        now,
+        timing,
+        feed,
+        ring,
+        waits,
+    };
     let mut ran = Ran::Whole;
     for planned in batch.iter() {
         let args = planned.args(input, spans);
@@ -141,6 +152,9 @@ pub(super) fn execute(
         } else {
             run.step(planned, args, out)
         };
+        if run.local.has_awoken() {
+            run.serve_awoken();
+        }
         let (consumed, verdict) = match step {
             // The bound is checked here too: sixteen replies may be of 512 MiB each.
             Step::Done if out.len() >= REPLY_BYTES_GATHERED => (planned.bytes.end, Verdict::More),
@@ -156,6 +170,9 @@ pub(super) fn execute(
     if run.local.is_owning() {
         // The gate, if it was closed for an EXEC or a script that then did not run.
         instance.store.release(run.local, &guard, now);
+    }
+    if run.local.has_awoken() {
+        run.serve_awoken();
     }
     if run.local.has_notices() {
         run.tell_noticed();
@@ -219,6 +236,7 @@ pub(super) struct Run<'r, 't> {
     pub timing: &'r mut Timing<'t>,
     pub feed: &'r mut Vec<u8>,
     pub ring: Option<Ring<'r>>,
+    pub waits: &'r mut Waits,
 }
 
 impl Run<'_, '_> {
@@ -375,6 +393,7 @@ impl Run<'_, '_> {
             Ok(Flow::Next) | Err(_) => Step::Done,
             Ok(Flow::Anew) => Step::Stop(Verdict::More),
             Ok(Flow::Again) => Step::Again,
+            Ok(Flow::Wait) => self.park(out),
             Ok(Flow::Close) => Step::Stop(Verdict::Close),
             Ok(Flow::SleepUntil(time)) => Step::Stop(Verdict::Parked(Park::Sleep(time))),
         }

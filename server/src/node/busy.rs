@@ -30,7 +30,7 @@ pub(super) fn refuse_all(
     instance: &Instance,
     timing: &mut Timing<'_>,
 ) -> Ran {
-    let WorkerState { index, local, spans, batch, feed, .. } = worker;
+    let WorkerState { index, local, spans, batch, feed, waits, .. } = worker;
     // For the handlers' sake; they read nothing under it.
     let guard = local.pin_outside();
     let now = timing.now();
@@ -44,6 +44,7 @@ pub(super) fn refuse_all(
         timing,
         feed,
         ring: None,
+        waits,
     };
     for planned in batch.iter() {
         let args = planned.args(input, spans);

@@ -2,11 +2,13 @@
 
 use super::multi::Expected;
 use super::plane::{Answer, ClientKey};
-use super::replies::{HoleId, Replies};
+use super::replies::{Fill, HoleId, Replies};
+use crate::admin::blocked::Waiter;
 use crate::admin::clients::flag;
 use crate::base::clock::UnixMs;
 use crate::base::version::Version;
 use crate::command::Session;
+use std::sync::Arc;
 use torc_protocol::request::Decoder;
 use torc_protocol::slot::Slot;
 
@@ -28,8 +30,21 @@ pub struct Client {
     pub(super) visitor: Option<u64>,
     /// What a visitor wrote, for its response.
     pub(super) written: Vec<(u16, u64)>,
+    /// The command that it waits in.
+    pub(super) blocked: Option<BlockedOn>,
     /// Replies that say something about its own state.
     expected: Vec<Expected>,
+}
+
+/// A blocking command under way, of which there is one at most.
+#[derive(Debug)]
+pub(super) struct BlockedOn {
+    /// The place of its reply.
+    pub hole: HoleId,
+    /// Whether the client wants no reply.
+    pub is_muted: bool,
+    /// Its wait, if that began at this node.
+    pub waiter: Option<Arc<Waiter>>,
 }
 
 /// The slots in which a client has commands running elsewhere. Another command of these slots waits until they are done, so that a client's commands on a
@@ -74,7 +89,7 @@ pub struct Waiting {
     pub input_bytes: usize,
     /// Bytes of output not yet sent.
     pub output_bytes: usize,
-    /// Whether a pause holds it.
+    /// Whether it waits in a command, or a pause holds it.
     pub blocked: bool,
     /// Whether it is closed once its output has gone out.
     pub closing: bool,
@@ -92,6 +107,7 @@ impl Client {
             mark: 0,
             visitor: None,
             written: Vec::new(),
+            blocked: None,
             expected: Vec::new(),
         }
     }
@@ -100,6 +116,11 @@ impl Client {
     #[inline]
     pub fn is_owed(&self) -> bool {
         !self.replies.is_empty()
+    }
+
+    /// Whether it waits in a blocking command.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.is_some()
     }
 
     /// Bytes of replies that wait for one before them. Limits on unsent output count them.
@@ -116,6 +137,11 @@ impl Client {
         }
         if let Some(at) = self.expected.iter().position(|it| Some(it.hole()) == hole) {
             fill = self.expected.swap_remove(at).read(&mut self.session, fill);
+        }
+        if let Some(blocked) = self.blocked.take_if(|blocked| Some(blocked.hole) == hole)
+            && blocked.is_muted
+        {
+            fill = Fill::Bytes(Vec::new());
         }
         if let Some(hole) = hole {
             self.replies.fill(hole, fill, out);

@@ -5,6 +5,7 @@
 //! No pin outlives [`run`].
 
 use super::batch::{self, Planned, Ran};
+use super::blocked::Waits;
 use super::client::Client;
 use super::plane::Plane;
 use super::timing::{Timeline, Timing};
@@ -24,6 +25,8 @@ pub enum Park {
     Sleep(UnixMs),
     /// CLIENT PAUSE holds the next command until this time, or until CLIENT UNPAUSE.
     Pause(UnixMs),
+    /// A command waits for what another client is to bring: until [`Client::answer`] took its reply over.
+    Blocked,
     /// The next command waits for replies that other commands of the client are owed: until [`Client::answer`] took one over.
     Replies,
 }
@@ -66,6 +69,8 @@ pub struct WorkerState {
     /// The bytes of an inline request as they came; see [`plan`].
     original: Vec<u8>,
     timeline: Timeline,
+    /// Its clients that wait in blocking commands.
+    pub(super) waits: Waits,
     /// Its part in the ring, if the node is part of one.
     pub(super) plane: Option<Box<Plane>>,
 }
@@ -84,8 +89,10 @@ impl WorkerState {
             feed: Vec::new(),
             original: Vec::new(),
             timeline: Timeline::default(),
+            waits: Waits::default(),
             plane: None,
         };
+        state.local.serve_awoken();
         state.tick(instance);
         state
     }

@@ -18,6 +18,18 @@ use std::collections::VecDeque;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HoleId(u64);
 
+impl HoleId {
+    /// The number, for those who know no holes.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The hole of this number.
+    pub fn of(number: u64) -> Self {
+        HoleId(number)
+    }
+}
+
 /// What takes the place of a hole or of a held reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fill {

@@ -110,7 +110,7 @@ impl Run<'_, '_> {
             && !pending.is_empty()
             && pending.has(slot)
         {
-            if spec.full_name == "watch" {
+            if spec.full_name == "watch" || spec.flags.contains(Flags::BLOCKING) {
                 // It is no part of another unit: its reply is not the client's.
                 return Step::Held(Park::Replies);
             }
@@ -133,6 +133,11 @@ impl Run<'_, '_> {
                 }
                 if session.hops >= FORWARD_HOPS_MAX {
                     return self.answer_error(spec, &ROUND, out);
+                }
+                if spec.flags.contains(Flags::BLOCKING)
+                    && let Some(step) = self.forward_blocking(slot, spec, args, out)
+                {
+                    return step;
                 }
                 if spec.full_name == "watch" {
                     self.watch_elsewhere(spec, args, slot, out);
@@ -223,6 +228,7 @@ impl Run<'_, '_> {
             count: 1,
             writes: !spec.flags.contains(Flags::READONLY),
             blocking: false,
+            blocked: None,
             redirects: self.client.session.port == Port::Cluster,
             session,
             refreshed: false,
@@ -525,6 +531,7 @@ impl Run<'_, '_> {
                     count: 1,
                     writes: false,
                     blocking: false,
+                    blocked: None,
                     redirects: false,
                     session: self.snapshot(),
                     refreshed: false,
@@ -670,7 +677,7 @@ pub(super) const FULL: WireError = WireError::fixed(
 pub(super) const ROUND: WireError =
     WireError::fixed("TRYAGAIN Nodes do not agree yet on who serves the slot; nothing was changed");
 
-fn is_muted(session: &Session) -> bool {
+pub(super) fn is_muted(session: &Session) -> bool {
     matches!(session.mute, Mute::This | Mute::All)
 }
 

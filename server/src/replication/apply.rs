@@ -8,14 +8,14 @@ use super::effect::{Batch, DecodeError, Effect, Op};
 use super::merge::{BaseMissing, Context, ElementId};
 use super::slots::Slots;
 use super::stored::{
-    Stored, element_field, is_surely_seen, key_state, merged, plain_dot, put_field, put_plain,
-    remove_element,
+    Stored, element_field, head_of, is_surely_seen, key_state, merged, plain_dot, put_field,
+    put_plain, remove_element,
 };
 use crate::base::clock::UnixMs;
 use crate::base::version::Version;
 use crate::store::{
-    Amended, Collection, ElementChange, Entry, Guard, Keyspace, Local, Merged, Spliced, State,
-    Store, Value,
+    Amended, Collection, ElementChange, Entry, Guard, Keyspace, Kind, Local, Merged, Spliced,
+    State, Store, Value,
 };
 use crate::types::collection::Limits;
 use torc_protocol::peer::message::Ack;
@@ -66,6 +66,9 @@ impl Applier<'_> {
             return;
         }
         let mut chain = slots.lock(slot);
+        if !effect.deps.get(slots.tag()).is_zero() {
+            chain.know_own(slots.own(self.store, slot));
+        }
         match chain.offer(effect, bytes, self.now, slots.limits()) {
             Offer::Apply => {
                 if self.next(&mut chain, effect) {
@@ -173,6 +176,13 @@ fn quick<'o>(
     context: &Context<'_>,
     origin: Version,
 ) -> Option<Merged<'o>> {
+    if let (Op::Head { deadline, .. }, Some(entry)) = (op, entry)
+        && entry.kind() != Kind::String
+        && entry.elements().is_none()
+        && head_of(entry, origin).is_none_or(|head| context.has_seen(head.ttl.version))
+    {
+        return Some(Merged::Deadline(*deadline, context.version));
+    }
     if let Some(entry) = entry
         && !is_surely_seen(entry, origin, &|dot| context.has_seen(dot))
     {

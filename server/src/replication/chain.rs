@@ -154,6 +154,11 @@ impl Chain {
         }
     }
 
+    /// Covers what this node itself has written: effects build on it like on any other's. `version` may be zero.
+    pub fn know_own(&mut self, version: Version) {
+        self.vector.raise(version);
+    }
+
     /// Says what is to happen with an effect; `bytes` are its own, kept if it has to wait.
     pub fn offer(
         &mut self,

@@ -1,14 +1,14 @@
 //! Digests of a slot: whether two copies are the same, and in which of 256 parts of the slot they differ.
 //!
-//! The digest is a sum, so that the order in which a scan finds the keys does not count and two writers' changes commute. It covers keys, dots and
-//! deadlines, not values: a dot names one write. A slot's scan fills the 256 sub-buckets, by the key's hash; their sum is the slot's digest.
+//! The digest is a sum, so that the order in which a scan finds the keys does not count and two writers' changes commute. It covers keys, elements of
+//! collections, dots and deadlines, not values: a dot names one write. A slot's scan fills the 256 sub-buckets, by the key's hash; their sum is the slot's digest.
 //!
 //! **Hash.** Nodes must agree on it for ever, so it is not the store's, which is keyed by the process. It is written here rather than taken from a
 //! crate because 30 lines, frozen by a test, are less to trust than a dependency that may not change its output: eight bytes at a time are folded in by
 //! a 64×64→128-bit multiplication (as wyhash and rapidhash do), and splitmix64's finaliser ends it. Sums of good hashes collide by chance once in 2^64. Clients who choose
 //! keys to collide on purpose could hide a divergence, which they cannot cause.
 
-use super::merge::{Element, KeyState};
+use super::merge::{Cell, Element, Field, KeyState, Part, Register};
 use crate::base::clock::UnixMs;
 use crate::base::version::Version;
 
@@ -41,30 +41,41 @@ impl Digests {
         &self.0
     }
 
-    /// Adds a key with its elements, each a dot, the version of its value and its deadline. Those that end by `as_of` are left out, as one
-    /// side may have dropped them already; the side that asks chooses `as_of`.
+    /// Adds one write that a part of a key holds: its dot, the version of its value, or the epoch, and its deadline. One that ends by `as_of` is left out, as one
+    /// side may have dropped it already; the side that asks chooses `as_of`. `hash` is the key's ([`key_hash`]).
     pub fn add(
         &mut self,
-        (db, key): (u8, &[u8]),
-        elements: impl IntoIterator<Item = (Version, Version, Option<UnixMs>)>,
+        (hash, part): (u64, Part<'_>),
+        (dot, version, deadline): (Version, Version, Option<UnixMs>),
         as_of: UnixMs,
     ) {
-        let hash = key_hash(db, key);
-        for (dot, version, deadline) in elements {
-            if deadline.is_none_or(|deadline| deadline > as_of) {
-                let words = [dot.get(), version.get(), deadline.unwrap_or(u64::MAX)];
-                let sum = &mut self.0[bucket(hash)];
-                *sum = sum.wrapping_add(words.iter().fold(hash, |hash, &word| fold(hash, word)));
-            }
+        // A collection goes when its primary says so.
+        if part != Part::String || deadline.is_none_or(|deadline| deadline > as_of) {
+            let words = [dot.get(), version.get(), deadline.unwrap_or(u64::MAX)];
+            let begin = part_hash(hash, part);
+            let sum = &mut self.0[bucket(hash)];
+            *sum = sum.wrapping_add(words.iter().fold(begin, |hash, &word| fold(hash, word)));
         }
     }
 
-    /// Adds a key in its plain form.
-    pub fn add_state(&mut self, name: (u8, &[u8]), state: &KeyState, as_of: UnixMs) {
-        let registers = state.registers().iter();
-        let registers = registers.map(|it| (it.dot(), it.version, it.ttl.deadline));
-        let cells = state.cells().iter().map(|it| (it.version, it.epoch, it.ttl.deadline));
-        self.add(name, registers.chain(cells), as_of);
+    /// Adds what a string or an element holds.
+    pub fn add_field(&mut self, (hash, part): (u64, Part<'_>), field: &Field, as_of: UnixMs) {
+        let of_register = |it: &Register| (it.dot(), it.version, it.ttl.deadline);
+        let of_cell = |it: &Cell| (it.version, it.epoch, it.ttl.deadline);
+        field.registers().iter().for_each(|it| self.add((hash, part), of_register(it), as_of));
+        field.cells().iter().for_each(|it| self.add((hash, part), of_cell(it), as_of));
+    }
+
+    /// Adds a key's whole state.
+    pub fn add_state(&mut self, hash: u64, state: &KeyState, as_of: UnixMs) {
+        self.add_field((hash, Part::String), state.string(), as_of);
+        for head in state.heads().iter() {
+            let ttl = head.ttl;
+            self.add((hash, Part::Heads), (ttl.version, ttl.version, ttl.deadline), as_of);
+        }
+        for (id, field) in state.elements() {
+            self.add_field((hash, Part::Element(id.kind, &id.id)), field, as_of);
+        }
     }
 
     /// The slot's digest.
@@ -90,9 +101,27 @@ fn bucket(hash: u64) -> usize {
 
 /// The fixed hash of a key in a database.
 pub fn key_hash(db: u8, key: &[u8]) -> u64 {
+    bytes_hash(u64::from(db), key)
+}
+
+/// The fixed hash of a part of a key.
+pub fn part_hash(key: u64, part: Part<'_>) -> u64 {
+    match part {
+        Part::String => key,
+        Part::Heads => fold(key, u64::MAX),
+        Part::Element(kind, id) => bytes_hash(fold(key, u64::from(kind.code())), id),
+    }
+}
+
+/// The fixed name of one write in a part of a key.
+pub fn write_hash(key: u64, part: Part<'_>, dot: Version) -> u64 {
+    finish(fold(part_hash(key, part), dot.get()))
+}
+
+fn bytes_hash(seed: u64, bytes: &[u8]) -> u64 {
     // The length begins it, so that zeros which fill the last word up count for nothing.
-    let mut hash = fold(u64::from(db), key.len() as u64);
-    let (words, rest) = key.as_chunks::<8>();
+    let mut hash = fold(seed, bytes.len() as u64);
+    let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
         hash = fold(hash, u64::from_le_bytes(*word));
     }
@@ -127,7 +156,7 @@ mod tests {
     fn digests(keys: &[Key], as_of: UnixMs) -> Digests {
         let mut digests = Digests::new();
         for (key, dot, deadline) in keys {
-            digests.add((0, key), [(*dot, *dot, *deadline)], as_of);
+            digests.add((key_hash(0, key), Part::String), (*dot, *dot, *deadline), as_of);
         }
         digests
     }

@@ -9,13 +9,16 @@ use super::journal::WorkerJournal;
 use super::scan::digest;
 use super::slots::Slots;
 use super::stored::key_state;
-use super::transfer::{Incoming, Position, read_part};
+use super::transfer::{Incoming, read_part};
+use super::walk::SlotWalk;
 use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::base::version::Tag;
 use crate::store::*;
+use crate::types::collection::{Hash, List, Set, Zset};
 use std::collections::BTreeMap;
 use std::sync::Barrier;
+use torc_protocol::peer::message::Ack;
 use torc_protocol::slot::{SLOT_COUNT, Slot, slot_of};
 
 const NOW: UnixMs = 1_800_000_000_000;
@@ -26,7 +29,7 @@ fn random_write(keyspace: &mut Keyspace<'_, '_>, rng: &mut Rng) {
     let key = format!("{{tag{}}}{}", rng.below(2), rng.below(4)).into_bytes();
     let other = format!("{{tag{}}}{}", rng.below(2), rng.below(4)).into_bytes();
     let at = NOW + 1 + rng.below(100_000);
-    match rng.below(12) {
+    match rng.below(22) {
         0 => {
             keyspace.set(&key, NewValue::Bytes(b"text"), Expiry::Never);
         }
@@ -39,12 +42,13 @@ fn random_write(keyspace: &mut Keyspace<'_, '_>, rng: &mut Rng) {
         3 | 4 => {
             keyspace.remove(&key);
         }
+        12..=21 => drop(random_edit(keyspace, &key, rng)),
         5..=7 => {
             let by = rng.below(100) as i64;
             let _: Result<(), ()> = keyspace.update(&key, |found| {
-                let before = match found.map(|entry| entry.string().unwrap()) {
+                let before = match found.map(|entry| entry.string()) {
                     None => 0,
-                    Some(StringView::Integer(value)) => value,
+                    Some(Ok(StringView::Integer(value))) => value,
                     Some(_) => return Err(()),
                 };
                 Ok((Change::Add { sum: before + by, by }, ()))
@@ -81,6 +85,79 @@ fn random_write(keyspace: &mut Keyspace<'_, '_>, rng: &mut Rng) {
             }
             transaction.commit();
         }
+    }
+}
+
+/// A change to a collection. One in eight is of so many elements that it becomes a large one.
+fn random_edit(
+    keyspace: &mut Keyspace<'_, '_>,
+    key: &[u8],
+    rng: &mut Rng,
+) -> Result<(), WrongType> {
+    let kind = rng.below(4);
+    let count = if rng.below(8) == 0 { 300 } else { 1 + rng.below(3) };
+    let (what, first) = (rng.below(8), rng.below(400));
+    // Fields that count have no other values: on both sides of a partition they are counters.
+    let fields = (first..first + count).map(|n| (n, format!("field{}", n % 400).into_bytes()));
+    match kind {
+        0 => keyspace.edit(key, |hash: &mut Edit<'_, Hash>| {
+            for (n, field) in fields.clone() {
+                let before = hash.view().get(&field).map(|value| value.to_vec());
+                match what {
+                    0 | 1 => drop(hash.remove(&field)),
+                    2 | 3 => {
+                        let number = before
+                            .map_or(Some(0), |text| String::from_utf8(text).ok()?.parse().ok());
+                        if let Some(number) = number {
+                            hash.add(&field, number + 3, 3);
+                        }
+                    }
+                    _ => drop(hash.set(&field, format!("value{n}").as_bytes())),
+                }
+            }
+            Ok(())
+        }),
+        1 => keyspace.edit(key, |set: &mut Edit<'_, Set>| {
+            for (n, member) in fields.clone() {
+                let number = n.to_string().into_bytes();
+                match what {
+                    0 | 1 => drop(set.remove(&member)),
+                    2 => drop(set.remove(&number)),
+                    3 => drop(set.add(&number)),
+                    _ => drop(set.add(&member)),
+                }
+            }
+            Ok(())
+        }),
+        2 => keyspace.edit(key, |zset: &mut Edit<'_, Zset>| {
+            for (n, member) in fields.clone() {
+                let score = zset.view().score(&member).unwrap_or(0.0);
+                match what {
+                    0 | 1 => drop(zset.remove(&member)),
+                    2 | 3 => zset.add(&member, score + 1.5, 1.5),
+                    4 => drop(zset.remove_ranks(0, count.min(zset.view().len()))),
+                    _ => drop(zset.set(&member, n as f64)),
+                }
+            }
+            Ok(())
+        }),
+        _ => keyspace.edit(key, |list: &mut Edit<'_, List>| {
+            let len = list.view().len();
+            for (n, value) in fields.clone() {
+                let len = list.view().len();
+                match what {
+                    0 if len > 0 => list.insert(n % len, &value, n % 2 == 0),
+                    1 if len > 0 => drop(list.set(n % len, &value)),
+                    2 | 3 if len > 0 => list.remove(len - 1, len),
+                    4 | 5 => list.push_front(&value),
+                    _ => list.push_back(&value),
+                }
+            }
+            if what == 3 && len > 2 {
+                list.remove(1, len - 1);
+            }
+            Ok(())
+        }),
     }
 }
 
@@ -121,7 +198,7 @@ struct Node {
 
 impl Node {
     fn new(tag: u16, seed: u64) -> Node {
-        let options = StoreOptions { seed, threads: 4 * THREADS + 1, ..Default::default() };
+        let options = StoreOptions { seed, threads: 8 * THREADS + 1, ..Default::default() };
         let store = Store::new(options);
         let local = store.local();
         // On a machine with few cores one thread may be done before another begins.
@@ -146,7 +223,7 @@ impl Node {
             let known = self.slots.vector(&self.store, slot);
             let theirs = from.slots.vector(&from.store, slot);
             let mut incoming = Incoming::new(slot, theirs);
-            let mut position = Some(Position::default());
+            let mut position = Some(SlotWalk::default());
             while let Some(at) = position {
                 let mut part = Vec::new();
                 let guard = from.local.pin();
@@ -154,8 +231,30 @@ impl Node {
                 position = read_part(&mut keyspace, slot, at, &known, &mut part);
                 self.with(|applier| incoming.part(&part, applier)).unwrap();
             }
-            self.with(|applier| incoming.end(applier));
+            // As in a core, in steps.
+            while !self.with(|applier| incoming.end(64, applier)) {}
         }
+    }
+}
+
+impl Node {
+    /// Applies what a node's threads logged. Each link keeps its order; between links there is none.
+    fn replay(&mut self, mut logs: Vec<Vec<Vec<u8>>>, round: u64) -> Vec<Ack> {
+        let mut rng = Rng::seeded(round ^ 0xabc);
+        let mut at = [0; THREADS];
+        let mut acks = Vec::new();
+        loop {
+            let open: Vec<usize> = (0..THREADS).filter(|&i| at[i] < logs[i].len()).collect();
+            if open.is_empty() {
+                break;
+            }
+            let link = open[rng.below(open.len() as u64) as usize];
+            let batch = std::mem::take(&mut logs[link][at[link]]);
+            at[link] += 1;
+            self.with(|applier| applier.batch(&batch, &mut acks)).unwrap();
+        }
+        assert!(self.slots.take_dirty().is_empty(), "round {round}");
+        acks
     }
 }
 
@@ -237,23 +336,9 @@ fn logs_in_any_order_rebuild_the_store() {
         mirror.store.replicate(Tag::new(9), NOW);
         mirror.pull(&mut origin);
 
-        let mut logs = write(&origin, round);
+        let logs = write(&origin, round);
         abandoned += origin.store.abandoned_versions();
-        // Each link keeps its order; between links there is none.
-        let mut rng = Rng::seeded(round ^ 0xabc);
-        let mut at = [0; THREADS];
-        let mut acks = Vec::new();
-        loop {
-            let open: Vec<usize> = (0..THREADS).filter(|&i| at[i] < logs[i].len()).collect();
-            if open.is_empty() {
-                break;
-            }
-            let link = open[rng.below(open.len() as u64) as usize];
-            let batch = std::mem::take(&mut logs[link][at[link]]);
-            at[link] += 1;
-            mirror.with(|applier| applier.batch(&batch, &mut acks)).unwrap();
-        }
-        assert!(mirror.slots.take_dirty().is_empty(), "round {round}");
+        let acks = mirror.replay(logs, round);
         check_equal(&mut origin, &mut mirror, round);
         for slot in slots_in_use() {
             let last = acks.iter().rev().find(|ack| ack.slot == slot).expect("both were written");
@@ -277,6 +362,10 @@ fn two_sides_that_wrote_without_each_other_come_to_the_same() {
             let [a, b] = &mut sides;
             a.pull(b);
             b.pull(a);
+            check_equal(a, b, round);
+            // What each wrote apart is there still, side by side, and one of them goes on.
+            let logs = write(a, round + 10_000);
+            b.replay(logs, round);
             check_equal(a, b, round);
         }
     }

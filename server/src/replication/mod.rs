@@ -24,11 +24,13 @@ pub mod effect;
 pub mod journal;
 pub mod log;
 pub mod merge;
+pub mod names;
 pub mod scan;
 pub mod slots;
 pub mod stored;
 pub mod transfer;
 pub mod vector;
+pub mod walk;
 
 #[cfg(test)]
 mod mirror;

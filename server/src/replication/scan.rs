@@ -2,11 +2,13 @@
 //!
 //! It says something only if nothing was written meanwhile: whoever scans compares the slot's vector before and after.
 
-use super::digest::Digests;
-use super::stored::decode;
+use super::digest::{Digests, key_hash};
+use super::merge::Part;
+use super::stored::key_state;
+use super::walk::{Next, SlotWalk};
 use crate::base::clock::UnixMs;
-use crate::base::limits::DATABASE_COUNT;
-use crate::store::{Guard, Local, Store};
+use crate::base::version::Version;
+use crate::store::{Entry, Guard, Kind, Local, Store};
 use torc_protocol::slot::Slot;
 
 /// A scan that is under way.
@@ -15,15 +17,14 @@ pub struct Scan {
     slot: Slot,
     /// Keys whose deadline lies before it are left out: one side may have dropped them already.
     as_of: UnixMs,
-    db: u8,
-    from: u64,
+    walk: SlotWalk,
     digests: Digests,
 }
 
 impl Scan {
     /// A scan of `slot` that has seen nothing yet.
     pub fn new(slot: Slot, as_of: UnixMs) -> Scan {
-        Scan { slot, as_of, db: 0, from: 0, digests: Digests::new() }
+        Scan { slot, as_of, walk: SlotWalk::default(), digests: Digests::new() }
     }
 
     /// As of when it is.
@@ -36,40 +37,41 @@ impl Scan {
         self.slot
     }
 
-    /// Looks at some `keys` more, and takes them off. Returns the digest once all were seen.
+    /// Looks at some `keys` more, where elements of large collections count as keys, and takes them off. Returns the digest once all were seen.
     pub fn step(
         &mut self,
         (store, local, guard): (&Store, &mut Local, &Guard),
         keys: &mut usize,
     ) -> Option<u64> {
-        let Scan { slot, as_of, db, from, digests } = self;
-        while usize::from(*db) < DATABASE_COUNT {
-            let origin = store.origin_version();
-            let mut keyspace = store.keyspace(local, guard, *db, *as_of);
-            let mut next = Some(*from);
-            while let Some(position) = next {
-                if *keys == 0 {
-                    *from = position;
-                    return None;
+        let origin = store.origin_version();
+        let mut keyspace = store.keyspace(local, guard, 0, self.as_of);
+        while *keys > 0 {
+            match self.walk.next(&mut keyspace, self.slot) {
+                Some(Next::Entries(entries)) => {
+                    // Empty tables are not free either.
+                    *keys = keys.saturating_sub(1 + entries.len());
+                    entries.iter().for_each(|&(db, entry)| self.add(db, entry, origin));
                 }
-                // Empty tables are not free either.
-                *keys = keys.saturating_sub(1);
-                next = keyspace.visit_slot(*slot, position, 64, |entry| {
-                    *keys = keys.saturating_sub(1);
-                    let name = (*db, entry.key());
-                    match entry.elements() {
-                        Some(elements) => digests.add_state(name, &decode(elements), *as_of),
-                        None => {
-                            let version = entry.version().unwrap_or(origin);
-                            let dot = version.max(entry.deadline_version().unwrap_or_default());
-                            digests.add(name, [(dot, version, entry.deadline())], *as_of);
-                        }
-                    }
-                });
+                Some(Next::Elements(db, key, state)) => {
+                    *keys = keys.saturating_sub(1 + state.elements().len());
+                    self.digests.add_state(key_hash(db, &key), &state, self.as_of);
+                }
+                None => return Some(self.digests.total()),
             }
-            (*db, *from) = (*db + 1, 0);
         }
-        Some(digests.total())
+        None
+    }
+
+    fn add(&mut self, db: u8, entry: Entry<'_>, origin: Version) {
+        let hash = key_hash(db, entry.key());
+        if entry.kind() == Kind::String && entry.elements().is_none() {
+            let version = entry.version().unwrap_or(origin);
+            let dot = version.max(entry.deadline_version().unwrap_or_default());
+            let write = (dot, version, entry.deadline());
+            self.digests.add((hash, Part::String), write, self.as_of);
+        } else {
+            self.digests.add_state(hash, &key_state(entry, origin), self.as_of);
+        }
     }
 }
 

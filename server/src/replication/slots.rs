@@ -98,11 +98,17 @@ impl Slots {
 
     /// `vector` and this node's own entry.
     pub fn with_own(&self, store: &Store, slot: Slot, mut vector: Vector) -> Vector {
-        // Acquire: pairs with the Release in `wipe` and `restored`, so that keys and vector belong together.
-        if !self.wiped[slot.index()].load(Ordering::Acquire) {
-            vector.raise(store.last_version(slot));
-        }
+        vector.raise(self.own(store, slot));
         vector
+    }
+
+    /// This node's last write to `slot`; zero if its copy is gone.
+    pub fn own(&self, store: &Store, slot: Slot) -> Version {
+        // Acquire: pairs with the Release in `wipe` and `restored`, so that keys and vector belong together.
+        match self.wiped[slot.index()].load(Ordering::Acquire) {
+            true => Version::ZERO,
+            false => store.last_version(slot),
+        }
     }
 
     /// Forgets all that was known of `slot`, before its keys are removed: this node does not keep it any more. Absent keys would count as removed

@@ -2,7 +2,7 @@
 //! else is a mixed entry, whose elements the store does not understand.
 
 use super::merge::{
-    ElementId, Field, Head, KeyState, Merge, Register, Ttl, Value, score_bytes, score_of,
+    ElementId, Field, Head, KeyState, Merge, Part, Register, Ttl, Value, score_bytes, score_of,
 };
 use super::vector::Vector;
 use crate::base::clock::UnixMs;
@@ -20,15 +20,7 @@ pub fn key_state(entry: Entry<'_>, origin: Version) -> KeyState {
         return decode(elements);
     }
     match entry.any_collection() {
-        Some(collection) => {
-            let deadline = entry.deadline().map(|deadline| (Some(deadline), origin));
-            let head = match entry.deadline_version() {
-                Some(version) => Some((entry.deadline(), version)),
-                None => deadline,
-            };
-            let head = head.map(|(deadline, version)| Head { ttl: Ttl { deadline, version } });
-            of_collection(&collection, head, origin)
-        }
+        Some(collection) => of_collection(&collection, head_of(entry, origin), origin),
         None => entry.with_state(origin, of_state),
     }
 }
@@ -88,25 +80,41 @@ fn dot_or(dot: Version, origin: Version) -> Version {
 pub fn each_element(
     collection: &CollectionRef<'_>,
     origin: Version,
-    mut visit: impl FnMut(&[u8], Stamp<'_>, ValueRef<'_>),
+    visit: impl FnMut(&[u8], Stamp<'_>, ValueRef<'_>),
 ) {
+    elements_from(collection, origin, (0, u64::MAX), visit);
+}
+
+/// As [`each_element`], with about `count` elements from `at` on, where 0 begins. Returns where to go on.
+pub fn elements_from(
+    collection: &CollectionRef<'_>,
+    origin: Version,
+    (at, count): (u64, u64),
+    mut visit: impl FnMut(&[u8], Stamp<'_>, ValueRef<'_>),
+) -> Option<u64> {
     let (mut id, mut text) = (itoa::Buffer::new(), itoa::Buffer::new());
-    match collection.kind() {
-        Kind::Hash => collection.hash().iter().for_each(|it| {
+    let next = match collection.kind() {
+        Kind::Hash => collection.hash().scan(at, count, |it| {
             visit(it.field.text(&mut id), it.stamp, bytes(it.value.text(&mut text)));
         }),
-        Kind::Set => collection.set().iter().for_each(|it| {
+        Kind::Set => collection.set().scan(at, count, |it| {
             visit(it.member.text(&mut id), it.stamp, bytes(b""));
         }),
-        Kind::Zset => collection.zset().iter().for_each(|it| {
+        Kind::Zset => collection.zset().scan(at, count, |it| {
             visit(it.member.text(&mut id), it.stamp, bytes(&score_bytes(it.score)));
         }),
-        Kind::List => collection.list().iter().for_each(|it| {
-            let id = element_id(it.position, dot_or(it.stamp.dot, origin));
-            visit(&id, it.stamp, bytes(it.value.text(&mut text)));
-        }),
-        Kind::String => {}
-    }
+        Kind::List => {
+            let list = collection.list();
+            let to = at.saturating_add(count).min(list.len());
+            list.range(at, to, false).for_each(|it| {
+                let id = element_id(it.position, dot_or(it.stamp.dot, origin));
+                visit(&id, it.stamp, bytes(it.value.text(&mut text)));
+            });
+            if to < list.len() { to } else { 0 }
+        }
+        Kind::String => 0,
+    };
+    (next != 0).then_some(next)
 }
 
 fn of_collection(collection: &CollectionRef<'_>, head: Option<Head>, origin: Version) -> KeyState {
@@ -121,15 +129,19 @@ fn of_collection(collection: &CollectionRef<'_>, head: Option<Head>, origin: Ver
     state
 }
 
-/// The dots of a collection's elements.
+/// The dots of a collection's elements, each with what it stands in.
 pub fn collection_dots(
     collection: &CollectionRef<'_>,
     origin: Version,
-    visit: &mut dyn FnMut(Version),
+    visit: &mut dyn FnMut(Part<'_>, Version),
 ) {
-    each_element(collection, origin, |_, stamp, _| match stamp.siblings {
-        [] => visit(dot_or(stamp.dot, origin)),
-        siblings => decode_field(siblings).dots(visit),
+    let kind = collection.kind();
+    each_element(collection, origin, |id, stamp, _| {
+        let part = Part::Element(kind, id);
+        match stamp.siblings {
+            [] => visit(part, dot_or(stamp.dot, origin)),
+            siblings => decode_field(siblings).dots(&mut |dot| visit(part, dot)),
+        }
     });
 }
 
@@ -141,7 +153,7 @@ pub fn collection_tops(
 ) {
     let tops = collection.tops();
     if tops.has_siblings() {
-        return collection_dots(collection, origin, visit);
+        return collection_dots(collection, origin, &mut |_, dot| visit(dot));
     }
     tops.dots().iter().for_each(|&dot| visit(dot));
     if tops.has_unstamped() {
@@ -149,21 +161,27 @@ pub fn collection_tops(
     }
 }
 
-/// The dots of an entry's elements.
-pub fn dots(entry: Entry<'_>, origin: Version, visit: &mut dyn FnMut(Version)) {
+/// The dots of what an entry holds, each with what it stands in.
+pub fn dots(entry: Entry<'_>, origin: Version, visit: &mut dyn FnMut(Part<'_>, Version)) {
     if let Some(elements) = entry.elements() {
-        return decode(elements).dots(visit);
+        return decode(elements).each_dot(visit);
     }
     match entry.any_collection() {
         Some(collection) => {
-            head_dot(entry, origin).into_iter().for_each(&mut *visit);
+            head_dot(entry, origin).into_iter().for_each(|dot| visit(Part::Heads, dot));
             collection_dots(&collection, origin, visit);
         }
         None => {
             let version = entry.version().unwrap_or(origin);
-            visit(version.max(entry.deadline_version().unwrap_or_default()));
+            visit(Part::String, version.max(entry.deadline_version().unwrap_or_default()));
         }
     }
+}
+
+/// The deadline of a plain collection.
+pub fn head_of(entry: Entry<'_>, origin: Version) -> Option<Head> {
+    let version = head_dot(entry, origin)?;
+    Some(Head { ttl: Ttl { deadline: entry.deadline(), version } })
 }
 
 /// The dot of a collection's deadline.
@@ -174,7 +192,7 @@ fn head_dot(entry: Entry<'_>, origin: Version) -> Option<Version> {
 /// Whether `vector` covers all of an entry.
 pub fn is_covered(entry: Entry<'_>, origin: Version, vector: &Vector) -> bool {
     let mut covered = true;
-    dots(entry, origin, &mut |dot| covered &= vector.covers(dot));
+    dots(entry, origin, &mut |_, dot| covered &= vector.covers(dot));
     covered
 }
 
@@ -258,6 +276,7 @@ impl Stored {
             let unlimited = Limits {
                 entries_max: usize::MAX,
                 element_bytes_max: usize::MAX,
+                bytes_max: usize::MAX,
                 integers_max: usize::MAX,
                 ..*limits
             };

@@ -79,6 +79,11 @@ impl<'a> Changes<'a> {
         Ok(Changes(bytes))
     }
 
+    /// No change.
+    pub fn none() -> Self {
+        Changes(&[])
+    }
+
     /// The changes.
     pub fn iter(&self) -> impl Iterator<Item = ElementChange<'a>> {
         let mut reader = Reader::new(self.0);

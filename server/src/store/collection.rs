@@ -1,6 +1,7 @@
 //! Collections as the store keeps and shows them: packed in their entry while small, a large value of their own from then on.
 
-use super::big::CollectionHeld;
+use super::Store;
+use super::big::{BigValue, CollectionHeld};
 use super::entry::{Entry, Kind, WrongType};
 use crate::types::collection::{
     Discard, Hash, HashView, List, ListView, Set, SetView, Tops, Zset, ZsetView,
@@ -271,6 +272,15 @@ impl CollectionRef<'_> {
     }
 }
 
+impl Store {
+    /// Lets go of a snapshot. If nothing else holds its parts any more, they are freed where nobody waits for it.
+    pub fn discard(&self, snapshot: CollectionRef<'static>) {
+        if let CollectionRef::Detached(collection) = snapshot {
+            self.inner.background.drop_value(BigValue::Collection(collection));
+        }
+    }
+}
+
 impl<'g> Entry<'g> {
     /// Its value as a collection of type `kind`.
     ///
@@ -280,6 +290,14 @@ impl<'g> Entry<'g> {
         match self.any_collection() {
             Some(found) if found.kind() == kind => Ok(found),
             _ => Err(WrongType),
+        }
+    }
+
+    /// A snapshot of its value, if it is a large collection: to be read while others edit it. See [`Store::discard`].
+    pub fn snapshot(&self) -> Option<CollectionRef<'static>> {
+        match self.any_collection()? {
+            CollectionRef::Held(held) => Some(CollectionRef::Detached(held.clone())),
+            CollectionRef::Packed(..) | CollectionRef::Detached(_) => None,
         }
     }
 

@@ -153,6 +153,14 @@ impl Told {
     }
 }
 
+/// What an edit found, if not a plain collection or nothing.
+enum Before<'g> {
+    /// A key whose time was over: it is removed first.
+    Over(Entry<'g>),
+    /// Several values, from both sides of a partition: what the edit saw of them stays.
+    Mixed(Entry<'g>),
+}
+
 impl<'g> Keyspace<'_, 'g> {
     /// Edits the collection at `key` in one atomic step; see [`Edit`]. A deadline stays. `edit` may run again, from what is there then.
     ///
@@ -244,6 +252,9 @@ impl<'g> Keyspace<'_, 'g> {
         }
         let written =
             self.install_collection(roots, place, key, found, value.into_collection(), &told);
+        if written.is_ok() {
+            self.notice_new(key, found);
+        }
         Ok(written.is_ok().then_some(result))
     }
 
@@ -260,7 +271,12 @@ impl<'g> Keyspace<'_, 'g> {
         let kind = value.kind();
         let live = found.live();
         let deadline = live.and_then(|entry| entry.deadline());
+        // What held several types, or several deadlines, has one of each from now on.
+        let mixed = live.filter(|entry| entry.elements().is_some());
         let stamp = match told.link {
+            Some(link) if mixed.is_some() => {
+                Stamp { value: Some(link.version), deadline: Some(link.version) }
+            }
             Some(link) => self.local.stamp(link, live),
             None => Stamp::default(),
         };
@@ -276,21 +292,22 @@ impl<'g> Keyspace<'_, 'g> {
             }
         };
         if let Some(link) = told.link {
-            let over = found.entry().filter(|_| live.is_none());
+            let over = found.entry().filter(|_| live.is_none()).map(Before::Over);
+            let before = mixed.map(Before::Mixed).or(over);
             match written {
-                Ok(()) => self.tell_changes(place.slot, link, over, (key, kind), told),
+                Ok(()) => self.tell_changes(place.slot, link, before, (key, kind), told),
                 Err(Changed) => self.abandon(place.slot, told),
             }
         }
         written
     }
 
-    /// Tells other nodes of an edit, which also removed a key whose time was `over`.
+    /// Tells other nodes of an edit, and of what it made of a key that was not a plain collection `before`.
     fn tell_changes(
         &mut self,
         slot: usize,
         link: Link,
-        over: Option<Entry<'g>>,
+        before: Option<Before<'g>>,
         (key, kind): (&[u8], Kind),
         told: &Told,
     ) {
@@ -299,11 +316,16 @@ impl<'g> Keyspace<'_, 'g> {
         let mut replaced: Vec<Replaced<'_>> =
             told.dots.iter().map(|&dot| Replaced::Plain(dot)).collect();
         replaced.extend(told.fields.iter().map(|field| Replaced::Field(field)));
-        match over {
-            Some(over) => {
+        match before {
+            Some(Before::Over(over)) => {
                 replaced.extend(self.local.replaced(over));
                 let delete = Op::Delete { db: self.db, key };
                 self.local.record_all(slot, link, &replaced, &[delete, elements]);
+            }
+            Some(Before::Mixed(mixed)) => {
+                replaced.extend(self.local.replaced(mixed));
+                let head = Op::Head { db: self.db, key, deadline: mixed.deadline() };
+                self.local.record_all(slot, link, &replaced, &[elements, head]);
             }
             None => self.local.record_all(slot, link, &replaced, &[elements]),
         }

@@ -5,6 +5,7 @@
 use super::access;
 use super::big::{Big, BigValue, Held};
 use super::chain::{Link, Mixed, Op, Replaced, ValueRef};
+use super::change::Changes;
 use super::database::Roots;
 use super::entry::{Entry, Expiry, Kind, NewValue, Payload, Shown, Stamp, WrongType, build};
 use super::hash::{KeyHash, KeyHint};
@@ -119,6 +120,11 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     /// The same view of another database.
     pub fn in_database(&mut self, db: u8) -> Keyspace<'_, 'g> {
         Keyspace { local: self.local, db, ..*self }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        self.store
     }
 
     /// The time that this view lives at.
@@ -394,7 +400,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
 
     /// Takes down that a client's write brought a key into being.
     #[inline]
-    fn notice_new(&mut self, key: &[u8], found: &Found<'g>) {
+    pub(super) fn notice_new(&mut self, key: &[u8], found: &Found<'g>) {
         if found.live().is_none() {
             if found.entry().is_some() {
                 self.local.notice(NoticeKind::Expired, self.db, key);
@@ -522,11 +528,21 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         if entry.kind() != Kind::String {
             let stamp =
                 Stamp { value: Some(self.local.version_of(entry)), deadline: Some(link.version) };
-            let before = entry.deadline_version().unwrap_or_default();
+            let replaced = match entry.elements() {
+                Some(elements) => Replaced::Mixed(elements),
+                None => Replaced::Plain(entry.deadline_version().unwrap_or_default()),
+            };
             let written = self.install(roots, place, key, found, entry.payload(), deadline, stamp);
-            let done = written.is_ok();
-            let op = if done { Op::Head { db: self.db, key, deadline } } else { Op::Noop };
-            self.local.record_all(place.slot, link, &[Replaced::Plain(before)], &[op]);
+            let head = Op::Head { db: self.db, key, deadline };
+            // Of what held several types one is left.
+            let kind = entry.kind();
+            let alone = Op::Elements { db: self.db, key, kind, changes: Changes::none() };
+            let ops = match (&written, entry.elements()) {
+                (Ok(()), None) => &[head][..],
+                (Ok(()), Some(_)) => &[alone, head],
+                (Err(Changed), _) => &[Op::Noop],
+            };
+            self.local.record_all(place.slot, link, &[replaced], ops);
             return written;
         }
         if let Some(elements) = entry.elements() {

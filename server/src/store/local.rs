@@ -92,6 +92,10 @@ pub struct Local {
     pub(super) met_watched: u64,
     /// What is to be told to clients.
     pub(super) notices: Vec<Notice>,
+    /// Awaited keys that this thread has changed; see `awaited`.
+    pub(super) awoken: Vec<(u8, Box<[u8]>)>,
+    /// Whether this thread looks at these itself.
+    pub(super) serves: bool,
     /// This thread's place in the store's collector.
     collector: LocalHandle,
 }
@@ -127,6 +131,8 @@ impl Local {
             owned: None,
             met_watched: 0,
             notices: Vec::new(),
+            awoken: Vec::new(),
+            serves: false,
             collector,
         }
     }

@@ -7,6 +7,7 @@
 mod access;
 mod age;
 mod amend;
+mod awaited;
 mod background;
 mod big;
 mod chain;
@@ -41,6 +42,7 @@ mod stress;
 mod tests;
 
 pub use amend::Amended;
+pub use awaited::AwaitedKey;
 pub use chain::{
     ElementState, Journal, Link, Mixed, MixedElement, MixedTold, Op, Replaced, Step, ValueRef,
 };

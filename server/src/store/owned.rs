@@ -323,8 +323,12 @@ impl<'g> Keyspace<'_, 'g> {
             let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
             // A placeholder stays where somebody watches the absent key.
             let goes = entry.is_absent() && hit.word & word::WATCHED == 0;
-            if let Some(big) = entry.big() {
-                large.retain(|large| !std::ptr::eq(large.big, big));
+            // One that the step itself made large bears no mark.
+            let known = |big: &Big| large.iter().position(|large| std::ptr::eq(large.big, big));
+            if let Some(big) = entry.big()
+                && let Some(index) = known(big)
+            {
+                large.swap_remove(index);
                 big.end_step(None);
             }
             let done = if goes {

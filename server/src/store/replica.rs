@@ -76,6 +76,8 @@ pub enum Merged<'v> {
     Keep,
     /// This state takes its place.
     Put(State<'v>),
+    /// Of what is there, a collection, the deadline alone becomes another, as of that version.
+    Deadline(Option<UnixMs>, Version),
     /// It goes.
     Remove,
 }
@@ -223,6 +225,15 @@ impl<'g> Keyspace<'_, 'g> {
                     },
                 };
                 self.install(seen.roots, seen.place, key, found, payload, state.deadline, stamp)
+            }
+            (Merged::Deadline(deadline, version), found) => {
+                let Some(entry) = found.entry() else { return Ok(()) };
+                if let Some(chains) = self.store.chains() {
+                    chains.see(seen.place.slot, version);
+                }
+                let stamp = Stamp { value: Some(self.version_of(entry)), deadline: Some(version) };
+                let payload = entry.payload();
+                self.install(seen.roots, seen.place, key, found, payload, deadline, stamp)
             }
             (Merged::Remove, Found::Present { hit, .. }) => {
                 if let Some(chains) = self.store.chains() {

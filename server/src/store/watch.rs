@@ -13,6 +13,7 @@
 //!
 //! What is watched no more keeps its bit until a tick takes it off ([`Store::tidy`]).
 
+use super::awaited::Awoken;
 use super::entry::{Entry, Payload, Stamp as Versions};
 use super::hash::KeyHash;
 use super::index::{self, Changed, Hit, Insert, Probe, word};
@@ -36,10 +37,24 @@ pub const STAMP_BYTES: usize = 11;
 /// See [`Keyspace::stamp`].
 pub type Stamp = [u8; STAMP_BYTES];
 
-type WatchedKey = (u8, Box<[u8]>);
+pub(super) type WatchedKey = (u8, Box<[u8]>);
 
-/// Watched keys, with what says to each of their watchers that they were changed.
-type Shard = HashMap<WatchedKey, Vec<Arc<AtomicBool>>>;
+/// Who is to be told that a key was changed.
+#[derive(Debug, Default)]
+pub(super) struct Watchers {
+    /// What says so to each client that watches it.
+    broken: Vec<Arc<AtomicBool>>,
+    /// Whether somebody waits for a change of it; see [`awaited`](super::awaited).
+    pub(super) awaited: bool,
+}
+
+impl Watchers {
+    fn is_empty(&self) -> bool {
+        self.broken.is_empty() && !self.awaited
+    }
+}
+
+type Shard = HashMap<WatchedKey, Watchers>;
 
 /// Who watches what.
 #[derive(Debug)]
@@ -47,28 +62,42 @@ pub(super) struct Watches {
     shards: Box<[Mutex<Shard>]>,
     /// Keys that nobody watches any more; they may still bear the bit.
     stale: Mutex<Vec<WatchedKey>>,
+    /// Awaited keys that were changed by threads that serve nobody.
+    pub(super) awoken: Awoken,
 }
 
 impl Default for Watches {
     fn default() -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Watches { shards, stale: Mutex::default() }
+        Watches { shards, stale: Mutex::default(), awoken: Awoken::default() }
     }
 }
 
 impl Watches {
-    fn shard(&self, key: &[u8]) -> &Mutex<Shard> {
+    pub(super) fn shard(&self, key: &[u8]) -> &Mutex<Shard> {
         &self.shards[torc_protocol::slot::slot_of(key).index() % SHARDS]
     }
 
     fn enter(&self, key: WatchedKey, who: Arc<AtomicBool>) {
-        self.shard(&key.1).lock().entry(key).or_default().push(who);
+        self.shard(&key.1).lock().entry(key).or_default().broken.push(who);
     }
 
     fn leave(&self, key: WatchedKey, who: &Arc<AtomicBool>) {
         let mut lists = self.shard(&key.1).lock();
         let Some(list) = lists.get_mut(&key) else { return };
-        list.retain(|other| !Arc::ptr_eq(other, who));
+        list.broken.retain(|other| !Arc::ptr_eq(other, who));
+        if list.is_empty() {
+            lists.remove(&key);
+            drop(lists);
+            self.stale.lock().push(key);
+        }
+    }
+
+    /// Nobody waits for a change of the key any more.
+    pub(super) fn end_wait(&self, key: WatchedKey) {
+        let mut lists = self.shard(&key.1).lock();
+        let Some(list) = lists.get_mut(&key) else { return };
+        list.awaited = false;
         if list.is_empty() {
             lists.remove(&key);
             drop(lists);
@@ -80,13 +109,20 @@ impl Watches {
         self.shard(&key.1).lock().contains_key(key)
     }
 
-    /// Tells all who watch the key that it changes.
-    fn tell(&self, db: u8, key: &[u8]) {
-        let list = self.shard(key).lock().remove(&(db, Box::from(key)));
-        for broken in list.into_iter().flatten() {
+    /// Tells all who watch the key that it changes. Returns whether somebody waits for that.
+    fn tell(&self, db: u8, key: &[u8]) -> bool {
+        let mut lists = self.shard(key).lock();
+        let name = (db, Box::from(key));
+        let Some(list) = lists.get_mut(&name) else { return false };
+        for broken in std::mem::take(&mut list.broken) {
             // Release: pairs with the Acquire in `Watch::is_broken`.
             broken.store(true, Ordering::Release);
         }
+        let awaited = list.awaited;
+        if !awaited {
+            lists.remove(&name);
+        }
+        awaited
     }
 
     fn of_database(&self, db: u8) -> Vec<WatchedKey> {
@@ -163,13 +199,19 @@ impl Local {
         if entry.is_absent() && hit.word & word::LATCH == 0 {
             // It held the place of the watch alone.
             if hit.remove(self).is_ok() {
-                self.inner.watches.tell(db, entry.key());
+                self.tell_watchers(db, entry.key());
                 self.retire_entry(word::pointer(hit.word));
             }
         } else if hit.replace(self, hit.word & !word::WATCHED).is_ok() {
-            self.inner.watches.tell(db, entry.key());
+            self.tell_watchers(db, entry.key());
         }
         Err(Changed)
+    }
+
+    fn tell_watchers(&mut self, db: u8, key: &[u8]) {
+        if self.inner.watches.tell(db, key) {
+            self.awaken(db, key);
+        }
     }
 }
 
@@ -188,7 +230,7 @@ impl<'g> Keyspace<'_, 'g> {
     }
 
     /// Sees to it that the key's word bears the bit.
-    fn arm(&mut self, key: &[u8]) {
+    pub(super) fn arm(&mut self, key: &[u8]) {
         let place = self.place(key);
         let mut backoff = Backoff::default();
         loop {
@@ -265,7 +307,7 @@ impl<'g> Keyspace<'_, 'g> {
         let watches = &self.store.inner.watches;
         match done {
             // Somebody began to watch it and saw the bit: a change may since have gone by unseen.
-            Ok(()) if watches.is_watched(&key) => watches.tell(key.0, &key.1),
+            Ok(()) if watches.is_watched(&key) => self.local.tell_watchers(key.0, &key.1),
             Ok(()) => {}
             Err(Changed) => watches.stale.lock().push(key),
         }
@@ -279,7 +321,7 @@ impl<'g> Keyspace<'_, 'g> {
             let mut is_in = |db| self.in_database(db).peek(key).is_some();
             let there = is_in(db) || other.is_some_and(is_in);
             if there {
-                self.store.inner.watches.tell(db, key);
+                self.local.tell_watchers(db, key);
             }
             !there
         });
@@ -293,7 +335,7 @@ impl<'g> Keyspace<'_, 'g> {
             // A moment of its own for each: whoever stored it before it is armed finds the client told by `is_unchanged`, or here.
             keyspace.arm(&key);
             if keyspace.peek(&key).is_some() {
-                keyspace.store.inner.watches.tell(db, &key);
+                keyspace.local.tell_watchers(db, &key);
             }
         }
     }

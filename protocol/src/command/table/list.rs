@@ -5,6 +5,53 @@
 #[macro_export]
 macro_rules! list_commands { ($callback:ident $($before:tt)*) => { $crate::set_commands! { $callback $($before)*
 List {
+    "blmove" => list::blmove {
+        arity: 6, since: "6.2.0", time: "O(1)",
+        flags: [WRITE DENYOOM NOSCRIPT BLOCKING], acl: [LIST],
+        keys: [
+            { RW ACCESS DELETE: at(1) }
+            { RW INSERT: at(2) }
+        ],
+        args: "source:key destination:key wherefrom:<LEFT | RIGHT> whereto:<LEFT | RIGHT> timeout:double",
+        about: "Moves an element from one end of a list to an end of another, and waits for one if there is none.",
+    }
+
+    "blmpop" => list::blmpop {
+        arity: -5, since: "7.0.0", time: "O(N+M) in the numbers of keys and of elements popped",
+        flags: [WRITE BLOCKING], acl: [LIST],
+        keys: [{ RW ACCESS DELETE: at(2).counted(0, 1) }],
+        args: "timeout:double numkeys:integer key... where:<LEFT | RIGHT> [COUNT count:integer]",
+        about: "Pops elements of the first list that has any, and waits for one if none has.",
+    }
+
+    "blpop" => list::blpop {
+        arity: -3, since: "2.0.0", time: "O(N) in the number of keys",
+        flags: [WRITE NOSCRIPT BLOCKING], acl: [LIST],
+        keys: [{ RW ACCESS DELETE: at(1).through(-2) }],
+        args: "key... timeout:double",
+        about: "Pops the first element of the first list that has any, and waits for one if none has.",
+    }
+
+    "brpop" => list::brpop {
+        arity: -3, since: "2.0.0", time: "O(N) in the number of keys",
+        flags: [WRITE NOSCRIPT BLOCKING], acl: [LIST],
+        keys: [{ RW ACCESS DELETE: at(1).through(-2) }],
+        args: "key... timeout:double",
+        about: "Pops the last element of the first list that has any, and waits for one if none has.",
+    }
+
+    "brpoplpush" => list::brpoplpush {
+        arity: 4, since: "2.2.0", time: "O(1)",
+        flags: [WRITE DENYOOM NOSCRIPT BLOCKING], acl: [LIST],
+        keys: [
+            { RW ACCESS DELETE: at(1) }
+            { RW INSERT: at(2) }
+        ],
+        args: "source:key destination:key timeout:double",
+        deprecated: "6.2.0", instead: "`BLMOVE` with the `RIGHT` and `LEFT` arguments",
+        about: "Moves the last element of a list to the front of another, and waits for one if there is none.",
+    }
+
     "lindex" => list::lindex {
         arity: 3, since: "1.0.0", time: "O(N) in the distance from the nearer end in Redis, O(log N) here",
         flags: [READONLY], acl: [LIST],

@@ -5,6 +5,30 @@
 #[macro_export]
 macro_rules! zset_commands { ($callback:ident $($before:tt)*) => { $crate::generic_commands! { $callback $($before)*
 SortedSet {
+    "bzmpop" => zset::bzmpop {
+        arity: -5, since: "7.0.0", time: "O(K + M*log N) in the number of keys, of members popped and the size of the sorted set",
+        flags: [WRITE BLOCKING], acl: [SORTEDSET],
+        keys: [{ RW ACCESS DELETE: at(2).counted(0, 1) }],
+        args: "timeout:double numkeys:integer key... where:<MIN | MAX> [COUNT count:integer]",
+        about: "Pops members of the first sorted set that has any, and waits for one if none has.",
+    }
+
+    "bzpopmax" => zset::bzpopmax {
+        arity: -3, since: "5.0.0", time: "O(log N) in the size of the sorted set",
+        flags: [WRITE NOSCRIPT BLOCKING FAST], acl: [SORTEDSET],
+        keys: [{ RW ACCESS DELETE: at(1).through(-2) }],
+        args: "key... timeout:double",
+        about: "Pops the member with the highest score of the first sorted set that has any, and waits for one if none has.",
+    }
+
+    "bzpopmin" => zset::bzpopmin {
+        arity: -3, since: "5.0.0", time: "O(log N) in the size of the sorted set",
+        flags: [WRITE NOSCRIPT BLOCKING FAST], acl: [SORTEDSET],
+        keys: [{ RW ACCESS DELETE: at(1).through(-2) }],
+        args: "key... timeout:double",
+        about: "Pops the member with the lowest score of the first sorted set that has any, and waits for one if none has.",
+    }
+
     "zadd" => zset::zadd {
         arity: -4, since: "1.2.0", time: "O(log N) a member, in the size of the sorted set",
         flags: [WRITE DENYOOM FAST], acl: [SORTEDSET],

@@ -1,5 +1,6 @@
 //! Numbers in fields: HINCRBY and HINCRBYFLOAT.
 
+use crate::admin::pubsub::notify::Events;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::Edit;
@@ -23,6 +24,7 @@ pub(crate) fn hincrby(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         hash.add(&args[2], sum, by);
         Ok::<_, WireError>(sum)
     })?;
+    ctx.notify(Events::HASH, "hincrby", &args[1]);
     reply.integer(sum);
     Ok(Flow::Next)
 }
@@ -49,6 +51,7 @@ pub(crate) fn hincrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<
         hash.set(&args[2], text.as_bytes());
         Ok(text)
     })?;
+    ctx.notify(Events::HASH, "hincrbyfloat", &args[1]);
     reply.bulk(sum.as_bytes());
     Ok(Flow::Next)
 }

@@ -11,9 +11,10 @@ pub(crate) use count::{hincrby, hincrbyfloat};
 pub(crate) use random::hrandfield;
 
 use super::collection::{
-    Scan, empty_scan, scan_cursor, write_item, write_item_or_null, write_scan_head,
+    Scan, empty_scan, notify_removed, scan_cursor, write_item, write_item_or_null, write_scan_head,
 };
 use super::{Ctx, Flow, Outcome};
+use crate::admin::pubsub::notify::Events;
 use crate::store::{Edit, Kind};
 use crate::types::collection::{Hash, HashView, Item};
 use torc_protocol::{Args, Reply, WireError};
@@ -85,10 +86,12 @@ fn set_fields(ctx: &mut Ctx<'_>, args: Args<'_>, name: &'static str) -> Result<i
     if !args.len().is_multiple_of(2) {
         return Err(WireError::WrongArity(name.into()));
     }
-    ctx.keyspace().edit(&args[1], |hash: &mut Edit<'_, Hash>| {
+    let added = ctx.keyspace().edit(&args[1], |hash: &mut Edit<'_, Hash>| {
         let pairs = (2..args.len()).step_by(2);
         Ok::<_, WireError>(pairs.map(|at| i64::from(hash.set(&args[at], &args[at + 1]))).sum())
-    })
+    })?;
+    ctx.notify(Events::HASH, "hset", &args[1]);
+    Ok(added)
 }
 
 /// `HSETNX key field value`
@@ -100,16 +103,23 @@ pub(crate) fn hsetnx(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         }
         Ok::<_, WireError>(is_new)
     })?;
+    if is_new {
+        ctx.notify(Events::HASH, "hset", &args[1]);
+    }
     reply.integer(is_new.into());
     Ok(Flow::Next)
 }
 
 /// `HDEL key field …`
 pub(crate) fn hdel(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let removed = ctx.keyspace().edit(&args[1], |hash: &mut Edit<'_, Hash>| {
+    let (removed, emptied) = ctx.keyspace().edit(&args[1], |hash: &mut Edit<'_, Hash>| {
         let fields = args.iter().skip(2);
-        Ok::<i64, WireError>(fields.map(|field| i64::from(hash.remove(field))).sum())
+        let removed: i64 = fields.map(|field| i64::from(hash.remove(field))).sum();
+        Ok::<_, WireError>((removed, hash.view().is_empty()))
     })?;
+    if removed > 0 {
+        notify_removed(ctx, Events::HASH, "hdel", &args[1], emptied);
+    }
     reply.integer(removed);
     Ok(Flow::Next)
 }

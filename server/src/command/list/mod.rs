@@ -2,17 +2,21 @@
 //!
 //! Source: redis.io, the commands of the group "list".
 
+mod blocking;
 mod pop;
 mod position;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use blocking::{blmove, blmpop, blpop, brpop, brpoplpush};
 pub(crate) use pop::{lmove, lmpop, lpop, rpop, rpoplpush};
+pub(super) use pop::{move_between, pop_from, write_popped};
 pub(crate) use position::lpos;
 
-use super::collection::{write_item, write_item_or_null};
+use super::collection::{notify_removed, write_item, write_item_or_null};
 use super::value::integer;
 use super::{Ctx, Flow, Outcome};
+use crate::admin::pubsub::notify::Events;
 use crate::store::{Edit, Kind};
 use crate::types::collection::{List, ListView};
 use torc_protocol::{Args, Reply, WireError};
@@ -33,6 +37,35 @@ impl End {
             (true, _) => Ok(End::Left),
             (_, true) => Ok(End::Right),
             _ => Err(WireError::Syntax),
+        }
+    }
+
+    /// The front, or else the end.
+    pub(super) fn of(front: bool) -> Self {
+        if front { End::Left } else { End::Right }
+    }
+
+    /// Adds an element here.
+    fn push(self, list: &mut Edit<'_, List>, element: &[u8]) {
+        match self {
+            End::Left => list.push_front(element),
+            End::Right => list.push_back(element),
+        }
+    }
+
+    /// What subscribers are told of an element that was pushed here.
+    pub(super) fn pushed(self) -> &'static str {
+        match self {
+            End::Left => "lpush",
+            End::Right => "rpush",
+        }
+    }
+
+    /// What subscribers are told of an element that was popped here.
+    pub(super) fn popped(self) -> &'static str {
+        match self {
+            End::Left => "lpop",
+            End::Right => "rpop",
         }
     }
 }
@@ -130,13 +163,13 @@ fn push(
             return Ok(0);
         }
         for element in args.iter().skip(2) {
-            match end {
-                End::Left => list.push_front(element),
-                End::Right => list.push_back(element),
-            }
+            end.push(list, element);
         }
         Ok::<_, WireError>(list.view().len())
     })?;
+    if len > 0 {
+        ctx.notify(Events::LIST, end.pushed(), &args[1]);
+    }
     reply.integer(len as i64);
     Ok(Flow::Next)
 }
@@ -154,6 +187,7 @@ pub(crate) fn lset(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         };
         Ok(())
     })?;
+    ctx.notify(Events::LIST, "lset", &args[1]);
     reply.ok();
     Ok(Flow::Next)
 }
@@ -172,6 +206,9 @@ pub(crate) fn linsert(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         list.insert(if before { pivot } else { pivot + 1 }, &args[4], before);
         Ok::<_, WireError>(list.view().len() as i64)
     })?;
+    if len > 0 {
+        ctx.notify(Events::LIST, "linsert", &args[1]);
+    }
     reply.integer(len);
     Ok(Flow::Next)
 }
@@ -180,7 +217,7 @@ pub(crate) fn linsert(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
 pub(crate) fn lrem(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let count = integer(&args[2])?;
     let wanted = if count == 0 { u64::MAX } else { count.unsigned_abs() };
-    let removed = ctx.keyspace().edit(&args[1], |list: &mut Edit<'_, List>| {
+    let (removed, emptied) = ctx.keyspace().edit(&args[1], |list: &mut Edit<'_, List>| {
         let mut removed = 0;
         let mut from = if count < 0 { list.view().len() } else { 0 };
         while removed < wanted {
@@ -193,8 +230,11 @@ pub(crate) fn lrem(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
             removed += 1;
             from = index;
         }
-        Ok::<_, WireError>(removed)
+        Ok::<_, WireError>((removed, list.view().is_empty()))
     })?;
+    if removed > 0 {
+        notify_removed(ctx, Events::LIST, "lrem", &args[1], emptied);
+    }
     reply.integer(removed as i64);
     Ok(Flow::Next)
 }
@@ -202,13 +242,16 @@ pub(crate) fn lrem(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
 /// `LTRIM key start stop`
 pub(crate) fn ltrim(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (start, end) = (integer(&args[2])?, integer(&args[3])?);
-    ctx.keyspace().edit(&args[1], |list: &mut Edit<'_, List>| {
+    let (existed, emptied) = ctx.keyspace().edit(&args[1], |list: &mut Edit<'_, List>| {
         let len = list.view().len();
         let (from, to) = range_in(start, end, len);
         list.remove(to, len);
         list.remove(0, from);
-        Ok::<_, WireError>(())
+        Ok::<_, WireError>((len > 0, list.view().is_empty()))
     })?;
+    if existed {
+        notify_removed(ctx, Events::LIST, "ltrim", &args[1], emptied);
+    }
     reply.ok();
     Ok(Flow::Next)
 }

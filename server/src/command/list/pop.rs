@@ -1,6 +1,8 @@
 //! Taking elements off lists, and moving them to others.
 
 use super::End;
+use crate::admin::pubsub::notify::Events;
+use crate::command::collection::notify_removed;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Edit, Kind};
@@ -35,7 +37,7 @@ fn pop(
         }
         None => None,
     };
-    let popped = take(ctx, &args[1], end, count.unwrap_or(1))?;
+    let popped = pop_from(ctx, &args[1], end, count.unwrap_or(1))?;
     match (count, popped) {
         (None, None) => reply.null(),
         (Some(_), None) => reply.null_array(),
@@ -50,38 +52,57 @@ fn write_all(reply: &mut Reply<'_>, elements: &[Vec<u8>]) {
     elements.iter().for_each(|element| reply.bulk(element));
 }
 
-/// Takes up to `count` elements off an end, the outermost first; none if there is no list.
-pub(crate) fn take(
+/// Writes elements with the key that they were popped from.
+pub(crate) fn write_popped(reply: &mut Reply<'_>, key: &[u8], popped: &[Vec<u8>]) {
+    reply.array(2);
+    reply.bulk(key);
+    write_all(reply, popped);
+}
+
+/// Elements that were taken off a list.
+struct Taken {
+    /// The outermost first.
+    elements: Vec<Vec<u8>>,
+    /// Whether no other was left.
+    emptied: bool,
+}
+
+/// Takes up to `count` elements off an end; none if there is no list. Subscribers are not told yet.
+fn take(ctx: &mut Ctx<'_>, key: &[u8], end: End, count: u64) -> Result<Option<Taken>, WireError> {
+    ctx.keyspace().edit(key, |list: &mut Edit<'_, List>| {
+        let len = list.view().len();
+        let count = count.min(len);
+        let (from, to) = match end {
+            End::Left => (0, count),
+            End::Right => (len - count, len),
+        };
+        let elements = list.view().range(from, to, end == End::Right);
+        let elements = elements.map(|element| element.value.to_vec()).collect();
+        list.remove(from, to);
+        Ok((len > 0).then_some(Taken { elements, emptied: list.view().is_empty() }))
+    })
+}
+
+/// Pops up to `count` elements, the outermost first; none if there is no list.
+pub(crate) fn pop_from(
     ctx: &mut Ctx<'_>,
     key: &[u8],
     end: End,
     count: u64,
 ) -> Result<Option<Vec<Vec<u8>>>, WireError> {
-    let mut popped = Vec::new();
-    ctx.keyspace()
-        .edit(key, |list: &mut Edit<'_, List>| {
-            let len = list.view().len();
-            let count = count.min(len);
-            let (from, to) = match end {
-                End::Left => (0, count),
-                End::Right => (len - count, len),
-            };
-            let elements = list.view().range(from, to, end == End::Right);
-            popped = elements.map(|element| element.value.to_vec()).collect();
-            list.remove(from, to);
-            Ok((len > 0).then_some(()))
-        })
-        .map(|found| found.map(|()| popped))
+    let Some(taken) = take(ctx, key, end, count)? else { return Ok(None) };
+    if !taken.elements.is_empty() {
+        notify_removed(ctx, Events::LIST, end.popped(), key, taken.emptied);
+    }
+    Ok(Some(taken.elements))
 }
 
 /// `LMPOP numkeys key … LEFT|RIGHT [COUNT count]`
 pub(crate) fn lmpop(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let asked = Popping::parse(args, 1)?;
     for key in args.iter().skip(2).take(asked.keys) {
-        if let Some(popped) = take(ctx, key, asked.end, asked.count)? {
-            reply.array(2);
-            reply.bulk(key);
-            write_all(reply, &popped);
+        if let Some(popped) = pop_from(ctx, key, asked.end, asked.count)? {
+            write_popped(reply, key, &popped);
             return Ok(Flow::Next);
         }
     }
@@ -137,10 +158,26 @@ pub(crate) fn rpoplpush(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>
 
 fn move_element(
     ctx: &mut Ctx<'_>,
-    (source, from): (&[u8], End),
-    (destination, to): (&[u8], End),
+    from: (&[u8], End),
+    to: (&[u8], End),
     reply: &mut Reply<'_>,
 ) -> Outcome {
+    match move_between(ctx, from, to)? {
+        Some(element) => reply.bulk(&element),
+        None => reply.null(),
+    }
+    Ok(Flow::Next)
+}
+
+/// Takes an element off one list and puts it on another, in one step; none if there is no source.
+pub(crate) fn move_between(
+    ctx: &mut Ctx<'_>,
+    (source, from): (&[u8], End),
+    (destination, to): (&[u8], End),
+) -> Result<Option<Vec<u8>>, WireError> {
+    if source == destination {
+        return rotate(ctx, source, from, to);
+    }
     let moved = ctx.as_one_step(&[source, destination], |ctx| {
         // The destination's type is looked at only where there is something to move.
         if ctx.keyspace().peek(source).is_some()
@@ -149,20 +186,35 @@ fn move_element(
             ctx.keyspace().peek(source).map(|entry| entry.collection(Kind::List)).transpose()?;
             entry.collection(Kind::List)?;
         }
-        let Some(popped) = take(ctx, source, from, 1)? else { return Ok(None) };
-        let Some(element) = popped.into_iter().next() else { return Ok(None) };
+        let Some(taken) = take(ctx, source, from, 1)? else { return Ok(None) };
+        let Some(element) = taken.elements.into_iter().next() else { return Ok(None) };
         ctx.keyspace().edit(destination, |list: &mut Edit<'_, List>| {
-            match to {
-                End::Left => list.push_front(&element),
-                End::Right => list.push_back(&element),
-            }
+            to.push(list, &element);
             Ok::<_, WireError>(())
         })?;
+        Ok::<_, WireError>(Some((element, taken.emptied)))
+    })?;
+    let Some((element, emptied)) = moved else { return Ok(None) };
+    ctx.notify(Events::LIST, to.pushed(), destination);
+    notify_removed(ctx, Events::LIST, from.popped(), source, emptied);
+    Ok(Some(element))
+}
+
+/// Moves an element from one end of a list to the other, or takes it off and puts it back.
+fn rotate(ctx: &mut Ctx<'_>, key: &[u8], from: End, to: End) -> Result<Option<Vec<u8>>, WireError> {
+    let moved = ctx.keyspace().edit(key, |list: &mut Edit<'_, List>| {
+        let len = list.view().len();
+        let index = if from == End::Left { 0 } else { len.saturating_sub(1) };
+        let Some(element) = list.view().get(index).map(|element| element.to_vec()) else {
+            return Ok(None);
+        };
+        list.remove(index, index + 1);
+        to.push(list, &element);
         Ok::<_, WireError>(Some(element))
     })?;
-    match moved {
-        Some(element) => reply.bulk(&element),
-        None => reply.null(),
+    if moved.is_some() {
+        ctx.notify(Events::LIST, to.pushed(), key);
+        ctx.notify(Events::LIST, from.popped(), key);
     }
-    Ok(Flow::Next)
+    Ok(moved)
 }

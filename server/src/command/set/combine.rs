@@ -1,6 +1,7 @@
 //! Sets of sets: intersections, unions and differences.
 
-use crate::command::collection::numbered_keys;
+use crate::admin::pubsub::notify::Events;
+use crate::command::collection::{notify_stored, numbered_keys};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{CollectionRef, Expiry, Kind};
@@ -116,8 +117,15 @@ fn store(ctx: &mut Ctx<'_>, args: Args<'_>, how: How, reply: &mut Reply<'_>) -> 
     let result = combine(&views(&sets), how, &limits);
     drop(sets);
     let len = result.view().len();
+    let replaced = transaction.read(&args[1]).is_some();
     transaction.put_collection(&args[1], result.into(), Expiry::Never);
     transaction.commit();
+    let event = match how {
+        How::Inter => "sinterstore",
+        How::Union => "sunionstore",
+        How::Diff => "sdiffstore",
+    };
+    notify_stored(ctx, Events::SET, event, (&args[1], replaced), len);
     reply.integer(len as i64);
     Ok(Flow::Next)
 }

@@ -10,8 +10,11 @@ mod tests;
 pub(crate) use combine::{sdiff, sdiffstore, sinter, sintercard, sinterstore, sunion, sunionstore};
 pub(crate) use random::{spop, srandmember};
 
-use super::collection::{Scan, empty_scan, scan_cursor, write_item, write_scan_head};
+use super::collection::{
+    Scan, empty_scan, notify_removed, scan_cursor, write_item, write_scan_head,
+};
 use super::{Ctx, Flow, Outcome};
+use crate::admin::pubsub::notify::Events;
 use crate::store::{Edit, Kind};
 use crate::types::collection::{Set, SetView};
 use torc_protocol::{Args, Reply, WireError};
@@ -33,15 +36,22 @@ pub(crate) fn sadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     let added = ctx.keyspace().edit(&args[1], |set: &mut Edit<'_, Set>| {
         Ok::<i64, WireError>(args.iter().skip(2).map(|member| i64::from(set.add(member))).sum())
     })?;
+    if added > 0 {
+        ctx.notify(Events::SET, "sadd", &args[1]);
+    }
     reply.integer(added);
     Ok(Flow::Next)
 }
 
 /// `SREM key member …`
 pub(crate) fn srem(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let removed = ctx.keyspace().edit(&args[1], |set: &mut Edit<'_, Set>| {
-        Ok::<i64, WireError>(args.iter().skip(2).map(|member| i64::from(set.remove(member))).sum())
+    let (removed, emptied) = ctx.keyspace().edit(&args[1], |set: &mut Edit<'_, Set>| {
+        let removed: i64 = args.iter().skip(2).map(|member| i64::from(set.remove(member))).sum();
+        Ok::<_, WireError>((removed, set.view().is_empty()))
     })?;
+    if removed > 0 {
+        notify_removed(ctx, Events::SET, "srem", &args[1], emptied);
+    }
     reply.integer(removed);
     Ok(Flow::Next)
 }
@@ -95,9 +105,18 @@ pub(crate) fn smove(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
         if source == destination || !is_member {
             return Ok(is_member);
         }
-        keyspace.edit(source, |set: &mut Edit<'_, Set>| Ok::<_, WireError>(set.remove(member)))?;
-        keyspace
+        let emptied = keyspace.edit(source, |set: &mut Edit<'_, Set>| {
+            set.remove(member);
+            Ok::<_, WireError>(set.view().is_empty())
+        })?;
+        // Before what comes of the destination, which may be new.
+        notify_removed(ctx, Events::SET, "srem", source, emptied);
+        let added = ctx
+            .keyspace()
             .edit(destination, |set: &mut Edit<'_, Set>| Ok::<_, WireError>(set.add(member)))?;
+        if added {
+            ctx.notify(Events::SET, "sadd", destination);
+        }
         Ok::<_, WireError>(true)
     })?;
     reply.integer(moved.into());

@@ -1,6 +1,7 @@
 //! SPOP and SRANDMEMBER.
 
-use crate::command::collection::{random_count, random_places, write_item};
+use crate::admin::pubsub::notify::Events;
+use crate::command::collection::{notify_removed, random_count, random_places, write_item};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Edit, Kind};
@@ -21,7 +22,7 @@ pub(crate) fn spop(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     };
     let mut rng = ctx.local.rng().fork();
     let mut popped: Vec<Vec<u8>> = Vec::new();
-    ctx.keyspace().edit(&args[1], |set: &mut Edit<'_, Set>| {
+    let emptied = ctx.keyspace().edit(&args[1], |set: &mut Edit<'_, Set>| {
         let len = set.view().len();
         let places = random_places(&mut rng, len, count.unwrap_or(1).min(len) as i64);
         let members = places.iter().filter_map(|&place| set.view().at(place));
@@ -29,8 +30,11 @@ pub(crate) fn spop(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         popped.iter().for_each(|member| {
             set.remove(member);
         });
-        Ok::<_, WireError>(())
+        Ok::<_, WireError>(set.view().is_empty())
     })?;
+    if !popped.is_empty() {
+        notify_removed(ctx, Events::SET, "spop", &args[1], emptied);
+    }
     match (count, popped.first()) {
         (None, Some(member)) => reply.bulk(member),
         (None, None) => reply.null(),

@@ -1,5 +1,6 @@
 //! ZADD and ZINCRBY.
 
+use crate::admin::pubsub::notify::Events;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::Edit;
 use crate::types::collection::Zset;
@@ -108,7 +109,7 @@ fn add<'a, I: Iterator<Item = (&'a f64, &'a [u8])>>(
     options: Options,
     pairs: impl Fn() -> I,
 ) -> Result<Done, WireError> {
-    ctx.keyspace().edit(key, |zset: &mut Edit<'_, Zset>| {
+    let done = ctx.keyspace().edit(key, |zset: &mut Edit<'_, Zset>| {
         let mut done = Done::default();
         for (&given, member) in pairs() {
             let known = zset.view().score(member);
@@ -125,8 +126,13 @@ fn add<'a, I: Iterator<Item = (&'a f64, &'a [u8])>>(
                 zset.set(member, score);
             }
         }
-        Ok(done)
-    })
+        Ok::<_, WireError>(done)
+    })?;
+    if done.added + done.changed > 0 {
+        let event = if options.increment { "zincr" } else { "zadd" };
+        ctx.notify(Events::SORTED_SET, event, key);
+    }
+    Ok(done)
 }
 
 /// `ZINCRBY key increment member`

@@ -1,6 +1,8 @@
 //! Sorted sets of sorted sets: unions, intersections and differences. Sets take part, each of their members with the score 1.
 
 use super::write_members;
+use crate::admin::pubsub::notify::Events;
+use crate::command::collection::notify_stored;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{CollectionRef, Entry, Expiry, Kind};
@@ -287,8 +289,10 @@ fn store(
     let result = combine(&sources, how, asked.aggregate, &limits);
     drop(sources);
     let len = result.view().len();
+    let replaced = transaction.read(&args[1]).is_some();
     transaction.put_collection(&args[1], result.into(), Expiry::Never);
     transaction.commit();
+    notify_stored(ctx, Events::SORTED_SET, name, (&args[1], replaced), len);
     reply.integer(len as i64);
     Ok(Flow::Next)
 }

@@ -3,6 +3,7 @@
 //! Source: redis.io, the commands of the group "sorted set".
 
 mod add;
+mod blocking;
 mod bounds;
 mod combine;
 mod pop;
@@ -13,7 +14,9 @@ mod remove;
 mod tests;
 
 pub(crate) use add::{zadd, zincrby};
+pub(crate) use blocking::{bzmpop, bzpopmax, bzpopmin};
 pub(crate) use combine::{zdiff, zdiffstore, zinter, zintercard, zinterstore, zunion, zunionstore};
+pub(super) use pop::{pop_from, write_popped};
 pub(crate) use pop::{zmpop, zpopmax, zpopmin};
 pub(crate) use random::zrandmember;
 pub(crate) use range::{

@@ -1,5 +1,7 @@
 //! Taking the members with the lowest or the highest scores.
 
+use crate::admin::pubsub::notify::Events;
+use crate::command::collection::notify_removed;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::Edit;
@@ -27,7 +29,7 @@ fn pop(ctx: &mut Ctx<'_>, args: Args<'_>, highest: bool, reply: &mut Reply<'_>) 
         }
         None => None,
     };
-    let popped = take(ctx, &args[1], highest, count.unwrap_or(1))?.unwrap_or_default();
+    let popped = pop_from(ctx, &args[1], highest, count.unwrap_or(1))?.unwrap_or_default();
     let pairs = count.is_some() && reply.protocol() == Protocol::Resp3;
     reply.array(if pairs { popped.len() } else { 2 * popped.len() });
     for (member, score) in &popped {
@@ -43,25 +45,41 @@ fn pop(ctx: &mut Ctx<'_>, args: Args<'_>, highest: bool, reply: &mut Reply<'_>) 
 /// A member that was taken, and its score.
 pub(crate) type Popped = (Vec<u8>, f64);
 
-/// Takes up to `count` members off an end, the outermost first; none if there is no sorted set.
-pub(crate) fn take(
+/// Pops up to `count` members off an end, the outermost first; none if there is no sorted set.
+pub(crate) fn pop_from(
     ctx: &mut Ctx<'_>,
     key: &[u8],
     highest: bool,
     count: u64,
 ) -> Result<Option<Vec<Popped>>, WireError> {
-    let mut popped = Vec::new();
-    ctx.keyspace()
-        .edit(key, |zset: &mut Edit<'_, Zset>| {
-            let len = zset.view().len();
-            let count = count.min(len);
-            let (from, to) = if highest { (len - count, len) } else { (0, count) };
-            let members = zset.view().range(from, to, highest);
-            popped = members.map(|known| (known.member.to_vec(), known.score)).collect();
-            zset.remove_ranks(from, to);
-            Ok((len > 0).then_some(()))
-        })
-        .map(|found| found.map(|()| popped))
+    let taken = ctx.keyspace().edit(key, |zset: &mut Edit<'_, Zset>| {
+        let len = zset.view().len();
+        let count = count.min(len);
+        let (from, to) = if highest { (len - count, len) } else { (0, count) };
+        let members = zset.view().range(from, to, highest);
+        let popped: Vec<Popped> =
+            members.map(|known| (known.member.to_vec(), known.score)).collect();
+        zset.remove_ranks(from, to);
+        Ok::<_, WireError>((len > 0).then_some((popped, zset.view().is_empty())))
+    })?;
+    let Some((popped, emptied)) = taken else { return Ok(None) };
+    if !popped.is_empty() {
+        let event = if highest { "zpopmax" } else { "zpopmin" };
+        notify_removed(ctx, Events::SORTED_SET, event, key, emptied);
+    }
+    Ok(Some(popped))
+}
+
+/// Writes members and scores with the key that they were popped from.
+pub(crate) fn write_popped(reply: &mut Reply<'_>, key: &[u8], popped: &[Popped]) {
+    reply.array(2);
+    reply.bulk(key);
+    reply.array(popped.len());
+    for (member, score) in popped {
+        reply.array(2);
+        reply.bulk(member);
+        reply.double(*score);
+    }
 }
 
 /// What ZMPOP and BZMPOP are asked for.
@@ -107,15 +125,8 @@ impl Popping {
 pub(crate) fn zmpop(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let asked = Popping::parse(args, 1)?;
     for key in args.iter().skip(2).take(asked.keys) {
-        if let Some(popped) = take(ctx, key, asked.highest, asked.count)? {
-            reply.array(2);
-            reply.bulk(key);
-            reply.array(popped.len());
-            for (member, score) in &popped {
-                reply.array(2);
-                reply.bulk(member);
-                reply.double(*score);
-            }
+        if let Some(popped) = pop_from(ctx, key, asked.highest, asked.count)? {
+            write_popped(reply, key, &popped);
             return Ok(Flow::Next);
         }
     }

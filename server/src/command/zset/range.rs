@@ -2,6 +2,8 @@
 
 use super::bounds::Bounds;
 use super::write_members;
+use crate::admin::pubsub::notify::Events;
+use crate::command::collection::notify_stored;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Expiry, Kind};
@@ -170,8 +172,10 @@ pub(crate) fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'
         }
     }
     let len = result.view().len();
+    let replaced = transaction.read(destination).is_some();
     transaction.put_collection(destination, result.into(), Expiry::Never);
     transaction.commit();
+    notify_stored(ctx, Events::SORTED_SET, "zrangestore", (destination, replaced), len);
     reply.integer(len as i64);
     Ok(Flow::Next)
 }

@@ -502,7 +502,8 @@ impl DataLinks {
         {
             replicator.link_down(local, peer);
         }
-        let is_own = link.index.is_some();
+        let (is_own, key) = (link.index.is_some(), link.key);
+        desk.state.on_link_lost(desk.instance, key);
         if tells {
             self.confirm_interest(desk);
         }

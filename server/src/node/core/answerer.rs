@@ -12,8 +12,9 @@ use super::pace::PIECE_BYTES;
 use crate::base::clock::UnixMs;
 use crate::cluster::NodeId;
 use crate::replication::slots::Slots;
-use crate::replication::transfer::{Position, read_part};
+use crate::replication::transfer::read_part;
 use crate::replication::vector::Vector;
+use crate::replication::walk::SlotWalk;
 use crate::store::{Grace, Local, Store};
 use std::collections::{BTreeSet, VecDeque};
 use torc_protocol::peer::{Kind, Malformed};
@@ -46,7 +47,7 @@ struct Waiting {
     grace: Grace,
     slots: VecDeque<Open>,
     /// How far the first of them has been read, if that was begun.
-    reading: Option<Position>,
+    reading: Option<SlotWalk>,
     /// Those that changed while they were read.
     again: VecDeque<Open>,
 }
@@ -193,7 +194,7 @@ impl Waiting {
         {
             let position = self.reading.take().unwrap_or_else(|| {
                 out.push(desk.head(self.to, open.slot, Answer::State, &open.before));
-                Position::default()
+                SlotWalk::default()
             });
             self.reading = read(self.to, &open, position, left, desk, out);
             if self.reading.is_some() {
@@ -223,11 +224,11 @@ impl Waiting {
 fn read(
     to: NodeId,
     open: &Open,
-    mut position: Position,
+    mut position: SlotWalk,
     left: &mut usize,
     desk: &mut Desk<'_>,
     out: &mut Vec<Part>,
-) -> Option<Position> {
+) -> Option<SlotWalk> {
     loop {
         let mut payload = vec![1];
         let guard = desk.local.pin();

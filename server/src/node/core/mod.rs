@@ -257,6 +257,7 @@ impl Core {
         self.puller.ask(slots, store, asking, |to, payload| {
             out.push(Output::Frame { to, kind: Kind::Fence, slot: None, payload });
         });
+        self.end_pulls(now, out);
         self.set_routes(out);
         let mut next = if self.is_busy() { now.monotonic + STEP } else { self.reviewed + REST };
         if self.answerer.has_bulk() || self.puller.has_bulk() {

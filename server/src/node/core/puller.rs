@@ -10,7 +10,7 @@ use crate::base::clock::UnixMs;
 use crate::cluster::NodeId;
 use crate::replication::apply::Applier;
 use crate::replication::slots::Slots;
-use crate::replication::transfer::Incoming;
+use crate::replication::transfer::{ENDING_STEP, Incoming};
 use crate::replication::vector::Vector;
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,15 @@ struct Asked {
     bytes: usize,
     /// The answer, once it has begun.
     incoming: Option<Incoming>,
+    /// The answer, once all of it has come.
+    ending: Option<Ending>,
+}
+
+/// An answer that has come and is not yet all known.
+#[derive(Debug)]
+struct Ending {
+    incoming: Incoming,
+    serves: bool,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +61,10 @@ impl Source {
             true => self.urgent.insert(number),
             false => self.bulk.insert(number),
         };
+    }
+
+    fn is_ending(&self) -> bool {
+        self.asked.values().any(|asked| asked.ending.is_some())
     }
 
     fn asked_count(&self, urgent: bool) -> usize {
@@ -73,7 +86,10 @@ impl Source {
         {
             if let Some(slot) = Slot::new(number) {
                 slots.push((slot, know(slot)));
-                self.asked.insert(number, Asked { since: now, urgent, bytes: 0, incoming: None });
+                self.asked.insert(
+                    number,
+                    Asked { since: now, urgent, bytes: 0, incoming: None, ending: None },
+                );
             }
         }
         let mut payload = Vec::new();
@@ -231,6 +247,7 @@ impl Puller {
             Answer::State => {
                 asked.since = now;
                 // An answer that begins anew takes the place of the one before.
+                asked.ending = None;
                 asked.incoming = Some(Incoming::new(slot, pulled.vector));
                 Ok(None)
             }
@@ -263,7 +280,7 @@ impl Puller {
         }
     }
 
-    /// An answer is complete.
+    /// An answer is complete. Mostly that is all there is to a pull; where much is to be looked at once more, [`Puller::end_more`] goes on.
     pub fn end(
         &mut self,
         from: NodeId,
@@ -271,14 +288,43 @@ impl Puller {
         serves: bool,
         applier: &mut Applier<'_>,
     ) -> Option<Finished> {
+        let asked = self.sources.get_mut(&from)?.asked.get_mut(&(slot.index() as u16))?;
+        // The end of an answer that was given up is not the end of the one that was asked for since.
+        let incoming = asked.incoming.take()?;
+        self.end_step(from, Ending { incoming, serves }, applier)
+    }
+
+    /// Goes on with the pull whose ending takes longest to come, if there is one.
+    pub fn end_more(&mut self, applier: &mut Applier<'_>) -> Option<(NodeId, Finished)> {
+        let (&from, source) = self.sources.iter_mut().find(|(_, it)| it.is_ending())?;
+        let ending = source.asked.values_mut().find_map(|asked| asked.ending.take())?;
+        Some((from, self.end_step(from, ending, applier)?))
+    }
+
+    /// Whether a pull is ending.
+    pub fn is_ending(&self) -> bool {
+        self.sources.values().any(Source::is_ending)
+    }
+
+    fn end_step(
+        &mut self,
+        from: NodeId,
+        mut ending: Ending,
+        applier: &mut Applier<'_>,
+    ) -> Option<Finished> {
+        let (slot, serves) = (ending.incoming.slot(), ending.serves);
+        let is_over = ending.incoming.end(ENDING_STEP, applier);
         let asked = &mut self.sources.get_mut(&from)?.asked;
         let number = slot.index() as u16;
-        // The end of an answer that was given up is not the end of the one that was asked for since.
-        let incoming = asked.get_mut(&number)?.incoming.take()?;
+        if !is_over {
+            let asked = asked.get_mut(&number)?;
+            asked.since = applier.now;
+            asked.ending = Some(ending);
+            return None;
+        }
         if let Some(done) = asked.remove(&number).filter(|done| !done.urgent) {
             self.slot_bytes = (self.slot_bytes * 7 + done.bytes) / 8;
         }
-        incoming.end(applier);
         Some(Finished { slot, serves })
     }
 }

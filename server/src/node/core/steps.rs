@@ -130,6 +130,20 @@ impl Core {
 
     // --- What was asked for came ------------------------------------------------------------------------------------
 
+    /// Goes on with a pull of a slot with large collections.
+    pub(super) fn end_pulls(&mut self, now: Now, out: &mut Vec<Output>) {
+        if !self.puller.is_ending() {
+            return;
+        }
+        let Core { puller, instance, local, slots, .. } = self;
+        let guard = local.pin();
+        let finished = puller.end_more(&mut applier(instance, local, &guard, slots, now));
+        drop(guard);
+        if let Some((from, finished)) = finished {
+            self.pulled(from, finished, now, out);
+        }
+    }
+
     fn pulled(&mut self, from: NodeId, finished: Finished, now: Now, out: &mut Vec<Output>) {
         let slot = finished.slot;
         let Some(index) = self.index_of(from) else { return };

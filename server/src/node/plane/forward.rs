@@ -96,8 +96,8 @@ pub(super) struct Building {
 /// A message under way.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    to: MemberIndex,
-    units: Vec<Unit>,
+    pub(super) to: MemberIndex,
+    pub(super) units: Vec<Unit>,
     deadline: Duration,
     /// Where a ticket for this node itself keeps its payload until it runs.
     pub(super) payload: Option<Vec<u8>>,
@@ -138,12 +138,14 @@ impl Plane {
     /// Takes a new unit on, and puts it on its way.
     pub(in crate::node) fn start(&mut self, instance: &Instance, view: &View, unit: Unit) {
         self.unit_bytes += unit.commands.len();
+        self.blocked_units += usize::from(unit.blocked.is_some());
         self.dispatch(instance, view, unit);
     }
 
     /// A unit is no more.
     pub(super) fn ended(&mut self, unit: &Unit) {
         self.unit_bytes -= unit.commands.len();
+        self.blocked_units -= usize::from(unit.blocked.is_some());
     }
 
     /// Puts a unit on its way to whoever is to run it now. Goes out with [`Plane::flush`].
@@ -180,10 +182,11 @@ impl Plane {
     }
 
     /// Adds a unit to a message for `to`.
-    pub(super) fn build(&mut self, view: &View, to: MemberIndex, mut unit: Unit) {
+    pub(super) fn build(&mut self, view: &View, to: MemberIndex, unit: Unit) {
         if unit.deadline <= self.now {
             return self.out_of_time(view, unit);
         }
+        let Some(mut unit) = self.renew(unit) else { return };
         unit.trouble = Trouble::None;
         let room = |building: &&mut Building| {
             let first = &building.units[0];
@@ -193,6 +196,9 @@ impl Plane {
                 && (is_first || first.target == unit.target)
                 && first.session == unit.session
                 && first.blocking == unit.blocking
+                // What waits is waited for by nobody else.
+                && first.blocked.is_none()
+                && unit.blocked.is_none()
                 && first.refreshed == unit.refreshed
                 // They share a deadline, so that one that waited long is not to go with those that did not.
                 && first.deadline.abs_diff(unit.deadline) <= TOGETHER
@@ -252,6 +258,7 @@ impl Plane {
                 commands.as_slice()
             }
         };
+        let name = units[0].blocked.as_ref().map_or(0, |blocked| blocked.name).to_le_bytes();
         let writes = units.iter().any(|unit| unit.writes);
         let left_ms = deadline.saturating_sub(self.now).as_millis().max(1) as u64;
         let mut payload = Vec::with_capacity(bytes + 64);
@@ -264,7 +271,7 @@ impl Plane {
             deadline_ms: if writes { session.write_timeout_ms.min(left_ms) } else { left_ms },
             hops: session.hops.saturating_add(u8::from(!own)),
             flags: session.flags(),
-            client_name: b"",
+            client_name: if name == [0; 8] { b"" } else { &name },
             token: &session.token,
             user: b"",
             commands,
@@ -295,6 +302,8 @@ impl Plane {
             }
             for mut unit in ticket.units {
                 unit.trouble = trouble;
+                // Whoever took it back is answered, and whoever has no time left.
+                let Some(unit) = self.renew(unit) else { continue };
                 self.refused(instance, &view, ticket.to, unit);
             }
             return;
@@ -325,7 +334,9 @@ impl Plane {
     /// The message will have no response.
     pub(super) fn failed(&mut self, instance: &Instance, number: u64, failure: Failure) {
         let Some(view) = instance.cluster.view() else { return };
-        let Some(ticket) = self.take_ticket(number) else { return };
+        let Some(mut ticket) = self.take_ticket(number) else { return };
+        // Whoever took it back is answered, and whoever has no time left.
+        ticket.units = ticket.units.into_iter().filter_map(|unit| self.renew(unit)).collect();
         match failure {
             Failure::Unsent | Failure::Busy => {
                 let busy = failure == Failure::Busy;
@@ -377,10 +388,12 @@ impl Plane {
     fn may_have_run(&mut self, view: &View, ticket: Ticket, what: &str, trouble: Trouble) {
         let name = member_name(view, ticket.to);
         for mut unit in ticket.units {
-            if unit.writes {
+            let waits = unit.blocked.is_some();
+            if unit.writes && !waits {
                 self.fail(unit, &too_late(&name, what, true));
             } else {
                 unit.trouble = trouble;
+                let Some(unit) = self.renew(unit) else { continue };
                 self.later(view, unit);
             }
         }
@@ -473,7 +486,7 @@ impl Plane {
     }
 
     /// Hands a unit's replies to who is owed them.
-    fn deliver(&mut self, unit: Unit, replies: &[&[u8]], versions: Vec<(u16, u64)>) {
+    pub(super) fn deliver(&mut self, unit: Unit, replies: &[&[u8]], versions: Vec<(u16, u64)>) {
         self.ended(&unit);
         match unit.sink {
             Sink::Job(job, part) => {

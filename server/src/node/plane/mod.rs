@@ -22,6 +22,7 @@
 //!
 //! **Invariant.** Every unit ends in an answer, at its deadline at the latest. **Does not know** sockets, links' states, or what replication does.
 
+pub(super) mod blocked;
 mod forward;
 mod gather;
 mod hints;
@@ -40,7 +41,7 @@ pub(super) use gather::{Begin, Gathering, Wide, tracked_slots};
 pub use replication::{Held, Lone, Replication, Waiter};
 pub(super) use resp::{bulk as bulk_text, elements as array_elements, push_command};
 pub use unit::ClientKey;
-pub(super) use unit::{Sink, Snapshot, Target, Trouble, Unit};
+pub(super) use unit::{BlockedUnit, Sink, Snapshot, Target, Trouble, Unit};
 pub use visit::PeerResponse;
 
 use super::client::Client;
@@ -113,6 +114,8 @@ enum Then {
     Release(ClientKey, HoleId),
     /// A client is told how many have it (WAIT).
     Count(ClientKey, HoleId, Counted),
+    /// A client is answered.
+    Answer(Box<Answer>),
     /// A unit runs here.
     Run(Box<Unit>),
 }
@@ -165,6 +168,10 @@ pub struct Plane {
     retries: HashMap<u64, Unit>,
     /// Units that wait for somebody to serve their slots who can be reached.
     waiting: waiting::Waiting,
+    /// Units that wait in blocking commands. They are bounded by the clients that wait.
+    blocked_units: usize,
+    /// Requests that were taken back since they were last looked at.
+    taken_back: Vec<(visit::Origin, Box<[u8]>)>,
     /// Bytes of the commands of all units.
     unit_bytes: usize,
     /// Tickets for this node itself.
@@ -207,6 +214,8 @@ impl Plane {
             tickets: HashMap::new(),
             retries: HashMap::new(),
             waiting: waiting::Waiting::default(),
+            blocked_units: 0,
+            taken_back: Vec::new(),
             unit_bytes: 0,
             own: VecDeque::new(),
             visitors: HashMap::new(),
@@ -261,6 +270,12 @@ impl Plane {
         self.now
     }
 
+    /// A name for a request that may be taken back.
+    pub(super) fn name(&mut self) -> u64 {
+        // Not among those that waits of this node have, which may go on elsewhere under their own.
+        self.number() | 1 << 63
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -270,10 +285,10 @@ impl Plane {
     pub(super) fn is_full(&self, instance: &Instance) -> bool {
         let max = usize::try_from(instance.settings.forward_requests_max()).unwrap_or(usize::MAX);
         let count = self.tickets.len() + self.retries.len() + self.waiting.len() + self.jobs.len();
-        count >= max || self.unit_bytes >= FORWARD_BYTES_MAX
+        count.saturating_sub(self.blocked_units) >= max || self.unit_bytes >= FORWARD_BYTES_MAX
     }
 
-    fn answer(&mut self, answer: Answer) {
+    pub(super) fn answer(&mut self, answer: Answer) {
         self.answers.push_back(answer);
     }
 
@@ -308,6 +323,17 @@ impl Plane {
         self.hold(waiter, wanted, deadline, Then::Run(Box::new(unit)));
     }
 
+    /// Gives `answer` once `waiter` is told of, or an error when `timeout` is over.
+    pub(super) fn hold_answer(
+        &mut self,
+        waiter: Waiter,
+        wanted: u32,
+        timeout: Duration,
+        answer: Answer,
+    ) {
+        self.hold(waiter, wanted, self.now + timeout, Then::Answer(Box::new(answer)));
+    }
+
     fn hold(&mut self, waiter: Waiter, wanted: u32, deadline: Duration, then: Then) {
         self.timers.insert((deadline, Timer::Hold(waiter)));
         self.holds.insert(waiter, Hold { wanted, deadline, then });
@@ -319,6 +345,7 @@ impl Plane {
         self.timers.remove(&(deadline, Timer::Hold(waiter)));
         match then {
             Then::Release(key, hole) => self.answer(Answer::new(key, Some(hole), Fill::Release)),
+            Then::Answer(answer) => self.answer(*answer),
             Then::Count(key, hole, counted) => self.count(key, hole, counted, wanted),
             Then::Run(unit) => {
                 if let Some(view) = instance.cluster.view() {
@@ -335,6 +362,9 @@ impl Plane {
         match then {
             Then::Release(key, hole) => {
                 self.answer(Answer::new(key, Some(hole), Fill::Bytes(error_bytes(&error))));
+            }
+            Then::Answer(answer) => {
+                self.answer(Answer { fill: Fill::Bytes(error_bytes(&error)), ..*answer });
             }
             Then::Count(key, hole, counted) => self.count(key, hole, counted, applied),
             Then::Run(unit) => {
@@ -471,7 +501,8 @@ impl WorkerState {
 
     /// The next reply for a client.
     pub fn next_answer(&mut self) -> Option<Answer> {
-        self.plane.as_mut()?.answers.pop_front()
+        let alone = self.waits.answers.pop_front();
+        alone.or_else(|| self.plane.as_mut()?.answers.pop_front())
     }
 
     fn with_plane(&mut self, instance: &Instance, event: impl FnOnce(&mut Plane)) {

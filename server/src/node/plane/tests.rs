@@ -3,6 +3,7 @@
 //! A slot moves as a baton does: its node stops serving it, its keys go over, the next node serves, and the others hear of it later. The harness does
 //! by hand what replication and the control plane will do, so that what is tested here is the data plane alone.
 
+mod blocking;
 mod copies;
 mod lossy;
 mod takeover;

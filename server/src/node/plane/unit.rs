@@ -113,6 +113,21 @@ pub(in crate::node) enum Trouble {
     Unreachable(MemberIndex),
 }
 
+/// A blocking command, which goes alone.
+#[derive(Debug, Clone)]
+pub(in crate::node) struct BlockedUnit {
+    /// Its words.
+    pub words: Vec<Box<[u8]>>,
+    /// Which of them is the timeout.
+    pub timeout_at: usize,
+    /// In monotonic time; none for ever.
+    pub until: Option<Duration>,
+    /// What it is taken back by; unique at its worker.
+    pub name: u64,
+    /// What its client is answered instead, which waits no more.
+    pub ended: Option<Vec<u8>>,
+}
+
 /// Commands of one slot, in order, and where their replies go. It is run whole at one node, or not at all.
 #[derive(Debug, Clone)]
 pub(in crate::node) struct Unit {
@@ -125,6 +140,8 @@ pub(in crate::node) struct Unit {
     pub writes: bool,
     /// Whether it is expected to wait (WAIT).
     pub blocking: bool,
+    /// What it waits for, if it is a blocking command.
+    pub blocked: Option<Box<BlockedUnit>>,
     /// Whether the client is to be told MOVED rather than served through this node.
     pub redirects: bool,
     pub session: Arc<Snapshot>,
@@ -134,4 +151,12 @@ pub(in crate::node) struct Unit {
     pub deadline: Duration,
     pub attempts: u32,
     pub trouble: Trouble,
+}
+
+impl Unit {
+    /// How long it may wait for somebody to serve its slot.
+    pub fn waits_until(&self) -> Duration {
+        let until = self.blocked.as_ref().and_then(|blocked| blocked.until);
+        until.unwrap_or(self.deadline)
+    }
 }

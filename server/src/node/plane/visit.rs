@@ -43,7 +43,7 @@ pub struct PeerResponse {
 
 /// Who waits for a visitor's replies.
 #[derive(Debug, Clone, Copy)]
-enum Origin {
+pub(super) enum Origin {
     Link { link: u64, id: u32, slot: Option<Slot> },
     Ticket(u64),
 }
@@ -51,12 +51,14 @@ enum Origin {
 /// A request that runs here.
 #[derive(Debug)]
 pub(super) struct Visitor {
-    client: Client,
+    pub(super) client: Client,
+    /// What a blocking command is taken back by; empty for all else.
+    pub(super) name: Box<[u8]>,
     input: Vec<u8>,
     /// Bytes of `input` that are done with.
-    at: usize,
+    pub(super) at: usize,
     out: Vec<u8>,
-    origin: Origin,
+    pub(super) origin: Origin,
     deadline: Duration,
     /// Whether its slots were looked up, so that it may run.
     admitted: bool,
@@ -95,6 +97,11 @@ impl WorkerState {
             Ok(_) if plane.visitors.len() >= VISITORS_MAX => {
                 plane.respond(instance, origin, response_flags::BUSY, &Response::plain(b""));
             }
+            Ok(request) if let Some(name) = Plane::takes_back(&request) => {
+                plane.taken_back.push((origin, name));
+                plane.respond(instance, origin, 0, &Response::plain(b"+OK\r\n"));
+                self.take_back(instance);
+            }
             Ok(request) if usize::from(request.db) < DATABASE_COUNT => {
                 plane.welcome(instance, index, origin, &request);
             }
@@ -107,7 +114,7 @@ impl WorkerState {
 
     /// Runs whatever can run: visitors, tickets for this node, jobs that have all they need. What they make for each other is run too; a
     /// visitor that only has had its turn goes on in the next one.
-    pub(super) fn pump(&mut self, instance: &Instance) {
+    pub(in crate::node) fn pump(&mut self, instance: &Instance) {
         match &mut self.plane {
             Some(plane) if !plane.pumping => plane.pumping = true,
             _ => return,
@@ -116,6 +123,10 @@ impl WorkerState {
         let mut yielded = Vec::new();
         while let Some(plane) = &mut self.plane {
             plane.flush_dispatched(instance);
+            if !plane.taken_back.is_empty() {
+                self.take_back(instance);
+                continue;
+            }
             if let Some(job) = plane.finished.pop_front() {
                 plane.job_done(instance, job);
                 continue;
@@ -176,6 +187,10 @@ impl WorkerState {
                     return true;
                 }
                 Verdict::More => {}
+                Verdict::Parked(Park::Blocked) => {
+                    plane.park_visitor(visitor, number, None);
+                    return false;
+                }
                 Verdict::Parked(Park::Replies) => {
                     // Its answers may have come while it ran; if not, they will make it ready.
                     if !visitor.client.replies.is_empty() {
@@ -210,7 +225,7 @@ impl Plane {
         self.visitors.insert(number, visitor);
     }
 
-    fn disarm(&mut self, visitor: &mut Visitor, number: u64) {
+    pub(super) fn disarm(&mut self, visitor: &mut Visitor, number: u64) {
         if let Some(time) = visitor.timer.take() {
             self.timers.remove(&(time, Timer::Visitor(number)));
         }
@@ -255,6 +270,7 @@ impl Plane {
         let limit = instance.settings.forward_timeout().max(1) as u64;
         let visitor = Visitor {
             client,
+            name: request.client_name.into(),
             input: request.commands.to_vec(),
             at: 0,
             out: Vec::new(),
@@ -353,7 +369,13 @@ impl Plane {
     }
 
     /// Hands a response to who waits for it.
-    fn respond(&mut self, instance: &Instance, origin: Origin, flags: u8, response: &Response<'_>) {
+    pub(super) fn respond(
+        &mut self,
+        instance: &Instance,
+        origin: Origin,
+        flags: u8,
+        response: &Response<'_>,
+    ) {
         let mut payload = Vec::with_capacity(response.replies.len() + 32);
         // The versions are bounded, so nothing of it can be too long.
         if response.encode(&mut payload).is_err() {

@@ -32,8 +32,8 @@ const PROBE: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_millis(5);
 
 #[derive(Debug)]
-struct Waiter {
-    unit: Unit,
+pub(super) struct Waiter {
+    pub(super) unit: Unit,
     /// The node that could not be reached; none where nobody served the slot.
     at: Option<MemberIndex>,
 }
@@ -63,7 +63,7 @@ impl Plane {
     /// Lets `unit` wait until somebody serves its slot who can be reached; `at` could not.
     pub(super) fn wait(&mut self, unit: Unit, at: Option<MemberIndex>) {
         let number = self.number();
-        self.timers.insert((unit.deadline, Timer::Waited(number)));
+        self.timers.insert((unit.waits_until(), Timer::Waited(number)));
         self.waiting.units.insert(number, Waiter { unit, at });
         if self.waiting.look_at.is_none() {
             self.look_later();
@@ -97,7 +97,11 @@ impl Plane {
         self.waiting.closed.get(&index).is_some_and(|&again| self.now < again + PROBE)
     }
 
-    fn take_waiting(&mut self, wanted: impl Fn(&Waiter) -> bool, most: usize) -> Vec<Unit> {
+    pub(super) fn take_waiting(
+        &mut self,
+        wanted: impl Fn(&Waiter) -> bool,
+        most: usize,
+    ) -> Vec<Unit> {
         let found = self.waiting.units.iter().filter(|(_, waiter)| wanted(waiter));
         let found: Vec<u64> = found.map(|(&number, _)| number).take(most).collect();
         self.remove_waiting(&found)
@@ -106,7 +110,7 @@ impl Plane {
     fn remove_waiting(&mut self, numbers: &[u64]) -> Vec<Unit> {
         let taken = numbers.iter().filter_map(|number| {
             let unit = self.waiting.units.remove(number)?.unit;
-            self.timers.remove(&(unit.deadline, Timer::Waited(*number)));
+            self.timers.remove(&(unit.waits_until(), Timer::Waited(*number)));
             Some(unit)
         });
         taken.collect()
@@ -184,6 +188,11 @@ impl Plane {
 
     /// Nothing of it was run, and there is no time left.
     pub(super) fn out_of_time(&mut self, view: &View, unit: Unit) {
+        let over = |until| until <= self.now;
+        if unit.blocked.as_ref().is_some_and(|blocked| blocked.until.is_some_and(over)) {
+            self.renew(unit);
+            return;
+        }
         let error = match unit.trouble {
             Trouble::None | Trouble::Moving => {
                 WireError::fixed("TRYAGAIN The slot is changing hands; nothing was changed")

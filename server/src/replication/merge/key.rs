@@ -59,6 +59,17 @@ impl ElementId {
     }
 }
 
+/// A part of a key's state that has dots of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// Its string.
+    String,
+    /// The deadlines of its collections.
+    Heads,
+    /// An element of a collection.
+    Element(Kind, &'a [u8]),
+}
+
 /// A deadline of the key's collections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
@@ -194,6 +205,52 @@ impl KeyState {
         self.string.has_hidden()
     }
 
+    /// Calls `visit` with each dot, and what it stands in.
+    pub fn each_dot(&self, visit: &mut dyn FnMut(Part<'_>, Version)) {
+        self.string.dots(&mut |dot| visit(Part::String, dot));
+        self.heads.dots(&mut |dot| visit(Part::Heads, dot));
+        for (id, field) in &self.elements {
+            field.dots(&mut |dot| visit(Part::Element(id.kind, &id.id), dot));
+        }
+    }
+
+    /// Drops everything whose part and dot are `removed`.
+    pub fn forget_each(&mut self, removed: &dyn Fn(Part<'_>, Version) -> bool) {
+        self.string.forget(&|dot| removed(Part::String, dot));
+        self.heads.forget(&|dot| removed(Part::Heads, dot));
+        self.elements.retain(|id, field| {
+            field.forget(&|dot| removed(Part::Element(id.kind, &id.id), dot));
+            !field.is_empty()
+        });
+    }
+
+    /// Keeps the parts that have a dot which `keep` says.
+    pub fn keep_parts(&mut self, keep: &dyn Fn(Part<'_>, Version) -> bool) {
+        if !has_any(&self.string, |dot| keep(Part::String, dot)) {
+            self.string = Field::default();
+        }
+        if !has_any(&self.heads, |dot| keep(Part::Heads, dot)) {
+            self.heads = Dots::default();
+        }
+        self.elements
+            .retain(|id, field| has_any(field, |dot| keep(Part::Element(id.kind, &id.id), dot)));
+    }
+
+    /// As [`Merge::join`], where `other` is only some of the parts: those that it does not have stay as they are.
+    pub fn join_some(&mut self, own: &Vector, other: Self, theirs: &Vector) {
+        if !other.string.is_empty() {
+            self.string.join(own, other.string, theirs);
+        }
+        if !other.heads.is_empty() {
+            self.heads.join(own, other.heads, theirs);
+        }
+        for (id, field) in other.elements {
+            let mut joined = self.elements.remove(&id).unwrap_or_default();
+            joined.join(own, field, theirs);
+            self.add_element(id, joined);
+        }
+    }
+
     /// Applies an operation on this key. Nothing has changed if it fails.
     pub fn apply(&mut self, op: &Op<'_>, context: &Context<'_>) -> Result<(), BaseMissing> {
         let version = context.version;
@@ -273,6 +330,13 @@ impl KeyState {
     }
 }
 
+/// Whether a dot of `part` is one that `is` says.
+fn has_any(part: &impl Merge, is: impl Fn(Version) -> bool) -> bool {
+    let mut any = false;
+    part.dots(&mut |dot| any |= is(dot));
+    any
+}
+
 impl Merge for KeyState {
     fn join(&mut self, own: &Vector, mut other: Self, theirs: &Vector) {
         self.string.join(own, other.string, theirs);
@@ -289,9 +353,7 @@ impl Merge for KeyState {
     }
 
     fn forget(&mut self, removed: &dyn Fn(Version) -> bool) {
-        self.string.forget(removed);
-        self.heads.forget(removed);
-        self.forget_elements(|_| true, removed);
+        self.forget_each(&|_, dot| removed(dot));
     }
 
     fn drop_expired(&mut self, before: UnixMs) {
@@ -300,9 +362,7 @@ impl Merge for KeyState {
     }
 
     fn dots(&self, visit: &mut dyn FnMut(Version)) {
-        self.string.dots(visit);
-        self.heads.dots(visit);
-        self.elements.values().for_each(|field| field.dots(visit));
+        self.each_dot(&mut |_, dot| visit(dot));
     }
 
     fn is_empty(&self) -> bool {

@@ -40,7 +40,7 @@ pub use codec::encode_plain;
 pub use counter::{Amount, Cell, score_bytes, score_of, total};
 pub use deadline::Ttl;
 pub use field::{Field, Shown};
-pub use key::{BaseMissing, ElementId, Head, KeyState};
+pub use key::{BaseMissing, ElementId, Head, KeyState, Part};
 pub use slot::SlotState;
 pub use string::{Register, Value};
 

@@ -198,6 +198,7 @@ fn new_unit(
         count,
         writes,
         blocking: false,
+        blocked: None,
         redirects: false,
         session: begin.session.clone(),
         refreshed: false,

@@ -18,7 +18,8 @@ use crate::node::{Client, WorkerState, run};
 use crate::replication::apply::Applier;
 use crate::replication::journal::WorkerJournal;
 use crate::replication::slots::Slots;
-use crate::replication::transfer::{Incoming, Position, read_part};
+use crate::replication::transfer::{Incoming, read_part};
+use crate::replication::walk::SlotWalk;
 use crate::store::Local;
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -245,7 +246,7 @@ impl Ring {
         let now = START_MS + self.now_ms;
         let store = &node.instance.store;
         let mut keyspace = store.keyspace(&mut node.worker.local, &guard, 0, now);
-        let mut position = Some(Position::default());
+        let mut position = Some(SlotWalk::default());
         while let Some(at) = position {
             position = read_part(&mut keyspace, slot, at, &known, &mut parts);
         }
@@ -260,7 +261,7 @@ impl Ring {
         };
         let mut incoming = Incoming::new(slot, vector);
         incoming.part(&parts, &mut applier).unwrap();
-        incoming.end(&mut applier);
+        while !incoming.end(64, &mut applier) {}
     }
 
     /// A node's process is another one, which has nothing; the others hear of it.

@@ -13,7 +13,8 @@ use crate::config::Settings;
 use crate::node::plane::{Failure, Lone, Plane, Replication};
 use crate::node::{Client, Park, Verdict, WorkerState, run};
 use crate::replication::journal::WorkerJournal;
-use crate::store::{Expiry, NewValue};
+use crate::store::{Edit, Expiry, Kind as StoreKind, NewValue, WrongType};
+use crate::types::collection::List;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -216,10 +217,14 @@ impl World {
     pub fn hang_up(&mut self, client: usize) {
         let fresh = self.nodes[self.peers[client].node].client();
         let peer = &mut self.peers[client];
+        let Node { instance, worker } = &mut self.nodes[peer.node];
+        worker.forget_wait(instance, &mut peer.client);
         peer.client = fresh;
         peer.input.clear();
         peer.out.clear();
         (peer.parked, peer.closed) = (false, true);
+        let node = peer.node;
+        self.drain(node);
     }
 
     pub fn acked(&mut self, node: usize, waiter: crate::node::plane::Waiter) {
@@ -279,7 +284,7 @@ impl World {
             peer.input.drain(..progress.consumed);
             match progress.verdict {
                 Verdict::More if progress.consumed > 0 || !peer.input.is_empty() => {}
-                Verdict::Parked(Park::Replies) => peer.parked = true,
+                Verdict::Parked(Park::Replies | Park::Blocked) => peer.parked = true,
                 Verdict::Close => peer.closed = true,
                 _ => break,
             }
@@ -299,7 +304,7 @@ impl World {
                     && peer.node == node
                 {
                     peer.client.answer(answer, &mut peer.out);
-                    peer.parked = false;
+                    peer.parked = peer.client.is_blocked();
                     self.turn(place);
                 }
             } else if let Some(send) = worker.next_send() {
@@ -321,6 +326,8 @@ impl World {
                     ..Head::of(Kind::Response)
                 };
                 self.post(node, response.link as usize, head, &response.payload);
+            } else if worker.has_waits_to_look_after(instance) {
+                worker.look_after_waits(instance);
             } else {
                 return;
             }
@@ -397,7 +404,14 @@ impl World {
             let guard = node.worker.local.pin();
             let mut keyspace =
                 node.instance.store.keyspace(&mut node.worker.local, &guard, db, now);
+            let mut lists = Vec::new();
             keyspace.visit_slot(slot, 0, usize::MAX, |entry| {
+                if let Ok(found) = entry.collection(StoreKind::List) {
+                    let elements = found.list().range(0, u64::MAX, false);
+                    let elements: Vec<_> = elements.map(|it| it.value.to_vec()).collect();
+                    lists.push((entry.key().to_vec(), elements));
+                    return;
+                }
                 let bytes = entry.string().unwrap().bytes(&mut itoa::Buffer::new()).to_vec();
                 found.push((
                     entry.key().to_vec(),
@@ -416,6 +430,13 @@ impl World {
                 let value = if raw { NewValue::Raw(&bytes) } else { NewValue::Bytes(&bytes) };
                 keyspace.set(&key, value, deadline.map_or(Expiry::Never, Expiry::At));
             }
+            for (key, elements) in lists {
+                let put = |list: &mut Edit<'_, List>| {
+                    elements.iter().for_each(|element| list.push_back(element));
+                    Ok::<_, WrongType>(())
+                };
+                keyspace.edit(&key, put).unwrap();
+            }
         }
     }
 
@@ -423,6 +444,11 @@ impl World {
     pub fn break_link(&mut self, a: usize, b: usize, down_us: u64) {
         *self.lives.entry(pair(a, b)).or_insert(0) += 1;
         self.down_until.insert(pair(a, b), self.now_us + down_us);
+        for (node, link) in [(a, b), (b, a)] {
+            let Node { instance, worker } = &mut self.nodes[node];
+            worker.on_link_lost(instance, link as u64);
+            self.drain(node);
+        }
         let mut lost: Vec<_> = self
             .tickets
             .keys()
@@ -550,6 +576,19 @@ impl World {
             self.step();
         }
         self.advance(until.max(self.now_us));
+    }
+
+    /// As [`World::pass`], with what owners of workers do now and then for clients that wait in blocking commands.
+    pub fn pass_waiting(&mut self, ms: u64) {
+        for _ in 0..ms.div_ceil(5) {
+            self.pass(5);
+            for node in 0..3 {
+                let Node { instance, worker } = &mut self.nodes[node];
+                worker.expire_waits(instance, instance.clock.unix_ms());
+                worker.follow_waits(instance);
+                self.drain(node);
+            }
+        }
     }
 
     fn next_wake_us(&self) -> Option<u64> {
