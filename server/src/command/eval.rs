@@ -131,9 +131,7 @@ fn refusal(script: &Script, read_only: bool, in_ring: bool, short: bool) -> Opti
         ));
     }
     if short && !permissions.allow_oom && !permissions.no_writes {
-        return Some(WireError::fixed(
-            "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
-        ));
+        return Some(WireError::OutOfMemory);
     }
     None
 }
