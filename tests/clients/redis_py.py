@@ -303,12 +303,73 @@ def transactions(r):
     check(r.get("counted"), b"600")
 
 
+def scripts(r):
+    """What redis-py itself does by scripts: its Lock."""
+    add = r.register_script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
+    check(add(keys=["scripted"], args=[5]), 5)
+    r.script_flush()
+    check(add(keys=["scripted"], args=[5]), 10)
+    with r.lock("held", timeout=10) as lock:
+        check(lock.owned(), True)
+        check(lock.extend(5), True)
+        check(lock.reacquire(), True)
+        check(r.lock("held", timeout=10).acquire(blocking=False), False)
+    check(r.exists("held"), 0)
+    # Six threads count without losing one, because each holds the lock.
+    r.set("locked", 0)
+    failures = []
+
+    def count():
+        try:
+            for _ in range(20):
+                with r.lock("guard", timeout=20, sleep=0.001):
+                    r.set("locked", int(r.get("locked")) + 1)
+        except Exception as error:  # a thread's failure is told by the main one
+            failures.append(error)
+
+    threads = [threading.Thread(target=count) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures, failures
+    check(r.get("locked"), b"120")
+
+
+def queues(r):
+    """Blocking pops, as workers of a queue do them."""
+    r.rpush("queue", "a", "b")
+    check(list(r.blpop("queue", timeout=1)), [b"queue", b"a"])
+    check(r.brpoplpush("queue", "working", timeout=1), b"b")
+    check(r.blmove("working", "queue", timeout=1, src="LEFT", dest="RIGHT"), b"b")
+    check(r.lrange("queue", 0, -1), [b"b"])
+    taken = []
+
+    def work():
+        while True:
+            job = r.brpop("jobs", timeout=5)[1]
+            if job == b"end":
+                return
+            taken.append(int(job))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for job in range(400):
+        r.lpush("jobs", job)
+    r.lpush("jobs", *["end"] * 4)
+    for thread in threads:
+        thread.join()
+    check(sorted(taken), list(range(400)))
+
+
 def main():
     port = int(sys.argv[1])
     for protocol in (2, 3):
         r = redis.Redis(port=port, protocol=protocol)
         r.flushall()
-        for part in (strings, keys, bits, pipelines, transactions, server, blocking_lock, publishing):
+        parts = (strings, keys, bits, pipelines, transactions, server, blocking_lock, publishing, scripts, queues)
+        for part in parts:
             part(r)
         databases(port, protocol)
         pool(port, protocol)

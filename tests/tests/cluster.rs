@@ -9,6 +9,8 @@ mod clients;
 mod collections;
 #[path = "cluster/publishing.rs"]
 mod publishing;
+#[path = "cluster/scripts.rs"]
+mod scripts;
 #[path = "cluster/strangers.rs"]
 mod strangers;
 
