@@ -678,8 +678,13 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             owned.keep_before(big, || BigValue::Text(bytes.clone()));
         }
         let before = bytes.capacity();
-        let mut edited =
-            StringEdit { bytes: &mut bytes, existed: true, changed: None, unchanged: false };
+        let mut edited = StringEdit {
+            bytes: &mut bytes,
+            existed: true,
+            raw: true,
+            changed: None,
+            unchanged: false,
+        };
         let result = edit(&mut edited)?;
         let changed = edited.changed.take().filter(|_| !edited.unchanged);
         self.local.account(bytes.capacity() as i64 - before as i64);
@@ -713,7 +718,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             bytes.extend_from_slice(entry.string()?.bytes(&mut itoa::Buffer::new()));
         }
         let existed = live.is_some();
-        let mut edited = StringEdit { bytes: &mut bytes, existed, changed: None, unchanged: false };
+        let raw = live.is_some_and(|entry| entry.encoding() == "raw");
+        let mut edited =
+            StringEdit { bytes: &mut bytes, existed, raw, changed: None, unchanged: false };
         let result = edit(&mut edited)?;
         let unchanged = edited.unchanged;
         if unchanged || bytes.is_empty() && !existed {
@@ -974,6 +981,7 @@ impl<'g> Found<'g> {
 pub struct StringEdit<'e> {
     bytes: &'e mut Vec<u8>,
     existed: bool,
+    raw: bool,
     /// What other nodes must be told of.
     changed: Option<Range<usize>>,
     unchanged: bool,
@@ -983,6 +991,11 @@ impl StringEdit<'_> {
     /// Whether the key existed.
     pub fn existed(&self) -> bool {
         self.existed
+    }
+
+    /// Whether the value's encoding was `raw`, as it is after every edit.
+    pub fn is_raw(&self) -> bool {
+        self.raw
     }
 
     /// Says that the bytes were left as they were, so that no new entry is built for them.

@@ -48,7 +48,7 @@ Scripting {
     "script|debug" => eval::debug {
         arity: 3, since: "3.2.0", time: "O(1)",
         flags: [NOSCRIPT], acl: [SCRIPTING],
-        args: "mode:<YES=YES | SYNC=SYNC | NO=NO>",
+        args: "mode:<YES | SYNC | NO>",
         about: "Answers an error: there is no debugger.",
     }
 
@@ -64,7 +64,7 @@ Scripting {
         arity: -2, since: "2.6.0", time: "O(N) in the number of scripts that are known",
         flags: [NOSCRIPT], acl: [SCRIPTING],
         tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
-        args: "[flush-type:<ASYNC=ASYNC | SYNC=SYNC>]",
+        args: "[flush-type:<ASYNC | SYNC>]",
         may_write: true,
         about: "Forgets all scripts.",
     }

@@ -25,6 +25,11 @@ pub(crate) fn setbit(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let (before, grew) = ctx.keyspace().edit_string(&args[1], |edit| {
         let len = (offset / 8) as usize + 1;
         let grew = !edit.existed() || edit.bytes().len() < len;
+        if !grew && edit.is_raw() && bitmap::get(edit.bytes(), offset) == bit {
+            // Watchers hear of changes alone; another encoding than `raw` is one that changes.
+            edit.keep();
+            return Ok((bit, false));
+        }
         edit.grow(len);
         Ok::<_, WireError>((bitmap::put(edit.bytes_mut(), offset, bit), grew))
     })?;
