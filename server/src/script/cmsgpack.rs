@@ -85,7 +85,7 @@ fn push_number(number: f64, out: &mut Vec<u8>) {
 fn push_integer(number: i64, out: &mut Vec<u8>) {
     let bytes = number.to_be_bytes();
     let (kind, count) = match number {
-        0..=127 | -32..=-1 => return out.push(number as u8),
+        -32..=127 => return out.push(number as u8),
         128..=0xff => (0xcc, 1),
         0x100..=0xffff => (0xcd, 2),
         0x1_0000..=0xffff_ffff => (0xce, 4),

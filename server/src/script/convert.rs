@@ -249,8 +249,14 @@ fn push_table(
         return Ok(());
     }
     match table.raw_get("double")? {
-        Value::Number(number) => return Ok(reply.double(number)),
-        Value::Integer(number) => return Ok(reply.double(number as f64)),
+        Value::Number(number) => {
+            reply.double(number);
+            return Ok(());
+        }
+        Value::Integer(number) => {
+            reply.double(number as f64);
+            return Ok(());
+        }
         _ => {}
     }
     if let Value::Table(map) = table.raw_get("map")? {

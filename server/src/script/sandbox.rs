@@ -192,7 +192,7 @@ fn compile(
     let code = code.as_bytes();
     let name = name.as_ref().map(|name| name.to_string_lossy());
     // C strings end at a NUL, which is all that a chunk's name is.
-    let name = name.unwrap_or_else(|| String::from_utf8_lossy(&code).into_owned().into());
+    let name = name.unwrap_or_else(|| String::from_utf8_lossy(&code).into_owned());
     let name = name.split('\0').next().unwrap_or_default();
     match chunk(lua, &code, name) {
         Ok(function) => Ok((Value::Function(function), Value::Nil)),
