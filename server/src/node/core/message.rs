@@ -145,7 +145,7 @@ pub enum Baton {
         /// Each of them.
         said: Vec<Said>,
     },
-    /// The sender serves these now, whomever views name.
+    /// The sender serves these now, though views name another yet.
     Serving(Vec<Slot>),
 }
 

@@ -262,13 +262,14 @@ impl Core {
                     self.slots.restored(slot);
                     self.moved.push(slot);
                 }
-                Action::Serve { slot } => {
+                Action::Serve { slot, taken } => {
                     self.slots.restored(slot);
                     self.granted.retain(|&(of, _), _| of != slot);
                     self.told.remove(&slot);
                     self.moved.push(slot);
-                    // Views may name this node, and others still believe one that said so before.
-                    served.push(slot);
+                    if taken || view.acting(slot).is_some_and(|acting| acting != view.me()) {
+                        served.push(slot);
+                    }
                 }
                 Action::Grant { slot, to, stamp } => {
                     let vector = self.slots.vector(&self.instance.store, slot);
@@ -292,7 +293,7 @@ impl Core {
         self.tell(&served, out);
     }
 
-    /// Tells everyone that this node serves `slots`: others would hear of it when the view changes, or when nobody says otherwise any more.
+    /// Tells everyone that this node serves `slots`: nobody else would hear of it before the view changes.
     pub(super) fn tell(&self, slots: &[Slot], out: &mut Vec<Output>) {
         if slots.is_empty() {
             return;

@@ -54,12 +54,14 @@ pub struct Claim {
     began: Duration,
     asked: Duration,
     voices: Vec<Voice>,
+    /// Somebody served, and stopped for it.
+    taken: bool,
 }
 
 impl Claim {
     /// A claim that asks nobody yet.
     pub fn new(stamp: u64, now: Duration) -> Claim {
-        Claim { stamp, began: now, asked: now, voices: Vec::new() }
+        Claim { stamp, began: now, asked: now, voices: Vec::new(), taken: false }
     }
 
     /// Which claim it is, and before which others it goes; see [`super::machine`].
@@ -94,6 +96,16 @@ impl Claim {
         self.asked = now;
         let awaited = self.voices.iter().filter(|voice| voice.said.is_none());
         awaited.map(|voice| voice.node).collect()
+    }
+
+    /// Somebody served until now.
+    pub fn take(&mut self) {
+        self.taken = true;
+    }
+
+    /// Whether somebody served until now.
+    pub fn is_taken(&self) -> bool {
+        self.taken
     }
 
     /// `node` does not serve, or not any more.

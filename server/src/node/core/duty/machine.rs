@@ -240,8 +240,9 @@ impl Duty {
         if !claim.is_granted(view, holder, reach, now) {
             return;
         }
+        let taken = claim.is_taken();
         (self.phase, self.copy, self.given) = (Phase::Serving, Copy::Sound, None);
-        out.push(Action::Serve { slot });
+        out.push(Action::Serve { slot, taken });
         if !self.askers.is_empty() {
             let to = self.askers.remove(0);
             self.stop_for(to, slot, out);
@@ -267,6 +268,9 @@ impl Duty {
             (false, false) => Knows::Wanted,
         };
         claim.yielded(from, knows);
+        if word.served {
+            claim.take();
+        }
         // What is needed comes as effects, or is pulled a little later, by whoever keeps the word.
         if knows == Knows::Wanted {
             out.push(Action::Pull { slot, from });

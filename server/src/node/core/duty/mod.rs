@@ -56,6 +56,8 @@ pub enum Action {
     Serve {
         /// The slot.
         slot: Slot,
+        /// Whether somebody else served it until now.
+        taken: bool,
     },
     /// The copy here is whole.
     Synced {
