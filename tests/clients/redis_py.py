@@ -6,6 +6,7 @@ Commands that must take several keys as one step name keys of one slot, for the 
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import redis
 
@@ -21,6 +22,16 @@ def raises(kind, text, call):
         assert text in str(error), f"{error} does not say {text!r}"
     else:
         raise AssertionError(f"no {kind.__name__}")
+
+
+def at_once(count, work, meanwhile=None):
+    """Runs work(0) ... work(count - 1) in threads and `meanwhile` in this one; what failed in a thread fails here."""
+    with ThreadPoolExecutor(count) as threads:
+        running = [threads.submit(work, n) for n in range(count)]
+        if meanwhile:
+            meanwhile()
+        for thread in running:
+            thread.result()
 
 
 def strings(r):
@@ -166,23 +177,14 @@ def pool(port, protocol):
     shared = redis.Redis(
         connection_pool=redis.ConnectionPool(port=port, protocol=protocol, max_connections=20, decode_responses=True)
     )
-    failures = []
 
-    def work(name):
-        try:
-            for i in range(300):
-                shared.set(f"{name}:{i}", f"wert ü {i}")
-                check(shared.get(f"{name}:{i}"), f"wert ü {i}")
-                shared.incr("together")
-        except Exception as error:  # a thread's failure is told by the main one
-            failures.append(error)
+    def work(n):
+        for i in range(300):
+            shared.set(f"t{n}:{i}", f"wert ü {i}")
+            check(shared.get(f"t{n}:{i}"), f"wert ü {i}")
+            shared.incr("together")
 
-    threads = [threading.Thread(target=work, args=(f"t{n}",)) for n in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures
+    at_once(16, work)
     check(shared.get("together"), "4800")
     # What the pool hands out after a client was killed connects anew.
     shared.client_kill_filter(_type="normal", skipme=True)
@@ -217,13 +219,18 @@ def publishing(r):
     check(next_message(p), ("unsubscribe", b"other", 2))
     p.punsubscribe()
     check(next_message(p)[0], "punsubscribe")
-    r.config_set("notify-keyspace-events", "KEA")
+    # Each node has settings of its own, and whoever serves a key tells of it.
+    port = r.connection_pool.connection_kwargs["port"]
+    nodes = [redis.Redis(port=port + n) for n in range(3 if "ring" in sys.argv else 1)]
+    for node in nodes:
+        node.config_set("notify-keyspace-events", "KEA")
     p.psubscribe("__keyevent@0__:*")
     next_message(p)
     r.set("k", "v", ex=100)
     check([next_message(p) for _ in range(2)], [
         ("pmessage", b"__keyevent@0__:set", b"k"), ("pmessage", b"__keyevent@0__:expire", b"k")])
-    r.config_set("notify-keyspace-events", "")
+    for node in nodes:
+        node.config_set("notify-keyspace-events", "")
     p.close()
 
     # A thread that calls handlers, as applications use it.
@@ -279,27 +286,17 @@ def transactions(r):
     check(r.get("t"), b"6")
     check(r.transaction(lambda pipe: (pipe.multi(), pipe.incr("t")), "t"), [7])
     r.set("counted", 0)
-    failures = []
 
-    def add():
-        try:
-            for _ in range(100):
+    def once(pipe):
+        value = int(pipe.get("counted"))
+        pipe.multi()
+        pipe.set("counted", value + 1)
 
-                def once(pipe):
-                    value = int(pipe.get("counted"))
-                    pipe.multi()
-                    pipe.set("counted", value + 1)
+    def add(_):
+        for _ in range(100):
+            r.transaction(once, "counted")
 
-                r.transaction(once, "counted")
-        except Exception as error:  # a thread's failure is told by the main one
-            failures.append(error)
-
-    threads = [threading.Thread(target=add) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures
+    at_once(6, add)
     check(r.get("counted"), b"600")
 
 
@@ -317,49 +314,38 @@ def scripts(r):
     check(r.exists("held"), 0)
     # Six threads count without losing one, because each holds the lock.
     r.set("locked", 0)
-    failures = []
 
-    def count():
-        try:
-            for _ in range(20):
-                with r.lock("guard", timeout=20, sleep=0.001):
-                    r.set("locked", int(r.get("locked")) + 1)
-        except Exception as error:  # a thread's failure is told by the main one
-            failures.append(error)
+    def count(_):
+        for _ in range(20):
+            with r.lock("guard", timeout=20, sleep=0.001):
+                r.set("locked", int(r.get("locked")) + 1)
 
-    threads = [threading.Thread(target=count) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures, failures
+    at_once(6, count)
     check(r.get("locked"), b"120")
 
 
 def queues(r):
-    """Blocking pops, as workers of a queue do them."""
-    r.rpush("queue", "a", "b")
-    check(list(r.blpop("queue", timeout=1)), [b"queue", b"a"])
-    check(r.brpoplpush("queue", "working", timeout=1), b"b")
-    check(r.blmove("working", "queue", timeout=1, src="LEFT", dest="RIGHT"), b"b")
-    check(r.lrange("queue", 0, -1), [b"b"])
+    """Blocking pops, as workers of a queue do them. In a ring, keys of one command share a hash tag."""
+    r.rpush("{queue}", "a", "b")
+    check(list(r.blpop("{queue}", timeout=1)), [b"{queue}", b"a"])
+    check(r.brpoplpush("{queue}", "{queue}working", timeout=1), b"b")
+    check(r.blmove("{queue}working", "{queue}", timeout=1, src="LEFT", dest="RIGHT"), b"b")
+    check(r.lrange("{queue}", 0, -1), [b"b"])
     taken = []
 
-    def work():
+    def work(_):
         while True:
             job = r.brpop("jobs", timeout=5)[1]
             if job == b"end":
                 return
             taken.append(int(job))
 
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for job in range(400):
-        r.lpush("jobs", job)
-    r.lpush("jobs", *["end"] * 4)
-    for thread in threads:
-        thread.join()
+    def push():
+        for job in range(400):
+            r.lpush("jobs", job)
+        r.lpush("jobs", *["end"] * 4)
+
+    at_once(4, work, push)
     check(sorted(taken), list(range(400)))
 
 

@@ -318,12 +318,15 @@ fn check_equal(a: &mut Node, b: &mut Node, round: u64) {
     }
 }
 
+/// How often to try: what goes wrong depends on when threads meet.
+fn rounds() -> u64 {
+    std::env::var("TORC_STRESS_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
+}
+
 #[test]
 fn logs_in_any_order_rebuild_the_store() {
-    let rounds =
-        std::env::var("TORC_STRESS_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40);
     let mut abandoned = 0;
-    for round in 0..rounds {
+    for round in 0..rounds() {
         let mut origin = Node::new(3, round);
         {
             // Written before replication began.
@@ -350,7 +353,7 @@ fn logs_in_any_order_rebuild_the_store() {
 
 #[test]
 fn two_sides_that_wrote_without_each_other_come_to_the_same() {
-    for round in 0..40 {
+    for round in 0..rounds() {
         let mut sides = [Node::new(3, round), Node::new(9, round + 1)];
         for side in &sides {
             side.store.replicate(side.slots.tag(), NOW);

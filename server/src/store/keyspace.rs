@@ -431,7 +431,11 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         let _held = found.hold();
         let link = self.local.take_link(place.slot, self.now);
         let kept = if expiry == Expiry::Keep { old } else { None };
-        let stamp = self.local.stamp(link, kept);
+        let mut stamp = self.local.stamp(link, kept);
+        // One step may set both. What is edited in place says when its deadline was set: its version moves on.
+        if deadline.is_none() || !matches!(payload, Payload::Big(_)) {
+            stamp.deadline = stamp.deadline.filter(|&deadline| deadline != link.version);
+        }
         // A value that is edited in place is another's to edit as soon as it is published.
         let copy;
         let value = match &payload {
@@ -557,7 +561,9 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             return self.write(roots, place, key, found, entry.payload(), expiry);
         }
         let value = self.local.version_of(entry);
-        let deadline_version = Some(link.version).filter(|&version| version != value);
+        let in_place = deadline.is_some() && entry.big().is_some();
+        let deadline_version =
+            Some(link.version).filter(|&version| in_place || version != value);
         let stamp = Stamp { value: Some(value), deadline: deadline_version };
         let written = self.install(roots, place, key, found, entry.payload(), deadline, stamp);
         let op = Op::Deadline { db: self.db, key, base, deadline };
@@ -671,7 +677,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     ) -> Result<Option<R>, E> {
         let Some(mut bytes) = big.edit_text() else { return Err(WrongType.into()) };
         // Whoever deletes, replaces or holds the key changes its word first; an edit after that would be lost.
-        if !hit.is_current(self.local) {
+        if !hit.is_current(self.local) || self.separate_deadline(place, key, hit, entry) {
             return Ok(None);
         }
         if let Some(owned) = &mut self.local.owned {
@@ -701,6 +707,28 @@ impl<'k, 'g> Keyspace<'k, 'g> {
             self.local.record_all(place.slot, link, &replaced, &[op]);
         }
         Ok(Some(result))
+    }
+
+    /// Lets a value's deadline say itself when it was set, if it came with the value: an edit in place moves the version of the value alone.
+    /// Whether it had to, and the key is to be looked up again.
+    pub(super) fn separate_deadline(
+        &mut self,
+        place: KeyHash,
+        key: &[u8],
+        hit: &Hit<'g>,
+        entry: Entry<'g>,
+    ) -> bool {
+        let came_with_value = entry.deadline().is_some() && entry.deadline_version().is_none();
+        if !came_with_value || !self.local.is_replicating() {
+            return false;
+        }
+        let version = Some(self.local.version_of(entry));
+        let stamp = Stamp { value: version, deadline: version };
+        let roots = self.roots_or_create();
+        let found = Found::Present { hit: *hit, entry, live: true };
+        // If another was faster, the caller sees what he did.
+        let _ = self.install(roots, place, key, &found, entry.payload(), entry.deadline(), stamp);
+        true
     }
 
     fn edit_copy<R, E: From<WrongType>>(

@@ -75,9 +75,6 @@ impl Local {
             Some(version) => Some(version),
             None => entry.deadline().map(|_| self.version_of(entry)),
         });
-        // One step may set both. A string's are one then; a collection's deadline is an element of its own.
-        let is_string = kept.is_some_and(|entry| entry.kind() == Kind::String);
-        let deadline = deadline.filter(|&deadline| !is_string || deadline != link.version);
         Stamp { value: Some(link.version), deadline }
     }
 

@@ -268,7 +268,8 @@ impl<'g> Keyspace<'_, 'g> {
             };
             if let Some(big) = entry.big() {
                 let Some(mut text) = big.edit_text() else { return Spliced::OtherBase };
-                if !hit.is_current(self.local) {
+                let current = hit.is_current(self.local);
+                if !current || self.separate_deadline(place, key, &hit, entry) {
                     drop(text);
                     backoff.wait();
                     continue;
