@@ -53,6 +53,12 @@ pub(super) trait Order {
     /// A leaf with more elements is split.
     const COUNT_MAX: usize;
 
+    /// Both, where they are not always the same.
+    #[inline]
+    fn limits(&self) -> (usize, usize) {
+        (Self::BYTES_MAX, Self::COUNT_MAX)
+    }
+
     /// Divides a block in two, of which the second's keys begin at the one returned; `None` if it cannot be done.
     fn split(
         &self,
@@ -239,6 +245,15 @@ impl<K> Tree<K> {
         Leaves::of(self, path, false)
     }
 
+    /// The leaf at the end of `path`, and those behind it, or before it if `reverse`.
+    pub(super) fn leaves_toward(
+        &self,
+        path: &mut impl Path<K>,
+        reverse: bool,
+    ) -> (&Child<K>, Leaves<'_, K>) {
+        Leaves::of(self, path, reverse)
+    }
+
     /// The elements from index `from` up to but not with `to`, or the same backwards.
     pub(super) fn range(&self, from: u64, to: u64, reverse: bool) -> TreeWalk<'_, K> {
         TreeWalk::of(self, from, to, reverse)
@@ -368,7 +383,7 @@ impl<O: Order> Work<'_, O> {
 
     /// Puts the child at `index` right: splits it if it is too long, joins it with a neighbour if it is short.
     fn mend(&mut self, inner: &mut Inner<O::Key>, index: usize, edges: (bool, bool), shrank: bool) {
-        if is_long::<O>(&inner.children[index].node) {
+        if is_long(self.order, &inner.children[index].node) {
             let before = inner.heap_bytes();
             let mut parts = Vec::new();
             let child = inner.children.remove(index);
@@ -380,7 +395,7 @@ impl<O: Order> Work<'_, O> {
             }
             inner.children.splice(index..index, parts);
             self.bytes += inner.heap_bytes() as isize - before as isize;
-        } else if shrank && is_short::<O>(&inner.children[index].node) {
+        } else if shrank && is_short(self.order, &inner.children[index].node) {
             if inner.children[index].count == 0 && inner.children.len() > 1 {
                 let gone = inner.children.remove(index);
                 self.bytes -= empty_bytes(&gone.node) as isize;
@@ -397,7 +412,8 @@ impl<O: Order> Work<'_, O> {
             (Node::Leaf(one), Node::Leaf(other)) => {
                 let (a, b) = (one.block(), other.block());
                 let (bytes, count) = (a.used() + b.used(), a.count() + b.count());
-                if bytes > O::BYTES_MAX / 4 * 3 || count > O::COUNT_MAX / 4 * 3 {
+                let (bytes_max, count_max) = self.order.limits();
+                if bytes > bytes_max / 4 * 3 || count > count_max / 4 * 3 {
                     return false;
                 }
                 let joined = self.order.join((&left.low, a), (&right.low, b));
@@ -433,7 +449,7 @@ impl<O: Order> Work<'_, O> {
             (false, false) => Edge::Inside,
         };
         let (left, right) = match &child.node {
-            node if !is_long::<O>(node) => return parts.push(child),
+            node if !is_long(self.order, node) => return parts.push(child),
             Node::Leaf(leaf) => {
                 match self.order.split(leaf.block(), &child.low, edge) {
                     // Whatever is too long and cannot be divided stays.
@@ -468,7 +484,7 @@ impl<O: Order> Work<'_, O> {
 
     /// Puts the root right: it grows a level, or loses those that only lead on.
     fn mend_root(&mut self, root: &mut Child<O::Key>, edges: (bool, bool)) {
-        if is_long::<O>(&root.node) {
+        if is_long(self.order, &root.node) {
             let mut parts = Vec::new();
             self.split(root.clone(), edges, &mut parts);
             if let [_] = &parts[..] {
@@ -488,22 +504,24 @@ impl<O: Order> Work<'_, O> {
     }
 }
 
-fn is_long<O: Order>(node: &Node<O::Key>) -> bool {
+fn is_long<O: Order>(order: &O, node: &Node<O::Key>) -> bool {
     match node {
         Node::Inner(inner) => inner.children.len() > CHILDREN_MAX,
         Node::Leaf(leaf) => {
             let (bytes, count) = (leaf.block().used(), leaf.block().count());
-            count > O::COUNT_MAX || (bytes > O::BYTES_MAX && count > 1)
+            let (bytes_max, count_max) = order.limits();
+            count > count_max || (bytes > bytes_max && count > 1)
         }
     }
 }
 
-fn is_short<O: Order>(node: &Node<O::Key>) -> bool {
+fn is_short<O: Order>(order: &O, node: &Node<O::Key>) -> bool {
     match node {
         Node::Inner(inner) => inner.children.len() < CHILDREN_MIN,
         Node::Leaf(leaf) => {
             let (bytes, count) = (leaf.block().used(), leaf.block().count());
-            bytes < O::BYTES_MAX / 4 && count < O::COUNT_MAX / 4
+            let (bytes_max, count_max) = order.limits();
+            count == 0 || bytes < bytes_max / 4 && count < count_max / 4
         }
     }
 }
