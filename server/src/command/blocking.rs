@@ -210,7 +210,7 @@ fn take(
             zset::write_popped(reply, key, &popped);
         }
         // All of its streams, as if it had been asked again.
-        Want::Read(reading) => return stream::read_now(ctx, reading, reply),
+        Want::Read(reading) => return stream::read_now(ctx, reading, reply, stream::Looks::Again),
     }
     Ok(true)
 }

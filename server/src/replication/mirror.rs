@@ -15,7 +15,8 @@ use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::base::version::Tag;
 use crate::store::*;
-use crate::types::collection::{Hash, List, Set, Zset};
+use crate::types::collection::stream::{ConsumerState, FieldsBuf, StreamId};
+use crate::types::collection::{Hash, List, Set, Stream, Zset};
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 use torc_protocol::peer::message::Ack;
@@ -94,7 +95,7 @@ fn random_edit(
     key: &[u8],
     rng: &mut Rng,
 ) -> Result<(), WrongType> {
-    let kind = rng.below(4);
+    let kind = rng.below(5);
     let count = if rng.below(8) == 0 { 300 } else { 1 + rng.below(3) };
     let (what, first) = (rng.below(8), rng.below(400));
     // Fields that count have no other values: on both sides of a partition they are counters.
@@ -141,7 +142,7 @@ fn random_edit(
             }
             Ok(())
         }),
-        _ => keyspace.edit(key, |list: &mut Edit<'_, List>| {
+        3 => keyspace.edit(key, |list: &mut Edit<'_, List>| {
             let len = list.view().len();
             for (n, value) in fields.clone() {
                 let len = list.view().len();
@@ -158,6 +159,52 @@ fn random_edit(
             }
             Ok(())
         }),
+        _ => {
+            let steps = (what, first, count);
+            keyspace.edit(key, |stream: &mut Edit<'_, Stream>| {
+                edit_stream(stream, steps);
+                Ok(())
+            })
+        }
+    }
+}
+
+/// Entries, a group and what is pending in it, few enough of each that sides of a partition meet.
+fn edit_stream(stream: &mut Edit<'_, Stream>, (what, first, count): (u64, u64, u64)) {
+    let consumer = if first % 2 == 0 { &b"one"[..] } else { b"two" };
+    let mut meta = stream.view().meta();
+    let mut state = stream.view().group(b"g").map(|group| group.state()).unwrap_or_default();
+    for n in first..first + count {
+        let id = StreamId::new(1 + n % 400, n % 2);
+        match what {
+            0 => drop(stream.remove(id)),
+            1 if n % 3 == 0 => stream.trim(1 + n % 3),
+            2 => {
+                stream.set_pending(b"g", id, consumer, (n as i64, n));
+                state.last_id = state.last_id.max(id);
+            }
+            3 => drop(stream.remove_pending(b"g", id)),
+            4 if n % 40 == 0 => drop(stream.remove_group(b"g")),
+            5 if n % 40 == 0 => drop(stream.remove_consumer(b"g", consumer)),
+            _ => {
+                let text = format!("value{n}").into_bytes();
+                let fields = FieldsBuf::of([(&b"field"[..], &text[..])].into_iter());
+                stream.add(id, fields.fields());
+                meta.last_id = meta.last_id.max(id);
+                meta.entries_added += 1;
+            }
+        }
+    }
+    // As commands do: whatever is put brings along what it belongs to.
+    match what {
+        0 | 6.. => stream.set_meta(&meta),
+        2 => {
+            let seen = ConsumerState { seen_ms: first as i64, active_ms: Some(first as i64) };
+            stream.set_consumer(b"g", consumer, &seen);
+            stream.set_group(b"g", &state);
+            stream.set_meta(&meta);
+        }
+        _ => {}
     }
 }
 

@@ -65,6 +65,9 @@ fn number(text: &[u8]) -> Result<u64, WireError> {
     if let Some(value) = parse_i64(text) {
         return u64::try_from(value).map_err(|_| INVALID);
     }
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let start = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+    let text = &text[start..];
     let (negative, digits) = match text.split_first() {
         Some((b'-', digits)) => (true, digits),
         Some((b'+', digits)) => (false, digits),
@@ -122,9 +125,10 @@ mod tests {
         check("18446744073709551615-18446744073709551615", Some((u64::MAX, u64::MAX)));
         check("18446744073709551616", None);
         check("5-3\0x", Some((5, 3)));
+        check(" 5-\t3", Some((5, 3)));
         // As in C, where a minus sign that is not canonical wraps around.
         check("5--03", Some((5, u64::MAX - 2)));
-        for refused in ["", "-", "+", "-5", "5-", "5-3-1", "5-x", " 5", "5 ", "5--3", "5-*", "*"] {
+        for refused in ["", "-", "+", "-5", "5-", "5-3-1", "5-x", "5 ", "5--3", "5-*", "*"] {
             check(refused, None);
         }
         check(&"0".repeat(200), None);

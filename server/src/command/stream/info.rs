@@ -163,7 +163,7 @@ fn write_group(reply: &mut Reply<'_>, group: GroupView<'_>, progress: &Progress,
     number_or_null(reply, "entries-read", state.entries_read.map(|read| read as i64));
     number_or_null(reply, "lag", progress.lag(&state));
     number(reply, "pel-count", group.pending_len());
-    field(reply, "pel");
+    field(reply, "pending");
     let taken = shown(group.pending_len());
     reply.array(taken);
     for pending in group.pending(StreamId::MIN, StreamId::MAX).take(taken) {
@@ -185,7 +185,7 @@ fn write_group(reply: &mut Reply<'_>, group: GroupView<'_>, progress: &Progress,
         field(reply, "active-time");
         reply.integer(state.active_ms.unwrap_or(-1));
         number(reply, "pel-count", consumer.pending_len());
-        field(reply, "pel");
+        field(reply, "pending");
         let taken = shown(consumer.pending_len());
         reply.array(taken);
         for pending in consumer.pending(StreamId::MIN, StreamId::MAX).take(taken) {

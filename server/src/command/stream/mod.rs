@@ -21,7 +21,7 @@ pub(crate) use group::{
 pub(crate) use info::{xinfo, xinfo_consumers, xinfo_groups, xinfo_stream};
 pub(crate) use pending::{xack, xautoclaim, xclaim, xpending};
 pub(crate) use range::{xrange, xrevrange};
-pub(super) use read::read_now;
+pub(super) use read::{Looks, read_now};
 pub(crate) use read::{xread, xreadgroup};
 
 use super::Ctx;

@@ -42,7 +42,7 @@ fn read(ctx: &mut Ctx<'_>, args: Args<'_>, is_group: bool, reply: &mut Reply<'_>
         noack,
     });
     let reading = Reading { streams, count, group };
-    if read_now(ctx, &reading, reply)? {
+    if read_now(ctx, &reading, reply, Looks::Asked)? {
         return Ok(Flow::Next);
     }
     match until {
@@ -160,6 +160,15 @@ fn behind(
     }
 }
 
+/// Why streams are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::command) enum Looks {
+    /// The client asks.
+    Asked,
+    /// It waits, and something has changed: what has nothing new is not touched, or whoever waits for the next change would take that for one.
+    Again,
+}
+
 /// Answers what `reading` asks for, if there is anything; whether there was.
 ///
 /// # Errors
@@ -168,6 +177,7 @@ pub(in crate::command) fn read_now(
     ctx: &mut Ctx<'_>,
     reading: &Reading,
     reply: &mut Reply<'_>,
+    looks: Looks,
 ) -> Result<bool, WireError> {
     let protocol = reply.protocol();
     if let Some(group) = &reading.group {
@@ -185,7 +195,10 @@ pub(in crate::command) fn read_now(
             (None, Behind::Delivered) => None,
             (Some(group), behind) => {
                 let part = GroupPart { key, group, behind, count: reading.count };
-                part.read(ctx, protocol)?
+                match looks == Looks::Again && !part.has_new(ctx)? {
+                    true => None,
+                    false => part.read(ctx, protocol)?,
+                }
             }
         };
         let Some(entries) = entries else { continue };
@@ -236,6 +249,17 @@ struct GroupPart<'a> {
 }
 
 impl GroupPart<'_> {
+    /// Whether there is something that the group was not delivered.
+    fn has_new(&self, ctx: &mut Ctx<'_>) -> Result<bool, WireError> {
+        with_stream(ctx, self.key, |stream| {
+            let group = |stream: &Stream| stream.group(&self.group.name).map(|it| it.state());
+            stream.is_some_and(|stream| match (group(stream), stream.last()) {
+                (Some(state), Some(last)) => last.id > state.last_id,
+                _ => false,
+            })
+        })
+    }
+
     /// What the consumer is answered, in an array; none if there is nothing new.
     fn read(&self, ctx: &mut Ctx<'_>, protocol: Protocol) -> Result<Option<Vec<u8>>, WireError> {
         let now = ctx.now as i64;
