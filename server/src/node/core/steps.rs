@@ -1,7 +1,6 @@
 //! Frames of control links come in, and the steps of duties are carried out.
 
 use super::answerer::{Desk, Part};
-use super::compare::vector_hash;
 use super::duty::{Action, Around, Duties, Word};
 use super::message::{Audit, BATON_SLOTS_MAX, Baton, Said, decode_digest, decode_end};
 use super::puller::Finished;
@@ -81,17 +80,7 @@ impl Core {
             }
             (Kind::Baton, _) => self.baton(from, Baton::decode(payload)?, now, out),
             (Kind::Digest, _) if Audit::is(payload) => self.audited(Audit::decode(payload)?),
-            (Kind::Digest, _) => {
-                for (slot, hash) in decode_digest(payload)? {
-                    let vector = self.slots.vector(&self.instance.store, slot);
-                    if vector_hash(&vector) == hash {
-                        self.pruner.agrees(slot, &vector, from);
-                    } else if self.view.is_mine(slot) && self.duties.is_synced(slot) {
-                        // One that is not synced is pulled anyway, from one node and not from all that compare.
-                        self.puller.want(slot, from, false);
-                    }
-                }
-            }
+            (Kind::Digest, _) => self.compared(from, decode_digest(payload)?, now),
             (Kind::SyncBegin, Some(slot)) => {
                 if let Some(finished) = self.puller.begin(from, slot, payload, now.unix_ms)? {
                     self.pulled(from, finished, now, out);
