@@ -1,13 +1,13 @@
 //! ZRANGE and its kin.
 
 use super::bounds::Bounds;
-use super::write_members;
 use crate::admin::pubsub::notify::Events;
 use crate::command::collection::notify_stored;
+use crate::command::long_reply::{self, Said, Stretch};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Expiry, Kind};
-use crate::types::collection::{Ranked, Stamp, Zset, ZsetView};
+use crate::types::collection::{Stamp, Zset, ZsetView};
 use torc_protocol::{Args, Reply, WireError};
 
 /// What a range is counted in.
@@ -83,7 +83,7 @@ impl Asked {
     }
 
     /// The members asked for.
-    fn members<'z>(&self, zset: ZsetView<'z>, bounds: Bounds<'_>) -> (Ranked<'z>, u64) {
+    fn stretch(&self, zset: ZsetView<'_>, bounds: Bounds<'_>) -> Stretch {
         let bounds = if self.reverse { bounds.reversed(zset.len()) } else { bounds };
         let (mut from, mut to) = bounds.ranks(zset);
         if let Some((offset, count)) = self.limit {
@@ -95,7 +95,7 @@ impl Asked {
                 true => (from, to) = (to - skip - kept, to - skip),
             }
         }
-        (zset.range(from, to, self.reverse), to - from)
+        Stretch { from, to, reverse: self.reverse }
     }
 }
 
@@ -109,15 +109,12 @@ fn answer(
     let asked = asked.options(args, 4, is_free, true)?;
     let bounds = asked.bounds(&args[2], &args[3])?;
     let Some(entry) = ctx.keyspace().read(&args[1]) else {
-        reply.array(0);
-        return Ok(Flow::Next);
+        return long_reply::answer_nothing(Said::Ranked, reply);
     };
-    // A large one is read from a snapshot, so that no writer waits.
-    let found = entry.collection(Kind::Zset)?.detach();
-    let (members, _) = asked.members(found.zset(), bounds);
-    let members: Vec<_> = members.collect();
-    write_members(reply, members.into_iter(), asked.with_scores);
-    Ok(Flow::Next)
+    let found = entry.collection(Kind::Zset)?;
+    let stretch = asked.stretch(found.zset(), bounds);
+    let said = if asked.with_scores { Said::Scored } else { Said::Ranked };
+    long_reply::answer(ctx, found, said, stretch, reply)
 }
 
 /// `ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`
@@ -165,7 +162,8 @@ pub(crate) fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'
     let mut result = Zset::new();
     if let Some(entry) = transaction.look_up(source) {
         let found = entry.collection(Kind::Zset)?;
-        let (members, _) = asked.members(found.zset(), bounds);
+        let Stretch { from, to, reverse } = asked.stretch(found.zset(), bounds);
+        let members = found.zset().range(from, to, reverse);
         let mut buffer = itoa::Buffer::new();
         for known in members {
             result.insert(known.member.text(&mut buffer), known.score, Stamp::NONE, &limits);

@@ -22,10 +22,13 @@ pub(super) const SMALL_LEAVES: LeafLimits = LeafLimits { bytes_max: 1024 - 16, c
 impl Order for LeafLimits {
     type Key = Place;
     const FLAGS: u8 = 0;
-    const BYTES_MAX: usize = SMALL_LEAVES.bytes_max;
     const COUNT_MAX: usize = SMALL_LEAVES.count_max;
 
-    fn limits(&self) -> (usize, usize) {
+    fn bytes_max(_: usize) -> usize {
+        SMALL_LEAVES.bytes_max
+    }
+
+    fn limits(&self, _: usize) -> (usize, usize) {
         (self.bytes_max, self.count_max)
     }
 

@@ -7,7 +7,7 @@
 //! Inner | low, count, node | low, count, node | …        up to 64 children
 //!            │                    │
 //!            ▼                    ▼
-//! Leaf  | block | slack |     | block | slack |          up to `Order::BYTES_MAX`, or one longer element
+//! Leaf  | block | slack |     | block | slack |          up to `Order::bytes_max`, or one longer element
 //! ```
 //!
 //! * `low` is at most every key below that child and above every key of the child before it; of a first child it does not matter. Counts make ranks,
@@ -48,15 +48,16 @@ pub(super) trait Order {
     type Key: Clone + Default;
     /// Flags of every block.
     const FLAGS: u8;
-    /// A leaf with more bytes is split.
-    const BYTES_MAX: usize;
     /// A leaf with more elements is split.
     const COUNT_MAX: usize;
 
+    /// A leaf with more bytes is split, if its elements have so many on average.
+    fn bytes_max(average: usize) -> usize;
+
     /// Both, where they are not always the same.
     #[inline]
-    fn limits(&self) -> (usize, usize) {
-        (Self::BYTES_MAX, Self::COUNT_MAX)
+    fn limits(&self, average: usize) -> (usize, usize) {
+        (Self::bytes_max(average), Self::COUNT_MAX)
     }
 
     /// Divides a block in two, of which the second's keys begin at the one returned; `None` if it cannot be done.
@@ -412,7 +413,7 @@ impl<O: Order> Work<'_, O> {
             (Node::Leaf(one), Node::Leaf(other)) => {
                 let (a, b) = (one.block(), other.block());
                 let (bytes, count) = (a.used() + b.used(), a.count() + b.count());
-                let (bytes_max, count_max) = self.order.limits();
+                let (bytes_max, count_max) = self.order.limits(bytes / count.max(1));
                 if bytes > bytes_max / 4 * 3 || count > count_max / 4 * 3 {
                     return false;
                 }
@@ -509,8 +510,8 @@ fn is_long<O: Order>(order: &O, node: &Node<O::Key>) -> bool {
         Node::Inner(inner) => inner.children.len() > CHILDREN_MAX,
         Node::Leaf(leaf) => {
             let (bytes, count) = (leaf.block().used(), leaf.block().count());
-            let (bytes_max, count_max) = order.limits();
-            count > count_max || (bytes > bytes_max && count > 1)
+            let (bytes_max, count_max) = order.limits(bytes / count.max(1));
+            count > count_max || (count > 1 && bytes > bytes_max)
         }
     }
 }
@@ -520,7 +521,7 @@ fn is_short<O: Order>(order: &O, node: &Node<O::Key>) -> bool {
         Node::Inner(inner) => inner.children.len() < CHILDREN_MIN,
         Node::Leaf(leaf) => {
             let (bytes, count) = (leaf.block().used(), leaf.block().count());
-            let (bytes_max, count_max) = order.limits();
+            let (bytes_max, count_max) = order.limits(bytes / count.max(1));
             count == 0 || bytes < bytes_max / 4 && count < count_max / 4
         }
     }
