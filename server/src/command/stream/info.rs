@@ -32,7 +32,7 @@ pub(crate) fn xinfo(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outc
     )
 }
 
-fn found<'c>(ctx: &'c mut Ctx<'_>, key: &[u8]) -> Result<CollectionRef<'c>, WireError> {
+fn found<'g>(ctx: &mut Ctx<'g>, key: &[u8]) -> Result<CollectionRef<'g>, WireError> {
     find(ctx, key)?.ok_or(WireError::NoSuchKey)
 }
 

@@ -20,6 +20,7 @@ pub(crate) use group::{
 };
 pub(crate) use info::{xinfo, xinfo_consumers, xinfo_groups, xinfo_stream};
 pub(crate) use pending::{xack, xautoclaim, xclaim, xpending};
+pub(super) use range::write_entry;
 pub(crate) use range::{xrange, xrevrange};
 pub(super) use read::{Looks, read_now};
 pub(crate) use read::{xread, xreadgroup};
@@ -30,7 +31,7 @@ use crate::types::collection::Stream;
 use torc_protocol::WireError;
 
 /// The stream at `key`, if there is one.
-fn find<'c>(ctx: &'c mut Ctx<'_>, key: &[u8]) -> Result<Option<CollectionRef<'c>>, WireError> {
+fn find<'g>(ctx: &mut Ctx<'g>, key: &[u8]) -> Result<Option<CollectionRef<'g>>, WireError> {
     match ctx.keyspace().read(key) {
         Some(entry) => Ok(Some(entry.collection(Kind::Stream)?)),
         None => Ok(None),

@@ -1,6 +1,7 @@
 //! XRANGE and XREVRANGE, and writing entries.
 
 use super::{find, ids};
+use crate::command::long_reply::{self, Said, Stretch};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::types::collection::stream::StreamEntry;
@@ -43,9 +44,35 @@ fn range(
         reply.null_array();
         return Ok(Flow::Next);
     }
-    let found = found.detach();
-    write_range(reply, &found.stream(), (from, to), reverse, count);
-    Ok(Flow::Next)
+    let stretch = stretch(&found.stream(), (from, to), reverse, count);
+    long_reply::answer(ctx, found, Said::Entries, stretch, reply)
+}
+
+/// Where the entries of an interval lie, or the first `count` of them, with all of the same id as the last of these.
+fn stretch(
+    stream: &Stream,
+    (from, to): (StreamId, StreamId),
+    reverse: bool,
+    count: u64,
+) -> Stretch {
+    let (first, end) = (stream.rank(from), to.next());
+    let behind = end.map_or(stream.entries_len(), |end| stream.rank(end));
+    let (mut from, mut to) = (first, behind.max(first));
+    if count < to - from {
+        let id_at = |index: u64| stream.by_index(index).next().map(|entry| entry.id);
+        if reverse {
+            from = to - count;
+            while from > first && id_at(from) == id_at(from - 1) {
+                from -= 1;
+            }
+        } else {
+            to = from + count;
+            while to < behind && id_at(to) == id_at(to - 1) {
+                to += 1;
+            }
+        }
+    }
+    Stretch { from, to, reverse }
 }
 
 /// The first `count` of some entries, and those of the same id as the last of these: whoever goes on behind it would miss them.
@@ -85,7 +112,7 @@ pub(super) fn write_range(
 }
 
 /// Writes an entry.
-pub(super) fn write_entry(reply: &mut Reply<'_>, entry: &StreamEntry<'_>) {
+pub(in crate::command) fn write_entry(reply: &mut Reply<'_>, entry: &StreamEntry<'_>) {
     reply.array(2);
     write_id(reply, entry.id);
     reply.array(2 * entry.fields.len());

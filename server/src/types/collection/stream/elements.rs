@@ -250,8 +250,8 @@ impl Stream {
     pub fn take_element(&mut self, id: &[u8], origin: Version) {
         match Name::of(id) {
             Some(Name::Meta) => {
-                self.packed = None;
-                self.meta = None;
+                self.body.packed = None;
+                self.body.meta = None;
             }
             Some(Name::Entry(id, dot)) => {
                 if let Some(dot) = self.stored_dot(id, dot, origin) {
@@ -268,7 +268,7 @@ impl Stream {
     /// The dot by which the entry is kept that other nodes know by `dot`.
     fn stored_dot(&self, id: StreamId, dot: Option<Version>, origin: Version) -> Option<Version> {
         let dot = dot?;
-        let is_here = |dot| self.entries.find(Place { id, dot }).is_some();
+        let is_here = |dot| self.body.entries.find(Place { id, dot }).is_some();
         match is_here(dot) {
             true => Some(dot),
             false => (dot == origin && is_here(Version::ZERO)).then_some(Version::ZERO),
@@ -281,29 +281,31 @@ impl Stream {
             Name::Meta => self.meta_stamp(),
             Name::Entry(id, dot) => {
                 let dot = self.stored_dot(id, dot, origin)?;
-                Some(self.entries.find(Place { id, dot })?.stamp)
+                Some(self.body.entries.find(Place { id, dot })?.stamp)
             }
             Name::Group(group) => self.group_stamp(group),
             Name::Consumer(group, name) => self.consumer_stamp(group, name),
-            Name::Pending(group, id) => Some(self.groups.by_name.get(group)?.find(id)?.stamp),
+            Name::Pending(group, id) => Some(self.body.groups.by_name.get(group)?.find(id)?.stamp),
         }
     }
 
     /// An element's stamp, and its value as it travels.
     pub fn element(&self, id: &[u8], origin: Version) -> Option<(Stamp<'_>, Vec<u8>)> {
         let value = match Name::of(id)? {
-            Name::Meta => meta_value(&self.meta.as_ref()?.0),
+            Name::Meta => meta_value(&self.body.meta.as_ref()?.0),
             Name::Entry(id, dot) => {
                 let dot = self.stored_dot(id, dot, origin)?;
-                entry_value(self.entries.find(Place { id, dot })?.fields)
+                entry_value(self.body.entries.find(Place { id, dot })?.fields)
             }
-            Name::Group(group) => group_value(&self.groups.by_name.get(group)?.state.as_ref()?.0),
+            Name::Group(group) => {
+                group_value(&self.body.groups.by_name.get(group)?.state.as_ref()?.0)
+            }
             Name::Consumer(group, name) => {
-                let consumer = self.groups.by_name.get(group)?.consumer(name)?;
+                let consumer = self.body.groups.by_name.get(group)?.consumer(name)?;
                 consumer_value(&consumer.state.as_ref()?.0)
             }
             Name::Pending(group, id) => {
-                let it = self.groups.by_name.get(group)?.find(id)?;
+                let it = self.body.groups.by_name.get(group)?.find(id)?;
                 pending_value(it.consumer, it.delivered_ms, it.deliveries)
             }
         };
@@ -319,12 +321,12 @@ impl Stream {
         mut visit: impl FnMut(&[u8], Stamp<'_>, &[u8]),
     ) -> u64 {
         let mut left = Stretch { skip: at, take: count };
-        if let Some((meta, stamp)) = &self.meta
+        if let Some((meta, stamp)) = &self.body.meta
             && left.wants_one()
         {
             visit(&meta_id(), stamp.stamp(), &meta_value(meta));
         }
-        for (name, group) in &self.groups.by_name {
+        for (name, group) in &self.body.groups.by_name {
             if left.passes(group.elements()) {
                 continue;
             }
@@ -347,8 +349,8 @@ impl Stream {
                 visit(&pending_id(name, it.id), it.stamp, &value);
             });
         }
-        let (from, taken) = left.stretch(self.entries.len());
-        self.entries.nth(from).take(taken).for_each(|slot| {
+        let (from, taken) = left.stretch(self.body.entries.len());
+        self.body.entries.nth(from).take(taken).for_each(|slot| {
             let dot = if slot.stamp.dot.is_zero() { origin } else { slot.stamp.dot };
             visit(&entry_id(slot.id, Some(dot)), slot.stamp, &entry_value(slot.fields));
         });
@@ -365,12 +367,12 @@ impl Stream {
             put_bytes(&mut packed, stamp.siblings);
             put_bytes(&mut packed, value);
         });
-        self.packed = Some(packed.into());
+        self.body.packed = Some(packed.into());
     }
 
     /// What [`Stream::pack`] made, unless it was edited since.
     pub fn packed(&self) -> Option<&[u8]> {
-        self.packed.as_deref()
+        self.body.packed.as_deref()
     }
 
     /// A copy of a packed stream.

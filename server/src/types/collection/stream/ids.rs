@@ -153,6 +153,17 @@ impl Ids {
         blocks.flat_map(Slots::of).skip(skipped)
     }
 
+    /// The elements before `index`, backwards.
+    pub(super) fn nth_back(&self, index: u64) -> impl Iterator<Item = Slot<'_>> {
+        let index = index.min(self.len());
+        let mut path = ByIndex::of(index.saturating_sub(1));
+        let (child, leaves) = self.tree.leaves_toward(&mut path, true);
+        let kept = if index == 0 { 0 } else { Path::<Place>::index(&path) + 1 };
+        let first: Vec<Slot<'_>> = Slots::of(child.block()).take(kept).collect();
+        let others = leaves.map(|child| Slots::of(child.block()).collect());
+        std::iter::once(first).chain(others).flat_map(|slots: Vec<_>| slots.into_iter().rev())
+    }
+
     /// How many stand before this id.
     pub(super) fn before(&self, id: StreamId) -> u64 {
         let mut path = Counting { at: Place::first(id), before: 0 };

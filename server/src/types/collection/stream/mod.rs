@@ -89,8 +89,14 @@ struct Groups {
 }
 
 /// See the module's description.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Stream {
+    /// On the heap, so that a reference to any collection stays small.
+    body: Box<Body>,
+}
+
+#[derive(Debug, Clone)]
+struct Body {
     meta: Option<(Meta, StampBuf)>,
     entries: Ids,
     groups: Arc<Groups>,
@@ -115,9 +121,9 @@ fn leaf_limits(limits: &Limits) -> LeafLimits {
     }
 }
 
-impl Default for Stream {
+impl Default for Body {
     fn default() -> Self {
-        Stream {
+        Body {
             meta: None,
             entries: Ids::new(true),
             groups: Arc::default(),
@@ -134,13 +140,13 @@ pub enum StreamView<'a> {
     /// One that is kept as such.
     Held(&'a Stream),
     /// One that lies in one piece.
-    Unpacked(Box<Stream>),
+    Unpacked(Stream),
 }
 
 impl StreamView<'_> {
     /// The stream in `packed`, which [`Stream::packed`] returned.
     pub fn packed(packed: &[u8]) -> StreamView<'static> {
-        StreamView::Unpacked(Box::new(Stream::from_packed(packed)))
+        StreamView::Unpacked(Stream::from_packed(packed))
     }
 }
 
@@ -169,7 +175,7 @@ impl Stream {
 
     /// Number of elements: entries, and all else that replication names.
     pub fn len(&self) -> u64 {
-        u64::from(self.meta.is_some()) + self.groups.elements + self.entries.len()
+        u64::from(self.body.meta.is_some()) + self.body.groups.elements + self.body.entries.len()
     }
 
     /// Whether there is nothing, so that its key is none.
@@ -179,7 +185,7 @@ impl Stream {
 
     /// Number of entries.
     pub fn entries_len(&self) -> u64 {
-        self.entries.len()
+        self.body.entries.len()
     }
 
     /// What OBJECT ENCODING says.
@@ -189,19 +195,22 @@ impl Stream {
 
     /// Bytes that it takes.
     pub fn memory_bytes(&self) -> usize {
-        let packed = self.packed.as_ref().map_or(0, |packed| packed.len());
-        let own = size_of::<Self>() + size_of::<Groups>() + self.tops.heap_bytes();
-        own + packed + self.entries.heap_bytes() + self.groups.bytes
+        let packed = self.body.packed.as_ref().map_or(0, |packed| packed.len());
+        let own = size_of::<Self>()
+            + size_of::<Body>()
+            + size_of::<Groups>()
+            + self.body.tops.heap_bytes();
+        own + packed + self.body.entries.heap_bytes() + self.body.groups.bytes
     }
 
     /// Bounds of its elements' dots.
     pub fn tops(&self) -> Tops {
-        self.tops.clone()
+        self.body.tops.clone()
     }
 
     /// What it knows beside its entries. What sides of a partition added is counted at least as far as it is there.
     pub fn meta(&self) -> Meta {
-        let known = self.meta.as_ref().map(|(meta, _)| *meta);
+        let known = self.body.meta.as_ref().map(|(meta, _)| *meta);
         let unknown = || Meta {
             last_id: self.last().map(|entry| entry.id).unwrap_or_default(),
             ..Meta::default()
@@ -212,7 +221,7 @@ impl Stream {
 
     /// The stamp of what [`Stream::meta`] says.
     pub fn meta_stamp(&self) -> Option<Stamp<'_>> {
-        self.meta.as_ref().map(|(_, stamp)| stamp.stamp())
+        self.body.meta.as_ref().map(|(_, stamp)| stamp.stamp())
     }
 
     /// The entries of ids `from` to `to`, both with it, or the same backwards.
@@ -222,7 +231,7 @@ impl Stream {
         to: StreamId,
         reverse: bool,
     ) -> impl Iterator<Item = StreamEntry<'_>> {
-        self.entries.range(from, to, reverse).map(StreamEntry::of)
+        self.body.entries.range(from, to, reverse).map(StreamEntry::of)
     }
 
     /// The entries of that id: one, unless sides of a partition wrote others.
@@ -235,9 +244,28 @@ impl Stream {
         self.entries_of(id).next().is_some()
     }
 
+    /// The entries from index `from` on.
+    pub fn by_index(&self, from: u64) -> impl Iterator<Item = StreamEntry<'_>> {
+        self.body.entries.nth(from).map(StreamEntry::of)
+    }
+
+    /// The entries before index `to`, the last of them first.
+    pub fn by_index_back(&self, to: u64) -> impl Iterator<Item = StreamEntry<'_>> {
+        self.body.entries.nth_back(to).map(StreamEntry::of)
+    }
+
+    /// How many entries have lower ids.
+    pub fn rank(&self, id: StreamId) -> u64 {
+        self.body.entries.before(id)
+    }
+
     /// The first `count` entries.
     pub fn front(&self, count: u64) -> impl Iterator<Item = StreamEntry<'_>> {
-        self.entries.nth(0).take(usize::try_from(count).unwrap_or(usize::MAX)).map(StreamEntry::of)
+        self.body
+            .entries
+            .nth(0)
+            .take(usize::try_from(count).unwrap_or(usize::MAX))
+            .map(StreamEntry::of)
     }
 
     /// The first entry.
@@ -252,15 +280,15 @@ impl Stream {
 
     /// How many entries `trim` takes off the front. If `whole`, only leaves as a whole, and no more than `limit` entries unless that is 0.
     pub fn trimmed(&self, trim: Trim, whole: bool, limit: u64) -> u64 {
-        let len = self.entries.len();
+        let len = self.body.entries.len();
         if !whole {
             return match trim {
                 Trim::Length(max) => len.saturating_sub(max),
-                Trim::Id(id) => self.entries.before(id),
+                Trim::Id(id) => self.body.entries.before(id),
             };
         }
         let mut gone = 0;
-        for (count, _, last) in self.entries.leaves() {
+        for (count, _, last) in self.body.entries.leaves() {
             let is_over = match trim {
                 Trim::Length(max) => len - gone <= max || len - gone - count < max,
                 Trim::Id(id) => last >= id,
@@ -275,7 +303,7 @@ impl Stream {
 
     /// Its groups by name.
     pub fn groups(&self) -> impl Iterator<Item = GroupView<'_>> {
-        self.groups.by_name.iter().filter_map(|(name, group)| {
+        self.body.groups.by_name.iter().filter_map(|(name, group)| {
             let (state, _) = group.state.as_ref()?;
             Some(GroupView { name, group, state: *state })
         })
@@ -283,27 +311,27 @@ impl Stream {
 
     /// A group.
     pub fn group(&self, name: &[u8]) -> Option<GroupView<'_>> {
-        let (name, group) = self.groups.by_name.get_key_value(name)?;
+        let (name, group) = self.body.groups.by_name.get_key_value(name)?;
         let (state, _) = group.state.as_ref()?;
         Some(GroupView { name, group, state: *state })
     }
 
     /// The stamp of a group.
     pub fn group_stamp(&self, name: &[u8]) -> Option<Stamp<'_>> {
-        let (_, stamp) = self.groups.by_name.get(name)?.state.as_ref()?;
+        let (_, stamp) = self.body.groups.by_name.get(name)?.state.as_ref()?;
         Some(stamp.stamp())
     }
 
     /// The stamp of a consumer; none of one that is only named by what is pending.
     pub fn consumer_stamp(&self, group: &[u8], name: &[u8]) -> Option<Stamp<'_>> {
-        let consumer = self.groups.by_name.get(group)?.consumer(name)?;
+        let consumer = self.body.groups.by_name.get(group)?.consumer(name)?;
         let (_, stamp) = consumer.state.as_ref()?;
         Some(stamp.stamp())
     }
 
     /// Leaves and nodes of the radix tree in which Redis would keep leaves like these.
     pub fn radix_tree(&self) -> (u64, u64) {
-        radix::size(self.entries.leaves().map(|(_, first, _)| first.to_bytes()))
+        radix::size(self.body.entries.leaves().map(|(_, first, _)| first.to_bytes()))
     }
 }
 
@@ -312,7 +340,7 @@ impl Stream {
     /// Sets what it knows beside its entries.
     pub fn put_meta(&mut self, meta: Meta, stamp: Stamp<'_>) {
         self.note(stamp);
-        self.meta = Some((meta, StampBuf::of(stamp)));
+        self.body.meta = Some((meta, StampBuf::of(stamp)));
     }
 
     /// Adds an entry. One of the same id and dot goes.
@@ -324,20 +352,20 @@ impl Stream {
         limits: &Limits,
     ) {
         self.note(stamp);
-        self.limits = leaf_limits(limits);
-        self.entries.put(id, stamp, fields, self.limits);
+        self.body.limits = leaf_limits(limits);
+        self.body.entries.put(id, stamp, fields, self.body.limits);
     }
 
     /// Removes the entry of that id and dot; whether there was one.
     pub fn take_entry(&mut self, id: StreamId, dot: Version) -> bool {
-        self.packed = None;
-        self.entries.take(Place { id, dot }, self.limits)
+        self.body.packed = None;
+        self.body.entries.take(Place { id, dot }, self.body.limits)
     }
 
     /// Removes the first `count` entries.
     pub fn trim(&mut self, count: u64) -> Discard {
-        self.packed = None;
-        self.entries.cut(0, count, self.limits)
+        self.body.packed = None;
+        self.body.entries.cut(0, count, self.body.limits)
     }
 
     /// Sets a group.
@@ -388,16 +416,16 @@ impl Stream {
     }
 
     fn note(&mut self, stamp: Stamp<'_>) {
-        self.packed = None;
-        self.tops.note(&stamp);
+        self.body.packed = None;
+        self.body.tops.note(&stamp);
     }
 
     /// Edits a group that is there, or begins to be.
     fn edit_group<R>(&mut self, name: &[u8], edit: impl FnOnce(&mut Group) -> R) -> R {
         // The name's copy, and some 48 bytes in the tree of the map.
         const PLACE_BYTES: usize = 48;
-        self.packed = None;
-        let groups = Arc::make_mut(&mut self.groups);
+        self.body.packed = None;
+        let groups = Arc::make_mut(&mut self.body.groups);
         if !groups.by_name.contains_key(name) {
             groups.by_name.insert(name.into(), Group::default());
             groups.bytes += name.len() + PLACE_BYTES + Group::default().bytes();
@@ -419,13 +447,14 @@ impl Stream {
 
     /// As [`Stream::edit_group`], and no if there is no such group.
     fn edit_known(&mut self, name: &[u8], edit: impl FnOnce(&mut Group) -> bool) -> bool {
-        self.groups.by_name.contains_key(name) && self.edit_group(name, edit)
+        self.body.groups.by_name.contains_key(name) && self.edit_group(name, edit)
     }
 
     /// What remains to be freed.
     pub fn discard(self) -> Discard {
-        let mut discard = self.entries.discard();
-        if let Ok(groups) = Arc::try_unwrap(self.groups) {
+        let Body { entries, groups, .. } = *self.body;
+        let mut discard = entries.discard();
+        if let Ok(groups) = Arc::try_unwrap(groups) {
             groups.by_name.into_values().for_each(|group| discard.add(group.discard()));
         }
         discard
