@@ -115,9 +115,13 @@ pub(crate) fn xlen(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
 /// `XDEL key id …`
 pub(crate) fn xdel(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let key = &args[1];
-    if !with_stream(ctx, key, |stream| stream.is_some())? {
-        reply.integer(0);
-        return Ok(Flow::Next);
+    match ctx.keyspace().peek(key) {
+        None => {
+            reply.integer(0);
+            return Ok(Flow::Next);
+        }
+        Some(entry) if entry.kind() != Kind::Stream => return Err(WireError::WrongType),
+        Some(_) => {}
     }
     let ids: Vec<StreamId> =
         args.iter().skip(2).map(|text| ids::id(text, 0)).collect::<Result<_, _>>()?;
