@@ -30,6 +30,9 @@ pub(super) struct Stopping {
 /// What a granted baton vouches for comes as effects in a few milliseconds; if it does not, it is pulled after so long.
 const EFFECTS_MAX: Duration = Duration::from_millis(30);
 
+/// Granted batons are looked at with each step while they are few; after a partition they are thousands, and each takes a look at a vector.
+const GRANTED_EACH: Duration = Duration::from_micros(5);
+
 /// A baton that was granted before everything that it vouches for was known here.
 #[derive(Debug)]
 pub(super) struct Granted {
@@ -146,9 +149,10 @@ impl Core {
 
     /// Passes on what was granted and is known by now.
     pub(super) fn check_granted(&mut self, now: Now, out: &mut Vec<Output>) {
-        if self.granted.is_empty() {
+        if self.granted.is_empty() || now.monotonic < self.granted_at {
             return;
         }
+        self.granted_at = now.monotonic + GRANTED_EACH * self.granted.len() as u32;
         let mut known = Vec::new();
         let Core { slots, instance, view, puller, .. } = self;
         self.granted.retain(|&(slot, from), granted| {
