@@ -25,6 +25,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("server.txt", include_str!("../conformance/server.txt")),
     ("set.txt", include_str!("../conformance/set.txt")),
     ("sortedset.txt", include_str!("../conformance/sortedset.txt")),
+    ("stream.txt", include_str!("../conformance/stream.txt")),
     ("string.txt", include_str!("../conformance/string.txt")),
     ("transactions.txt", include_str!("../conformance/transactions.txt")),
     ("unsupported.txt", include_str!("../conformance/unsupported.txt")),
@@ -124,6 +125,11 @@ fn publishing() {
 #[test]
 fn servers() {
     check("server.txt");
+}
+
+#[test]
+fn streams() {
+    check("stream.txt");
 }
 
 #[test]
