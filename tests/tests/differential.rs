@@ -55,8 +55,8 @@ impl Pair {
         })
     }
 
-    /// Every key of every database with its type, encoding, payload and deadline; what differs, as text.
-    fn compare_contents(&mut self) -> Vec<String> {
+    /// Every key of every database with its type, encoding, contents, payload and deadline; what differs, as text.
+    fn compare_contents(&mut self, sorts: bool) -> Vec<String> {
         let mut found = Vec::new();
         // The last command may have been queued.
         for connection in &mut self.connections {
@@ -76,25 +76,88 @@ impl Pair {
             }
             for key in &listed[0] {
                 let Value::Bulk(key) = key else { continue };
-                let mut describe = |index: usize| -> Vec<Value> {
-                    let commands: [&[&[u8]]; 4] =
-                        [&[b"TYPE"], &[b"OBJECT", b"ENCODING"], &[b"DUMP"], &[b"PTTL"]];
-                    let connection = &mut self.connections[index];
-                    let ask = |command: &[&[u8]], connection: &mut Connection| {
-                        let args: Vec<&[u8]> = command.iter().copied().chain([&key[..]]).collect();
-                        connection.call(&args).expect("a reply")
-                    };
-                    commands.iter().map(|command| ask(command, connection)).collect()
-                };
-                let (ours, reference) = (describe(0), describe(1));
-                let apart =
-                    ours[3].integer().unwrap_or(0).abs_diff(reference[3].integer().unwrap_or(0));
-                if ours[..3] != reference[..3] || apart > 5_000 {
-                    found.push(format!("{}: {ours:?} and {reference:?}", text::quote(key)));
-                }
+                found.extend(self.compare_key(key, sorts));
             }
         }
         found
+    }
+
+    fn ask(&mut self, server: usize, args: &[&[u8]]) -> Value {
+        self.connections[server].call(args).expect("a reply")
+    }
+
+    /// What differs of one key, as text. A collection's payload is restored by the other server, too.
+    fn compare_key(&mut self, key: &[u8], sorts: bool) -> Option<String> {
+        let ask_both = |pair: &mut Pair, args: &[&[u8]]| [pair.ask(0, args), pair.ask(1, args)];
+        let differ = |what: &str, [ours, reference]: &[Value; 2]| {
+            Some(format!("{what} of {}: {ours:?} and {reference:?}", text::quote(key)))
+        };
+        let types = ask_both(self, &[b"TYPE", key]);
+        if types[0] != types[1] {
+            return differ("type", &types);
+        }
+        let ttls = ask_both(self, &[b"PTTL", key]);
+        let [apart, other] = [0, 1].map(|server| ttls[server].integer().unwrap_or(0));
+        if apart.abs_diff(other) > 5_000 {
+            return differ("deadline", &ttls);
+        }
+        let encodings = ask_both(self, &[b"OBJECT", b"ENCODING", key]);
+        let [ours, reference] = [0, 1].map(|server| encodings[server].text());
+        let is_newer = match (types[0].text().as_str(), ours.as_str(), reference.as_str()) {
+            ("list", "listpack", "quicklist") | ("set", "listpack", "hashtable") => true,
+            ("zset", "listpack", "skiplist") => sorts,
+            _ => false,
+        };
+        if ours != reference && !is_newer {
+            return differ("encoding", &encodings);
+        }
+        let read: &[&[u8]] = match types[0].text().as_str() {
+            "hash" => &[b"HGETALL", key],
+            "list" => &[b"LRANGE", key, b"0", b"-1"],
+            "set" => &[b"SMEMBERS", key],
+            "zset" => &[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
+            _ => {
+                let payloads = ask_both(self, &[b"DUMP", key]);
+                return if payloads[0] == payloads[1] {
+                    None
+                } else {
+                    differ("payload", &payloads)
+                };
+            }
+        };
+        let in_order = |contents: Value| if read.len() == 2 { sorted(contents) } else { contents };
+        let contents = ask_both(self, read).map(in_order);
+        if contents[0] != contents[1] {
+            return differ("contents", &contents);
+        }
+        let payloads = ask_both(self, &[b"DUMP", key]);
+        for server in 0..2 {
+            let Value::Bulk(payload) = &payloads[1 - server] else { continue };
+            let replaced = self.ask(server, &[b"RESTORE", key, b"0", payload, b"REPLACE"]);
+            let again = in_order(self.ask(server, read));
+            if again != contents[0] {
+                return differ(
+                    &format!("what {server} restored: {replaced:?}"),
+                    &[again, contents[0].clone()],
+                );
+            }
+        }
+        None
+    }
+}
+
+/// Fields and members in an order of their own; a flat list of pairs loses which belong together, which replies in RESP3 do not.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(kind, mut items) => {
+            items.sort();
+            Value::Array(kind, items)
+        }
+        Value::Map(mut pairs) => {
+            pairs.sort();
+            Value::Map(pairs)
+        }
+        other => other,
     }
 }
 
@@ -146,7 +209,7 @@ fn episode(
         }
         history.extend(chunk);
     }
-    let contents = pair.compare_contents();
+    let contents = pair.compare_contents(generator.sorts());
     if !contents.is_empty() {
         findings.push(format!(
             "contents after {} commands:\n  {}",

@@ -562,8 +562,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         }
         let value = self.local.version_of(entry);
         let in_place = deadline.is_some() && entry.big().is_some();
-        let deadline_version =
-            Some(link.version).filter(|&version| in_place || version != value);
+        let deadline_version = Some(link.version).filter(|&version| in_place || version != value);
         let stamp = Stamp { value: Some(value), deadline: deadline_version };
         let written = self.install(roots, place, key, found, entry.payload(), deadline, stamp);
         let op = Op::Deadline { db: self.db, key, base, deadline };

@@ -18,7 +18,7 @@ pub(super) use keys::{del, exists, randomkey, touch, type_, unlink};
 pub(crate) use scan::cursor_slot;
 pub(super) use scan::parse_cursor;
 pub(super) use scan::{keys, scan};
-pub(super) use sort::{sort, sort_ro};
+pub(super) use sort::{sort, sort_leads_on, sort_ro};
 pub(super) use wait::{wait, waitaof};
 pub(crate) use wait::{wait_arguments, waitaof_arguments};
 

@@ -53,14 +53,8 @@ struct Asked {
 }
 
 impl Asked {
-    /// The arguments from the number of keys on, which stands at `index`.
-    fn parse(
-        args: Args<'_>,
-        index: usize,
-        how: How,
-        name: &'static str,
-        kind: Reading,
-    ) -> Result<Self, WireError> {
+    /// The keys, whose number stands at `index`. Their types are looked at before what stands behind them.
+    fn keys(args: Args<'_>, index: usize, name: &'static str) -> Result<Self, WireError> {
         let count = integer(&args[index])?;
         if count < 1 {
             let line = format!("ERR at least 1 input key is needed for '{name}' command");
@@ -69,18 +63,32 @@ impl Asked {
         let left = args.len() - index - 1;
         let count = usize::try_from(count).ok().filter(|&count| count <= left);
         let count = count.ok_or(WireError::Syntax)?;
-        let mut asked = Asked {
+        Ok(Asked {
             keys: (index + 1, count),
             weights: vec![1.0; count],
             aggregate: Aggregate::Sum,
             with_scores: false,
             limit: 0,
-        };
-        let mut at = index + 1 + count;
+        })
+    }
+
+    /// What stands behind the keys.
+    fn options(
+        &mut self,
+        args: Args<'_>,
+        how: How,
+        kind: Reading,
+        sources: &mut [Source<'_>],
+    ) -> Result<(), WireError> {
+        let (first, count) = self.keys;
+        let mut at = first + count;
         while at < args.len() {
-            at += asked.option(args, at, how, kind)?;
+            at += self.option(args, at, how, kind)?;
         }
-        Ok(asked)
+        for (source, &weight) in sources.iter_mut().zip(&self.weights) {
+            source.weight = weight;
+        }
+        Ok(())
     }
 
     /// One option; how many arguments it takes.
@@ -142,13 +150,13 @@ struct Source<'g> {
 }
 
 impl<'g> Source<'g> {
-    fn of(found: Option<Entry<'g>>, weight: f64) -> Result<Self, WireError> {
+    fn of(found: Option<Entry<'g>>) -> Result<Self, WireError> {
         let found = match found {
             Some(entry) if entry.kind() == Kind::Set => Some(entry.collection(Kind::Set)?),
             Some(entry) => Some(entry.collection(Kind::Zset)?),
             None => None,
         };
-        Ok(Source { found, weight })
+        Ok(Source { found, weight: 1.0 })
     }
 
     fn len(&self) -> u64 {
@@ -201,8 +209,10 @@ fn inter(sources: &[Source<'_>], aggregate: Aggregate, visit: &mut dyn FnMut(&[u
     });
 }
 
+/// The result in its big form: the small one forgets the sign of a negative zero, as in Redis, which makes it small only to store it.
 fn combine(sources: &[Source<'_>], how: How, aggregate: Aggregate, limits: &Limits) -> Zset {
     let mut result = Zset::new();
+    result.convert(limits.hash);
     match how {
         How::Inter => inter(sources, aggregate, &mut |member, score| {
             result.insert(member, score, Stamp::NONE, limits);
@@ -233,19 +243,29 @@ fn combine(sources: &[Source<'_>], how: How, aggregate: Aggregate, limits: &Limi
     result
 }
 
+fn packed_if_small(result: Zset, limits: &Limits) -> Zset {
+    if result.view().len() > limits.entries_max as u64 {
+        return result;
+    }
+    let (mut small, mut text) = (Zset::new(), itoa::Buffer::new());
+    for known in result.view().iter() {
+        small.insert(known.member.text(&mut text), known.score, Stamp::NONE, limits);
+    }
+    if small.packed().is_some() { small } else { result }
+}
+
 fn read_all<'g>(
     ctx: &mut Ctx<'g>,
     args: Args<'_>,
     asked: &Asked,
 ) -> Result<Vec<Source<'g>>, WireError> {
     let (first, count) = asked.keys;
-    let mut weights = asked.weights.iter();
     let mut sources = Vec::with_capacity(count);
     ctx.keyspace().read_together(
         count,
         |index| &args[first + index],
         |found| {
-            sources.push(Source::of(found, weights.next().copied().unwrap_or(1.0))?);
+            sources.push(Source::of(found)?);
             Ok::<_, WireError>(())
         },
     )?;
@@ -259,9 +279,10 @@ fn answer(
     name: &'static str,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let asked = Asked::parse(args, 1, how, name, Reading::Answer)?;
+    let mut asked = Asked::keys(args, 1, name)?;
     let limits = ctx.keyspace().limits(Kind::Zset);
-    let sources = read_all(ctx, args, &asked)?;
+    let mut sources = read_all(ctx, args, &asked)?;
+    asked.options(args, how, Reading::Answer, &mut sources)?;
     let result = combine(&sources, how, asked.aggregate, &limits);
     let members: Vec<_> = result.view().range(0, u64::MAX, false).collect();
     write_members(reply, members.into_iter(), asked.with_scores);
@@ -275,7 +296,7 @@ fn store(
     name: &'static str,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let asked = Asked::parse(args, 2, how, name, Reading::Store)?;
+    let mut asked = Asked::keys(args, 2, name)?;
     let (first, count) = asked.keys;
     let mut keyspace = ctx.keyspace();
     let limits = keyspace.limits(Kind::Zset);
@@ -283,10 +304,11 @@ fn store(
     let keys: Vec<&[u8]> = std::iter::once(&args[1]).chain(sources_keys()).collect();
     let mut transaction = keyspace.transaction(&keys);
     let mut sources = Vec::with_capacity(count);
-    for (key, &weight) in sources_keys().zip(&asked.weights) {
-        sources.push(Source::of(transaction.look_up(key), weight)?);
+    for key in sources_keys() {
+        sources.push(Source::of(transaction.look_up(key))?);
     }
-    let result = combine(&sources, how, asked.aggregate, &limits);
+    asked.options(args, how, Reading::Store, &mut sources)?;
+    let result = packed_if_small(combine(&sources, how, asked.aggregate, &limits), &limits);
     drop(sources);
     let len = result.view().len();
     let replaced = transaction.read(&args[1]).is_some();
@@ -329,8 +351,9 @@ pub(crate) fn zdiffstore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_
 
 /// `ZINTERCARD numkeys key … [LIMIT limit]`
 pub(crate) fn zintercard(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let asked = Asked::parse(args, 1, How::Inter, "zintercard", Reading::Count)?;
-    let sources = read_all(ctx, args, &asked)?;
+    let mut asked = Asked::keys(args, 1, "zintercard")?;
+    let mut sources = read_all(ctx, args, &asked)?;
+    asked.options(args, How::Inter, Reading::Count, &mut sources)?;
     let mut found = 0;
     inter(&sources, Aggregate::Sum, &mut |_, _| {
         found += 1;

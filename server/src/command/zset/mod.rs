@@ -28,7 +28,7 @@ use self::bounds::Bounds;
 use super::collection::{Scan, empty_scan, scan_cursor, write_item, write_scan_head};
 use super::{Ctx, Flow, Outcome};
 use crate::store::Kind;
-use crate::types::collection::{Scored, Zset, ZsetView};
+use crate::types::collection::{Scored, Zset, ZsetView, shown_whole};
 use torc_protocol::number::DoubleText;
 use torc_protocol::{Args, Protocol, Reply, WireError};
 
@@ -157,6 +157,7 @@ pub(crate) fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     let cursor = scan_cursor(args)?;
     let Some(entry) = ctx.keyspace().read(&args[1]) else { return empty_scan(reply) };
     let found = entry.collection(Kind::Zset)?;
+    let is_small = found.encoding() == "listpack";
     let scan = Scan::parse(args)?;
     let (cursor, members) = scan.run(cursor, |cursor, count, members| {
         found.zset().scan(cursor, count, |known| {
@@ -168,7 +169,10 @@ pub(crate) fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     write_scan_head(reply, cursor, 2 * members.len());
     for known in members {
         write_item(reply, known.member);
-        reply.bulk(DoubleText::new().format(known.score).as_bytes());
+        match shown_whole(known.score).filter(|_| is_small) {
+            Some(whole) => reply.bulk(itoa::Buffer::new().format(whole).as_bytes()),
+            None => reply.bulk(DoubleText::new().format(known.score).as_bytes()),
+        }
     }
     Ok(Flow::Next)
 }

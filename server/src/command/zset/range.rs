@@ -40,6 +40,8 @@ impl Asked {
         is_free: bool,
         may_score: bool,
     ) -> Result<Self, WireError> {
+        // Each of REV, and of BYSCORE and BYLEX, may be said once.
+        let mut has_by = false;
         while index < args.len() {
             let left = args.len() - index - 1;
             if may_score && args.is(index, "WITHSCORES") {
@@ -47,18 +49,21 @@ impl Asked {
             } else if args.is(index, "LIMIT") && left >= 2 {
                 self.limit = Some((integer(&args[index + 1])?, integer(&args[index + 2])?));
                 index += 2;
-            } else if is_free && args.is(index, "REV") {
+            } else if is_free && !self.reverse && args.is(index, "REV") {
                 self.reverse = true;
-            } else if is_free && args.is(index, "BYLEX") {
+            } else if is_free && !has_by && args.is(index, "BYLEX") {
                 self.by = By::Member;
-            } else if is_free && args.is(index, "BYSCORE") {
+                has_by = true;
+            } else if is_free && !has_by && args.is(index, "BYSCORE") {
                 self.by = By::Score;
+                has_by = true;
             } else {
                 return Err(WireError::Syntax);
             }
             index += 1;
         }
-        if self.limit.is_some() && self.by == By::Rank {
+        // A count of -1 is what there is without LIMIT, and its offset means nothing to ranks.
+        if self.by == By::Rank && self.limit.take().is_some_and(|(_, count)| count != -1) {
             return Err(WireError::fixed(
                 "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
             ));
