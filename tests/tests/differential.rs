@@ -1,15 +1,18 @@
 //! Random commands against the node under test and a real redis-server: every reply must agree.
 //!
-//! `TORC_TEST_COMMANDS` and `TORC_TEST_SEED` set how many and which. A difference is shrunk to the fewest commands
+//! A node on its own, and a ring of three by their plain ports. `TORC_TEST_COMMANDS`, `TORC_TEST_RING_COMMANDS` and `TORC_TEST_SEED` set how many and which. A difference is shrunk to the fewest commands
 //! that show it and printed as lines for redis-cli; the run then goes on, so that one run tells of several.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::BTreeSet;
 use torc_tests::generator::{Generated, Generator};
 use torc_tests::resp::encode;
+use torc_tests::ring::{LIMIT, Node, ring};
 use torc_tests::{Connection, Server, Value, minimise, start_node, text, wait};
 
-const COMMANDS: usize = 200_000;
+const COMMANDS: usize = 500_000;
+/// To a ring, whose nodes take turns with the reference on the same cores.
+const RING_COMMANDS: usize = 60_000;
 /// Sent together; the replies are read afterwards.
 const CHUNK: usize = 400;
 /// Databases are emptied after so many commands, which bounds what has to be replayed to shrink a difference.
@@ -21,22 +24,43 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// What is tested.
+enum Ours {
+    Node(Server),
+    /// By the plain port of one of its nodes.
+    Ring(Vec<Node>),
+}
+
+impl Ours {
+    fn connect(&self, episode: usize) -> Connection {
+        match self {
+            Ours::Node(server) => server.connect(),
+            Ours::Ring(nodes) => {
+                nodes[episode % nodes.len()].place.open(LIMIT).expect("it listens")
+            }
+        }
+    }
+}
+
 struct Pair {
-    servers: [Server; 2],
+    ours: Ours,
+    reference: Server,
     connections: [Connection; 2],
     protocol: u8,
+    episode: usize,
 }
 
 impl Pair {
-    fn start() -> Pair {
-        let servers = [start_node!(&[]), Server::reference(&[])];
-        let connections = [servers[0].connect(), servers[1].connect()];
-        Pair { servers, connections, protocol: 2 }
+    fn start(ours: Ours) -> Pair {
+        let reference = Server::reference(&[]);
+        let connections = [ours.connect(0), reference.connect()];
+        Pair { ours, reference, connections, protocol: 2, episode: 0 }
     }
 
     /// New connections, empty databases.
     fn begin(&mut self, protocol: u8) {
-        self.connections = [self.servers[0].connect(), self.servers[1].connect()];
+        self.episode += 1;
+        self.connections = [self.ours.connect(self.episode), self.reference.connect()];
         self.protocol = protocol;
         for connection in &mut self.connections {
             connection.run(&format!("HELLO {protocol}"));
@@ -106,6 +130,8 @@ impl Pair {
         let is_newer = match (types[0].text().as_str(), ours.as_str(), reference.as_str()) {
             ("list", "listpack", "quicklist") | ("set", "listpack", "hashtable") => true,
             ("zset", "listpack", "skiplist") => sorts,
+            // What was gathered from several nodes is stored as a string of any form.
+            ("string", ..) => matches!(self.ours, Ours::Ring(_)),
             _ => false,
         };
         if ours != reference && !is_newer {
@@ -163,11 +189,21 @@ fn sorted(value: Value) -> Value {
 
 #[test]
 fn random_commands_get_the_same_replies() {
-    let seed = number("TORC_TEST_SEED", wait::now().elapsed().as_nanos() as u64 ^ entropy());
     let count = number("TORC_TEST_COMMANDS", COMMANDS as u64) as usize;
+    compare(Ours::Node(start_node!(&[])), count, |generator| generator);
+}
+
+#[test]
+fn a_ring_gives_the_same_replies() {
+    let count = number("TORC_TEST_RING_COMMANDS", RING_COMMANDS as u64) as usize;
+    compare(Ours::Ring(ring(3, &[])), count, Generator::of_ring);
+}
+
+fn compare(ours: Ours, count: usize, kind: fn(Generator) -> Generator) {
+    let seed = number("TORC_TEST_SEED", wait::now().elapsed().as_nanos() as u64 ^ entropy());
     println!("differential: {count} commands, TORC_TEST_SEED={seed}");
-    let mut pair = Pair::start();
-    let mut generator = Generator::new(seed);
+    let mut pair = Pair::start(ours);
+    let mut generator = kind(Generator::new(seed));
     let (mut findings, mut classes) = (Vec::new(), BTreeSet::new());
     let start = wait::now();
     let mut done = 0;
@@ -234,9 +270,9 @@ fn class_of(command: &Generated, ours: &[u8], reference: &[u8]) -> String {
 
 fn report(pair: &Pair, history: &[Generated], ours: &[u8], reference: &[u8]) -> String {
     let show = |bytes: &[u8]| text::shorten(&text::escape(bytes), 600);
-    let [node, other] = &pair.servers;
+    let (node, other) = (|| pair.ours.connect(pair.episode), || pair.reference.connect());
     let (commands, ours, reference, note) =
-        match minimise::minimise(node, other, pair.protocol, history) {
+        match minimise::minimise(&node, &other, pair.protocol, history) {
             Some(found) => (found.commands, found.ours, found.reference, ""),
             None => {
                 let last = &history[history.len() - 1];

@@ -106,6 +106,17 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     Ok(Flow::Next)
 }
 
+/// The collection in a payload that another node dumped.
+pub(super) fn load_fetched(payload: &[u8], bounds: &Bounds) -> Result<Collection, WireError> {
+    match rdb::load(payload, bounds).map_err(wire_error)? {
+        Value::String(_) => Err(WireError::WrongType),
+        Value::Hash(value) => Ok(value.into()),
+        Value::List(value) => Ok(value.into()),
+        Value::Set(value) => Ok(value.into()),
+        Value::Zset(value) => Ok(value.into()),
+    }
+}
+
 /// Stores `value`, unless the key came to be since it was looked for. Returns whether another one was replaced.
 fn put(
     keyspace: &mut Keyspace<'_, '_>,

@@ -317,7 +317,12 @@ impl Generator {
             // A list, a set, a hash or a sorted set, as large ones are dumped.
             5..=9 => {
                 let kind = [1, 2, 4, 5][self.below(4)];
-                let elements = (0..self.below(5)).map(|_| self.element()).collect::<Args>();
+                let mut elements = (0..self.below(5)).map(|_| self.element()).collect::<Args>();
+                if kind != 1 {
+                    // The difference `restored-twice`.
+                    elements.sort();
+                    elements.dedup();
+                }
                 rdb::collection_payload(kind, &elements, version)
             }
             _ => {

@@ -230,8 +230,7 @@ impl Generator {
     }
 
     fn hyperloglog_command(&mut self) -> Args {
-        let key =
-            if self.one_in(6) { self.key() } else { format!("h{}", self.rng.u32(..4)).into() };
+        let key = if self.one_in(6) { self.key() } else { self.hyperloglog_key() };
         match self.rng.u32(..8) {
             0..=3 => {
                 let mut args = line("PFADD", [key]);
@@ -248,22 +247,23 @@ impl Generator {
             4..=5 => {
                 let mut args = line("PFCOUNT", [key]);
                 for _ in 0..self.below(3) {
-                    args.push(format!("h{}", self.rng.u32(..5)).into());
+                    args.push(self.hyperloglog_key());
                 }
                 args
             }
             _ => {
                 let mut args = line("PFMERGE", [key]);
                 for _ in 0..self.below(3) {
-                    args.push(if self.one_in(8) {
-                        self.key()
-                    } else {
-                        format!("h{}", self.rng.u32(..5)).into()
-                    });
+                    args.push(if self.one_in(8) { self.key() } else { self.hyperloglog_key() });
                 }
                 args
             }
         }
+    }
+
+    fn hyperloglog_key(&mut self) -> Vec<u8> {
+        let name = format!("h{}", self.rng.u32(..5)).into_bytes();
+        self.tagged(name)
     }
 
     fn dump_command(&mut self) -> Args {

@@ -27,7 +27,8 @@ impl Generator {
     pub(super) fn vary_case(&mut self, args: &mut Args) {
         for (index, arg) in args.iter_mut().enumerate() {
             // Keys and values lie at odd and even places alike; changing a key's case only makes another key.
-            if index == 0 || self.rng.bool() {
+            let is_tagged = self.tag.is_some() && arg.starts_with(b"{");
+            if index == 0 || (self.rng.bool() && !is_tagged) {
                 for byte in arg.iter_mut().filter(|byte| byte.is_ascii_alphabetic()) {
                     if self.rng.bool() {
                         *byte ^= 0x20;

@@ -8,6 +8,7 @@ mod collections;
 mod commands;
 mod compare;
 mod hostile;
+mod ring;
 
 pub use compare::Compare;
 
@@ -98,6 +99,9 @@ impl Generator {
     fn begin_transaction(&mut self) {
         let exactly = |args: Args| Generated { args, compare: Compare::By(Normaliser::Exact) };
         let words = |words: &[&[u8]]| words.iter().map(|word| word.to_vec()).collect::<Args>();
+        if self.ring {
+            return self.begin_transaction_of_slot();
+        }
         if self.one_in(2) {
             let key = self.key();
             self.queue.push_back(exactly(words(&[b"WATCH", &key])));
@@ -122,17 +126,14 @@ impl Generator {
 
     fn alone(&mut self) -> Generated {
         self.serial += 1;
-        if self.ring {
-            self.tag = Some(b'a' + self.rng.u8(..4));
-        }
-        self.tame_one()
+        if self.ring { self.of_several_slots() } else { self.tame_one() }
     }
 
     /// A command of which the replies compare exactly.
     fn unordered_excluded(&mut self) -> Args {
         loop {
             let mut args = self.fresh();
-            if self.is_of_the_other_kind(&args) {
+            if self.is_of_the_other_kind(&args) || (self.ring && !self.is_of_slot(&args)) {
                 continue;
             }
             self.tame(&mut args);
@@ -144,10 +145,11 @@ impl Generator {
 
     fn tame_one(&mut self) -> Generated {
         let mut args = self.fresh();
-        while self.is_of_the_other_kind(&args) {
+        while self.is_of_the_other_kind(&args) || (self.ring && ring::is_left_out(&args)) {
             args = self.fresh();
         }
-        if self.one_in(30) {
+        // In a ring the place of an argument decides which slots a command has.
+        if self.one_in(30) && !self.ring {
             self.spoil(&mut args);
         }
         if self.one_in(12) {
@@ -155,6 +157,7 @@ impl Generator {
         }
         self.tame(&mut args);
         let compare = compare::comparison(&args, self.sorts);
+        let compare = if self.ring { compare.of_ring() } else { compare };
         Generated { args, compare }
     }
 

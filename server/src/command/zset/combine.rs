@@ -1,12 +1,14 @@
 //! Sorted sets of sorted sets: unions, intersections and differences. Sets take part, each of their members with the score 1.
 
-use super::write_members;
+use super::write_all;
 use crate::admin::pubsub::notify::Events;
 use crate::command::collection::notify_stored;
+use crate::command::gathered::{Combined, stores};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
-use crate::store::{CollectionRef, Entry, Expiry, Kind};
+use crate::store::{Collection, CollectionRef, Entry, Expiry, Kind};
 use crate::types::collection::{Limits, Stamp, Zset};
+use crate::types::rdb::Bounds;
 use torc_protocol::number::parse_f64;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -243,17 +245,6 @@ fn combine(sources: &[Source<'_>], how: How, aggregate: Aggregate, limits: &Limi
     result
 }
 
-fn packed_if_small(result: Zset, limits: &Limits) -> Zset {
-    if result.view().len() > limits.entries_max as u64 {
-        return result;
-    }
-    let (mut small, mut text) = (Zset::new(), itoa::Buffer::new());
-    for known in result.view().iter() {
-        small.insert(known.member.text(&mut text), known.score, Stamp::NONE, limits);
-    }
-    if small.packed().is_some() { small } else { result }
-}
-
 fn read_all<'g>(
     ctx: &mut Ctx<'g>,
     args: Args<'_>,
@@ -284,8 +275,7 @@ fn answer(
     let mut sources = read_all(ctx, args, &asked)?;
     asked.options(args, how, Reading::Answer, &mut sources)?;
     let result = combine(&sources, how, asked.aggregate, &limits);
-    let members: Vec<_> = result.view().range(0, u64::MAX, false).collect();
-    write_members(reply, members.into_iter(), asked.with_scores);
+    write_all(reply, &result, asked.with_scores);
     Ok(Flow::Next)
 }
 
@@ -308,7 +298,7 @@ fn store(
         sources.push(Source::of(transaction.look_up(key))?);
     }
     asked.options(args, how, Reading::Store, &mut sources)?;
-    let result = packed_if_small(combine(&sources, how, asked.aggregate, &limits), &limits);
+    let result = combine(&sources, how, asked.aggregate, &limits).packed_if_small(&limits);
     drop(sources);
     let len = result.view().len();
     let replaced = transaction.read(&args[1]).is_some();
@@ -354,11 +344,58 @@ pub(crate) fn zintercard(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_
     let mut asked = Asked::keys(args, 1, "zintercard")?;
     let mut sources = read_all(ctx, args, &asked)?;
     asked.options(args, How::Inter, Reading::Count, &mut sources)?;
-    let mut found = 0;
-    inter(&sources, Aggregate::Sum, &mut |_, _| {
-        found += 1;
-        asked.limit == 0 || found < asked.limit
-    });
-    reply.integer(found as i64);
+    reply.integer(card(&sources, asked.limit) as i64);
     Ok(Flow::Next)
+}
+
+/// How many members all have, up to `limit` if that is not 0.
+fn card(sources: &[Source<'_>], limit: u64) -> u64 {
+    let mut found = 0;
+    inter(sources, Aggregate::Sum, &mut |_, _| {
+        found += 1;
+        limit == 0 || found < limit
+    });
+    found
+}
+
+/// What the command `name` comes to with sets and sorted sets that were fetched.
+pub(crate) fn combine_fetched(
+    name: &str,
+    args: Args<'_>,
+    fetched: Vec<Option<Collection>>,
+    bounds: &Bounds,
+) -> Result<Combined, WireError> {
+    let (name, how) = match name {
+        "zunion" => ("zunion", How::Union),
+        "zunionstore" => ("zunionstore", How::Union),
+        "zinter" => ("zinter", How::Inter),
+        "zinterstore" => ("zinterstore", How::Inter),
+        "zintercard" => ("zintercard", How::Inter),
+        "zdiff" => ("zdiff", How::Diff),
+        _ => ("zdiffstore", How::Diff),
+    };
+    let kind = match name {
+        "zintercard" => Reading::Count,
+        _ if stores(name) => Reading::Store,
+        _ => Reading::Answer,
+    };
+    let mut asked = Asked::keys(args, if kind == Reading::Store { 2 } else { 1 }, name)?;
+    let of = |found: Option<Collection>| match found {
+        None => Ok(Source { found: None, weight: 1.0 }),
+        Some(found @ (Collection::Set(_) | Collection::Zset(_))) => {
+            Ok(Source { found: Some(CollectionRef::Detached(found)), weight: 1.0 })
+        }
+        Some(_) => Err(WireError::WrongType),
+    };
+    let mut sources =
+        fetched.into_iter().map(of).collect::<Result<Vec<Source<'_>>, WireError>>()?;
+    asked.options(args, how, kind, &mut sources)?;
+    if kind == Reading::Count {
+        return Ok(Combined::Count(card(&sources, asked.limit)));
+    }
+    let result = combine(&sources, how, asked.aggregate, &bounds.zset);
+    Ok(Combined::Zset(
+        if kind == Reading::Store { result.packed_if_small(&bounds.zset) } else { result },
+        asked.with_scores,
+    ))
 }

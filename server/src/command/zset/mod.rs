@@ -15,10 +15,12 @@ mod tests;
 
 pub(crate) use add::{zadd, zincrby};
 pub(crate) use blocking::{bzmpop, bzpopmax, bzpopmin};
+pub(super) use combine::combine_fetched;
 pub(crate) use combine::{zdiff, zdiffstore, zinter, zintercard, zinterstore, zunion, zunionstore};
 pub(super) use pop::{pop_from, write_popped};
 pub(crate) use pop::{zmpop, zpopmax, zpopmin};
 pub(crate) use random::zrandmember;
+pub(super) use range::range_of_fetched;
 pub(crate) use range::{
     zrange, zrangebylex, zrangebyscore, zrangestore, zrevrange, zrevrangebylex, zrevrangebyscore,
 };
@@ -61,6 +63,12 @@ fn write_members<'z>(
             reply.double(known.score);
         }
     }
+}
+
+/// Writes all members, as [`write_members`] does.
+pub(super) fn write_all(reply: &mut Reply<'_>, zset: &Zset, with_scores: bool) {
+    let members: Vec<Scored<'_>> = zset.view().range(0, u64::MAX, false).collect();
+    write_members(reply, members.into_iter(), with_scores);
 }
 
 /// `ZCARD key`

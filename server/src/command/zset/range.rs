@@ -4,10 +4,12 @@ use super::bounds::Bounds;
 use super::write_members;
 use crate::admin::pubsub::notify::Events;
 use crate::command::collection::notify_stored;
+use crate::command::gathered::Combined;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
-use crate::store::{Expiry, Kind};
-use crate::types::collection::{Ranked, Stamp, Zset, ZsetView};
+use crate::store::{Collection, Expiry, Kind};
+use crate::types::collection::{Limits, Ranked, Stamp, Zset, ZsetView};
+use crate::types::rdb;
 use torc_protocol::{Args, Reply, WireError};
 
 /// What a range is counted in.
@@ -159,6 +161,30 @@ pub(crate) fn zrevrangebylex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Repl
     answer(ctx, Asked::new(By::Member, true), args, false, reply)
 }
 
+fn copied(members: Ranked<'_>, limits: &Limits) -> Zset {
+    let (mut result, mut buffer) = (Zset::new(), itoa::Buffer::new());
+    for known in members {
+        result.insert(known.member.text(&mut buffer), known.score, Stamp::NONE, limits);
+    }
+    result
+}
+
+/// What ZRANGESTORE comes to with a source that was fetched.
+pub(crate) fn range_of_fetched(
+    args: Args<'_>,
+    found: Option<Collection>,
+    bounds: &rdb::Bounds,
+) -> Result<Combined, WireError> {
+    let asked = Asked::new(By::Rank, false).options(args, 5, true, false)?;
+    let range = asked.bounds(&args[3], &args[4])?;
+    let result = match found {
+        None => Zset::new(),
+        Some(Collection::Zset(zset)) => copied(asked.members(zset.view(), range).0, &bounds.zset),
+        Some(_) => return Err(WireError::WrongType),
+    };
+    Ok(Combined::Zset(result, false))
+}
+
 /// `ZRANGESTORE destination source min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]`
 pub(crate) fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let asked = Asked::new(By::Rank, false).options(args, 5, true, false)?;
@@ -170,11 +196,7 @@ pub(crate) fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'
     let mut result = Zset::new();
     if let Some(entry) = transaction.look_up(source) {
         let found = entry.collection(Kind::Zset)?;
-        let (members, _) = asked.members(found.zset(), bounds);
-        let mut buffer = itoa::Buffer::new();
-        for known in members {
-            result.insert(known.member.text(&mut buffer), known.score, Stamp::NONE, &limits);
-        }
+        result = copied(asked.members(found.zset(), bounds).0, &limits);
     }
     let len = result.view().len();
     let replaced = transaction.read(destination).is_some();

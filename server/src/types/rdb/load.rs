@@ -158,12 +158,13 @@ impl<'p> Loader<'p, '_> {
 
     fn zset(&mut self, score: fn(&mut Self) -> Result<f64, Invalid>) -> Result<Zset, Invalid> {
         let mut zset = Zset::new();
+        zset.convert(self.bounds.zset.hash);
         for _ in 0..self.length()? {
             let member = self.string()?;
             let score = score(self)?;
             self.add_scored(&mut zset, item(&member), score)?;
         }
-        Ok(zset)
+        Ok(zset.packed_if_small(&self.bounds.zset))
     }
 
     fn zset_of<'w>(&self, mut members: impl Walk<'w>) -> Result<Zset, Invalid> {

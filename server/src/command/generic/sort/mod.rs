@@ -19,7 +19,7 @@ use crate::command::eval::end_alone;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{CollectionRef, Expiry, Kind};
-use crate::types::collection::{List, Stamp};
+use crate::types::collection::{Limits, List, Stamp};
 use std::ops::Range;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -54,6 +54,40 @@ pub(crate) fn sort_ro(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
 /// Whether the command leads to keys that its arguments do not name.
 pub(crate) fn sort_leads_on(args: Args<'_>) -> bool {
     Asked::parse(args, true, Port::Plain).is_ok_and(|asked| asked.leads_on())
+}
+
+/// The words of a SORT that stores nothing and otherwise asks for the same, for whoever serves the source.
+///
+/// # Errors
+/// Those of its options.
+pub(crate) fn sort_without_store<'a>(args: Args<'a>) -> Result<Vec<&'a [u8]>, WireError> {
+    Asked::parse(args, true, Port::Plain)?;
+    let mut words: Vec<&[u8]> = vec![b"SORT_RO"];
+    let mut index = 1;
+    while let Some(word) = args.get(index) {
+        // What stands where an option may; the words that options take follow it.
+        let taken = match () {
+            () if index == 1 => 0,
+            () if args.is(index, "LIMIT") => 2,
+            () if args.is(index, "BY") || args.is(index, "GET") => 1,
+            () if args.is(index, "STORE") => {
+                index += 2;
+                continue;
+            }
+            () => 0,
+        };
+        words.push(word);
+        words.extend((1..=taken).filter_map(|ahead| args.get(index + ahead)));
+        index += 1 + taken;
+    }
+    Ok(words)
+}
+
+/// The list that SORT stores.
+pub(crate) fn sorted_list<'e>(elements: impl Iterator<Item = &'e [u8]>, limits: &Limits) -> List {
+    let mut list = List::new();
+    elements.for_each(|element| list.push_back(element, Stamp::NONE, limits));
+    list
 }
 
 /// What is asked for.
@@ -145,7 +179,10 @@ fn read(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<Source, WireError> {
     let elements = match kind {
         Kind::List => found.list().iter().map(|element| element.value.to_vec()).collect(),
         Kind::Set => found.set().iter().map(|known| known.member.to_vec()).collect(),
-        _ => found.zset().iter().map(|known| known.member.to_vec()).collect(),
+        _ => {
+            let ranked = found.zset().range(0, u64::MAX, false);
+            ranked.map(|known| known.member.to_vec()).collect()
+        }
     };
     Ok(Source { kind, elements })
 }

@@ -1,10 +1,12 @@
 //! Replies made of replies: pure functions from what the parts answered to what the client is answered.
 
 use crate::admin::Instance;
+use crate::command::dump::bounds;
+use crate::command::gathered::{self, Gathered};
 use crate::command::hyperloglog::wire_error;
 use crate::node::plane::{Counted, resp};
 use crate::types::hyperloglog::{self, Union};
-use torc_protocol::{Protocol, Reply, WireError};
+use torc_protocol::{Args, Protocol, Reply, WireError};
 
 /// The error of a command of which one part failed: that this part changed nothing does not say so of the others.
 pub(super) fn of_part(line: Vec<u8>) -> Vec<u8> {
@@ -118,4 +120,24 @@ pub(super) fn merged(
     let sparse_max = usize::try_from(sparse_max).unwrap_or(usize::MAX);
     union.write_to(&mut merged, sparse_max).map_err(wire_error)?;
     Ok(merged)
+}
+
+/// What the command in `request` comes to with the payloads of its sources.
+pub(super) fn fetched(
+    instance: &Instance,
+    name: &str,
+    request: &[u8],
+    sources: &[Option<&[u8]>],
+    protocol: Protocol,
+) -> Result<Gathered, WireError> {
+    let mut spans = Vec::new();
+    resp::request(request, 0, &mut spans).ok_or(BAD_PART)?;
+    let bounds = bounds(&instance.settings, &instance.store);
+    gathered::combine(name, Args::new(request, &spans), sources, &bounds, protocol)
+}
+
+/// The elements that SORT_RO answered. What a pattern did not lead to is stored as an empty text.
+pub(super) fn sorted_elements<'r>(replies: &[Vec<&'r [u8]>]) -> Option<Vec<&'r [u8]>> {
+    let elements = resp::elements(replies.first()?.first()?)?;
+    elements.into_iter().map(|element| Some(resp::bulk(element)?.unwrap_or_default())).collect()
 }
