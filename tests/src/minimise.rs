@@ -62,6 +62,10 @@ fn replay(
     };
     let (ours, reference) = (replies(ours), replies(reference));
     let at = (0..commands.len()).find(|&i| !commands[i].compare.equal(&ours[i], &reference[i]))?;
+    // Commands of two transactions whose slots differ would be found in the place of what is looked for.
+    if ours[at].starts_with(b"-CROSSSLOT") && commands.len() > 1 {
+        return None;
+    }
     Some(Reproduction {
         commands: commands[..=at].to_vec(),
         ours: ours[at].clone(),

@@ -60,6 +60,15 @@ pub(crate) fn stores(name: &str) -> bool {
     name.ends_with("store")
 }
 
+/// What is wrong with arguments before the command looks at keys.
+pub(crate) fn check_first(name: &str, args: Args<'_>) -> Result<(), WireError> {
+    match name {
+        "sintercard" => set::check_card(args),
+        "zrangestore" => zset::check_range(args),
+        _ => Ok(()),
+    }
+}
+
 /// Combines what DUMP answered of the sources of `args`, which call `name`, in their order; none of those that are absent.
 pub(crate) fn combine(
     name: &str,

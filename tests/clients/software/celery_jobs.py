@@ -1,5 +1,5 @@
 """Celery with the node as broker and as result backend: tasks, failures, retries, countdown, groups, chords, chains, revoking.
-Usage: celery_jobs.py PORT"""
+Usage: celery_jobs.py PORT [ring]"""
 
 import os
 import signal
@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 os.environ["TORC_PORT"] = sys.argv[1]
+if sys.argv[2:] == ["ring"]:
+    os.environ["TORC_RING"] = "yes"
 
 from celery import chain, chord, group  # noqa: E402
 from celery.exceptions import TaskRevokedError  # noqa: E402

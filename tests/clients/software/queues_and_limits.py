@@ -1,4 +1,4 @@
-"""Dramatiq, Huey and Flask-Limiter: two queues of different making, and limits of requests. Usage: queues_and_limits.py PORT WHICH"""
+"""Dramatiq, Huey and Flask-Limiter: two queues of different making, and limits of requests. Usage: queues_and_limits.py PORT WHICH [ring]"""
 
 import sys
 import threading
@@ -8,6 +8,7 @@ import redis
 
 PORT = int(sys.argv[1])
 URL = f"redis://127.0.0.1:{PORT}/3"
+IN_RING = sys.argv[3:] == ["ring"]
 store = redis.Redis(port=PORT, db=3, decode_responses=True)
 
 
@@ -30,7 +31,9 @@ def with_dramatiq():
     from dramatiq.results import Results
     from dramatiq.results.backends import RedisBackend
 
-    broker = RedisBroker(url=URL)
+    # In a ring, keys of one slot: its script names several.
+    namespace = "{dramatiq}" if IN_RING else "dramatiq"
+    broker = RedisBroker(url=URL, namespace=namespace)
     broker.add_middleware(Results(backend=RedisBackend(url=URL)))
     dramatiq.set_broker(broker)
     attempts = []

@@ -74,6 +74,11 @@ fn card_options(args: Args<'_>) -> Result<(usize, u64), WireError> {
     Ok((count, limit))
 }
 
+/// The errors of SINTERCARD's arguments.
+pub(crate) fn check_card(args: Args<'_>) -> Result<(), WireError> {
+    card_options(args).map(|_| ())
+}
+
 /// How many members all sets have, up to `limit` if that is not 0.
 fn card(sets: &[Option<SetView<'_>>], limit: u64) -> u64 {
     let mut found = 0;

@@ -20,7 +20,7 @@ pub(crate) use combine::{zdiff, zdiffstore, zinter, zintercard, zinterstore, zun
 pub(super) use pop::{pop_from, write_popped};
 pub(crate) use pop::{zmpop, zpopmax, zpopmin};
 pub(crate) use random::zrandmember;
-pub(super) use range::range_of_fetched;
+pub(super) use range::{check_range, range_of_fetched};
 pub(crate) use range::{
     zrange, zrangebylex, zrangebyscore, zrangestore, zrevrange, zrevrangebylex, zrevrangebyscore,
 };

@@ -169,6 +169,12 @@ fn copied(members: Ranked<'_>, limits: &Limits) -> Zset {
     result
 }
 
+/// The errors of ZRANGESTORE's arguments.
+pub(crate) fn check_range(args: Args<'_>) -> Result<(), WireError> {
+    let asked = Asked::new(By::Rank, false).options(args, 5, true, false)?;
+    asked.bounds(&args[3], &args[4]).map(|_| ())
+}
+
 /// What ZRANGESTORE comes to with a source that was fetched.
 pub(crate) fn range_of_fetched(
     args: Args<'_>,

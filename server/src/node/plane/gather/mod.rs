@@ -23,7 +23,7 @@ use super::unit::{Sink, Snapshot, Target, Trouble, Unit};
 use super::{ClientKey, Counted, Plane};
 use crate::base::limits::GATHER_SLOTS_TRACKED_MAX;
 use crate::command::consistency::Seen;
-use crate::command::gathered::is_gathered;
+use crate::command::gathered::{check_first, is_gathered};
 use crate::command::generic::sort_without_store;
 use crate::node::replies::HoleId;
 use crate::types::bitmap::Operation;
@@ -96,7 +96,10 @@ impl Gathering {
                 sort_without_store(args)?;
                 Gathering::Sorted
             }
-            name if is_gathered(name) => Gathering::Fetched { name },
+            name if is_gathered(name) => {
+                check_first(name, args)?;
+                Gathering::Fetched { name }
+            }
             _ => return Ok(None),
         }))
     }
