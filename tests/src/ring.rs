@@ -192,6 +192,14 @@ impl Node {
         );
     }
 
+    /// Its process id.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     /// Waits until it answers.
     pub fn await_answer(&self) {
         wait::until("the node answers", LIMIT, || {

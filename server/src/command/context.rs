@@ -29,7 +29,7 @@ pub enum Flow {
     Anew,
     /// Waits, as the session's `waits` says; its reply comes later (BLPOP).
     Wait,
-    /// Is not done. It runs again once others had their turn; until then nothing was written.
+    /// Is not done, and goes on once others had their turn: by being run again, if nothing was written, or with what is left of its reply.
     Again,
 }
 

@@ -25,6 +25,7 @@ pub mod info;
 pub mod introspect;
 pub mod latency;
 pub mod list;
+pub mod long_reply;
 pub mod memory;
 pub mod object;
 pub mod pubsub;

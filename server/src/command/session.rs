@@ -1,6 +1,7 @@
 //! What the server remembers of one client between commands.
 
 use super::consistency::{Consistency, Once, Seen};
+use super::long_reply::LongReply;
 use super::transaction::{Multi, Watching};
 use crate::admin::blocked::Waiter;
 use crate::admin::clients::{Activity, ClientInfo, Clients, flag};
@@ -72,6 +73,8 @@ pub struct Session {
     pub waits: Option<Arc<Waiter>>,
     /// Whether its next command is to have the store for itself: a script that comes to keys which it does not declare.
     pub alone: bool,
+    /// What is left of its command's reply; see [`super::long_reply`].
+    pub long_reply: Option<Box<LongReply>>,
     /// Its public record.
     pub info: Arc<ClientInfo>,
     monitoring: bool,
@@ -105,6 +108,7 @@ impl Session {
             in_step: false,
             waits: None,
             alone: false,
+            long_reply: None,
             info,
             monitoring: false,
             subscriptions: None,

@@ -109,6 +109,9 @@ pub(super) fn execute(
     if batch.is_empty() {
         return Ran::Whole;
     }
+    if client.session.long_reply.is_some() {
+        return go_on(client, out, batch);
+    }
     let in_multi = client.session.multi.is_some();
     // Whoever waits for a script is told so, once that has taken long.
     let is_busy = || instance.scripts.standing.is_busy();
@@ -183,6 +186,29 @@ pub(super) fn execute(
         feed.clear();
     }
     ran
+}
+
+/// Writes more of the reply of the first command, which has run.
+#[cold]
+fn go_on(client: &mut Client, out: &mut Vec<u8>, batch: &[Planned]) -> Ran {
+    let bytes = &batch[0].bytes;
+    if client.replies.is_full() {
+        let verdict = Verdict::Parked(Park::Replies);
+        return Ran::Until { consumed: bytes.start, verdict };
+    }
+    let Client { session, .. } = client;
+    let mut reply = Reply::new(out, session.protocol);
+    let done = session.long_reply.as_mut().is_none_or(|rest| rest.write(&mut reply));
+    let mut consumed = bytes.start;
+    if done {
+        session.long_reply = None;
+        session.once.end();
+        consumed = bytes.end;
+        if session.is_special() {
+            session.take_own_pushes(out);
+        }
+    }
+    Ran::Until { consumed, verdict: Verdict::More }
 }
 
 /// The ring as it stands at the beginning of a batch.

@@ -11,6 +11,7 @@ use crate::config::Settings;
 use std::ffi::OsString;
 use std::time::Duration;
 
+mod long_replies;
 mod publishing;
 
 const START_MS: u64 = 1_700_000_000_000;

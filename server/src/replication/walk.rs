@@ -9,7 +9,7 @@ use super::merge::{ElementId, Head, KeyState};
 use super::stored::{elements_from, field_of, head_of};
 use crate::base::limits::DATABASE_COUNT;
 use crate::base::version::Version;
-use crate::store::{CollectionRef, Entry, Keyspace};
+use crate::store::{Entry, Keyspace, Snapshot, Store};
 use std::collections::VecDeque;
 use torc_protocol::slot::Slot;
 
@@ -47,7 +47,7 @@ impl SlotWalk {
             let state = walk.step(ELEMENTS);
             let (db, key) = (walk.db, walk.key.clone());
             match walk.at {
-                None => keyspace.store().discard(walk.collection),
+                None => drop(walk),
                 Some(_) => self.large.push_front(walk),
             }
             return Some(Next::Elements(db, key, state));
@@ -59,11 +59,11 @@ impl SlotWalk {
             return None;
         }
         let mut keyspace = keyspace.in_database(self.db);
-        let origin = keyspace.origin_version();
+        let store = keyspace.store().clone();
         let SlotWalk { db, from, large } = self;
         let mut small = Vec::new();
         *from = keyspace.visit_slot(slot, from.unwrap_or_default(), 1, |entry| {
-            match Walk::begin(*db, entry, origin) {
+            match Walk::begin(*db, entry, &store) {
                 Some(walk) => large.push_back(walk),
                 None => small.push((*db, entry)),
             }
@@ -77,7 +77,7 @@ impl SlotWalk {
 struct Walk {
     db: u8,
     key: Box<[u8]>,
-    collection: CollectionRef<'static>,
+    collection: Snapshot,
     head: Option<Head>,
     origin: Version,
     /// How far it is; none at the end.
@@ -85,9 +85,10 @@ struct Walk {
 }
 
 impl Walk {
-    /// None if `entry` has no large collection. `origin` is the dot of what has none.
-    fn begin(db: u8, entry: Entry<'_>, origin: Version) -> Option<Walk> {
-        let collection = entry.snapshot()?;
+    /// None if `entry` has no large collection.
+    fn begin(db: u8, entry: Entry<'_>, store: &Store) -> Option<Walk> {
+        let collection = entry.snapshot(store)?;
+        let origin = store.origin_version();
         let head = head_of(entry, origin);
         Some(Walk { db, key: entry.key().into(), collection, head, origin, at: Some(0) })
     }
@@ -99,11 +100,12 @@ impl Walk {
             state.add_head(head);
         }
         if let Some(at) = self.at {
-            let (kind, origin) = (self.collection.kind(), self.origin);
-            self.at = elements_from(&self.collection, origin, (at, count), |id, stamp, value| {
-                let id = ElementId { kind, id: id.into() };
-                state.add_element(id, field_of(stamp, value, origin));
-            });
+            let (kind, origin) = (self.collection.view().kind(), self.origin);
+            self.at =
+                elements_from(self.collection.view(), origin, (at, count), |id, stamp, value| {
+                    let id = ElementId { kind, id: id.into() };
+                    state.add_element(id, field_of(stamp, value, origin));
+                });
         }
         state
     }

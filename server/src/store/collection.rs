@@ -261,6 +261,11 @@ impl CollectionRef<'_> {
         }
     }
 
+    /// As it is now, to be kept.
+    pub fn snapshot(&self, store: &Store) -> Snapshot {
+        Snapshot { found: CollectionRef::Detached(self.to_collection()), store: store.clone() }
+    }
+
     /// A copy to edit, or to put elsewhere.
     pub fn to_collection(&self) -> Collection {
         match self {
@@ -272,11 +277,26 @@ impl CollectionRef<'_> {
     }
 }
 
-impl Store {
-    /// Lets go of a snapshot. If nothing else holds its parts any more, they are freed where nobody waits for it.
-    pub fn discard(&self, snapshot: CollectionRef<'static>) {
-        if let CollectionRef::Detached(collection) = snapshot {
-            self.inner.background.drop_value(BigValue::Collection(collection));
+/// A collection as it was at one time, to be read for as long as one likes while others edit it. If nothing else holds its parts any more when this is dropped, they are
+/// freed where nobody waits for it.
+#[derive(Debug)]
+pub struct Snapshot {
+    found: CollectionRef<'static>,
+    store: Store,
+}
+
+impl Snapshot {
+    /// To read it.
+    pub fn view(&self) -> &CollectionRef<'static> {
+        &self.found
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        let nothing = CollectionRef::Packed(self.found.kind(), &[]);
+        if let CollectionRef::Detached(collection) = std::mem::replace(&mut self.found, nothing) {
+            self.store.inner.background.drop_value(BigValue::Collection(collection));
         }
     }
 }
@@ -293,10 +313,10 @@ impl<'g> Entry<'g> {
         }
     }
 
-    /// A snapshot of its value, if it is a large collection: to be read while others edit it. See [`Store::discard`].
-    pub fn snapshot(&self) -> Option<CollectionRef<'static>> {
+    /// A snapshot of its value, if it is a large collection.
+    pub fn snapshot(&self, store: &Store) -> Option<Snapshot> {
         match self.any_collection()? {
-            CollectionRef::Held(held) => Some(CollectionRef::Detached(held.clone())),
+            held @ CollectionRef::Held(_) => Some(held.snapshot(store)),
             CollectionRef::Packed(..) | CollectionRef::Detached(_) => None,
         }
     }

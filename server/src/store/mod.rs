@@ -47,7 +47,7 @@ pub use chain::{
     ElementState, Journal, Link, Mixed, MixedElement, MixedTold, Op, Replaced, Step, ValueRef,
 };
 pub use change::{AmountRef, Changes, ElementChange, put_change};
-pub use collection::{Collected, Collection, CollectionRef};
+pub use collection::{Collected, Collection, CollectionRef, Snapshot};
 pub use crossbeam_epoch::Guard;
 pub use edit::{Edit, element_id, position_of};
 pub use entry::{Entry, Expiry, Kind, NewValue, StringView, WrongType};

@@ -13,6 +13,7 @@ pub(crate) use random::hrandfield;
 use super::collection::{
     Scan, empty_scan, notify_removed, scan_cursor, write_item, write_item_or_null, write_scan_head,
 };
+use super::long_reply::{self, Said, Stretch};
 use super::{Ctx, Flow, Outcome};
 use crate::admin::pubsub::notify::Events;
 use crate::store::{Edit, Kind};
@@ -126,38 +127,27 @@ pub(crate) fn hdel(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
 
 /// `HGETALL key`
 pub(crate) fn hgetall(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    with_whole(ctx, &args[1], |hash| {
-        reply.map(hash.len() as usize);
-        for known in hash.iter() {
-            write_item(reply, known.field);
-            write_item(reply, known.value);
-        }
-    })
+    whole(ctx, &args[1], Said::Pairs, reply)
 }
 
 /// `HKEYS key`
 pub(crate) fn hkeys(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    with_whole(ctx, &args[1], |hash| {
-        reply.array(hash.len() as usize);
-        hash.iter().for_each(|known| write_item(reply, known.field));
-    })
+    whole(ctx, &args[1], Said::Fields, reply)
 }
 
 /// `HVALS key`
 pub(crate) fn hvals(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    with_whole(ctx, &args[1], |hash| {
-        reply.array(hash.len() as usize);
-        hash.iter().for_each(|known| write_item(reply, known.value));
-    })
+    whole(ctx, &args[1], Said::Values, reply)
 }
 
-/// As [`with_hash`], for who reads all of it: a large one is read from a snapshot, so that no writer waits.
-fn with_whole(ctx: &mut Ctx<'_>, key: &[u8], read: impl FnOnce(HashView<'_>)) -> Outcome {
-    match ctx.keyspace().read(key) {
-        Some(entry) => read(entry.collection(Kind::Hash)?.detach().hash()),
-        None => read(Hash::new().view()),
-    }
-    Ok(Flow::Next)
+/// Answers with all of the hash at `key`, or of an empty one if there is none.
+fn whole(ctx: &mut Ctx<'_>, key: &[u8], said: Said, reply: &mut Reply<'_>) -> Outcome {
+    let Some(entry) = ctx.keyspace().read(key) else {
+        return long_reply::answer_nothing(said, reply);
+    };
+    let found = entry.collection(Kind::Hash)?;
+    let stretch = Stretch::whole(found.hash().len());
+    long_reply::answer(ctx, found, said, stretch, reply)
 }
 
 /// `HSCAN key cursor [MATCH pattern] [COUNT count]`

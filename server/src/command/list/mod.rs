@@ -13,7 +13,8 @@ pub(crate) use pop::{lmove, lmpop, lpop, rpop, rpoplpush};
 pub(super) use pop::{move_between, pop_from, write_popped};
 pub(crate) use position::lpos;
 
-use super::collection::{notify_removed, write_item, write_item_or_null};
+use super::collection::{notify_removed, write_item_or_null};
+use super::long_reply::{self, Said, Stretch};
 use super::value::integer;
 use super::{Ctx, Flow, Outcome};
 use crate::admin::pubsub::notify::Events;
@@ -120,15 +121,12 @@ pub(crate) fn lindex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
 pub(crate) fn lrange(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (start, end) = (integer(&args[2])?, integer(&args[3])?);
     let Some(entry) = ctx.keyspace().read(&args[1]) else {
-        reply.array(0);
-        return Ok(Flow::Next);
+        return long_reply::answer_nothing(Said::Elements, reply);
     };
-    // A large one is read from a snapshot, so that no writer waits.
-    let found = entry.collection(Kind::List)?.detach();
+    let found = entry.collection(Kind::List)?;
     let (from, to) = range_in(start, end, found.list().len());
-    reply.array((to - from) as usize);
-    found.list().range(from, to, false).for_each(|element| write_item(reply, element.value));
-    Ok(Flow::Next)
+    let stretch = Stretch { from, to, reverse: false };
+    long_reply::answer(ctx, found, Said::Elements, stretch, reply)
 }
 
 /// `LPUSH key element …`

@@ -14,6 +14,7 @@ pub(crate) use random::{spop, srandmember};
 use super::collection::{
     Scan, empty_scan, notify_removed, scan_cursor, write_item, write_scan_head,
 };
+use super::long_reply::{self, Said, Stretch};
 use super::{Ctx, Flow, Outcome};
 use crate::admin::pubsub::notify::Events;
 use crate::store::{Edit, Kind};
@@ -83,14 +84,11 @@ pub(crate) fn smismember(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_
 /// `SMEMBERS key`
 pub(crate) fn smembers(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let Some(entry) = ctx.keyspace().read(&args[1]) else {
-        reply.set(0);
-        return Ok(Flow::Next);
+        return long_reply::answer_nothing(Said::Members, reply);
     };
-    // A large one is read from a snapshot, so that no writer waits.
-    let found = entry.collection(Kind::Set)?.detach();
-    reply.set(found.set().len() as usize);
-    found.set().iter().for_each(|known| write_item(reply, known.member));
-    Ok(Flow::Next)
+    let found = entry.collection(Kind::Set)?;
+    let stretch = Stretch::whole(found.set().len());
+    long_reply::answer(ctx, found, Said::Members, stretch, reply)
 }
 
 /// `SMOVE source destination member`

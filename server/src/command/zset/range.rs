@@ -1,14 +1,14 @@
 //! ZRANGE and its kin.
 
 use super::bounds::Bounds;
-use super::write_members;
 use crate::admin::pubsub::notify::Events;
 use crate::command::collection::notify_stored;
 use crate::command::gathered::Combined;
+use crate::command::long_reply::{self, Said, Stretch};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Collection, Expiry, Kind};
-use crate::types::collection::{Limits, Ranked, Stamp, Zset, ZsetView};
+use crate::types::collection::{Limits, Stamp, Zset, ZsetView};
 use crate::types::rdb;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -90,7 +90,7 @@ impl Asked {
     }
 
     /// The members asked for.
-    fn members<'z>(&self, zset: ZsetView<'z>, bounds: Bounds<'_>) -> (Ranked<'z>, u64) {
+    fn stretch(&self, zset: ZsetView<'_>, bounds: Bounds<'_>) -> Stretch {
         let bounds = if self.reverse { bounds.reversed(zset.len()) } else { bounds };
         let (mut from, mut to) = bounds.ranks(zset);
         if let Some((offset, count)) = self.limit {
@@ -102,7 +102,7 @@ impl Asked {
                 true => (from, to) = (to - skip - kept, to - skip),
             }
         }
-        (zset.range(from, to, self.reverse), to - from)
+        Stretch { from, to, reverse: self.reverse }
     }
 }
 
@@ -116,15 +116,12 @@ fn answer(
     let asked = asked.options(args, 4, is_free, true)?;
     let bounds = asked.bounds(&args[2], &args[3])?;
     let Some(entry) = ctx.keyspace().read(&args[1]) else {
-        reply.array(0);
-        return Ok(Flow::Next);
+        return long_reply::answer_nothing(Said::Ranked, reply);
     };
-    // A large one is read from a snapshot, so that no writer waits.
-    let found = entry.collection(Kind::Zset)?.detach();
-    let (members, _) = asked.members(found.zset(), bounds);
-    let members: Vec<_> = members.collect();
-    write_members(reply, members.into_iter(), asked.with_scores);
-    Ok(Flow::Next)
+    let found = entry.collection(Kind::Zset)?;
+    let stretch = asked.stretch(found.zset(), bounds);
+    let said = if asked.with_scores { Said::Scored } else { Said::Ranked };
+    long_reply::answer(ctx, found, said, stretch, reply)
 }
 
 /// `ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`
@@ -161,9 +158,9 @@ pub(crate) fn zrevrangebylex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Repl
     answer(ctx, Asked::new(By::Member, true), args, false, reply)
 }
 
-fn copied(members: Ranked<'_>, limits: &Limits) -> Zset {
+fn copied(zset: ZsetView<'_>, Stretch { from, to, reverse }: Stretch, limits: &Limits) -> Zset {
     let (mut result, mut buffer) = (Zset::new(), itoa::Buffer::new());
-    for known in members {
+    for known in zset.range(from, to, reverse) {
         result.insert(known.member.text(&mut buffer), known.score, Stamp::NONE, limits);
     }
     result
@@ -185,7 +182,9 @@ pub(crate) fn range_of_fetched(
     let range = asked.bounds(&args[3], &args[4])?;
     let result = match found {
         None => Zset::new(),
-        Some(Collection::Zset(zset)) => copied(asked.members(zset.view(), range).0, &bounds.zset),
+        Some(Collection::Zset(zset)) => {
+            copied(zset.view(), asked.stretch(zset.view(), range), &bounds.zset)
+        }
         Some(_) => return Err(WireError::WrongType),
     };
     Ok(Combined::Zset(result, false))
@@ -202,7 +201,7 @@ pub(crate) fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'
     let mut result = Zset::new();
     if let Some(entry) = transaction.look_up(source) {
         let found = entry.collection(Kind::Zset)?;
-        result = copied(asked.members(found.zset(), bounds).0, &limits);
+        result = copied(found.zset(), asked.stretch(found.zset(), bounds), &limits);
     }
     let len = result.view().len();
     let replaced = transaction.read(destination).is_some();

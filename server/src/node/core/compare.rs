@@ -25,11 +25,6 @@ impl Core {
         let view = Arc::clone(&self.view);
         let others = view.members().filter(|(index, member)| *index != view.me() && member.alive);
         others.for_each(|(_, member)| self.compare_with(member.id, out));
-        let is_unnamed = |&slot: &Slot| {
-            self.duties.serves(slot) && self.view.acting(slot) != Some(self.view.me())
-        };
-        let unnamed: Vec<Slot> = every_slot().filter(is_unnamed).collect();
-        self.tell(&unnamed, out);
     }
 
     pub(super) fn compare_with(&self, peer: NodeId, out: &mut Vec<Output>) {

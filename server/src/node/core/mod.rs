@@ -24,6 +24,7 @@ mod audit;
 mod clocks;
 mod compare;
 pub mod duty;
+mod hearsay;
 mod io;
 mod members;
 pub mod message;
@@ -41,7 +42,6 @@ pub use io::{Input, Options, Output};
 use crate::admin::Instance;
 use crate::cluster::membership::{self, Membership, Now, Via};
 use crate::cluster::record::NodeState;
-use crate::cluster::view::MemberIndex;
 use crate::cluster::{NodeId, View};
 use crate::replication::slots::Slots;
 use crate::store::Local;
@@ -50,6 +50,7 @@ use audit::Auditor;
 use clocks::Clocks;
 use compare::COMPARE_SOON;
 use duty::Duties;
+use hearsay::Hearsay;
 use pace::{Bounds, Pace};
 use prune::Pruner;
 use puller::Puller;
@@ -85,8 +86,7 @@ pub struct Core {
     pace: Pace,
     stopping: Vec<Stopping>,
     granted: BTreeMap<(Slot, NodeId), Granted>,
-    /// Slots of which a node says that it serves them, while the view names another: that one, who says so, and until when it is believed.
-    told: BTreeMap<Slot, (MemberIndex, NodeId, Duration)>,
+    hearsay: Hearsay,
     reach: Reach,
     clocks: Clocks,
     auditor: Auditor,
@@ -148,7 +148,7 @@ impl Core {
             pace: Pace::default(),
             stopping: Vec::new(),
             granted: BTreeMap::new(),
-            told: BTreeMap::new(),
+            hearsay: Hearsay::default(),
             reach: Reach::default(),
             clocks: Clocks::default(),
             auditor: Auditor::default(),
@@ -289,11 +289,7 @@ impl Core {
             self.duties.lost_track(slot);
         }
         self.routes_stale = true;
-        // After a join and a leave the view names the old node again, and the one that said so is gone.
-        let (duties, view) = (&self.duties, &self.view);
-        self.told.retain(|&slot, (named, _, until)| {
-            now.monotonic < *until && duties.route(view, slot) == Some(*named)
-        });
+        self.renew_hearsay(now, out);
         if !self.has_met(now) {
             return;
         }

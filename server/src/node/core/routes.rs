@@ -20,10 +20,9 @@ impl Core {
         }
     }
 
-    /// Who serves `slot`, which `named` serves by the view.
-    fn told_instead_of(&self, named: MemberIndex, slot: Slot) -> MemberIndex {
-        let told = self.told.get(&slot).filter(|(by, ..)| *by == named);
-        let index = told.and_then(|(_, id, _)| self.index_of(*id));
+    /// Who serves `slot`, which the view gives to `named`.
+    fn server_instead_of(&self, named: MemberIndex, slot: Slot) -> MemberIndex {
+        let index = self.hearsay.instead_of(named, slot).and_then(|id| self.index_of(id));
         index.filter(|&index| self.view.is_alive(index)).unwrap_or(named)
     }
 
@@ -32,7 +31,7 @@ impl Core {
         let routes = self.instance.cluster.routes();
         let route = match self.duties.route(&self.view, slot) {
             Some(index) if index == self.view.me() => Route::Serve,
-            Some(index) => Route::Forward(self.told_instead_of(index, slot)),
+            Some(index) => Route::Forward(self.server_instead_of(index, slot)),
             None if wanted::heir(&self.view, slot).is_some() => Route::Wait,
             None => Route::Down,
         };

@@ -31,9 +31,6 @@ pub(super) struct Stopping {
 /// What a granted baton vouches for comes as effects in a few milliseconds; if it does not, it is pulled after so long.
 const EFFECTS_MAX: Duration = Duration::from_millis(30);
 
-/// Who serves without being named by the view says so with each comparison, and is believed for two of them.
-const TOLD_FOR: Duration = Duration::from_secs(25);
-
 /// A baton that was granted before everything that it vouches for was known here.
 #[derive(Debug)]
 pub(super) struct Granted {
@@ -55,7 +52,7 @@ impl Core {
         let Core { duties, view, reach, .. } = self;
         step(duties, Around { view, reach, now: now.monotonic }, &mut actions);
         if !actions.is_empty() {
-            self.act(actions, out);
+            self.act(actions, now, out);
         }
     }
 
@@ -193,19 +190,7 @@ impl Core {
                     duties.asked(slot, (index, stamp), around, actions);
                 }
             }),
-            Baton::Serving(slots) => {
-                for slot in slots {
-                    // Void once the view names another.
-                    if let Some(named) = self.duties.route(&self.view, slot) {
-                        if named == index {
-                            self.told.remove(&slot);
-                        } else {
-                            self.told.insert(slot, (named, from, now.monotonic + TOLD_FOR));
-                        }
-                        self.moved.push(slot);
-                    }
-                }
-            }
+            Baton::Serving(slots) => self.hear(from, index, slots, now),
             Baton::Word { served, said } => {
                 for it in said {
                     self.word(from, index, served, it, now, out);
@@ -244,7 +229,7 @@ impl Core {
     // --- What duties want -------------------------------------------------------------------------------------------
 
     /// Carries out the steps that the duties ask for.
-    fn act(&mut self, actions: Vec<Action>, out: &mut Vec<Output>) {
+    fn act(&mut self, actions: Vec<Action>, now: Now, out: &mut Vec<Output>) {
         let mut letters = Letters::default();
         let (mut stops, mut served) = (Vec::new(), Vec::new());
         let view = Arc::clone(&self.view);
@@ -265,8 +250,11 @@ impl Core {
                 Action::Serve { slot, taken } => {
                     self.slots.restored(slot);
                     self.granted.retain(|&(of, _), _| of != slot);
-                    self.told.remove(&slot);
+                    self.hearsay.forget(slot);
                     self.moved.push(slot);
+                    if taken {
+                        self.hearsay.take(slot, now.monotonic);
+                    }
                     if taken || view.acting(slot).is_some_and(|acting| acting != view.me()) {
                         served.push(slot);
                     }
@@ -290,24 +278,7 @@ impl Core {
             self.stopping.push(Stopping { grace, slots: stops });
         }
         letters.send(out);
-        self.tell(&served, out);
-    }
-
-    /// Tells everyone that this node serves `slots`: nobody else would hear of it before the view changes.
-    pub(super) fn tell(&self, slots: &[Slot], out: &mut Vec<Output>) {
-        if slots.is_empty() {
-            return;
-        }
-        let mut payload = Vec::new();
-        Baton::Serving(slots.to_vec()).encode(&mut payload);
-        let view = &self.view;
-        let others = view.members().filter(|(index, it)| *index != view.me() && it.alive);
-        out.extend(others.map(|(_, it)| Output::Frame {
-            to: it.id,
-            kind: Kind::Baton,
-            slot: None,
-            payload: payload.clone(),
-        }));
+        self.say(&served, out);
     }
 
     /// A node cannot be asked any more.

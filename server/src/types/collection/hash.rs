@@ -109,6 +109,15 @@ impl<'a> HashView<'a> {
         })
     }
 
+    /// The same from `index` on. O(log n) to begin, if big.
+    pub fn iter_from(self, index: u64) -> Fields<'a> {
+        let small = usize::try_from(index).unwrap_or(usize::MAX);
+        Fields(match self.0 {
+            View::Packed(block) => Walk::range(block, small, usize::MAX, false),
+            View::Big(keyed) => keyed.walk_from(index),
+        })
+    }
+
     /// Visits fields from `cursor` on and returns where to go on, 0 at the end: about `count` of a big hash, all of a small one. A field that is
     /// there throughout is visited once or more often, whatever else is written between the steps.
     pub fn scan(self, cursor: u64, count: u64, mut visit: impl FnMut(Field<'a>)) -> u64 {

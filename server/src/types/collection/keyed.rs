@@ -172,7 +172,12 @@ impl Keyed {
     }
 
     pub(super) fn walk(&self) -> Walk<'_> {
-        Walk::Tree(self.tree.range(0, u64::MAX, false))
+        self.walk_from(0)
+    }
+
+    /// From `index` on.
+    pub(super) fn walk_from(&self, index: u64) -> Walk<'_> {
+        Walk::Tree(self.tree.range(index, u64::MAX, false))
     }
 
     /// See the module's description.

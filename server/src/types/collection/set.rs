@@ -124,6 +124,16 @@ impl<'a> SetView<'a> {
         })
     }
 
+    /// The same from `index` on. O(log n) to begin, if big.
+    pub fn iter_from(self, index: u64) -> Members<'a> {
+        let small = usize::try_from(index).unwrap_or(usize::MAX);
+        Members(match self.0 {
+            View::Integers(integers, _) => Way::Integers(integers, small),
+            View::Packed(block) => Way::Items(Walk::range(block, small, usize::MAX, false)),
+            View::Big(keyed) => Way::Items(keyed.walk_from(index)),
+        })
+    }
+
     /// As [`super::HashView::scan`].
     pub fn scan(self, cursor: u64, count: u64, mut visit: impl FnMut(Member<'a>)) -> u64 {
         match self.0 {
