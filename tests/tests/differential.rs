@@ -107,7 +107,10 @@ impl Pair {
     }
 
     fn ask(&mut self, server: usize, args: &[&[u8]]) -> Value {
-        self.connections[server].call(args).expect("a reply")
+        let reply = self.connections[server].call(args).expect("a reply");
+        // Sums in a ring forget the signs of zeros.
+        let is_scored = matches!(self.ours, Ours::Ring(_)) && args[0] == b"ZRANGE";
+        if is_scored { unsigned(reply) } else { reply }
     }
 
     /// What differs of one key, as text. A collection's payload is restored by the other server, too.
@@ -130,8 +133,10 @@ impl Pair {
         let is_newer = match (types[0].text().as_str(), ours.as_str(), reference.as_str()) {
             ("list", "listpack", "quicklist") | ("set", "listpack", "hashtable") => true,
             ("zset", "listpack", "skiplist") => sorts,
-            // What was gathered from several nodes is stored as a string of any form.
-            ("string", ..) => matches!(self.ours, Ours::Ring(_)),
+            // What was gathered from several nodes, or copied between them, has the form that its contents allow.
+            ("string", ..)
+            | ("zset" | "hash", "listpack", "skiplist" | "hashtable")
+            | ("set", "intset", "hashtable") => matches!(self.ours, Ours::Ring(_)),
             _ => false,
         };
         if ours != reference && !is_newer {
@@ -161,7 +166,8 @@ impl Pair {
             let Value::Bulk(payload) = &payloads[1 - server] else { continue };
             let replaced = self.ask(server, &[b"RESTORE", key, b"0", payload, b"REPLACE"]);
             let again = in_order(self.ask(server, read));
-            if again != contents[0] {
+            // Small sorted sets forget the signs of zeros, and what was big may be restored as small.
+            if unsigned(again.clone()) != unsigned(contents[0].clone()) {
                 return differ(
                     &format!("what {server} restored: {replaced:?}"),
                     &[again, contents[0].clone()],
@@ -169,6 +175,16 @@ impl Pair {
             }
         }
         None
+    }
+}
+
+/// Without the signs of zeros.
+fn unsigned(value: Value) -> Value {
+    match value {
+        Value::Array(kind, items) => Value::Array(kind, items.into_iter().map(unsigned).collect()),
+        Value::Bulk(text) if text == b"-0" => Value::Bulk(b"0".to_vec()),
+        Value::Other(kind, text) if text == b"-0" => Value::Other(kind, b"0".to_vec()),
+        other => other,
     }
 }
 
@@ -212,6 +228,14 @@ fn compare(ours: Ours, count: usize, kind: fn(Generator) -> Generator) {
         done += episode(&mut pair, &mut generator, protocol, &mut findings, &mut classes);
     }
     println!("differential: {done} commands in {:?}", start.elapsed());
+    if let Ours::Ring(nodes) = &pair.ours {
+        // The second of the audit's rounds that follows has seen every slot that was written to.
+        for node in nodes {
+            let log = node.log();
+            let differs = log.lines().filter(|line| line.contains("a copy differs"));
+            findings.extend(differs.map(str::to_owned));
+        }
+    }
     assert!(
         findings.is_empty(),
         "seed {seed}: {} findings\n\n{}",

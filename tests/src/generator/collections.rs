@@ -200,7 +200,8 @@ impl Generator {
 
     /// A number of keys, mostly the right one.
     fn numbered(&mut self, count: usize) -> Vec<u8> {
-        if self.one_in(12) { self.integer() } else { count.to_string().into() }
+        // In a ring, a wrong number makes keys of other words, in other slots.
+        if self.one_in(12) && !self.ring { self.integer() } else { count.to_string().into() }
     }
 
     pub(super) fn set_command(&mut self) -> Args {

@@ -44,6 +44,11 @@ impl Generator {
             args.push(Vec::new());
         }
         let name = String::from_utf8_lossy(&args[0]).to_uppercase();
+        if name.starts_with("EVAL") && args.len() > 4 {
+            let mut inner = args.split_off(4);
+            self.tame(&mut inner);
+            return args.extend(inner);
+        }
         self.tame_collections(&name, args);
         let (from, what) = match name.as_str() {
             "EXPIRE" | "PEXPIRE" | "EXPIREAT" | "PEXPIREAT" | "GETEX" | "SETEX" | "PSETEX" => {

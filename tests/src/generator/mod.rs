@@ -133,7 +133,10 @@ impl Generator {
     fn unordered_excluded(&mut self) -> Args {
         loop {
             let mut args = self.fresh();
-            if self.is_of_the_other_kind(&args) || (self.ring && !self.is_of_slot(&args)) {
+            // Flags of keys are a set, which a script makes a table without an order.
+            let is_set = args[0].eq_ignore_ascii_case(b"COMMAND");
+            let is_elsewhere = self.ring && !self.is_of_slot(&args);
+            if is_set || is_elsewhere || self.is_of_the_other_kind(&args) {
                 continue;
             }
             self.tame(&mut args);

@@ -85,7 +85,8 @@ impl Generator {
 
     /// A transaction of commands on keys of one slot.
     pub(super) fn begin_transaction_of_slot(&mut self) {
-        let exactly = |args: Args| Generated { args, compare: Compare::By(Normaliser::Exact) };
+        let exactly =
+            |args: Args| Generated { args, compare: Compare::By(Normaliser::Exact).of_ring() };
         self.tag = Some(b'a' + self.rng.u8(..TAGS));
         let mut queue = VecDeque::from([exactly(vec![b"MULTI".to_vec()])]);
         for _ in 0..self.below(12) {

@@ -96,17 +96,32 @@ pub(super) fn sources<'r>(
     order.iter().map(of).collect()
 }
 
-/// The union of all sources, and the first of them.
+/// The source at one place of an order. What its node answered instead is its error.
+fn source<'r>(
+    replies: &[Vec<&'r [u8]>],
+    (part, nth): (usize, usize),
+) -> Result<Option<&'r [u8]>, WireError> {
+    let reply = replies.get(part).and_then(|of_part| of_part.get(nth)).ok_or(BAD_PART)?;
+    match reply.strip_prefix(b"-").and_then(|line| line.strip_suffix(b"\r\n")) {
+        Some(line) => Err(WireError::Bytes(line.to_vec())),
+        None => resp::bulk(reply).ok_or(BAD_PART),
+    }
+}
+
+/// The union of all sources, and the first of them. The first key that cannot take part gives the error, be it of another type or no HyperLogLog.
 pub(super) fn union<'r>(
     order: &[(usize, usize)],
     replies: &[Vec<&'r [u8]>],
 ) -> Result<(Union, Option<&'r [u8]>), WireError> {
-    let sources = sources(order, replies)?;
-    let mut union = Union::default();
-    for source in sources.iter().flatten() {
+    let (mut union, mut first) = (Union::default(), None);
+    for (index, &place) in order.iter().enumerate() {
+        let Some(source) = source(replies, place)? else { continue };
         union.include(source).map_err(wire_error)?;
+        if index == 0 {
+            first = Some(source);
+        }
     }
-    Ok((union, sources.first().copied().flatten()))
+    Ok((union, first))
 }
 
 pub(super) fn merged(

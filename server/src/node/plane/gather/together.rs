@@ -75,7 +75,11 @@ impl Plane {
         let replies: Vec<Vec<&[u8]>> =
             values.iter().map(|bytes| resp::replies(bytes).collect()).collect();
         let taken = |reply: &[u8]| reply.starts_with(b"-BUSYKEY");
-        if !matches!(&job.plan, Plan::Stored { taken: Some(_), .. })
+        let tells_later = matches!(
+            &job.plan,
+            Plan::Stored { taken: Some(_), .. } | Plan::CountUnion(_) | Plan::MergeUnion(..)
+        );
+        if !tells_later
             && let Some(error) = replies.iter().flatten().find(|reply| resp::is_error(reply))
         {
             let error = error.to_vec();
