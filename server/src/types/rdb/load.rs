@@ -25,7 +25,7 @@ const SCORE_MINUS_INFINITY: u8 = 255;
 const SCORE_INFINITY: u8 = 254;
 const SCORE_NAN: u8 = 253;
 
-/// The value in `payload`, see [`super::load`].
+/// The value in `payload`, see [`super::load()`].
 pub(super) fn load<'p>(payload: &'p [u8], bounds: &Bounds) -> Result<Value<'p>, Invalid> {
     let mut reader = Reader { rest: payload };
     let kind = reader.byte()?;
