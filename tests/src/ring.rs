@@ -20,7 +20,8 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 pub fn pass(time: Duration) {
     let start = wait::now();
     while start.elapsed() < time {
-        std::thread::sleep((time - start.elapsed()).min(Duration::from_millis(20)));
+        let left = time.saturating_sub(start.elapsed());
+        std::thread::sleep(left.min(Duration::from_millis(20)));
     }
 }
 

@@ -8,12 +8,15 @@ use crate::replication::vector::Vector;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::Kind;
-use torc_protocol::slot::Slot;
+use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// Each pair of nodes compares what it knows of its slots this often.
 const ANTI_ENTROPY: Duration = Duration::from_secs(10);
 /// After nodes came or went they do so sooner: what was written before a link stood was not told over it.
 pub(super) const COMPARE_SOON: Duration = Duration::from_secs(1);
+
+/// So many synced slots of which two nodes know different things are more than what is on its way between them.
+const APART_SLOTS: usize = SLOT_COUNT / 16;
 
 impl Core {
     /// Tells every peer, now and then, what this node knows of the slots that both keep.
@@ -40,6 +43,24 @@ impl Core {
         let mut payload = Vec::new();
         encode_digest(hashes, &mut payload);
         out.push(Output::Frame { to: peer, kind: Kind::Digest, slot: None, payload });
+    }
+
+    /// A peer says what it knows of slots: those of which it knows something else are pulled.
+    pub(super) fn compared(&mut self, from: NodeId, hashes: Vec<(Slot, u64)>, now: Now) {
+        let mut apart = 0;
+        for (slot, hash) in hashes {
+            let vector = self.slots.vector(&self.instance.store, slot);
+            if vector_hash(&vector) == hash {
+                self.pruner.agrees(slot, &vector, from);
+            } else if self.view.is_mine(slot) && self.duties.is_synced(slot) {
+                // One that is not synced is pulled anyway, from one node and not from all that compare.
+                self.puller.want(slot, from, false);
+                apart += 1;
+            }
+        }
+        if apart >= APART_SLOTS {
+            self.pace.catch_up(now.monotonic);
+        }
     }
 
     /// Tells a peer what this node knows of one slot, so that it pulls what it lacks.

@@ -86,6 +86,8 @@ pub struct Core {
     pace: Pace,
     stopping: Vec<Stopping>,
     granted: BTreeMap<(Slot, NodeId), Granted>,
+    /// When they are looked at next.
+    granted_at: Duration,
     hearsay: Hearsay,
     reach: Reach,
     clocks: Clocks,
@@ -148,6 +150,7 @@ impl Core {
             pace: Pace::default(),
             stopping: Vec::new(),
             granted: BTreeMap::new(),
+            granted_at: now.monotonic,
             hearsay: Hearsay::default(),
             reach: Reach::default(),
             clocks: Clocks::default(),

@@ -18,6 +18,9 @@ const REST_MAX: Duration = Duration::from_millis(50);
 /// The share of a core while nobody is served, in percent: the thread that copies has gossip and batons to see to as well.
 const IDLE_PERCENT: u32 = 50;
 
+/// How long what nodes missed of each other goes before clients' comfort, once they have found that it is much.
+const CATCH_UP_FOR: Duration = Duration::from_secs(5);
+
 /// What bounds the pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
@@ -35,12 +38,18 @@ pub struct Pace {
     /// When the piece was done of which nobody has told yet how long it took.
     since: Option<Duration>,
     busy_until: Duration,
+    catches_up_until: Duration,
 }
 
 impl Pace {
     /// Clients are served, here or where copies come from.
     pub fn busy(&mut self, now: Duration) {
         self.busy_until = now + Duration::from_secs(1);
+    }
+
+    /// Copies that were equal have come apart, as after a partition: until they are equal again, replicas are worth less than a copy that is being made.
+    pub fn catch_up(&mut self, now: Duration) {
+        self.catches_up_until = now + CATCH_UP_FOR;
     }
 
     /// Whether a piece may be begun.
@@ -65,7 +74,7 @@ impl Pace {
     /// The step that ends now took so long; counts if anything was copied in it.
     pub fn took(&mut self, time: Duration, bounds: Bounds) {
         let Some(since) = self.since.take() else { return };
-        let percent = match since < self.busy_until {
+        let percent = match since < self.busy_until && since >= self.catches_up_until {
             true => bounds.busy_percent,
             false => bounds.busy_percent.max(IDLE_PERCENT),
         };
@@ -116,6 +125,20 @@ mod tests {
         pace.copied(100, BOUNDS, ms(5_008));
         pace.took(ms(4), BOUNDS);
         assert_eq!(pace.next(), ms(5_048));
+    }
+
+    #[test]
+    fn catching_up_does_not_wait_for_clients() {
+        let mut pace = Pace::default();
+        pace.busy(ms(1_000));
+        pace.catch_up(ms(1_000));
+        pace.copied(100, BOUNDS, ms(1_000));
+        pace.took(ms(4), BOUNDS);
+        assert_eq!(pace.next(), ms(1_008));
+        pace.busy(ms(6_000));
+        pace.copied(100, BOUNDS, ms(6_000));
+        pace.took(ms(4), BOUNDS);
+        assert_eq!(pace.next(), ms(6_040));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Frames of control links come in, and the steps of duties are carried out.
 
 use super::answerer::{Desk, Part};
-use super::compare::vector_hash;
 use super::duty::{Action, Around, Duties, Word};
 use super::message::{Audit, BATON_SLOTS_MAX, Baton, Said, decode_digest, decode_end};
 use super::puller::Finished;
@@ -30,6 +29,9 @@ pub(super) struct Stopping {
 
 /// What a granted baton vouches for comes as effects in a few milliseconds; if it does not, it is pulled after so long.
 const EFFECTS_MAX: Duration = Duration::from_millis(30);
+
+/// Granted batons are looked at with each step while they are few; after a partition they are thousands, and each takes a look at a vector.
+const GRANTED_EACH: Duration = Duration::from_micros(5);
 
 /// A baton that was granted before everything that it vouches for was known here.
 #[derive(Debug)]
@@ -81,17 +83,7 @@ impl Core {
             }
             (Kind::Baton, _) => self.baton(from, Baton::decode(payload)?, now, out),
             (Kind::Digest, _) if Audit::is(payload) => self.audited(Audit::decode(payload)?),
-            (Kind::Digest, _) => {
-                for (slot, hash) in decode_digest(payload)? {
-                    let vector = self.slots.vector(&self.instance.store, slot);
-                    if vector_hash(&vector) == hash {
-                        self.pruner.agrees(slot, &vector, from);
-                    } else if self.view.is_mine(slot) && self.duties.is_synced(slot) {
-                        // One that is not synced is pulled anyway, from one node and not from all that compare.
-                        self.puller.want(slot, from, false);
-                    }
-                }
-            }
+            (Kind::Digest, _) => self.compared(from, decode_digest(payload)?, now),
             (Kind::SyncBegin, Some(slot)) => {
                 if let Some(finished) = self.puller.begin(from, slot, payload, now.unix_ms)? {
                     self.pulled(from, finished, now, out);
@@ -157,9 +149,10 @@ impl Core {
 
     /// Passes on what was granted and is known by now.
     pub(super) fn check_granted(&mut self, now: Now, out: &mut Vec<Output>) {
-        if self.granted.is_empty() {
+        if self.granted.is_empty() || now.monotonic < self.granted_at {
             return;
         }
+        self.granted_at = now.monotonic + GRANTED_EACH * self.granted.len() as u32;
         let mut known = Vec::new();
         let Core { slots, instance, view, puller, .. } = self;
         self.granted.retain(|&(slot, from), granted| {

@@ -75,8 +75,11 @@ fn hash_of(hash: HashFn, item: Item<'_>) -> u64 {
 impl<const FLAGS: u8> Order for ByHash<FLAGS> {
     type Key = u64;
     const FLAGS: u8 = FLAGS;
-    const BYTES_MAX: usize = 1024;
     const COUNT_MAX: usize = 64;
+
+    fn bytes_max(_average: usize) -> usize {
+        1024
+    }
 
     fn split(&self, block: Block<'_>, _low: &u64, _edge: Edge) -> Option<(Leaf, u64, Leaf)> {
         let places: Vec<(u64, Entry<'_>)> =

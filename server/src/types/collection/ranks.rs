@@ -126,8 +126,11 @@ fn compare(entry: Entry<'_>, score: f64, member: &[u8], members: &Keyed) -> Orde
 impl Order for ByRank<'_> {
     type Key = Bound;
     const FLAGS: u8 = PAIRS;
-    const BYTES_MAX: usize = 1024;
     const COUNT_MAX: usize = 64;
+
+    fn bytes_max(_average: usize) -> usize {
+        1024
+    }
 
     fn split(&self, block: Block<'_>, _low: &Bound, edge: Edge) -> Option<(Leaf, Bound, Leaf)> {
         let (left, right) = halves(block, edge)?;

@@ -73,8 +73,12 @@ impl Path<Position> for ToIndex {
 impl Order for ByPosition {
     type Key = Position;
     const FLAGS: u8 = 0;
-    const BYTES_MAX: usize = 4096 - 16;
     const COUNT_MAX: usize = 512;
+
+    /// Large elements have larger leaves, or what is left at the end of one would be much of it; many small ones would take long to pass over.
+    fn bytes_max(average: usize) -> usize {
+        if average >= 85 { 8192 - 16 } else { 4096 - 16 }
+    }
 
     fn split(
         &self,

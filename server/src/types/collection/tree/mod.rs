@@ -7,7 +7,7 @@
 //! Inner | low, count, node | low, count, node | …        up to 64 children
 //!            │                    │
 //!            ▼                    ▼
-//! Leaf  | block | slack |     | block | slack |          up to `Order::BYTES_MAX`, or one longer element
+//! Leaf  | block | slack |     | block | slack |          up to `Order::bytes_max`, or one longer element
 //! ```
 //!
 //! * `low` is at most every key below that child and above every key of the child before it; of a first child it does not matter. Counts make ranks,
@@ -48,10 +48,11 @@ pub(super) trait Order {
     type Key: Clone + Default;
     /// Flags of every block.
     const FLAGS: u8;
-    /// A leaf with more bytes is split.
-    const BYTES_MAX: usize;
     /// A leaf with more elements is split.
     const COUNT_MAX: usize;
+
+    /// A leaf with more bytes is split, if its elements have so many on average.
+    fn bytes_max(average: usize) -> usize;
 
     /// Divides a block in two, of which the second's keys begin at the one returned; `None` if it cannot be done.
     fn split(
@@ -397,7 +398,9 @@ impl<O: Order> Work<'_, O> {
             (Node::Leaf(one), Node::Leaf(other)) => {
                 let (a, b) = (one.block(), other.block());
                 let (bytes, count) = (a.used() + b.used(), a.count() + b.count());
-                if bytes > O::BYTES_MAX / 4 * 3 || count > O::COUNT_MAX / 4 * 3 {
+                if bytes > O::bytes_max(bytes / count.max(1)) / 4 * 3
+                    || count > O::COUNT_MAX / 4 * 3
+                {
                     return false;
                 }
                 let joined = self.order.join((&left.low, a), (&right.low, b));
@@ -493,7 +496,7 @@ fn is_long<O: Order>(node: &Node<O::Key>) -> bool {
         Node::Inner(inner) => inner.children.len() > CHILDREN_MAX,
         Node::Leaf(leaf) => {
             let (bytes, count) = (leaf.block().used(), leaf.block().count());
-            count > O::COUNT_MAX || (bytes > O::BYTES_MAX && count > 1)
+            count > O::COUNT_MAX || (count > 1 && bytes > O::bytes_max(bytes / count))
         }
     }
 }
@@ -503,7 +506,7 @@ fn is_short<O: Order>(node: &Node<O::Key>) -> bool {
         Node::Inner(inner) => inner.children.len() < CHILDREN_MIN,
         Node::Leaf(leaf) => {
             let (bytes, count) = (leaf.block().used(), leaf.block().count());
-            bytes < O::BYTES_MAX / 4 && count < O::COUNT_MAX / 4
+            bytes < O::bytes_max(bytes / count.max(1)) / 4 && count < O::COUNT_MAX / 4
         }
     }
 }
