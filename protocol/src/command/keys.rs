@@ -57,6 +57,11 @@ impl KeyPositions {
         self.len += 1;
     }
 
+    fn without_flags(mut self) -> Self {
+        self.runs.iter_mut().for_each(|run| run.flags = KeyFlags::default());
+        self
+    }
+
     fn with(mut self, index: usize, flags: KeyFlags) -> Self {
         self.push(Run { first: index, last: index, step: 1, flags });
         self
@@ -120,8 +125,9 @@ pub fn told_key_positions(spec: &CommandSpec, args: &Args<'_>) -> Result<KeyPosi
     let found = match by_specs(spec.keys.iter(), args, decimal) {
         Some(found) if !by_arguments => Some(found),
         _ => match spec.keys_by {
-            // Redis's own functions read numbers of keys as C does, and name a destination last.
-            None => by_specs(spec.keys.iter().rev(), args, leading_number),
+            // Redis's own functions read numbers of keys as C does, name a destination last, and tell no flags.
+            None => by_specs(spec.keys.iter().rev(), args, leading_number)
+                .map(KeyPositions::without_flags),
             Some(KeysBy::Set) => Some(by_set(args)),
             Some(KeysBy::Bitfield) => Some(by_bitfield(args)),
             Some(KeysBy::Sort) => Some(by_sort(args)),
