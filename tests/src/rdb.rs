@@ -34,6 +34,21 @@ pub fn compressed_payload(packed: &[u8], text_bytes: usize, version: u16) -> Vec
     seal(body, version)
 }
 
+/// A payload of a list (1), a set (2), a hash (4) or a sorted set (5) element by element. A hash takes them as fields and values in turn; a sorted set gives each
+/// its place for a score.
+pub fn collection_payload(kind: u8, elements: &[Vec<u8>], version: u16) -> Vec<u8> {
+    let mut body = vec![kind];
+    push_length(&mut body, if kind == 4 { elements.len() / 2 } else { elements.len() });
+    for (index, element) in elements.iter().enumerate() {
+        push_length(&mut body, element.len());
+        body.extend_from_slice(element);
+        if kind == 5 {
+            body.extend_from_slice(&(index as f64 / 2.0).to_le_bytes());
+        }
+    }
+    seal(body, version)
+}
+
 /// Adds version and checksum.
 pub fn seal(mut body: Vec<u8>, version: u16) -> Vec<u8> {
     body.extend_from_slice(&version.to_le_bytes());

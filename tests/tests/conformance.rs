@@ -14,6 +14,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("client.txt", include_str!("../conformance/client.txt")),
     ("cluster.txt", include_str!("../conformance/cluster.txt")),
     ("connection.txt", include_str!("../conformance/connection.txt")),
+    ("dump.txt", include_str!("../conformance/dump.txt")),
     ("eval.txt", include_str!("../conformance/eval.txt")),
     ("evallibs.txt", include_str!("../conformance/evallibs.txt")),
     ("generic.txt", include_str!("../conformance/generic.txt")),
@@ -25,6 +26,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("server.txt", include_str!("../conformance/server.txt")),
     ("set.txt", include_str!("../conformance/set.txt")),
     ("sortedset.txt", include_str!("../conformance/sortedset.txt")),
+    ("sort.txt", include_str!("../conformance/sort.txt")),
     ("stream.txt", include_str!("../conformance/stream.txt")),
     ("string.txt", include_str!("../conformance/string.txt")),
     ("transactions.txt", include_str!("../conformance/transactions.txt")),
@@ -50,6 +52,16 @@ fn check(file: &str) {
 #[test]
 fn bitmaps() {
     check("bitmap.txt");
+}
+
+#[test]
+fn payloads_of_collections() {
+    check("dump.txt");
+}
+
+#[test]
+fn sorting() {
+    check("sort.txt");
 }
 
 #[test]

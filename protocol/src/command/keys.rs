@@ -57,6 +57,11 @@ impl KeyPositions {
         self.len += 1;
     }
 
+    fn without_flags(mut self) -> Self {
+        self.runs.iter_mut().for_each(|run| run.flags = KeyFlags::default());
+        self
+    }
+
     fn with(mut self, index: usize, flags: KeyFlags) -> Self {
         self.push(Run { first: index, last: index, step: 1, flags });
         self
@@ -93,18 +98,36 @@ impl CommandSpec {
     }
 }
 
-/// The keys of `args`, which call `spec` with a suitable number of arguments.
+/// The keys of `args`, which call `spec` with a suitable number of arguments: those that it comes to.
 ///
 /// # Errors
-/// As COMMAND GETKEYS answers where the arguments contradict the key specs. A command without keys has none, no error.
+/// Where the arguments contradict the key specs, so that the command refuses them. A command without keys has none, no error.
 pub fn key_positions(spec: &CommandSpec, args: &Args<'_>) -> Result<KeyPositions, WireError> {
+    let told = told_key_positions(spec, args);
+    // A PFMERGE without sources has its destination, and creates it; COMMAND GETKEYS does not say so.
+    let first_alone = || match spec.keys {
+        [first, KeySpec { begin: Begin::Index(index), .. }] if *index as usize == args.len() => {
+            by_specs(std::iter::once(first), args, decimal)
+        }
+        _ => None,
+    };
+    told.or_else(|error| first_alone().ok_or(error))
+}
+
+/// The same as COMMAND GETKEYS tells them, whose errors these are.
+///
+/// # Errors
+/// See there.
+pub fn told_key_positions(spec: &CommandSpec, args: &Args<'_>) -> Result<KeyPositions, WireError> {
     // The specs come first where they say what becomes of each key; the command's own function is asked where they
     // cannot tell, and where the flags depend on the arguments.
     let by_arguments = spec.keys.iter().any(|key| key.flags.contains(KeyFlags::VARIABLE_FLAGS));
-    let found = match by_specs(spec.keys, args) {
+    let found = match by_specs(spec.keys.iter(), args, decimal) {
         Some(found) if !by_arguments => Some(found),
         _ => match spec.keys_by {
-            None => None,
+            // Redis's own functions read numbers of keys as C does, name a destination last, and tell no flags.
+            None => by_specs(spec.keys.iter().rev(), args, leading_number)
+                .map(KeyPositions::without_flags),
             Some(KeysBy::Set) => Some(by_set(args)),
             Some(KeysBy::Bitfield) => Some(by_bitfield(args)),
             Some(KeysBy::Sort) => Some(by_sort(args)),
@@ -119,7 +142,14 @@ const RO_ACCESS: KeyFlags = KeyFlags::RO.union(KeyFlags::ACCESS);
 const OW_UPDATE: KeyFlags = KeyFlags::OW.union(KeyFlags::UPDATE);
 const RW_ACCESS_UPDATE: KeyFlags = KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE);
 
-fn by_specs(specs: &[KeySpec], args: &Args<'_>) -> Option<KeyPositions> {
+/// How a number of keys is read.
+type ReadCount = fn(&[u8]) -> Option<usize>;
+
+fn by_specs<'s>(
+    specs: impl Iterator<Item = &'s KeySpec>,
+    args: &Args<'_>,
+    read: ReadCount,
+) -> Option<KeyPositions> {
     let mut found = KeyPositions::default();
     for spec in specs {
         if spec.flags.contains(KeyFlags::NOT_KEY) {
@@ -133,7 +163,7 @@ fn by_specs(specs: &[KeySpec], args: &Args<'_>) -> Option<KeyPositions> {
             },
             Begin::Unknown => return None,
         };
-        found.push(range_of(spec, begin, args)?);
+        found.push(range_of(spec, begin, args, read)?);
         if spec.flags.contains(KeyFlags::INCOMPLETE) {
             return None;
         }
@@ -165,7 +195,7 @@ fn argument_index(index: i16, args: &Args<'_>) -> Option<usize> {
     }
 }
 
-fn range_of(spec: &KeySpec, begin: usize, args: &Args<'_>) -> Option<Run> {
+fn range_of(spec: &KeySpec, begin: usize, args: &Args<'_>, read: ReadCount) -> Option<Run> {
     let (first, last, step) = match spec.find {
         Find::Range { last, step, limit } => {
             let last = if last >= 0 {
@@ -179,7 +209,7 @@ fn range_of(spec: &KeySpec, begin: usize, args: &Args<'_>) -> Option<Run> {
         }
         Find::Count { count_at, first, step } => {
             let text = args.get(begin + count_at as usize)?;
-            let count = decimal(text)?;
+            let count = read(text)?;
             let first = begin + first as usize;
             let span = count.checked_sub(1)?.checked_mul(step as usize)?;
             (first, first.checked_add(span)?, step)
@@ -195,6 +225,15 @@ fn decimal(text: &[u8]) -> Option<usize> {
     let canonical =
         text.iter().all(u8::is_ascii_digit) && (text == b"0" || !text.starts_with(b"0"));
     std::str::from_utf8(text).ok().filter(|_| canonical)?.parse().ok()
+}
+
+/// A number of keys as `atoi` reads it: behind blanks and a sign, up to what is no digit; at least one.
+fn leading_number(text: &[u8]) -> Option<usize> {
+    let text = text.trim_ascii_start();
+    let digits = text.strip_prefix(b"+").unwrap_or(text);
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    let count = std::str::from_utf8(&digits[..end]).ok()?.parse::<i32>().ok()?;
+    usize::try_from(count).ok().filter(|&count| count > 0)
 }
 
 fn by_set(args: &Args<'_>) -> KeyPositions {

@@ -17,7 +17,7 @@ mod spec;
 mod table;
 
 pub use flags::{Categories, Flags, KeyFlags};
-pub use keys::{KeyPosition, KeyPositions, KeysBy, key_positions};
+pub use keys::{KeyPosition, KeyPositions, KeysBy, key_positions, told_key_positions};
 pub use lookup::{find, find_full};
 pub use markdown::markdown;
 pub use refusal::Refusal;

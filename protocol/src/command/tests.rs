@@ -124,7 +124,7 @@ fn keys(request: &str) -> String {
     let words = words(request);
     with_args(&words, |args| {
         let spec = resolve(&args).unwrap();
-        let Ok(keys) = key_positions(spec, &args) else { return "invalid".to_owned() };
+        let Ok(keys) = told_key_positions(spec, &args) else { return "invalid".to_owned() };
         assert_eq!(keys.count(), keys.iter().count());
         if spec.keys_by != Some(KeysBy::Migrate) {
             assert_eq!(spec.first_key(&args), keys.iter().next().map(|key| key.index));
@@ -161,18 +161,30 @@ fn keys_are_found_as_command_getkeysandflags_of_redis_finds_them() {
     }
 }
 
+/// It used to be taken for a command that contradicts its key specs, and was run by whichever node it came to, be it one that keeps a copy.
+#[test]
+fn a_merge_without_sources_has_its_destination() {
+    assert_eq!(keys("pfmerge a"), "invalid");
+    with_args(&words("pfmerge a"), |args| {
+        let spec = resolve(&args).unwrap();
+        let keys = key_positions(spec, &args).unwrap();
+        assert_eq!(keys.iter().map(|key| key.index).collect::<Vec<_>>(), [1]);
+    });
+}
+
 /// A command of another group, as EVAL and LMPOP will need it: the number of keys stands before them.
 #[test]
 fn counted_keys_are_bounded_by_the_arguments() {
     static KEYS: [KeySpec; 1] = [KeySpec::at(2).counted(0, 1).with(KeyFlags::RO)];
     let spec = CommandSpec { keys: &KEYS, ..CommandSpec::BLANK };
     let count = |request: &str| {
-        with_args(&words(request), |args| key_positions(&spec, &args).ok().map(|keys| keys.count()))
+        with_args(&words(request), |args| {
+            told_key_positions(&spec, &args).ok().map(|keys| keys.count())
+        })
     };
     assert_eq!(count("eval x 2 a b c"), Some(2));
-    for request in
-        ["eval x 4 a b c", "eval x 0 a", "eval x -1 a", "eval x 01 a", "eval x", "eval x ''"]
-    {
+    assert_eq!(count("eval x 02x a b c"), Some(2), "as C reads it");
+    for request in ["eval x 4 a b c", "eval x 0 a", "eval x -1 a", "eval x", "eval x ''"] {
         assert_eq!(count(request), None, "{request}");
     }
     assert_eq!(count("eval x 18446744073709551615 a"), None);

@@ -25,6 +25,34 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     Some(if negative { -magnitude } else { magnitude })
 }
 
+/// Reads a double as C's `strtod` reads a C string that it must use up: blanks before the number, nothing behind it up to a NUL, nothing at all for 0. Says too
+/// whether the value is in range; what is too large for a double is infinite, what is too small is 0.
+///
+/// Redis reads weights of SORT and bounds of scores this way. `None` for NaN and for what is no number.
+pub fn parse_c_f64(text: &[u8]) -> Option<(f64, bool)> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    if text.is_empty() {
+        return Some((0.0, true));
+    }
+    let blanks = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count();
+    let number = &text[blanks..];
+    if let Some(value) = parse_f64(number) {
+        return Some((value, true));
+    }
+    let (negative, unsigned) = match number {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        rest => (false, rest),
+    };
+    // What is a number and not in range differs from one that is in its exponent, or in its length, alone.
+    let magnitude = match unsigned {
+        [b'0', b'x' | b'X', digits @ ..] => hex_value(digits)?,
+        [b'0'..=b'9' | b'.', ..] => std::str::from_utf8(unsigned).ok()?.parse().ok()?,
+        _ => return None,
+    };
+    Some((if negative { -magnitude } else { magnitude }, false))
+}
+
 /// Whether the text behind the sign is a spelling of infinity.
 fn is_infinity(text: &[u8]) -> bool {
     text.eq_ignore_ascii_case(b"inf") || text.eq_ignore_ascii_case(b"infinity")
@@ -41,8 +69,17 @@ fn parse_decimal(text: &[u8]) -> Option<f64> {
     (value != 0.0 || !nonzero).then_some(value)
 }
 
-/// What follows `0x`: hexadecimal digits with at most one dot, and an optional binary exponent.
+/// What follows `0x`, if it is in range.
 fn parse_hex(text: &[u8]) -> Option<f64> {
+    let value = hex_value(text)?;
+    let digits = text.split(|byte| matches!(byte, b'p' | b'P')).next().unwrap_or_default();
+    let is_zero =
+        !digits.iter().any(|byte| matches!(byte, b'1'..=b'9' | b'a'..=b'f' | b'A'..=b'F'));
+    (value.is_finite() && (value != 0.0 || is_zero)).then_some(value)
+}
+
+/// What follows `0x`: hexadecimal digits with at most one dot, and an optional binary exponent.
+fn hex_value(text: &[u8]) -> Option<f64> {
     // The value is (mantissa + a sticky fraction) × 2^exponent. Sixty bits are more than any double keeps.
     let mut mantissa = 0u64;
     let mut sticky = false;
@@ -77,8 +114,7 @@ fn parse_hex(text: &[u8]) -> Option<f64> {
     if mantissa == 0 {
         return Some(0.0);
     }
-    let value = round_binary(mantissa, sticky, exponent);
-    (value.is_finite() && value != 0.0).then_some(value)
+    Some(round_binary(mantissa, sticky, exponent))
 }
 
 /// A decimal exponent with an optional sign, held within ±2^40: no text in memory is long enough to bring it back from there.
@@ -295,6 +331,28 @@ mod tests {
             "0x1p-99999999999999999999",
         ] {
             assert_eq!(parse_f64(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn c_strings_are_read_as_c_reads_them() {
+        let check = |text: &str, expected: Option<(f64, bool)>| {
+            assert_eq!(parse_c_f64(text.as_bytes()), expected, "{text:?}");
+        };
+        check("", Some((0.0, true)));
+        check("\0junk", Some((0.0, true)));
+        check("10", Some((10.0, true)));
+        check(" \t7", Some((7.0, true)));
+        check("1\0junk", Some((1.0, true)));
+        check("0x10", Some((16.0, true)));
+        check("-inf", Some((f64::NEG_INFINITY, true)));
+        check("1e999", Some((f64::INFINITY, false)));
+        check("-1e999", Some((f64::NEG_INFINITY, false)));
+        check("1e-999", Some((0.0, false)));
+        check("0x1p9999", Some((f64::INFINITY, false)));
+        check("0x0p9999", Some((0.0, true)));
+        for bad in [" ", "7 ", "nan", "x", "1e999x", "0x", "0x1p9999x", "-", "--1"] {
+            check(bad, None);
         }
     }
 

@@ -6,5 +6,5 @@
 mod double;
 mod integer;
 
-pub use double::{DoubleText, parse_f64};
+pub use double::{DoubleText, parse_c_f64, parse_f64};
 pub use integer::{parse_i64, parse_u64};

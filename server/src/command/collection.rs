@@ -144,6 +144,21 @@ pub(super) fn numbered_keys(args: Args<'_>, index: usize) -> Result<usize, WireE
     }
 }
 
+/// `[COUNT count]` of LMPOP, ZMPOP and those that wait, from argument `index` on. A wrong count is told before what stands behind it.
+pub(super) fn pop_count(args: Args<'_>, index: usize) -> Result<u64, WireError> {
+    if index == args.len() {
+        return Ok(1);
+    }
+    let Some(value) = args.get(index + 1).filter(|_| args.is(index, "COUNT")) else {
+        return Err(WireError::Syntax);
+    };
+    let count = integer(value).ok().and_then(|count| u64::try_from(count).ok());
+    let count = count
+        .filter(|&count| count > 0)
+        .ok_or(WireError::fixed("ERR count should be greater than 0"))?;
+    if index + 2 < args.len() { Err(WireError::Syntax) } else { Ok(count) }
+}
+
 /// The count of HRANDFIELD, SRANDMEMBER and ZRANDMEMBER.
 pub(super) fn random_count(text: &[u8]) -> Result<i64, WireError> {
     match integer(text)? {

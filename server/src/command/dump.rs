@@ -4,9 +4,12 @@ use crate::admin::pubsub::notify::Events;
 use crate::base::clock::UnixMs;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
-use crate::store::{Change, Expiry, Keyspace, NewValue, StringView};
+use crate::config::Settings;
+use crate::store::{
+    Change, Collection, Entry, Expiry, Keyspace, Kind, NewValue, Store, StringView,
+};
 use crate::types::rdb::string::StringValue;
-use crate::types::rdb::{self, Invalid, Value};
+use crate::types::rdb::{self, Bounds, Invalid, Shown, Value};
 use std::borrow::Cow;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -24,20 +27,51 @@ pub(crate) fn dump(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         reply.null();
         return Ok(Flow::Next);
     };
-    let payload = match entry.string()? {
-        StringView::Integer(value) => rdb::dump_string(StringValue::Integer(value)),
-        other => {
-            let mut scratch = itoa::Buffer::new();
-            rdb::dump_string(StringValue::Bytes(Cow::Borrowed(other.bytes(&mut scratch))))
-        }
-    };
-    reply.bulk(&payload);
+    reply.bulk(&payload_of(entry)?);
     Ok(Flow::Next)
+}
+
+fn payload_of(entry: Entry<'_>) -> Result<Vec<u8>, WireError> {
+    let Some(found) = entry.any_collection() else {
+        let mut scratch = itoa::Buffer::new();
+        let view = entry.string()?;
+        let value = match &view {
+            StringView::Integer(value) => StringValue::Integer(*value),
+            other => StringValue::Bytes(Cow::Borrowed(other.bytes(&mut scratch))),
+        };
+        return Ok(rdb::dump(Shown::String(value)));
+    };
+    // A large one is read from a snapshot, so that no writer waits.
+    let found = found.detach();
+    Ok(rdb::dump(match found.kind() {
+        Kind::Hash => Shown::Hash(found.hash()),
+        Kind::List => Shown::List(found.list()),
+        Kind::Set => Shown::Set(found.set()),
+        Kind::Zset => Shown::Zset(found.zset()),
+        Kind::Stream => {
+            return Err(WireError::fixed(
+                "ERR DUMP does not write streams yet; copy one by XRANGE and XADD",
+            ));
+        }
+        Kind::String => return Err(WireError::WrongType),
+    }))
+}
+
+/// What a payload's value may take here.
+pub(crate) fn bounds(settings: &Settings, store: &Store) -> Bounds {
+    let limits = |kind| store.shapes().limits(kind);
+    Bounds {
+        bytes_max: settings.proto_max_bulk_len(),
+        hash: limits(Kind::Hash),
+        list: limits(Kind::List),
+        set: limits(Kind::Set),
+        zset: limits(Kind::Zset),
+    }
 }
 
 /// `RESTORE key ttl payload [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]`
 pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let bytes_max = ctx.instance.settings.proto_max_bulk_len();
+    let bounds = bounds(&ctx.instance.settings, &ctx.instance.store);
     let is_lfu = ctx.instance.settings.maxmemory_policy().is_lfu();
     let options = parse(args)?;
     let mut keyspace = ctx.keyspace();
@@ -49,7 +83,7 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         .map_err(|_| WireError::fixed("ERR Invalid TTL value, must be >= 0"))?;
     let payload = &args[3];
     rdb::verify(payload).map_err(wire_error)?;
-    let Value::String(value) = rdb::load(payload, bytes_max).map_err(wire_error)?;
+    let value = rdb::load(payload, &bounds).map_err(wire_error)?;
     let expiry = match deadline(ttl_ms, options.absolute, keyspace.now()) {
         Ok(expiry) => expiry,
         Err(Passed) => {
@@ -60,7 +94,7 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             return Ok(Flow::Next);
         }
     };
-    let replaced = put(&mut keyspace, key, &value, expiry, options.replace)?;
+    let replaced = put(&mut keyspace, key, value, expiry, options.replace)?;
     match options.usage {
         Some(Usage::IdleSeconds(seconds)) if !is_lfu => keyspace.set_idle_seconds(key, seconds),
         Some(Usage::Frequency(frequency)) if is_lfu => keyspace.set_frequency(key, frequency),
@@ -77,8 +111,43 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     Ok(Flow::Next)
 }
 
+/// The collection in a payload that another node dumped.
+pub(super) fn load_fetched(payload: &[u8], bounds: &Bounds) -> Result<Collection, WireError> {
+    match rdb::load(payload, bounds).map_err(wire_error)? {
+        Value::String(_) => Err(WireError::WrongType),
+        Value::Hash(value) => Ok(value.into()),
+        Value::List(value) => Ok(value.into()),
+        Value::Set(value) => Ok(value.into()),
+        Value::Zset(value) => Ok(value.into()),
+    }
+}
+
 /// Stores `value`, unless the key came to be since it was looked for. Returns whether another one was replaced.
 fn put(
+    keyspace: &mut Keyspace<'_, '_>,
+    key: &[u8],
+    value: Value<'_>,
+    expiry: Expiry,
+    replace: bool,
+) -> Result<bool, WireError> {
+    let value: Collection = match value {
+        Value::String(value) => return put_string(keyspace, key, &value, expiry, replace),
+        Value::Hash(value) => value.into(),
+        Value::List(value) => value.into(),
+        Value::Set(value) => value.into(),
+        Value::Zset(value) => value.into(),
+    };
+    let mut transaction = keyspace.transaction(&[key]);
+    let replaces = transaction.read(key).is_some();
+    if replaces && !replace {
+        return Err(BUSY);
+    }
+    transaction.put_collection(key, value, expiry);
+    transaction.commit();
+    Ok(replaces)
+}
+
+fn put_string(
     keyspace: &mut Keyspace<'_, '_>,
     key: &[u8],
     value: &StringValue<'_>,

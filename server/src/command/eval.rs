@@ -207,8 +207,8 @@ fn run(
     }
 }
 
-/// Opens the gate, if it was closed for this command and not for an EXEC around it.
-fn end_alone(ctx: &mut Ctx<'_>) {
+/// Opens the gate, if it was closed for this command and not for a step around it.
+pub(super) fn end_alone(ctx: &mut Ctx<'_>) {
     if !ctx.session.in_step {
         ctx.instance.store.release(ctx.local, ctx.guard, ctx.now);
     }

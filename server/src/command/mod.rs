@@ -17,6 +17,7 @@ pub mod debug;
 mod digest;
 pub mod dump;
 pub mod eval;
+pub(crate) mod gathered;
 pub mod generic;
 pub mod hash;
 pub mod hyperloglog;

@@ -6,6 +6,7 @@
 //!
 //! Source: the commands' pages on redis.io and the replies of Redis 7.0.
 
+use super::generic::sort_leads_on;
 use super::{Ctx, Flow, Outcome};
 use crate::base::limits::WATCHED_KEYS_MAX;
 use crate::store::{Keyspace, Stamp, Store, Watch};
@@ -159,7 +160,8 @@ impl Watching {
 /// Whether a command comes to keys, or to databases, that its key specs do not name.
 pub fn names_too_few(spec: &CommandSpec, args: Args<'_>) -> bool {
     match spec.full_name {
-        "move" | "sort" | "sort_ro" => true,
+        "move" => true,
+        "sort" | "sort_ro" => sort_leads_on(args),
         "copy" => args.len() > 3,
         // Scripts declare their keys, and may come to others.
         _ if spec.acl.contains(Categories::SCRIPTING) => true,

@@ -177,7 +177,32 @@ impl Generator {
         list[self.rng.usize(..list.len())]
     }
 
+    /// A key of any type.
+    pub(super) fn any_key(&mut self) -> Vec<u8> {
+        match self.rng.u32(..8) {
+            0 => self.hash_key(),
+            1 => self.list_key(),
+            2 => self.set_key(),
+            3 => self.zset_key(),
+            _ => self.key(),
+        }
+    }
+
+    /// A key that mostly holds a string.
     pub(super) fn key(&mut self) -> Vec<u8> {
+        let name = self.name();
+        self.tagged(name)
+    }
+
+    /// In a ring, with the hash tag of the command.
+    pub(super) fn tagged(&mut self, name: Vec<u8>) -> Vec<u8> {
+        match self.tag {
+            Some(tag) => [b"{", &[tag][..], b"}", &name].concat(),
+            None => name,
+        }
+    }
+
+    fn name(&mut self) -> Vec<u8> {
         match self.rng.u32(..40) {
             0 => Vec::new(),
             1 => b"\x00\xff\r\n".to_vec(),
@@ -185,6 +210,8 @@ impl Generator {
             3 => b"{tag}one".to_vec(),
             4 => b"{tag}two".to_vec(),
             5 => b"a key with spaces".to_vec(),
+            // The names of collections.
+            39 => format!("{}{}", self.pick(&["H", "L", "S", "Z"]), self.rng.u32(..5)).into_bytes(),
             6..=10 => format!("h{}", self.rng.u32(..4)).into_bytes(),
             11..=15 => format!("n{}", self.rng.u32(..4)).into_bytes(),
             _ => format!("k{}", self.rng.u32(..12)).into_bytes(),
@@ -239,6 +266,12 @@ impl Generator {
 
     pub(super) fn float(&mut self) -> Vec<u8> {
         match self.rng.u32(..4) {
+            // A number out of range is remembered by a Redis (as C's errno) until it sorts, which then fails.
+            0..=1 if self.sorts => {
+                let text = self.pick(FLOATS);
+                let value = text.parse::<f64>().unwrap_or(1.0);
+                if value.is_normal() || text == "0" { text.into() } else { b"1.25".to_vec() }
+            }
             0..=1 => self.pick(FLOATS).as_bytes().to_vec(),
             2 => format!("{}.{}", self.rng.i32(-50..=50), self.rng.u32(..1000)).into_bytes(),
             _ => format!("{}e{}", self.rng.i32(-999..=999), self.rng.i32(-12..=12)).into_bytes(),
@@ -269,9 +302,14 @@ impl Generator {
         (0..count).map(|_| self.key()).collect()
     }
 
+    pub(super) fn any_keys(&mut self, most: usize) -> Args {
+        let count = 1 + self.below(most);
+        (0..count).map(|_| self.any_key()).collect()
+    }
+
     pub(super) fn payload(&mut self) -> Vec<u8> {
         let version = [9, 10, 10, 10, 6, 1, 12, 600][self.below(8)];
-        let mut payload = match self.rng.u32(..8) {
+        let mut payload = match self.rng.u32(..12) {
             0 => rdb::integer_payload(self.rng.i32(..), 4, version),
             1 => rdb::integer_payload(self.rng.i32(-128..128), 1, version),
             2 => rdb::integer_payload(self.rng.i32(-32768..32768), 2, version),
@@ -282,6 +320,17 @@ impl Generator {
                 version,
             ),
             4 => self.bytes(40),
+            // A list, a set, a hash or a sorted set, as large ones are dumped.
+            5..=9 => {
+                let kind = [1, 2, 4, 5][self.below(4)];
+                let mut elements = (0..self.below(5)).map(|_| self.element()).collect::<Args>();
+                if kind != 1 {
+                    // The difference `restored-twice`.
+                    elements.sort();
+                    elements.dedup();
+                }
+                rdb::collection_payload(kind, &elements, version)
+            }
             _ => {
                 let value = self.value();
                 rdb::string_payload(&value, version)
@@ -304,6 +353,15 @@ impl Generator {
             match parameter {
                 "time" => out.push(self.time()),
                 "int" => out.push(self.good_integer()),
+                "small" => {
+                    let small = self.rng.i32(-3..5).to_string().into_bytes();
+                    out.push(if self.one_in(10) { self.integer() } else { small });
+                }
+                "limit" => {
+                    for _ in 0..2 {
+                        out.push(self.rng.i32(-2..6).to_string().into_bytes());
+                    }
+                }
                 "db" => out.push(self.database()),
                 "pattern" => out.push(self.pick(PATTERNS).as_bytes().to_vec()),
                 "type" => {

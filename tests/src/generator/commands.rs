@@ -8,13 +8,19 @@ impl Generator {
     /// A command with its arguments, mostly well-formed.
     pub(super) fn fresh(&mut self) -> Args {
         match self.rng.u32(..100) {
-            0..=34 => self.string_command(),
-            35..=54 => self.generic_command(),
-            55..=64 => self.expire_command(),
-            65..=80 => self.bit_command(),
-            81..=87 => self.hyperloglog_command(),
-            88..=92 => self.dump_command(),
-            _ => self.other_command(),
+            0..=17 => self.string_command(),
+            18..=29 => self.generic_command(),
+            30..=35 => self.expire_command(),
+            36..=42 => self.bit_command(),
+            43..=46 => self.hyperloglog_command(),
+            47..=50 => self.dump_command(),
+            51..=53 => self.other_command(),
+            54..=63 => self.hash_command(),
+            64..=74 => self.list_command(),
+            75..=83 => self.set_command(),
+            84..=95 => self.zset_command(),
+            96..=97 if self.sorts => self.sort_command(),
+            _ => self.script_command(),
         }
     }
 
@@ -91,16 +97,16 @@ impl Generator {
     }
 
     fn generic_command(&mut self) -> Args {
-        let key = self.key();
+        let key = self.any_key();
         match self.rng.u32(..34) {
-            0..=2 => [line(self.one("DEL", "UNLINK"), []), self.keys(4)].concat(),
-            3..=4 => [line(self.one("EXISTS", "TOUCH"), []), self.keys(4)].concat(),
+            0..=2 => [line(self.one("DEL", "UNLINK"), []), self.any_keys(4)].concat(),
+            3..=4 => [line(self.one("EXISTS", "TOUCH"), []), self.any_keys(4)].concat(),
             5 => line("TYPE", [key]),
-            6..=8 => line("RENAME", [key, self.key()]),
-            9..=10 => line("RENAMENX", [key, self.key()]),
+            6..=8 => line("RENAME", [key, self.any_key()]),
+            9..=10 => line("RENAMENX", [key, self.any_key()]),
             11..=13 => {
                 let tail = self.options(&[("DB", "db"), ("REPLACE", ""), ("DESTINATION", "db")]);
-                [line("COPY", [key, self.key()]), tail].concat()
+                [line("COPY", [key, self.any_key()]), tail].concat()
             }
             14..=15 => line("MOVE", [key, self.database()]),
             16 => line("RANDOMKEY", []),
@@ -135,7 +141,7 @@ impl Generator {
     }
 
     fn expire_command(&mut self) -> Args {
-        let key = self.key();
+        let key = self.any_key();
         match self.rng.u32(..10) {
             0..=4 => {
                 let name = self.pick(&["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"]);
@@ -224,8 +230,7 @@ impl Generator {
     }
 
     fn hyperloglog_command(&mut self) -> Args {
-        let key =
-            if self.one_in(6) { self.key() } else { format!("h{}", self.rng.u32(..4)).into() };
+        let key = if self.one_in(6) { self.key() } else { self.hyperloglog_key() };
         match self.rng.u32(..8) {
             0..=3 => {
                 let mut args = line("PFADD", [key]);
@@ -242,26 +247,27 @@ impl Generator {
             4..=5 => {
                 let mut args = line("PFCOUNT", [key]);
                 for _ in 0..self.below(3) {
-                    args.push(format!("h{}", self.rng.u32(..5)).into());
+                    args.push(self.hyperloglog_key());
                 }
                 args
             }
             _ => {
                 let mut args = line("PFMERGE", [key]);
                 for _ in 0..self.below(3) {
-                    args.push(if self.one_in(8) {
-                        self.key()
-                    } else {
-                        format!("h{}", self.rng.u32(..5)).into()
-                    });
+                    args.push(if self.one_in(8) { self.key() } else { self.hyperloglog_key() });
                 }
                 args
             }
         }
     }
 
+    fn hyperloglog_key(&mut self) -> Vec<u8> {
+        let name = format!("h{}", self.rng.u32(..5)).into_bytes();
+        self.tagged(name)
+    }
+
     fn dump_command(&mut self) -> Args {
-        let key = self.key();
+        let key = self.any_key();
         if self.one_in(2) {
             return line("DUMP", [key]);
         }
@@ -275,6 +281,24 @@ impl Generator {
             ("nope", ""),
         ]);
         [line("RESTORE", [key, ttl, self.payload()]), tail].concat()
+    }
+
+    /// A script: most call the random command that they are given.
+    fn script_command(&mut self) -> Args {
+        let body = self.pick(&[
+            "return redis.call(unpack(ARGV))",
+            "return redis.pcall(unpack(ARGV))",
+            "redis.setresp(3) return redis.call(unpack(ARGV))",
+            "local r = redis.pcall(unpack(ARGV)) if type(r) == 'table' and r.err then return 'E' .. r.err end return {r, type(r)}",
+            "return cjson.encode({redis.pcall('LRANGE', KEYS[1], 0, -1), #ARGV})",
+            "local n = redis.call('LLEN', KEYS[1]) for i = 1, 3 do redis.call('RPUSH', KEYS[1], i * n) end return n",
+        ]);
+        let name = self.pick(&["EVAL", "EVAL", "EVAL", "EVAL_RO"]);
+        let mut args = line(name, [body.into(), "1".into(), self.list_key()]);
+        let mut inner = self.unordered_excluded();
+        inner.truncate(40);
+        args.extend(inner);
+        args
     }
 
     fn other_command(&mut self) -> Args {
@@ -317,19 +341,25 @@ impl Generator {
     }
 }
 
-fn line<const N: usize>(name: &str, args: impl ArgList<N>) -> Args {
+pub(super) fn line<const N: usize>(name: &str, args: impl ArgList<N>) -> Args {
     let mut out = vec![name.as_bytes().to_vec()];
     out.extend(args.list());
     out
 }
 
-trait ArgList<const N: usize> {
+pub(super) trait ArgList<const N: usize> {
     fn list(self) -> Args;
 }
 
 impl<const N: usize> ArgList<N> for [Vec<u8>; N] {
     fn list(self) -> Args {
         self.into_iter().collect()
+    }
+}
+
+impl ArgList<2> for Args {
+    fn list(self) -> Args {
+        self
     }
 }
 

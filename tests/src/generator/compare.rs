@@ -1,5 +1,6 @@
 //! How the replies to a random command compare.
 
+use crate::resp::Value;
 use crate::script::Normaliser;
 
 /// How a reply of a random command is compared.
@@ -9,15 +10,30 @@ pub enum Compare {
     By(Normaliser),
     /// Both null or both not (RANDOMKEY).
     Presence,
+    /// The names of encodings, but for the small forms that only Redis 7.2 has, and for sorted sets that a Redis has sorted if that is said.
+    Encoding(bool),
+    /// The same of a ring, where what was gathered from several nodes, or copied between them, has the form that its contents allow.
+    EncodingOfRing(bool),
+    /// As another, but for the signs of zeros, which sums in a ring forget.
+    Unsigned(Box<Compare>),
+    /// Payloads of DUMP: of one type, and equal where Redis's form follows from the value alone.
+    Payload,
 }
 
 /// How the replies to a command compare.
-pub(super) fn comparison(args: &[Vec<u8>]) -> Compare {
+pub(super) fn comparison(args: &[Vec<u8>], sorts: bool) -> Compare {
     let name = String::from_utf8_lossy(&args[0]).to_uppercase();
     Compare::By(match name.as_str() {
         "TTL" | "EXPIRETIME" => Normaliser::Near(2),
         "PTTL" | "PEXPIRETIME" => Normaliser::Near(2000),
-        "KEYS" => Normaliser::Set,
+        "KEYS" | "SMEMBERS" | "SINTER" | "SUNION" | "SDIFF" | "HGETALL" | "HKEYS" | "HVALS"
+        | "SPOP" => Normaliser::Set,
+        "HSCAN" | "SSCAN" | "ZSCAN" => Normaliser::Set,
+        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => Normaliser::Shape,
+        "DUMP" => return Compare::Payload,
+        "OBJECT" if args.get(1).is_some_and(|sub| sub.eq_ignore_ascii_case(b"ENCODING")) => {
+            return Compare::Encoding(sorts);
+        }
         // Only a scan in one step is comparable: where it pauses is each server's own matter.
         "SCAN" => {
             let whole = args.get(1).is_some_and(|cursor| cursor == b"0")
@@ -44,10 +60,48 @@ pub(super) fn comparison(args: &[Vec<u8>]) -> Compare {
 }
 
 impl Compare {
+    pub(super) fn of_ring(self) -> Compare {
+        match self {
+            Compare::Encoding(sorts) => Compare::EncodingOfRing(sorts),
+            other => Compare::Unsigned(Box::new(other)),
+        }
+    }
+
     /// Whether two replies agree.
     pub fn equal(&self, ours: &[u8], reference: &[u8]) -> bool {
         match self {
             Compare::By(normaliser) => normaliser.equal(ours, reference),
+            Compare::EncodingOfRing(sorted) => {
+                let is_string = |reply: &[u8]| {
+                    ["\r\nint\r\n", "\r\nembstr\r\n", "\r\nraw\r\n"]
+                        .iter()
+                        .any(|name| reply.ends_with(name.as_bytes()))
+                };
+                let is = |small: &str, big: &str| {
+                    ours.ends_with(format!("\r\n{small}\r\n").as_bytes())
+                        && reference.ends_with(format!("\r\n{big}\r\n").as_bytes())
+                };
+                // What was copied from one node to another is small again, if it may be.
+                Compare::Encoding(*sorted).equal(ours, reference)
+                    || (is_string(ours) && is_string(reference))
+                    || is("listpack", "skiplist")
+                    || is("intset", "hashtable")
+            }
+            Compare::Encoding(sorted) => {
+                let is = |small: &str, big: &str| {
+                    ours.ends_with(format!("\r\n{small}\r\n").as_bytes())
+                        && reference.ends_with(format!("\r\n{big}\r\n").as_bytes())
+                };
+                ours == reference
+                    || is("listpack", "quicklist")
+                    || is("listpack", "hashtable")
+                    || (*sorted && is("listpack", "skiplist"))
+            }
+            Compare::Unsigned(other) => {
+                let [ours, reference] = [ours, reference].map(unsigned);
+                other.equal(&ours, &reference)
+            }
+            Compare::Payload => ours == reference || same_payload(ours, reference),
             Compare::Presence => {
                 ours == reference
                     || (ours.first() == Some(&b'$')
@@ -56,4 +110,41 @@ impl Compare {
             }
         }
     }
+}
+
+/// See [`Compare::Payload`].
+fn same_payload(ours: &[u8], reference: &[u8]) -> bool {
+    let kind = |reply: &[u8]| match Value::parse(reply) {
+        Some(Value::Bulk(payload)) => payload.first().copied(),
+        _ => None,
+    };
+    match (kind(ours), kind(reference)) {
+        // Values that are or may have been big, or whose nodes were split; OBJECT ENCODING tells the two forms apart.
+        (Some(2 | 11), Some(2 | 11)) | (Some(4 | 16), Some(4)) => true,
+        (Some(5 | 17), Some(5)) | (Some(18), Some(18)) => true,
+        _ => false,
+    }
+}
+
+/// A reply without the signs of zeros.
+fn unsigned(reply: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(reply.len());
+    let mut rest = reply;
+    while let Some((&byte, tail)) = rest.split_first() {
+        match rest {
+            [b'$', b'2', b'\r', b'\n', b'-', b'0', b'\r', b'\n', tail @ ..] => {
+                out.extend_from_slice(b"$1\r\n0\r\n");
+                rest = tail;
+            }
+            [b',', b'-', b'0', b'\r', b'\n', tail @ ..] => {
+                out.extend_from_slice(b",0\r\n");
+                rest = tail;
+            }
+            _ => {
+                out.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    out
 }

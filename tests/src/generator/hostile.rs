@@ -1,6 +1,7 @@
 //! What is done to a finished command: made wrong in its form, varied in its case, and kept from what cannot be compared.
 
 use super::arguments::{TTL_MAX, TTL_MIN};
+use super::collections::TIMEOUTS;
 use super::{Args, Generator};
 
 /// Byte offsets below this are written to; a value may grow so long.
@@ -26,7 +27,8 @@ impl Generator {
     pub(super) fn vary_case(&mut self, args: &mut Args) {
         for (index, arg) in args.iter_mut().enumerate() {
             // Keys and values lie at odd and even places alike; changing a key's case only makes another key.
-            if index == 0 || self.rng.bool() {
+            let is_tagged = self.tag.is_some() && arg.starts_with(b"{");
+            if index == 0 || (self.rng.bool() && !is_tagged) {
                 for byte in arg.iter_mut().filter(|byte| byte.is_ascii_alphabetic()) {
                     if self.rng.bool() {
                         *byte ^= 0x20;
@@ -42,6 +44,12 @@ impl Generator {
             args.push(Vec::new());
         }
         let name = String::from_utf8_lossy(&args[0]).to_uppercase();
+        if name.starts_with("EVAL") && args.len() > 4 {
+            let mut inner = args.split_off(4);
+            self.tame(&mut inner);
+            return args.extend(inner);
+        }
+        self.tame_collections(&name, args);
         let (from, what) = match name.as_str() {
             "EXPIRE" | "PEXPIRE" | "EXPIREAT" | "PEXPIREAT" | "GETEX" | "SETEX" | "PSETEX" => {
                 (2, Tame::Time)
@@ -86,6 +94,51 @@ impl Generator {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+impl Generator {
+    fn tame_collections(&mut self, name: &str, args: &mut Args) {
+        let number = |arg: &[u8]| std::str::from_utf8(arg).unwrap_or_default().parse::<i64>().ok();
+        let timeout = match name {
+            "BLPOP" | "BRPOP" | "BRPOPLPUSH" | "BLMOVE" | "BZPOPMIN" | "BZPOPMAX" => args.len() - 1,
+            _ => 1,
+        };
+        match name {
+            "BLPOP" | "BRPOP" | "BRPOPLPUSH" | "BLMOVE" | "BZPOPMIN" | "BZPOPMAX" | "BLMPOP"
+            | "BZMPOP"
+                if args.len() > 1
+                    && !TIMEOUTS.iter().any(|known| known.as_bytes() == args[timeout]) =>
+            {
+                args[timeout] = b"0.001".to_vec();
+            }
+            // Any fewer than all would be left to chance.
+            "SPOP" => {
+                args.truncate(2);
+                args.push(b"1000000".to_vec());
+            }
+            // A negative count is that of elements to be answered.
+            "HRANDFIELD" | "SRANDMEMBER" | "ZRANDMEMBER"
+                if args.len() > 2 && number(&args[2]).is_some_and(|count| count < -500) =>
+            {
+                args[2] = b"-500".to_vec();
+            }
+            // The differences `newer-withscore` and `newer-rank`.
+            "ZRANK" | "ZREVRANK" if args.len() == 4 => args.truncate(3),
+            "LPOS" => {
+                for arg in args.iter_mut().filter(|arg| number(arg) == Some(i64::MIN)) {
+                    *arg = b"-1".to_vec();
+                }
+            }
+            "HSCAN" | "SSCAN" | "ZSCAN" => {
+                for (index, word) in ["0", "COUNT", "1000000"].iter().enumerate() {
+                    if args.len() > 2 + index {
+                        args[2 + index] = word.as_bytes().to_vec();
+                    }
+                }
+            }
+            _ => {}
         }
     }
 }

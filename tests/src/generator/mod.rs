@@ -4,9 +4,11 @@
 //! years of now, offsets stay small or beyond every limit, and commands whose replies have no order are compared as sets.
 
 mod arguments;
+mod collections;
 mod commands;
 mod compare;
 mod hostile;
+mod ring;
 
 pub use compare::Compare;
 
@@ -28,6 +30,11 @@ pub struct Generator {
     rng: fastrand::Rng,
     serial: u64,
     edits: bool,
+    sorts: bool,
+    /// Whether the commands are for a ring.
+    ring: bool,
+    /// The hash tag of a command's keys, in a ring.
+    tag: Option<u8>,
     /// The rest of a transaction.
     queue: VecDeque<Generated>,
 }
@@ -41,8 +48,18 @@ impl Generator {
             rng: fastrand::Rng::with_seed(seed),
             serial: 0,
             edits: true,
+            sorts: true,
+            ring: false,
+            tag: None,
             queue: VecDeque::new(),
         }
+    }
+
+    /// For a ring of nodes: all keys of a command lie in one slot, unless it can do with several.
+    #[must_use]
+    pub fn of_ring(mut self) -> Self {
+        self.ring = true;
+        self
     }
 
     /// True in one case of `n`.
@@ -57,10 +74,16 @@ impl Generator {
 
     /// Begins anew on empty databases. From here on either strings are edited in place or HyperLogLogs are added to: a
     /// HyperLogLog that was edited as a string is no HyperLogLog any more, and what each server makes of it is its own
-    /// (the README says so).
+    /// (the README says so). Nor does every episode sort, for Redis turns a small sorted set that it sorts big.
     pub fn begin_episode(&mut self) {
         self.edits = self.rng.bool();
+        self.sorts = self.rng.bool();
         self.queue.clear();
+    }
+
+    /// Whether the commands since then may have sorted.
+    pub fn sorts(&self) -> bool {
+        self.sorts
     }
 
     /// The next command.
@@ -76,6 +99,9 @@ impl Generator {
     fn begin_transaction(&mut self) {
         let exactly = |args: Args| Generated { args, compare: Compare::By(Normaliser::Exact) };
         let words = |words: &[&[u8]]| words.iter().map(|word| word.to_vec()).collect::<Args>();
+        if self.ring {
+            return self.begin_transaction_of_slot();
+        }
         if self.one_in(2) {
             let key = self.key();
             self.queue.push_back(exactly(words(&[b"WATCH", &key])));
@@ -100,18 +126,41 @@ impl Generator {
 
     fn alone(&mut self) -> Generated {
         self.serial += 1;
+        if self.ring { self.of_several_slots() } else { self.tame_one() }
+    }
+
+    /// A command of which the replies compare exactly.
+    fn unordered_excluded(&mut self) -> Args {
+        loop {
+            let mut args = self.fresh();
+            // Flags of keys are a set, which a script makes a table without an order.
+            let is_set = args[0].eq_ignore_ascii_case(b"COMMAND");
+            let is_elsewhere = self.ring && !self.is_of_slot(&args);
+            if is_set || is_elsewhere || self.is_of_the_other_kind(&args) {
+                continue;
+            }
+            self.tame(&mut args);
+            if compare::comparison(&args, self.sorts) == Compare::By(Normaliser::Exact) {
+                return args;
+            }
+        }
+    }
+
+    fn tame_one(&mut self) -> Generated {
         let mut args = self.fresh();
-        while self.is_of_the_other_kind(&args) {
+        while self.is_of_the_other_kind(&args) || (self.ring && ring::is_left_out(&args)) {
             args = self.fresh();
         }
-        if self.one_in(30) {
+        // In a ring the place of an argument decides which slots a command has.
+        if self.one_in(30) && !self.ring {
             self.spoil(&mut args);
         }
         if self.one_in(12) {
             self.vary_case(&mut args);
         }
         self.tame(&mut args);
-        let compare = compare::comparison(&args);
+        let compare = compare::comparison(&args, self.sorts);
+        let compare = if self.ring { compare.of_ring() } else { compare };
         Generated { args, compare }
     }
 

@@ -9,8 +9,8 @@ mod info;
 use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use torc_protocol::command::{
-    COMMANDS, Categories, CommandSpec, Flags, KeyPositions, find, find_full, key_positions,
-    subcommand_of, top_level,
+    COMMANDS, Categories, CommandSpec, Flags, KeyPositions, find, find_full, subcommand_of,
+    told_key_positions, top_level,
 };
 use torc_protocol::{Args, Reply, WireError, glob};
 
@@ -130,7 +130,7 @@ fn keys_of(request: &Args<'_>) -> Result<KeyPositions, WireError> {
     if !spec.accepts(request.len()) {
         return Err(WireError::fixed("ERR Invalid number of arguments specified for command"));
     }
-    match key_positions(spec, request) {
+    match told_key_positions(spec, request) {
         Err(_) if spec.flags.contains(Flags::NO_MANDATORY_KEYS) => Ok(KeyPositions::default()),
         found => found,
     }

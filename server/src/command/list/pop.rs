@@ -2,7 +2,7 @@
 
 use super::End;
 use crate::admin::pubsub::notify::Events;
-use crate::command::collection::notify_removed;
+use crate::command::collection::{notify_removed, pop_count};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Edit, Kind};
@@ -124,24 +124,15 @@ pub(crate) struct Popping {
 impl Popping {
     /// The arguments from the number of keys on, which stands at `index`.
     pub(crate) fn parse(args: Args<'_>, index: usize) -> Result<Self, WireError> {
-        let above_zero = |text: &[u8], refused| {
-            let count = integer(text).ok().filter(|&count| count > 0);
-            count.ok_or(WireError::fixed(refused))
-        };
-        let keys = above_zero(&args[index], "ERR numkeys should be greater than 0")?;
+        let keys = integer(&args[index]).ok().filter(|&keys| keys > 0);
+        let keys = keys.ok_or(WireError::fixed("ERR numkeys should be greater than 0"))?;
         let left = args.len() - index - 1;
         let keys =
             usize::try_from(keys).ok().filter(|&keys| keys < left).ok_or(WireError::Syntax)?;
         let place = index + 1 + keys;
         let end = End::parse(args, place)?;
-        let count = match args.len() - place {
-            1 => 1,
-            3 if args.is(place + 1, "COUNT") => {
-                above_zero(&args[place + 2], "ERR count should be greater than 0")?
-            }
-            _ => return Err(WireError::Syntax),
-        };
-        Ok(Popping { keys, end, count: count as u64 })
+        let count = pop_count(args, place + 1)?;
+        Ok(Popping { keys, end, count })
     }
 }
 

@@ -2,10 +2,12 @@
 
 use crate::admin::pubsub::notify::Events;
 use crate::command::collection::{notify_stored, numbered_keys};
+use crate::command::gathered::Combined;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
-use crate::store::{CollectionRef, Expiry, Kind};
+use crate::store::{Collection, CollectionRef, Expiry, Kind};
 use crate::types::collection::{Limits, Set, SetView, Stamp};
+use crate::types::rdb::Bounds;
 use torc_protocol::{Args, Reply, WireError};
 
 /// How sets are combined.
@@ -48,6 +50,14 @@ pub(crate) fn sdiffstore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_
 
 /// `SINTERCARD numkeys key … [LIMIT limit]`
 pub(crate) fn sintercard(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    let (count, limit) = card_options(args)?;
+    let sets = read_all(ctx, args, 2, count)?;
+    reply.integer(card(&views(&sets), limit) as i64);
+    Ok(Flow::Next)
+}
+
+/// The number of keys of SINTERCARD, and its limit, or 0.
+fn card_options(args: Args<'_>) -> Result<(usize, u64), WireError> {
     let count = numbered_keys(args, 1)?;
     let mut limit = 0;
     let mut index = 2 + count;
@@ -61,14 +71,59 @@ pub(crate) fn sintercard(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_
             .ok_or(WireError::fixed("ERR LIMIT can't be negative"))?;
         index += 2;
     }
-    let sets = read_all(ctx, args, 2, count)?;
+    Ok((count, limit))
+}
+
+/// The errors of SINTERCARD's arguments.
+pub(crate) fn check_card(args: Args<'_>) -> Result<(), WireError> {
+    card_options(args).map(|_| ())
+}
+
+/// How many members all sets have, up to `limit` if that is not 0.
+fn card(sets: &[Option<SetView<'_>>], limit: u64) -> u64 {
     let mut found = 0;
-    inter(&views(&sets), &mut |_| {
+    inter(sets, &mut |_| {
         found += 1;
         limit == 0 || found < limit
     });
-    reply.integer(found as i64);
-    Ok(Flow::Next)
+    found
+}
+
+/// What the command `name` comes to with sets that were fetched.
+pub(crate) fn combine_fetched(
+    name: &str,
+    args: Args<'_>,
+    fetched: Vec<Option<Collection>>,
+    bounds: &Bounds,
+) -> Result<Combined, WireError> {
+    let card_limit = match name {
+        "sintercard" => Some(card_options(args)?.1),
+        _ => None,
+    };
+    let of_set = |found: Collection| match found {
+        Collection::Set(set) => Ok(set),
+        _ => Err(WireError::WrongType),
+    };
+    let sets = fetched.into_iter().map(|found| found.map(of_set).transpose());
+    let sets = sets.collect::<Result<Vec<Option<Set>>, WireError>>()?;
+    let views: Vec<Option<SetView<'_>>> =
+        sets.iter().map(|set| set.as_ref().map(Set::view)).collect();
+    if let Some(limit) = card_limit {
+        return Ok(Combined::Count(card(&views, limit)));
+    }
+    let how = match name {
+        "sinter" | "sinterstore" => How::Inter,
+        "sunion" | "sunionstore" => How::Union,
+        _ => How::Diff,
+    };
+    Ok(Combined::Set(combine(&views, how, &bounds.set)))
+}
+
+/// Writes all members.
+pub(crate) fn write_all(reply: &mut Reply<'_>, set: &Set) {
+    reply.set(set.view().len() as usize);
+    let mut buffer = itoa::Buffer::new();
+    set.view().iter().for_each(|known| reply.bulk(known.member.text(&mut buffer)));
 }
 
 /// The sets at `count` arguments from `first` on, as they were together.
@@ -97,10 +152,7 @@ fn views<'s>(sets: &'s [Option<CollectionRef<'_>>]) -> Vec<Option<SetView<'s>>> 
 fn answer(ctx: &mut Ctx<'_>, args: Args<'_>, how: How, reply: &mut Reply<'_>) -> Outcome {
     let limits = ctx.keyspace().limits(Kind::Set);
     let sets = read_all(ctx, args, 1, args.len() - 1)?;
-    let result = combine(&views(&sets), how, &limits);
-    reply.set(result.view().len() as usize);
-    let mut buffer = itoa::Buffer::new();
-    result.view().iter().for_each(|known| reply.bulk(known.member.text(&mut buffer)));
+    write_all(reply, &combine(&views(&sets), how, &limits));
     Ok(Flow::Next)
 }
 

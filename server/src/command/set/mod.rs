@@ -7,6 +7,7 @@ mod random;
 #[cfg(test)]
 mod tests;
 
+pub(super) use combine::{check_card, combine_fetched, write_all};
 pub(crate) use combine::{sdiff, sdiffstore, sinter, sintercard, sinterstore, sunion, sunionstore};
 pub(crate) use random::{spop, srandmember};
 

@@ -3,7 +3,7 @@
 use crate::command::value::integer;
 use crate::types::collection::ZsetView;
 use torc_protocol::WireError;
-use torc_protocol::number::parse_f64;
+use torc_protocol::number::parse_c_f64;
 
 /// A range.
 #[derive(Debug, Clone, Copy)]
@@ -90,8 +90,8 @@ fn score(text: &[u8]) -> Result<(f64, bool), WireError> {
         Some(text) => (text, true),
         None => (text, false),
     };
-    match parse_f64(text).filter(|score| !score.is_nan()) {
-        Some(score) => Ok((score, without)),
+    match parse_c_f64(text) {
+        Some((score, _)) => Ok((score, without)),
         None => Err(WireError::fixed("ERR min or max is not a float")),
     }
 }

@@ -1,12 +1,14 @@
 //! Sorted sets of sorted sets: unions, intersections and differences. Sets take part, each of their members with the score 1.
 
-use super::write_members;
+use super::write_all;
 use crate::admin::pubsub::notify::Events;
 use crate::command::collection::notify_stored;
+use crate::command::gathered::{Combined, stores};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
-use crate::store::{CollectionRef, Entry, Expiry, Kind};
+use crate::store::{Collection, CollectionRef, Entry, Expiry, Kind};
 use crate::types::collection::{Limits, Stamp, Zset};
+use crate::types::rdb::Bounds;
 use torc_protocol::number::parse_f64;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -53,14 +55,8 @@ struct Asked {
 }
 
 impl Asked {
-    /// The arguments from the number of keys on, which stands at `index`.
-    fn parse(
-        args: Args<'_>,
-        index: usize,
-        how: How,
-        name: &'static str,
-        kind: Reading,
-    ) -> Result<Self, WireError> {
+    /// The keys, whose number stands at `index`. Their types are looked at before what stands behind them.
+    fn keys(args: Args<'_>, index: usize, name: &'static str) -> Result<Self, WireError> {
         let count = integer(&args[index])?;
         if count < 1 {
             let line = format!("ERR at least 1 input key is needed for '{name}' command");
@@ -69,18 +65,32 @@ impl Asked {
         let left = args.len() - index - 1;
         let count = usize::try_from(count).ok().filter(|&count| count <= left);
         let count = count.ok_or(WireError::Syntax)?;
-        let mut asked = Asked {
+        Ok(Asked {
             keys: (index + 1, count),
             weights: vec![1.0; count],
             aggregate: Aggregate::Sum,
             with_scores: false,
             limit: 0,
-        };
-        let mut at = index + 1 + count;
+        })
+    }
+
+    /// What stands behind the keys.
+    fn options(
+        &mut self,
+        args: Args<'_>,
+        how: How,
+        kind: Reading,
+        sources: &mut [Source<'_>],
+    ) -> Result<(), WireError> {
+        let (first, count) = self.keys;
+        let mut at = first + count;
         while at < args.len() {
-            at += asked.option(args, at, how, kind)?;
+            at += self.option(args, at, how, kind)?;
         }
-        Ok(asked)
+        for (source, &weight) in sources.iter_mut().zip(&self.weights) {
+            source.weight = weight;
+        }
+        Ok(())
     }
 
     /// One option; how many arguments it takes.
@@ -142,13 +152,13 @@ struct Source<'g> {
 }
 
 impl<'g> Source<'g> {
-    fn of(found: Option<Entry<'g>>, weight: f64) -> Result<Self, WireError> {
+    fn of(found: Option<Entry<'g>>) -> Result<Self, WireError> {
         let found = match found {
             Some(entry) if entry.kind() == Kind::Set => Some(entry.collection(Kind::Set)?),
             Some(entry) => Some(entry.collection(Kind::Zset)?),
             None => None,
         };
-        Ok(Source { found, weight })
+        Ok(Source { found, weight: 1.0 })
     }
 
     fn len(&self) -> u64 {
@@ -201,8 +211,10 @@ fn inter(sources: &[Source<'_>], aggregate: Aggregate, visit: &mut dyn FnMut(&[u
     });
 }
 
+/// The result in its big form: the small one forgets the sign of a negative zero, as in Redis, which makes it small only to store it.
 fn combine(sources: &[Source<'_>], how: How, aggregate: Aggregate, limits: &Limits) -> Zset {
     let mut result = Zset::new();
+    result.convert(limits.hash);
     match how {
         How::Inter => inter(sources, aggregate, &mut |member, score| {
             result.insert(member, score, Stamp::NONE, limits);
@@ -239,13 +251,12 @@ fn read_all<'g>(
     asked: &Asked,
 ) -> Result<Vec<Source<'g>>, WireError> {
     let (first, count) = asked.keys;
-    let mut weights = asked.weights.iter();
     let mut sources = Vec::with_capacity(count);
     ctx.keyspace().read_together(
         count,
         |index| &args[first + index],
         |found| {
-            sources.push(Source::of(found, weights.next().copied().unwrap_or(1.0))?);
+            sources.push(Source::of(found)?);
             Ok::<_, WireError>(())
         },
     )?;
@@ -259,12 +270,12 @@ fn answer(
     name: &'static str,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let asked = Asked::parse(args, 1, how, name, Reading::Answer)?;
+    let mut asked = Asked::keys(args, 1, name)?;
     let limits = ctx.keyspace().limits(Kind::Zset);
-    let sources = read_all(ctx, args, &asked)?;
+    let mut sources = read_all(ctx, args, &asked)?;
+    asked.options(args, how, Reading::Answer, &mut sources)?;
     let result = combine(&sources, how, asked.aggregate, &limits);
-    let members: Vec<_> = result.view().range(0, u64::MAX, false).collect();
-    write_members(reply, members.into_iter(), asked.with_scores);
+    write_all(reply, &result, asked.with_scores);
     Ok(Flow::Next)
 }
 
@@ -275,7 +286,7 @@ fn store(
     name: &'static str,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let asked = Asked::parse(args, 2, how, name, Reading::Store)?;
+    let mut asked = Asked::keys(args, 2, name)?;
     let (first, count) = asked.keys;
     let mut keyspace = ctx.keyspace();
     let limits = keyspace.limits(Kind::Zset);
@@ -283,10 +294,11 @@ fn store(
     let keys: Vec<&[u8]> = std::iter::once(&args[1]).chain(sources_keys()).collect();
     let mut transaction = keyspace.transaction(&keys);
     let mut sources = Vec::with_capacity(count);
-    for (key, &weight) in sources_keys().zip(&asked.weights) {
-        sources.push(Source::of(transaction.look_up(key), weight)?);
+    for key in sources_keys() {
+        sources.push(Source::of(transaction.look_up(key))?);
     }
-    let result = combine(&sources, how, asked.aggregate, &limits);
+    asked.options(args, how, Reading::Store, &mut sources)?;
+    let result = combine(&sources, how, asked.aggregate, &limits).packed_if_small(&limits);
     drop(sources);
     let len = result.view().len();
     let replaced = transaction.read(&args[1]).is_some();
@@ -329,13 +341,61 @@ pub(crate) fn zdiffstore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_
 
 /// `ZINTERCARD numkeys key … [LIMIT limit]`
 pub(crate) fn zintercard(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let asked = Asked::parse(args, 1, How::Inter, "zintercard", Reading::Count)?;
-    let sources = read_all(ctx, args, &asked)?;
-    let mut found = 0;
-    inter(&sources, Aggregate::Sum, &mut |_, _| {
-        found += 1;
-        asked.limit == 0 || found < asked.limit
-    });
-    reply.integer(found as i64);
+    let mut asked = Asked::keys(args, 1, "zintercard")?;
+    let mut sources = read_all(ctx, args, &asked)?;
+    asked.options(args, How::Inter, Reading::Count, &mut sources)?;
+    reply.integer(card(&sources, asked.limit) as i64);
     Ok(Flow::Next)
+}
+
+/// How many members all have, up to `limit` if that is not 0.
+fn card(sources: &[Source<'_>], limit: u64) -> u64 {
+    let mut found = 0;
+    inter(sources, Aggregate::Sum, &mut |_, _| {
+        found += 1;
+        limit == 0 || found < limit
+    });
+    found
+}
+
+/// What the command `name` comes to with sets and sorted sets that were fetched.
+pub(crate) fn combine_fetched(
+    name: &str,
+    args: Args<'_>,
+    fetched: Vec<Option<Collection>>,
+    bounds: &Bounds,
+) -> Result<Combined, WireError> {
+    let (name, how) = match name {
+        "zunion" => ("zunion", How::Union),
+        "zunionstore" => ("zunionstore", How::Union),
+        "zinter" => ("zinter", How::Inter),
+        "zinterstore" => ("zinterstore", How::Inter),
+        "zintercard" => ("zintercard", How::Inter),
+        "zdiff" => ("zdiff", How::Diff),
+        _ => ("zdiffstore", How::Diff),
+    };
+    let kind = match name {
+        "zintercard" => Reading::Count,
+        _ if stores(name) => Reading::Store,
+        _ => Reading::Answer,
+    };
+    let mut asked = Asked::keys(args, if kind == Reading::Store { 2 } else { 1 }, name)?;
+    let of = |found: Option<Collection>| match found {
+        None => Ok(Source { found: None, weight: 1.0 }),
+        Some(found @ (Collection::Set(_) | Collection::Zset(_))) => {
+            Ok(Source { found: Some(CollectionRef::Detached(found)), weight: 1.0 })
+        }
+        Some(_) => Err(WireError::WrongType),
+    };
+    let mut sources =
+        fetched.into_iter().map(of).collect::<Result<Vec<Source<'_>>, WireError>>()?;
+    asked.options(args, how, kind, &mut sources)?;
+    if kind == Reading::Count {
+        return Ok(Combined::Count(card(&sources, asked.limit)));
+    }
+    let result = combine(&sources, how, asked.aggregate, &bounds.zset);
+    Ok(Combined::Zset(
+        if kind == Reading::Store { result.packed_if_small(&bounds.zset) } else { result },
+        asked.with_scores,
+    ))
 }

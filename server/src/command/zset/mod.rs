@@ -15,10 +15,12 @@ mod tests;
 
 pub(crate) use add::{zadd, zincrby};
 pub(crate) use blocking::{bzmpop, bzpopmax, bzpopmin};
+pub(super) use combine::combine_fetched;
 pub(crate) use combine::{zdiff, zdiffstore, zinter, zintercard, zinterstore, zunion, zunionstore};
 pub(super) use pop::{pop_from, write_popped};
 pub(crate) use pop::{zmpop, zpopmax, zpopmin};
 pub(crate) use random::zrandmember;
+pub(super) use range::{check_range, range_of_fetched};
 pub(crate) use range::{
     zrange, zrangebylex, zrangebyscore, zrangestore, zrevrange, zrevrangebylex, zrevrangebyscore,
 };
@@ -28,7 +30,7 @@ use self::bounds::Bounds;
 use super::collection::{Scan, empty_scan, scan_cursor, write_item, write_scan_head};
 use super::{Ctx, Flow, Outcome};
 use crate::store::Kind;
-use crate::types::collection::{Scored, Zset, ZsetView};
+use crate::types::collection::{Scored, Zset, ZsetView, shown_whole};
 use torc_protocol::number::DoubleText;
 use torc_protocol::{Args, Protocol, Reply, WireError};
 
@@ -61,6 +63,12 @@ fn write_members<'z>(
             reply.double(known.score);
         }
     }
+}
+
+/// Writes all members, as [`write_members`] does.
+pub(super) fn write_all(reply: &mut Reply<'_>, zset: &Zset, with_scores: bool) {
+    let members: Vec<Scored<'_>> = zset.view().range(0, u64::MAX, false).collect();
+    write_members(reply, members.into_iter(), with_scores);
 }
 
 /// `ZCARD key`
@@ -157,6 +165,7 @@ pub(crate) fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     let cursor = scan_cursor(args)?;
     let Some(entry) = ctx.keyspace().read(&args[1]) else { return empty_scan(reply) };
     let found = entry.collection(Kind::Zset)?;
+    let is_small = found.encoding() == "listpack";
     let scan = Scan::parse(args)?;
     let (cursor, members) = scan.run(cursor, |cursor, count, members| {
         found.zset().scan(cursor, count, |known| {
@@ -168,7 +177,10 @@ pub(crate) fn zscan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     write_scan_head(reply, cursor, 2 * members.len());
     for known in members {
         write_item(reply, known.member);
-        reply.bulk(DoubleText::new().format(known.score).as_bytes());
+        match shown_whole(known.score).filter(|_| is_small) {
+            Some(whole) => reply.bulk(itoa::Buffer::new().format(whole).as_bytes()),
+            None => reply.bulk(DoubleText::new().format(known.score).as_bytes()),
+        }
     }
     Ok(Flow::Next)
 }

@@ -1,7 +1,7 @@
 //! Taking the members with the lowest or the highest scores.
 
 use crate::admin::pubsub::notify::Events;
-use crate::command::collection::notify_removed;
+use crate::command::collection::{notify_removed, pop_count};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::Edit;
@@ -96,11 +96,8 @@ pub(crate) struct Popping {
 impl Popping {
     /// The arguments from the number of keys on, which stands at `index`.
     pub(crate) fn parse(args: Args<'_>, index: usize) -> Result<Self, WireError> {
-        let above_zero = |text: &[u8], refused| {
-            let count = integer(text).ok().filter(|&count| count > 0);
-            count.ok_or(WireError::fixed(refused))
-        };
-        let keys = above_zero(&args[index], "ERR numkeys should be greater than 0")?;
+        let keys = integer(&args[index]).ok().filter(|&keys| keys > 0);
+        let keys = keys.ok_or(WireError::fixed("ERR numkeys should be greater than 0"))?;
         let left = args.len() - index - 1;
         let keys =
             usize::try_from(keys).ok().filter(|&keys| keys < left).ok_or(WireError::Syntax)?;
@@ -110,14 +107,8 @@ impl Popping {
             (_, true) => true,
             _ => return Err(WireError::Syntax),
         };
-        let count = match args.len() - place {
-            1 => 1,
-            3 if args.is(place + 1, "COUNT") => {
-                above_zero(&args[place + 2], "ERR count should be greater than 0")?
-            }
-            _ => return Err(WireError::Syntax),
-        };
-        Ok(Popping { keys, highest, count: count as u64 })
+        let count = pop_count(args, place + 1)?;
+        Ok(Popping { keys, highest, count })
     }
 }
 

@@ -3,11 +3,13 @@
 use super::bounds::Bounds;
 use crate::admin::pubsub::notify::Events;
 use crate::command::collection::notify_stored;
+use crate::command::gathered::Combined;
 use crate::command::long_reply::{self, Said, Stretch};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
-use crate::store::{Expiry, Kind};
-use crate::types::collection::{Stamp, Zset, ZsetView};
+use crate::store::{Collection, Expiry, Kind};
+use crate::types::collection::{Limits, Stamp, Zset, ZsetView};
+use crate::types::rdb;
 use torc_protocol::{Args, Reply, WireError};
 
 /// What a range is counted in.
@@ -40,6 +42,8 @@ impl Asked {
         is_free: bool,
         may_score: bool,
     ) -> Result<Self, WireError> {
+        // Each of REV, and of BYSCORE and BYLEX, may be said once.
+        let mut has_by = false;
         while index < args.len() {
             let left = args.len() - index - 1;
             if may_score && args.is(index, "WITHSCORES") {
@@ -47,18 +51,21 @@ impl Asked {
             } else if args.is(index, "LIMIT") && left >= 2 {
                 self.limit = Some((integer(&args[index + 1])?, integer(&args[index + 2])?));
                 index += 2;
-            } else if is_free && args.is(index, "REV") {
+            } else if is_free && !self.reverse && args.is(index, "REV") {
                 self.reverse = true;
-            } else if is_free && args.is(index, "BYLEX") {
+            } else if is_free && !has_by && args.is(index, "BYLEX") {
                 self.by = By::Member;
-            } else if is_free && args.is(index, "BYSCORE") {
+                has_by = true;
+            } else if is_free && !has_by && args.is(index, "BYSCORE") {
                 self.by = By::Score;
+                has_by = true;
             } else {
                 return Err(WireError::Syntax);
             }
             index += 1;
         }
-        if self.limit.is_some() && self.by == By::Rank {
+        // A count of -1 is what there is without LIMIT, and its offset means nothing to ranks.
+        if self.by == By::Rank && self.limit.take().is_some_and(|(_, count)| count != -1) {
             return Err(WireError::fixed(
                 "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
             ));
@@ -151,6 +158,38 @@ pub(crate) fn zrevrangebylex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Repl
     answer(ctx, Asked::new(By::Member, true), args, false, reply)
 }
 
+fn copied(zset: ZsetView<'_>, Stretch { from, to, reverse }: Stretch, limits: &Limits) -> Zset {
+    let (mut result, mut buffer) = (Zset::new(), itoa::Buffer::new());
+    for known in zset.range(from, to, reverse) {
+        result.insert(known.member.text(&mut buffer), known.score, Stamp::NONE, limits);
+    }
+    result
+}
+
+/// The errors of ZRANGESTORE's arguments.
+pub(crate) fn check_range(args: Args<'_>) -> Result<(), WireError> {
+    let asked = Asked::new(By::Rank, false).options(args, 5, true, false)?;
+    asked.bounds(&args[3], &args[4]).map(|_| ())
+}
+
+/// What ZRANGESTORE comes to with a source that was fetched.
+pub(crate) fn range_of_fetched(
+    args: Args<'_>,
+    found: Option<Collection>,
+    bounds: &rdb::Bounds,
+) -> Result<Combined, WireError> {
+    let asked = Asked::new(By::Rank, false).options(args, 5, true, false)?;
+    let range = asked.bounds(&args[3], &args[4])?;
+    let result = match found {
+        None => Zset::new(),
+        Some(Collection::Zset(zset)) => {
+            copied(zset.view(), asked.stretch(zset.view(), range), &bounds.zset)
+        }
+        Some(_) => return Err(WireError::WrongType),
+    };
+    Ok(Combined::Zset(result, false))
+}
+
 /// `ZRANGESTORE destination source min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]`
 pub(crate) fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let asked = Asked::new(By::Rank, false).options(args, 5, true, false)?;
@@ -162,12 +201,7 @@ pub(crate) fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'
     let mut result = Zset::new();
     if let Some(entry) = transaction.look_up(source) {
         let found = entry.collection(Kind::Zset)?;
-        let Stretch { from, to, reverse } = asked.stretch(found.zset(), bounds);
-        let members = found.zset().range(from, to, reverse);
-        let mut buffer = itoa::Buffer::new();
-        for known in members {
-            result.insert(known.member.text(&mut buffer), known.score, Stamp::NONE, &limits);
-        }
+        result = copied(found.zset(), asked.stretch(found.zset(), bounds), &limits);
     }
     let len = result.view().len();
     let replaced = transaction.read(destination).is_some();

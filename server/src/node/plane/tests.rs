@@ -5,6 +5,7 @@
 
 mod blocking;
 mod copies;
+mod gathered;
 mod lossy;
 mod takeover;
 mod transactions;

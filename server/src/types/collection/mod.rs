@@ -51,6 +51,7 @@ pub use item::Item;
 pub use limits::{HashFn, Limits};
 pub use list::{Element, Elements, List, ListView};
 pub use position::{Crowded, Position};
+pub use score::shown_whole;
 pub use set::{Member, Members, Set, SetView};
 pub use stamp::Stamp;
 pub use stream::{Stream, StreamId, StreamView};

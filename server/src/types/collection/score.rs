@@ -43,6 +43,12 @@ pub(super) fn read(item: Item<'_>) -> f64 {
     }
 }
 
+/// The integer as which Redis's small sorted sets show a score (in DUMP and ZSCAN): any whole number up to 2^62, where other replies write 17 digits.
+pub fn shown_whole(score: f64) -> Option<i64> {
+    const MAX: f64 = (1u64 << 62) as f64;
+    (score.abs() <= MAX && score.trunc() == score).then_some(score as i64)
+}
+
 /// The order of two scores that are not NaN. The two zeros are equal.
 #[inline]
 pub(super) fn compare(one: f64, other: f64) -> Ordering {
@@ -67,6 +73,11 @@ mod tests {
                 assert!(packed.len() <= 9 && (score.abs() != 1.0 || packed.len() <= 2));
             }
         }
+        assert_eq!(shown_whole(-0.0), Some(0));
+        assert_eq!(shown_whole(1e17), Some(100_000_000_000_000_000));
+        assert_eq!(shown_whole(4611686018427387904.0), Some(1 << 62));
+        assert_eq!(shown_whole(4611686018427388928.0), None);
+        assert_eq!(shown_whole(0.5), None);
         assert_eq!(Score::new(f64::NAN, true).encoded().head(), [0]);
     }
 }

@@ -321,6 +321,20 @@ impl Zset {
         }
     }
 
+    /// The same in its small form, if that is within `limits`. Who makes a sorted set of many scores at once does so in the big form, which keeps the sign of a
+    /// negative zero for as long as it is not small.
+    #[must_use]
+    pub fn packed_if_small(self, limits: &Limits) -> Self {
+        if self.view().len() > limits.entries_max as u64 {
+            return self;
+        }
+        let (mut small, mut text) = (Zset::new(), itoa::Buffer::new());
+        for known in self.view().iter() {
+            small.insert(known.member.text(&mut text), known.score, known.stamp, limits);
+        }
+        if small.packed().is_some() { small } else { self }
+    }
+
     /// What remains to be freed.
     pub fn discard(self) -> Discard {
         match self.0 {

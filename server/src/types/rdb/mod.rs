@@ -6,34 +6,102 @@
 //! +------+----------+-------------------+----------------------------+
 //! ```
 //!
-//! What is written is what Redis 7.0 writes. What is read was sent by a client: every length is bounded by the payload or by the
-//! caller, and nothing is allocated on the word of the payload alone. One file a type of value; their building blocks are
-//! [`length`], [`lzf`] and [`crc64`].
+//! What is written is what Redis 7.0 writes ([`dump()`]). What is read ([`load()`]) was sent by a client: every length is bounded by the payload or by the
+//! caller, and nothing is allocated on the word of the payload alone. Read are the forms of all versions up to 7.2. Their building blocks are
+//! [`length`], [`string`], [`lzf`] and [`crc64`], and one file for each way to pack elements.
 //!
 //! Source: the RDB file format as "Redis RDB Dump File Format" (S. Krishnan Subramanian, rdb.fnordig.de) describes it, and the
 //! page of RESTORE on redis.io.
 
 pub mod crc64;
+mod dump;
+mod integers;
 pub mod length;
+mod listpack;
+mod load;
 pub mod lzf;
 pub mod string;
+mod ziplist;
 
+pub use dump::{Shown, dump};
+
+use crate::types::collection::{Hash, Item, Limits, List, Set, Zset};
 use string::StringValue;
 
 /// Version written, that of Redis 7.0.
 const VERSION_WRITTEN: u16 = 10;
-/// Newest version read, that of Redis 7.2. No type that is read here changed since version 1.
+/// Newest version read, that of Redis 7.2.
 const VERSION_READ_MAX: u16 = 11;
 const FOOTER_BYTES: usize = 2 + 8;
 
-const TYPE_STRING: u8 = 0;
+const STRING: u8 = 0;
+const LIST: u8 = 1;
+const SET: u8 = 2;
+const ZSET: u8 = 3;
+const HASH: u8 = 4;
+const ZSET_2: u8 = 5;
+const HASH_ZIPMAP: u8 = 9;
+const LIST_ZIPLIST: u8 = 10;
+const SET_INTSET: u8 = 11;
+const ZSET_ZIPLIST: u8 = 12;
+const HASH_ZIPLIST: u8 = 13;
+const LIST_QUICKLIST: u8 = 14;
+const HASH_LISTPACK: u8 = 16;
+const ZSET_LISTPACK: u8 = 17;
+const LIST_QUICKLIST_2: u8 = 18;
+const SET_LISTPACK: u8 = 20;
 
 /// A value as read from a payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Value<'p> {
     /// A string.
     String(StringValue<'p>),
+    /// A hash.
+    Hash(Hash),
+    /// A list.
+    List(List),
+    /// A set.
+    Set(Set),
+    /// A sorted set.
+    Zset(Zset),
+}
+
+macro_rules! of_collection {
+    ($($kind:ident)*) => {
+        $(impl From<$kind> for Value<'_> {
+            fn from(value: $kind) -> Self {
+                Value::$kind(value)
+            }
+        })*
+
+        impl Value<'_> {
+            /// Whether it is a collection without elements, which no key holds.
+            fn is_empty(&self) -> bool {
+                match self {
+                    Value::String(_) => false,
+                    $(Value::$kind(value) => value.view().is_empty(),)*
+                }
+            }
+        }
+    };
+}
+
+of_collection! { Hash List Set Zset }
+
+/// What a value that is read may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Longest string, and most bytes that all compressed strings of a payload may unpack to: as many as a client could have sent without compression.
+    pub bytes_max: u64,
+    /// Up to where a hash is small.
+    pub hash: Limits,
+    /// Up to where a list is small.
+    pub list: Limits,
+    /// Up to where a set is small.
+    pub set: Limits,
+    /// Up to where a sorted set is small.
+    pub zset: Limits,
 }
 
 /// Why a payload cannot be read.
@@ -47,16 +115,6 @@ pub enum Invalid {
     Format,
 }
 
-/// The payload of a string.
-pub fn dump_string(value: StringValue<'_>) -> Vec<u8> {
-    let mut payload = vec![TYPE_STRING];
-    string::write(&mut payload, value);
-    payload.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
-    let crc = crc64::crc64(0, &payload);
-    payload.extend_from_slice(&crc.to_le_bytes());
-    payload
-}
-
 /// Checks the footer of `payload`: its version is understood and its checksum right. A checksum of 0 is no exception: that
 /// marks an RDB *file* written without one, not a payload.
 pub fn verify(payload: &[u8]) -> Result<(), Invalid> {
@@ -67,14 +125,19 @@ pub fn verify(payload: &[u8]) -> Result<(), Invalid> {
     if version > VERSION_READ_MAX || !right { Err(Invalid::VersionOrChecksum) } else { Ok(()) }
 }
 
-/// The value in a payload that [`verify`] accepted. A string may have up to `bytes_max` bytes. Bytes between value and footer
-/// are ignored, and a value may even end inside the footer: Redis reads on as well.
-pub fn load(payload: &[u8], bytes_max: u64) -> Result<Value<'_>, Invalid> {
-    let mut reader = Reader { rest: payload };
-    match reader.byte()? {
-        TYPE_STRING => string::read(&mut reader, bytes_max).map(Value::String),
-        _ => Err(Invalid::Format),
-    }
+/// The value in a payload that [`verify`] accepted. Bytes between value and footer are ignored, and a value may even end inside the footer: Redis reads
+/// on as well.
+///
+/// # Errors
+/// If it is malformed, beyond `bounds`, has no elements or one of them twice.
+pub fn load<'p>(payload: &'p [u8], bounds: &Bounds) -> Result<Value<'p>, Invalid> {
+    load::load(payload, bounds)
+}
+
+/// Elements of a value that is packed in one string.
+trait Walk<'p> {
+    /// The next element, or none at the end.
+    fn next(&mut self) -> Result<Option<Item<'p>>, Invalid>;
 }
 
 /// What is left of a payload.
@@ -102,6 +165,13 @@ impl<'p> Reader<'p> {
         let (taken, rest) = self.rest.split_first_chunk().ok_or(Invalid::Format)?;
         self.rest = rest;
         Ok(*taken)
+    }
+
+    /// The next `N` bytes, at most eight, as an integer with its sign, low byte first.
+    fn integer<const N: usize>(&mut self) -> Result<i64, Invalid> {
+        let mut wide = [0; 8];
+        wide[8 - N..].copy_from_slice(&self.array::<N>()?);
+        Ok(i64::from_le_bytes(wide) >> (64 - 8 * N))
     }
 }
 

@@ -2,17 +2,34 @@
 
 use super::*;
 use crate::base::rng::Rng;
+use crate::types::collection::Stamp;
 use std::borrow::Cow;
 
 const BYTES_MAX: u64 = 512 << 20;
 
+const LIMITS: Limits = Limits {
+    entries_max: 128,
+    element_bytes_max: 64,
+    bytes_max: 8192,
+    integers_max: 512,
+    hash: |text| crc64::crc64(0, text),
+};
+
+const BOUNDS: Bounds = Bounds {
+    bytes_max: BYTES_MAX,
+    hash: LIMITS,
+    list: Limits { element_bytes_max: usize::MAX, entries_max: usize::MAX, ..LIMITS },
+    set: LIMITS,
+    zset: LIMITS,
+};
+
 fn dump(bytes: &[u8]) -> Vec<u8> {
-    dump_string(StringValue::Bytes(Cow::Borrowed(bytes)))
+    super::dump(Shown::String(StringValue::Bytes(Cow::Borrowed(bytes))))
 }
 
 fn restored(payload: &[u8]) -> Result<Vec<u8>, Invalid> {
     verify(payload)?;
-    let Value::String(value) = load(payload, BYTES_MAX)?;
+    let Value::String(value) = load(payload, &BOUNDS)? else { return Err(Invalid::Format) };
     Ok(match value {
         StringValue::Integer(value) => value.to_string().into_bytes(),
         StringValue::Bytes(bytes) => bytes.into_owned(),
@@ -31,7 +48,11 @@ fn payloads_are_those_of_redis_to_the_byte() {
         if let Ok(value) = text.parse::<i64>()
             && value.to_string() == text
         {
-            assert_eq!(hex(&dump_string(StringValue::Integer(value))), expected, "{text}");
+            assert_eq!(
+                hex(&super::dump(Shown::String(StringValue::Integer(value)))),
+                expected,
+                "{text}"
+            );
         }
     };
     check("", "00000a005d9b5c400f7fa2da");
@@ -170,7 +191,9 @@ fn any_bytes_are_survived() {
                 payload[at] = rng.bits() as u8;
             }
         }
-        if let Ok(Value::String(StringValue::Bytes(bytes))) = load(&payload, 1000) {
+        if let Ok(Value::String(StringValue::Bytes(bytes))) =
+            load(&payload, &Bounds { bytes_max: 1000, ..BOUNDS })
+        {
             assert!(bytes.len() <= 1000);
         }
     }
@@ -186,4 +209,129 @@ fn a_small_table_compresses_like_the_whole_one() {
         let bytes: Vec<u8> = (0..len).map(|_| rng.below(letters) as u8).collect();
         assert_eq!(lzf::compress(&bytes, len), lzf::compress_with_whole_table(&bytes, len));
     }
+}
+
+/// One of each collection, small and big, with elements of every class of a listpack.
+fn collections(rng: &mut Rng, lens: &[u64]) -> Vec<Vec<u8>> {
+    let mut dumps = Vec::new();
+    for &len in lens {
+        let (mut hash, mut list, mut set) = (Hash::new(), List::new(), Set::new());
+        let (mut integers, mut zset) = (Set::new(), Zset::new());
+        for nth in 0..len {
+            let shift = rng.below(64);
+            let number = ((rng.bits() as i64) >> shift).to_string();
+            let text_len =
+                [rng.below(10), 63 + rng.below(3), 4094 + rng.below(4)][rng.below(3) as usize];
+            let mut text = nth.to_string().into_bytes();
+            text.resize(text_len as usize + 3, b'x');
+            list.push_back(number.as_bytes(), Stamp::NONE, &BOUNDS.list);
+            list.push_back(&text, Stamp::NONE, &BOUNDS.list);
+            hash.insert(number.as_bytes(), &text, Stamp::NONE, &LIMITS);
+            hash.insert(&text, number.as_bytes(), Stamp::NONE, &LIMITS);
+            set.insert(&text, Stamp::NONE, &LIMITS);
+            integers.insert(number.as_bytes(), Stamp::NONE, &LIMITS);
+            zset.insert(number.as_bytes(), nth as f64 / 3.0, Stamp::NONE, &LIMITS);
+        }
+        dumps.push(super::dump(Shown::Hash(hash.view())));
+        dumps.push(super::dump(Shown::List(list.view())));
+        dumps.push(super::dump(Shown::Set(set.view())));
+        dumps.push(super::dump(Shown::Set(integers.view())));
+        dumps.push(super::dump(Shown::Zset(zset.view())));
+    }
+    dumps
+}
+
+/// The payload of what was loaded.
+fn dumped_again(value: &Value<'_>) -> Vec<u8> {
+    super::dump(match value {
+        Value::String(value) => Shown::String(value.clone()),
+        Value::Hash(hash) => Shown::Hash(hash.view()),
+        Value::List(list) => Shown::List(list.view()),
+        Value::Set(set) => Shown::Set(set.view()),
+        Value::Zset(zset) => Shown::Zset(zset.view()),
+    })
+}
+
+#[test]
+fn collections_are_restored_as_they_were_dumped() {
+    let mut rng = Rng::seeded(31);
+    for payload in collections(&mut rng, &[1, 5, 100, 700]) {
+        verify(&payload).unwrap();
+        let value = load(&payload, &BOUNDS).unwrap();
+        let again = dumped_again(&value);
+        // The order within a table's leaves is that in which members came.
+        if matches!(payload[0], HASH | SET) {
+            assert_eq!((again[0], again.len()), (payload[0], payload.len()));
+        } else {
+            assert_eq!(hex(&again), hex(&payload));
+        }
+    }
+}
+
+#[test]
+fn any_bytes_of_collections_are_survived() {
+    let mut rng = Rng::seeded(37);
+    let dumps = collections(&mut rng, &[1, 3, 6]);
+    let (mut read, mut refused) = (0, 0);
+    for round in 0..20_000 {
+        let base = &dumps[round % dumps.len()];
+        let mut payload = base[..rng.below(base.len().min(3000) as u64 + 1) as usize].to_vec();
+        if rng.below(2) == 0 {
+            payload = base.clone();
+        }
+        for _ in 0..1 + rng.below(3) {
+            if !payload.is_empty() {
+                let at = rng.below(payload.len() as u64).min(rng.below(2000)) as usize;
+                payload[at] = [rng.bits() as u8, 0xff, 0, 0x80][rng.below(4) as usize];
+            }
+        }
+        match load(&payload, &BOUNDS) {
+            // What is read has elements, so that it can be dumped and read once more.
+            Ok(value) => {
+                assert!(load(&dumped_again(&value), &BOUNDS).is_ok());
+                read += 1;
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(read > 1000 && refused > 1000, "{read} read, {refused} refused");
+}
+
+#[test]
+fn forms_that_lie_about_themselves_are_refused() {
+    let refused = |kind: u8, packed: &[u8]| {
+        let mut payload = vec![kind];
+        length::write(&mut payload, packed.len() as u64);
+        payload.extend_from_slice(packed);
+        assert!(load(&payload, &BOUNDS).is_err(), "{kind} {packed:?}");
+    };
+    // Bytes in all, number of elements, length at an element's end, end, a lone field, a member twice.
+    refused(HASH_LISTPACK, b"\x0c\0\0\0\x02\0\x01\x01\x02\x01\xff");
+    refused(HASH_LISTPACK, b"\x0b\0\0\0\x03\0\x01\x01\x02\x01\xff");
+    refused(HASH_LISTPACK, b"\x0b\0\0\0\x02\0\x01\x02\x02\x01\xff");
+    refused(HASH_LISTPACK, b"\x0b\0\0\0\x02\0\x01\x01\x02\x01\x00");
+    refused(HASH_LISTPACK, b"\x09\0\0\0\x01\0\x01\x01\xff");
+    refused(SET_LISTPACK, b"\x0b\0\0\0\x02\0\x01\x01\x01\x01\xff");
+    refused(ZSET_LISTPACK, b"\x0d\0\0\0\x02\0\x01\x01\x81x\x02\xff");
+    // The element before, the tail, the end.
+    refused(HASH_ZIPLIST, b"\x0f\0\0\0\x0c\0\0\0\x02\0\0\xf2\x03\xf3\xff");
+    refused(HASH_ZIPLIST, b"\x0f\0\0\0\xff\0\0\0\x02\0\0\xf2\x02\xf3\xff");
+    refused(HASH_ZIPMAP, b"\x01\x01a\x01\x05b\xff");
+    refused(HASH_ZIPMAP, b"\x02\x01a\x01\x00b\xff");
+    refused(SET_INTSET, b"\x02\0\0\0\x02\0\0\0\x05\0\x05\0");
+    refused(SET_INTSET, b"\x02\0\0\0\x03\0\0\0\x05\0\x06\0");
+    refused(SET_INTSET, b"\x02\0\0\0\0\0\0\0");
+}
+
+/// Three bytes stand for 264: a payload of many such strings could take eighty times its length.
+#[test]
+fn compressed_strings_share_one_bound() {
+    let text = [b'a'; 1000];
+    let mut body = vec![LIST];
+    length::write(&mut body, 20);
+    for _ in 0..20 {
+        string::write(&mut body, StringValue::Bytes(Cow::Borrowed(&text)));
+    }
+    assert!(load(&body, &Bounds { bytes_max: 20_000, ..BOUNDS }).is_ok());
+    assert!(load(&body, &Bounds { bytes_max: 19_999, ..BOUNDS }).is_err());
 }

@@ -3,6 +3,8 @@
 use super::{Begin, Gathering, Job, Plan, Plane, Sink, Target, new_unit};
 use crate::admin::Instance;
 use crate::cluster::View;
+use crate::command::gathered::stores;
+use crate::command::generic::sort_without_store;
 use crate::node::plane::resp;
 use std::collections::BTreeMap;
 use torc_protocol::Args;
@@ -25,7 +27,8 @@ impl Plane {
         let Ok(positions) = key_positions(spec, &args) else { return };
         let keys: Vec<usize> = positions.iter().map(|key| key.index).collect();
         let sources = match gathering {
-            Gathering::Copy { .. } => &keys[..1],
+            Gathering::Copy { .. } | Gathering::Sorted => &keys[..1],
+            Gathering::Fetched { name } if stores(name) => &keys[1..],
             // BITOP overwrites its destination unread.
             Gathering::Combine(_) => &keys[1..],
             _ => &keys,
@@ -49,7 +52,8 @@ impl Plane {
             let sink = Sink::Job(number, part);
             units.push(new_unit(&begin, Target::Slot(slot), sink, commands, count, writes));
         }
-        let plan = plan(gathering, args, keys[0], by_slot, sources.len());
+        let ends = (keys[0], keys[keys.len() - 1]);
+        let plan = plan(gathering, args, ends, by_slot, sources.len());
         let barrier = slots.is_none();
         let mut job = Job::new(begin, plan, units.len(), slots.unwrap_or_default(), barrier);
         job.writes = writes;
@@ -84,6 +88,13 @@ fn part_commands(
             push(vec![b"PEXPIRETIME", &args[1]]);
             2
         }
+        Gathering::Fetched { .. } => {
+            keys.map(|index| push(vec![b"DUMP", &args[index]])).count() as u32
+        }
+        Gathering::Sorted => {
+            push(sort_without_store(args).unwrap_or_default());
+            1
+        }
         Gathering::CountUnion | Gathering::Combine(_) | Gathering::MergeUnion => {
             keys.map(|index| push(vec![b"GET", &args[index]])).count() as u32
         }
@@ -91,11 +102,11 @@ fn part_commands(
     (commands, count)
 }
 
-/// How the parts become the reply. `first` is where the first key stands in `args`.
+/// How the parts become the reply. `first` and `last` are where the first key and the last stand in `args`.
 fn plan(
     gathering: Gathering,
     args: Args<'_>,
-    first: usize,
+    (first, last): (usize, usize),
     by_slot: BySlot,
     sources: usize,
 ) -> Plan {
@@ -113,5 +124,12 @@ fn plan(
         Gathering::Combine(operation) => Plan::Combine(operation, order, args[first].to_vec()),
         Gathering::MergeUnion => Plan::MergeUnion(order, args[first].to_vec()),
         Gathering::Copy { to_db, replace } => Plan::Copy { to: args[2].to_vec(), to_db, replace },
+        Gathering::Fetched { name } => {
+            let mut request = Vec::new();
+            resp::push_command(args.iter(), &mut request);
+            let to = stores(name).then(|| args[first].to_vec());
+            Plan::Fetched { name, order, request, to }
+        }
+        Gathering::Sorted => Plan::Sorted { to: args[last].to_vec() },
     }
 }

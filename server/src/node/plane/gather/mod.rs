@@ -7,6 +7,8 @@
 //! | MSET | by slot; each is one atomic step | OK |
 //! | PFCOUNT, BITOP, PFMERGE | GET of each key | computed here; BITOP and PFMERGE then SET the destination |
 //! | COPY | DUMP and PEXPIRETIME of the source | RESTORE at the destination |
+//! | SINTER, ZUNION and their kin, ZRANGESTORE | DUMP of each source | combined here; …STORE then RESTOREs the destination |
+//! | SORT … STORE | SORT_RO of the source | RESTORE at the destination |
 //! | DBSIZE, KEYS, RANDOMKEY, FLUSHALL, FLUSHDB, WAIT | by node, each for the slots that it serves | sum, list, by weight, OK, least |
 //!
 //! The first part that fails, in the order of the slots, gives the error. What is gathered first and written then is no snapshot: a source may
@@ -21,6 +23,8 @@ use super::unit::{Sink, Snapshot, Target, Trouble, Unit};
 use super::{ClientKey, Counted, Plane};
 use crate::base::limits::GATHER_SLOTS_TRACKED_MAX;
 use crate::command::consistency::Seen;
+use crate::command::gathered::{check_first, is_gathered};
+use crate::command::generic::sort_without_store;
 use crate::node::replies::HoleId;
 use crate::types::bitmap::Operation;
 use std::sync::Arc;
@@ -38,7 +42,16 @@ pub(in crate::node) enum Gathering {
     CountUnion,
     Combine(Operation),
     MergeUnion,
-    Copy { to_db: u8, replace: bool },
+    Copy {
+        to_db: u8,
+        replace: bool,
+    },
+    /// Sets and sorted sets, combined; what is stored goes to the first key.
+    Fetched {
+        name: &'static str,
+    },
+    /// SORT that stores.
+    Sorted,
 }
 
 impl Gathering {
@@ -56,7 +69,8 @@ impl Gathering {
                 | "bitop"
                 | "pfmerge"
                 | "copy"
-        )
+                | "sort"
+        ) || is_gathered(spec.full_name)
     }
 
     /// How `args`, which call `spec`, are taken apart.
@@ -77,6 +91,14 @@ impl Gathering {
             "copy" => {
                 let (to_db, replace) = crate::command::generic::copy_options(args, db)?;
                 Gathering::Copy { to_db, replace }
+            }
+            "sort" => {
+                sort_without_store(args)?;
+                Gathering::Sorted
+            }
+            name if is_gathered(name) => {
+                check_first(name, args)?;
+                Gathering::Fetched { name }
             }
             _ => return Ok(None),
         }))
@@ -115,6 +137,16 @@ enum Plan {
         to: Vec<u8>,
         to_db: u8,
         replace: bool,
+    },
+    Fetched {
+        name: &'static str,
+        order: Vec<(usize, usize)>,
+        /// The command, as a client sends it.
+        request: Vec<u8>,
+        to: Option<Vec<u8>>,
+    },
+    Sorted {
+        to: Vec<u8>,
     },
     /// The last step of a command that writes what was gathered: this is the reply if it succeeds, and that if the key is taken.
     Stored {

@@ -1,10 +1,12 @@
 //! Replies made of replies: pure functions from what the parts answered to what the client is answered.
 
 use crate::admin::Instance;
+use crate::command::dump::bounds;
+use crate::command::gathered::{self, Gathered};
 use crate::command::hyperloglog::wire_error;
 use crate::node::plane::{Counted, resp};
 use crate::types::hyperloglog::{self, Union};
-use torc_protocol::{Protocol, Reply, WireError};
+use torc_protocol::{Args, Protocol, Reply, WireError};
 
 /// The error of a command of which one part failed: that this part changed nothing does not say so of the others.
 pub(super) fn of_part(line: Vec<u8>) -> Vec<u8> {
@@ -94,17 +96,32 @@ pub(super) fn sources<'r>(
     order.iter().map(of).collect()
 }
 
-/// The union of all sources, and the first of them.
+/// The source at one place of an order. What its node answered instead is its error.
+fn source<'r>(
+    replies: &[Vec<&'r [u8]>],
+    (part, nth): (usize, usize),
+) -> Result<Option<&'r [u8]>, WireError> {
+    let reply = replies.get(part).and_then(|of_part| of_part.get(nth)).ok_or(BAD_PART)?;
+    match reply.strip_prefix(b"-").and_then(|line| line.strip_suffix(b"\r\n")) {
+        Some(line) => Err(WireError::Bytes(line.to_vec())),
+        None => resp::bulk(reply).ok_or(BAD_PART),
+    }
+}
+
+/// The union of all sources, and the first of them. The first key that cannot take part gives the error, be it of another type or no HyperLogLog.
 pub(super) fn union<'r>(
     order: &[(usize, usize)],
     replies: &[Vec<&'r [u8]>],
 ) -> Result<(Union, Option<&'r [u8]>), WireError> {
-    let sources = sources(order, replies)?;
-    let mut union = Union::default();
-    for source in sources.iter().flatten() {
+    let (mut union, mut first) = (Union::default(), None);
+    for (index, &place) in order.iter().enumerate() {
+        let Some(source) = source(replies, place)? else { continue };
         union.include(source).map_err(wire_error)?;
+        if index == 0 {
+            first = Some(source);
+        }
     }
-    Ok((union, sources.first().copied().flatten()))
+    Ok((union, first))
 }
 
 pub(super) fn merged(
@@ -118,4 +135,24 @@ pub(super) fn merged(
     let sparse_max = usize::try_from(sparse_max).unwrap_or(usize::MAX);
     union.write_to(&mut merged, sparse_max).map_err(wire_error)?;
     Ok(merged)
+}
+
+/// What the command in `request` comes to with the payloads of its sources.
+pub(super) fn fetched(
+    instance: &Instance,
+    name: &str,
+    request: &[u8],
+    sources: &[Option<&[u8]>],
+    protocol: Protocol,
+) -> Result<Gathered, WireError> {
+    let mut spans = Vec::new();
+    resp::request(request, 0, &mut spans).ok_or(BAD_PART)?;
+    let bounds = bounds(&instance.settings, &instance.store);
+    gathered::combine(name, Args::new(request, &spans), sources, &bounds, protocol)
+}
+
+/// The elements that SORT_RO answered. What a pattern did not lead to is stored as an empty text.
+pub(super) fn sorted_elements<'r>(replies: &[Vec<&'r [u8]>]) -> Option<Vec<&'r [u8]>> {
+    let elements = resp::elements(replies.first()?.first()?)?;
+    elements.into_iter().map(|element| Some(resp::bulk(element)?.unwrap_or_default())).collect()
 }

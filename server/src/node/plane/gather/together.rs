@@ -1,11 +1,14 @@
 //! Putting the parts together, and the last step of commands that write what they gathered.
 
 use super::pure::{
-    BAD_PART, by_position, least, list, merged, of_part, render, same, sources, sum, union,
+    BAD_PART, by_position, fetched, least, list, merged, of_part, render, same, sorted_elements,
+    sources, sum, union,
 };
 use super::wide::routes_digest;
 use super::{Begin, Job, Plan, Plane, Sink, Target, Wide, new_unit};
 use crate::admin::Instance;
+use crate::command::dump::bounds;
+use crate::command::gathered::{self, Gathered};
 use crate::node::plane::{Answer, error_bytes, resp};
 use crate::node::replies::Fill;
 use crate::types::bitmap;
@@ -72,7 +75,11 @@ impl Plane {
         let replies: Vec<Vec<&[u8]>> =
             values.iter().map(|bytes| resp::replies(bytes).collect()).collect();
         let taken = |reply: &[u8]| reply.starts_with(b"-BUSYKEY");
-        if !matches!(&job.plan, Plan::Stored { taken: Some(_), .. })
+        let tells_later = matches!(
+            &job.plan,
+            Plan::Stored { taken: Some(_), .. } | Plan::CountUnion(_) | Plan::MergeUnion(..)
+        );
+        if !tells_later
             && let Some(error) = replies.iter().flatten().find(|reply| resp::is_error(reply))
         {
             let error = error.to_vec();
@@ -141,6 +148,32 @@ impl Plane {
                     }
                 }
             }
+            Plan::Fetched { name, order, request, to } => {
+                let gathered = sources(&order, &replies)
+                    .and_then(|sources| fetched(instance, name, &request, &sources, protocol));
+                match (gathered, to) {
+                    (Ok(Gathered::Store(payload, reply)), Some(to)) => {
+                        self.restore(instance, number, job, (&to, payload), reply);
+                        return None;
+                    }
+                    (Ok(Gathered::Answer(reply)), _) => Ok(reply),
+                    (Ok(Gathered::Store(..)), None) => Err(BAD_PART),
+                    (Err(error), _) => Err(error),
+                }
+            }
+            Plan::Sorted { to } => match sorted_elements(&replies) {
+                Some(elements) => {
+                    let bounds = bounds(&instance.settings, &instance.store);
+                    let Gathered::Store(payload, reply) =
+                        gathered::sorted(elements.into_iter(), &bounds, protocol)
+                    else {
+                        return Some((job, Err(BAD_PART)));
+                    };
+                    self.restore(instance, number, job, (&to, payload), reply);
+                    return None;
+                }
+                None => Err(BAD_PART),
+            },
             Plan::Stored { reply, taken: other } => match (replies.concat().first(), other) {
                 (Some(error), Some(other)) if taken(error) => Ok(other),
                 (Some(error), _) if resp::is_error(error) => Ok(error.to_vec()),
@@ -164,6 +197,23 @@ impl Plane {
             Plan::Wide(Wide::Least(counted, _), ..) => least(counted, &replies),
         };
         Some((job, done))
+    }
+
+    /// The last step of what makes a collection: puts it at the destination, in the place of what is there. None leaves nothing there.
+    fn restore(
+        &mut self,
+        instance: &Instance,
+        number: u64,
+        job: Job,
+        (to, payload): (&[u8], Option<Vec<u8>>),
+        reply: Vec<u8>,
+    ) {
+        let words: &[&[u8]] = match &payload {
+            Some(payload) => &[b"RESTORE", to, b"0", payload, b"REPLACE"],
+            None => &[b"DEL", to],
+        };
+        let (db, plan) = (job.session.db, Plan::Stored { reply, taken: None });
+        self.store(instance, number, job, (db, to, words), plan);
     }
 
     /// The last step: writes what was computed at the destination.
