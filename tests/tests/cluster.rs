@@ -13,6 +13,8 @@ mod publishing;
 mod scripts;
 #[path = "cluster/strangers.rs"]
 mod strangers;
+#[path = "cluster/streams.rs"]
+mod streams;
 
 use rustix::process::Signal;
 use std::net::{Ipv4Addr, TcpListener};

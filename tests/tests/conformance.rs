@@ -27,6 +27,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("set.txt", include_str!("../conformance/set.txt")),
     ("sortedset.txt", include_str!("../conformance/sortedset.txt")),
     ("sort.txt", include_str!("../conformance/sort.txt")),
+    ("stream.txt", include_str!("../conformance/stream.txt")),
     ("string.txt", include_str!("../conformance/string.txt")),
     ("transactions.txt", include_str!("../conformance/transactions.txt")),
     ("unsupported.txt", include_str!("../conformance/unsupported.txt")),
@@ -136,6 +137,11 @@ fn publishing() {
 #[test]
 fn servers() {
     check("server.txt");
+}
+
+#[test]
+fn streams() {
+    check("stream.txt");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 #[path = "robustness/blocking.rs"]
 mod blocking;
+#[path = "robustness/streams.rs"]
+mod streams;
 
 use socket2::{Domain, Socket, Type};
 use std::fmt::Write as _;

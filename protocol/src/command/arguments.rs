@@ -5,7 +5,7 @@
 //! name:type         an argument of another type: key, pattern, integer, double, unix-time
 //! name:key@2        … that key spec 2 describes; without @ the first key belongs to spec 0, the second to spec 1, …
 //! TOKEN             a word that is written as it is; before an argument, the word that introduces it
-//! name=TOKEN        the same where its name is not the token in lowercase
+//! name=TOKEN        the same where its name is not the token in lowercase, or the token is one of the symbols * $ = ~
 //! name:<a | b>      one of these
 //! name:(a b)        all of these
 //! [a]               optional
@@ -156,7 +156,10 @@ impl Reader {
             return None;
         }
         if self.take("=") {
-            let token = self.word();
+            let token = match self.word() {
+                "" => self.symbol()?,
+                word => word,
+            };
             return Some(pure_token(name, token));
         }
         let mut argument = Argument { name, kind: "string", ..Argument::default() };
@@ -200,6 +203,14 @@ impl Reader {
             }
             None => false,
         }
+    }
+
+    /// A token that is no word: `*`.
+    fn symbol(&mut self) -> Option<&'static str> {
+        let is_symbol = self.rest.starts_with(['*', '$', '=', '~']);
+        let (symbol, rest) = self.rest.split_at_checked(1).filter(|_| is_symbol)?;
+        self.rest = rest;
+        Some(symbol)
     }
 
     /// Letters, digits, quotes and what joins them.

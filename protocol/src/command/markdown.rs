@@ -54,6 +54,7 @@ fn title(group: Group) -> &'static str {
         Group::List => "Lists",
         Group::Set => "Sets",
         Group::SortedSet => "Sorted sets",
+        Group::Stream => "Streams",
         Group::Bitmap => "Bitmaps",
         Group::HyperLogLog => "HyperLogLogs",
         Group::Transactions => "Transactions",

@@ -31,6 +31,8 @@ pub enum Group {
     Set,
     /// Sorted sets.
     SortedSet,
+    /// Streams.
+    Stream,
     /// Bitmaps.
     Bitmap,
     /// HyperLogLogs.
@@ -51,13 +53,14 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the documentation.
-    pub const ALL: [Group; 14] = [
+    pub const ALL: [Group; 15] = [
         Group::String,
         Group::Generic,
         Group::Hash,
         Group::List,
         Group::Set,
         Group::SortedSet,
+        Group::Stream,
         Group::Bitmap,
         Group::HyperLogLog,
         Group::Transactions,
@@ -77,6 +80,7 @@ impl Group {
             Group::List => "list",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
             Group::Bitmap => "bitmap",
             Group::HyperLogLog => "hyperloglog",
             Group::Transactions => "transactions",
@@ -174,6 +178,14 @@ impl KeySpec {
     pub const fn step(mut self, step: u16) -> Self {
         if let Find::Range { last, limit, .. } = self.find {
             self.find = Find::Range { last, step, limit };
+        }
+        self
+    }
+
+    /// Only the first half of the rest, behind which something stands for each key.
+    pub const fn halved(mut self) -> Self {
+        if let Find::Range { last, step, .. } = self.find {
+            self.find = Find::Range { last, step, limit: 2 };
         }
         self
     }

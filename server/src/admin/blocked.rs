@@ -19,6 +19,7 @@ use super::mailbox::Mailboxes;
 use crate::base::clock::UnixMs;
 use crate::base::limits::WORKER_COUNT_MAX;
 use crate::store::{Kind, Store};
+use crate::types::collection::StreamId;
 use dashmap::DashMap;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -66,6 +67,39 @@ pub enum Want {
         /// At most.
         count: u64,
     },
+    /// Entries of streams (XREAD, XREADGROUP).
+    Read(Box<Reading>),
+}
+
+/// What XREAD and XREADGROUP ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The streams, and behind what of each.
+    pub streams: Vec<(Box<[u8]>, Behind)>,
+    /// So many entries of each at most; 0 for all.
+    pub count: u64,
+    /// For whom, if not for the client alone.
+    pub group: Option<ReadAs>,
+}
+
+/// Where in a stream reading begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// Behind this id.
+    Id(StreamId),
+    /// Behind what was delivered to the group.
+    Delivered,
+}
+
+/// A consumer that reads for its group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadAs {
+    /// The group.
+    pub name: Box<[u8]>,
+    /// The consumer.
+    pub consumer: Box<[u8]>,
+    /// Whether what is delivered counts as acknowledged at once.
+    pub noack: bool,
 }
 
 impl Want {
@@ -74,6 +108,15 @@ impl Want {
         match self {
             Want::Pop { .. } | Want::PopMany { .. } | Want::Move { .. } => Kind::List,
             Want::PopScored { .. } | Want::PopScoredMany { .. } => Kind::Zset,
+            Want::Read(_) => Kind::Stream,
+        }
+    }
+
+    /// Whether a key that holds `found` serves it, or ends it by an error: who reads for a group is told that it is gone.
+    fn is_moved_by(&self, found: Option<Kind>) -> bool {
+        match self {
+            Want::Read(reading) if reading.group.is_some() => true,
+            _ => found == Some(self.kind()),
         }
     }
 }
@@ -159,6 +202,9 @@ impl Waiter {
 
     /// A command that waits for the same, and which of its words is the timeout. It stands for none.
     pub fn command(&self) -> (Vec<Box<[u8]>>, usize) {
+        if let Want::Read(reading) = &self.want {
+            return reading.command();
+        }
         let side = |front: bool| if front { "LEFT" } else { "RIGHT" };
         let (name, after): (&str, Vec<Box<[u8]>>) = match &self.want {
             Want::Pop { front } => (if *front { "BLPOP" } else { "BRPOP" }, Vec::new()),
@@ -173,6 +219,7 @@ impl Waiter {
                 let sides = [side(*from_front), side(*to_front)].map(word);
                 ("BLMOVE", [destination.clone()].into_iter().chain(sides).collect())
             }
+            Want::Read(_) => unreachable!("returned above"),
         };
         let mut words = vec![word(name)];
         let is_many = matches!(name, "BLMPOP" | "BZMPOP");
@@ -195,6 +242,31 @@ impl Waiter {
     /// Its lock, to end it under. Nothing there: it has not ended.
     pub fn lock(&self) -> MutexGuard<'_, Option<End>> {
         self.end.lock()
+    }
+}
+
+impl Reading {
+    /// As [`Waiter::command`].
+    fn command(&self) -> (Vec<Box<[u8]>>, usize) {
+        let mut words = Vec::new();
+        match &self.group {
+            None => words.push(word("XREAD")),
+            Some(ReadAs { name, consumer, noack }) => {
+                words.extend([word("XREADGROUP"), word("GROUP"), name.clone(), consumer.clone()]);
+                words.extend(noack.then(|| word("NOACK")));
+            }
+        }
+        if self.count > 0 {
+            words.extend([word("COUNT"), word(&self.count.to_string())]);
+        }
+        words.extend([word("BLOCK"), word("0"), word("STREAMS")]);
+        let timeout_at = words.len() - 2;
+        words.extend(self.streams.iter().map(|(key, _)| key.clone()));
+        words.extend(self.streams.iter().map(|(_, behind)| match behind {
+            Behind::Id(id) => word(&id.to_string()),
+            Behind::Delivered => word(">"),
+        }));
+        (words, timeout_at)
     }
 }
 
@@ -417,7 +489,9 @@ impl Blocked {
 
     /// Whether anybody waits for what a key of this kind can give.
     pub fn is_awaited(&self, db: u8, key: &[u8], kind: Kind) -> bool {
-        self.next(db, key, kind, 0).is_some()
+        let queues = self.shard(key).lock();
+        let queue = queues.get(&(db, Box::from(key)));
+        queue.is_some_and(|queue| queue.waiters.values().any(|it| it.want.kind() == kind))
     }
 
     /// Begins to serve the queue of `key`. False: nobody waits, or another thread is serving it, which then looks once more.
@@ -428,12 +502,12 @@ impl Blocked {
         !std::mem::replace(&mut queue.served, true)
     }
 
-    /// Who is next in the queue of `key`, after number `after`, that a key of this kind can serve.
-    pub fn next(&self, db: u8, key: &[u8], kind: Kind, after: u64) -> Option<Arc<Waiter>> {
+    /// Who is next in the queue of `key`, after number `after`, that a key which holds this may serve, or end by an error.
+    pub fn next(&self, db: u8, key: &[u8], found: Option<Kind>, after: u64) -> Option<Arc<Waiter>> {
         let queues = self.shard(key).lock();
         let queue = queues.get(&(db, Box::from(key)))?;
         let mut waiters = queue.waiters.range(after + 1..).map(|(_, waiter)| waiter);
-        waiters.find(|waiter| waiter.want.kind() == kind).cloned()
+        waiters.find(|waiter| waiter.want.is_moved_by(found)).cloned()
     }
 
     /// Whether the queue of `key` is empty, which the caller serves.

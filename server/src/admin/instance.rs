@@ -132,6 +132,8 @@ impl Instance {
         );
         shapes.set_zset(settings.zset_max_listpack_entries(), settings.zset_max_listpack_value());
         shapes.set_list(settings.list_max_listpack_size());
+        let entries = settings.stream_node_max_entries();
+        shapes.set_stream(settings.stream_node_max_bytes(), entries.max(0).unsigned_abs());
         let events = Events::parse(&settings.notify_keyspace_events());
         limits.set_notices(events.of_store());
         self.pubsub.set_events(events);

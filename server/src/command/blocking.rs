@@ -13,16 +13,17 @@
 //! Source: redis.io, the pages of BLPOP, BLMOVE, BLMPOP, BZPOPMIN, BZMPOP.
 
 use super::list::{self, End as ListEnd};
-use super::zset;
+use super::value::integer;
 use super::{Ctx, Flow, Outcome, Session};
+use super::{stream, zset};
 use crate::admin::blocked::{Asked, End, Finish, Waiter, Want};
 use crate::base::clock::UnixMs;
 use crate::cluster::route::Route;
-use crate::store::{Kind, Local};
+use crate::store::Local;
 use std::sync::Arc;
 use torc_protocol::number::parse_f64;
 use torc_protocol::slot::slot_of;
-use torc_protocol::{Reply, WireError};
+use torc_protocol::{Args, Reply, WireError};
 
 /// Until when a blocking command that names this timeout waits; none for ever. In seconds, fractions allowed.
 pub(crate) fn deadline(text: &[u8], now: UnixMs) -> Result<Option<UnixMs>, WireError> {
@@ -44,11 +45,55 @@ pub(crate) fn deadline(text: &[u8], now: UnixMs) -> Result<Option<UnixMs>, WireE
     }
 }
 
-/// Which argument of a blocking command is its timeout.
-pub(crate) fn timeout_at(name: &str, len: usize) -> usize {
-    match name {
+/// As [`deadline`], of the commands that count milliseconds.
+pub(crate) fn deadline_ms(text: &[u8], now: UnixMs) -> Result<Option<UnixMs>, WireError> {
+    let ms = integer(text)
+        .map_err(|_| WireError::fixed("ERR timeout is not an integer or out of range"))?;
+    match u64::try_from(ms) {
+        Err(_) => Err(WireError::fixed("ERR timeout is negative")),
+        Ok(0) => Ok(None),
+        Ok(ms) => {
+            let end = now.saturating_add(ms);
+            let out_of_range = WireError::fixed("ERR timeout is out of range");
+            if end > i64::MAX as u64 { Err(out_of_range) } else { Ok(Some(end)) }
+        }
+    }
+}
+
+/// Which argument of a blocking command is its timeout, and until when it says; none where it does not wait, or the timeout cannot be read.
+pub(crate) fn timeout(name: &str, args: Args<'_>, now: UnixMs) -> Option<(usize, Option<UnixMs>)> {
+    let at = match name {
         "blmpop" | "bzmpop" => 1,
-        _ => len - 1,
+        "xread" | "xreadgroup" => {
+            let at = block_option(args)?;
+            return Some((at, deadline_ms(&args[at], now).ok()?));
+        }
+        _ => args.len() - 1,
+    };
+    Some((at, deadline(&args[at], now).ok()?))
+}
+
+/// Where XREAD and XREADGROUP say how long they wait.
+fn block_option(args: Args<'_>) -> Option<usize> {
+    let (mut at, mut found) = (1, None);
+    while at < args.len() && !args.is(at, "STREAMS") {
+        if args.is(at, "BLOCK") {
+            found = Some(at + 1);
+        }
+        at += match () {
+            () if args.is(at, "GROUP") => 3,
+            () if args.is(at, "BLOCK") || args.is(at, "COUNT") => 2,
+            () => 1,
+        };
+    }
+    found.filter(|&at| at < args.len())
+}
+
+/// A timeout of `ms` as the command of this name is told it.
+pub(crate) fn timeout_text(name: &[u8], ms: u64) -> String {
+    match name.eq_ignore_ascii_case(b"XREAD") || name.eq_ignore_ascii_case(b"XREADGROUP") {
+        true => ms.to_string(),
+        false => format!("{}.{:03}", ms / 1000, ms % 1000),
     }
 }
 
@@ -85,6 +130,16 @@ pub(crate) fn take_or_wait(
     Ok(Flow::Next)
 }
 
+/// Waits until one of the streams that `want` is about has something, or, if it is read by a group, is gone.
+pub(crate) fn wait_for_streams(ctx: &mut Ctx<'_>, want: Want, until: Option<UnixMs>) -> Flow {
+    let keys: Vec<Box<[u8]>> = match &want {
+        Want::Read(reading) => reading.streams.iter().map(|(key, _)| key.clone()).collect(),
+        _ => Vec::new(),
+    };
+    let keys: Vec<&[u8]> = keys.iter().map(|key| &**key).collect();
+    wait(ctx, want, &keys, until)
+}
+
 fn wait(ctx: &mut Ctx<'_>, want: Want, keys: &[&[u8]], until: Option<UnixMs>) -> Flow {
     let session = &*ctx.session;
     let asked = Asked {
@@ -103,7 +158,7 @@ fn wait(ctx: &mut Ctx<'_>, want: Want, keys: &[&[u8]], until: Option<UnixMs>) ->
     }
     // What came before the key was awaited is told by nobody.
     for key in &waiter.keys {
-        if ready_for(ctx, key).is_some() {
+        if next_for(ctx, key, 0).is_some() {
             ctx.local.awaken(waiter.db, key);
         }
     }
@@ -154,17 +209,21 @@ fn take(
             };
             zset::write_popped(reply, key, &popped);
         }
+        // All of its streams, as if it had been asked again.
+        Want::Read(reading) => return stream::read_now(ctx, reading, reply, stream::Looks::Again),
     }
     Ok(true)
 }
 
-/// What the key of the selected database holds, if somebody waits for that and this node may give it.
-fn ready_for(ctx: &mut Ctx<'_>, key: &[u8]) -> Option<Kind> {
-    let kind = ctx.keyspace().peek(key)?.kind();
+/// Who is next after number `after` of those who wait for the key of the selected database, and may be served by what it holds, if this node may serve.
+fn next_for(ctx: &mut Ctx<'_>, key: &[u8], after: u64) -> Option<Arc<Waiter>> {
+    let found = ctx.keyspace().peek(key).map(|entry| entry.kind());
     let cluster = &ctx.instance.cluster;
     let is_ours = !cluster.is_enabled() || cluster.routes().get(slot_of(key)) == Route::Serve;
-    let is_awaited = is_ours && ctx.instance.blocked.is_awaited(ctx.session.db, key, kind);
-    is_awaited.then_some(kind)
+    match is_ours {
+        true => ctx.instance.blocked.next(ctx.session.db, key, found, after),
+        false => None,
+    }
 }
 
 /// Serves all who wait for keys that this thread has changed. `ctx` has a session of nobody's, and this thread is in no step. `written` tells what was written since it
@@ -189,7 +248,8 @@ fn serve(ctx: &mut Ctx<'_>, key: &[u8], written: &mut dyn FnMut(&mut Local) -> V
         serve_ready(ctx, key, written);
         if !instance.blocked.is_empty(db, key) {
             ctx.keyspace().await_change(key);
-            if ready_for(ctx, key).is_some() {
+            // What came before the key was awaited again is told by nobody. There may be something in the key that is not for those who are left.
+            if serve_ready(ctx, key, written) {
                 continue;
             }
         }
@@ -199,21 +259,22 @@ fn serve(ctx: &mut Ctx<'_>, key: &[u8], written: &mut dyn FnMut(&mut Local) -> V
     }
 }
 
+/// Serves those who wait for `key` as long as there is something for them; whether anybody was.
 fn serve_ready(
     ctx: &mut Ctx<'_>,
     key: &[u8],
     written: &mut dyn FnMut(&mut Local) -> Vec<(u16, u64)>,
-) {
-    let (instance, db) = (ctx.instance, ctx.session.db);
-    let mut after = 0;
-    while let Some(kind) = ready_for(ctx, key)
-        && let Some(waiter) = instance.blocked.next(db, key, kind, after)
-    {
+) -> bool {
+    let instance = ctx.instance;
+    let (mut after, mut any) = (0, false);
+    while let Some(waiter) = next_for(ctx, key, after) {
         after = waiter.number;
         if serve_one(ctx, key, &waiter, written) {
             instance.blocked.over(&instance.store, &instance.clients.mailboxes, &waiter);
+            any = true;
         }
     }
+    any
 }
 
 /// Serves one client from `key`, unless its wait has ended, or somebody else has taken what was there. Returns whether it did.

@@ -52,6 +52,8 @@ impl Digest {
                     self.toggle(&own.0);
                 }
             }
+            // Redis says nothing of streams either.
+            Kind::Stream => self.mix(&6u32.to_be_bytes()),
             Kind::Hash => {
                 self.mix(&4u32.to_be_bytes());
                 let hash = entry.collection(Kind::Hash)?;

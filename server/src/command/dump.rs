@@ -48,6 +48,11 @@ fn payload_of(entry: Entry<'_>) -> Result<Vec<u8>, WireError> {
         Kind::List => Shown::List(found.list()),
         Kind::Set => Shown::Set(found.set()),
         Kind::Zset => Shown::Zset(found.zset()),
+        Kind::Stream => {
+            return Err(WireError::fixed(
+                "ERR DUMP does not write streams yet; copy one by XRANGE and XADD",
+            ));
+        }
         Kind::String => return Err(WireError::WrongType),
     }))
 }

@@ -172,6 +172,7 @@ fn run(
     let (db, protocol, in_step) = (ctx.session.db, ctx.session.protocol, ctx.session.in_step);
     let instance = ctx.instance;
     ctx.session.in_step = true;
+    ctx.session.in_script = true;
     let mut host = Server {
         slot: declared.iter().next().filter(|_| in_ring).map(slot_of),
         // Commands of EXEC that ran before would run again too.
@@ -187,6 +188,7 @@ fn run(
     let outcome = script::run(&instance.scripts, &job, &mut host, reply);
     drop(host.slow.take());
     ctx.session.in_step = in_step;
+    ctx.session.in_script = false;
     ctx.session.db = db;
     ctx.session.protocol = protocol;
     if holds {

@@ -6,6 +6,7 @@
 //! Within a step (EXEC, scripts), and where CLIENT REPLY leaves replies out, they are written at once.
 
 use super::collection::write_item;
+use super::stream::write_entry;
 use super::{Ctx, Flow, Mute, Outcome};
 use crate::store::{CollectionRef, Snapshot};
 use torc_protocol::{Protocol, Reply};
@@ -33,6 +34,8 @@ pub enum Said {
     Ranked,
     /// The same with their scores.
     Scored,
+    /// A stream's entries.
+    Entries,
 }
 
 /// Which elements, by their index in the collection's own order.
@@ -181,6 +184,17 @@ fn write_stretch(
         Said::Ranked => write_each!(found.zset().range(from, to, reverse), |known| {
             write_item(reply, known.member);
         }),
+        Said::Entries => {
+            let stream = found.stream();
+            match reverse {
+                false => write_each!(stream.by_index(from), |entry| {
+                    write_entry(reply, &entry);
+                }),
+                true => write_each!(stream.by_index_back(to), |entry| {
+                    write_entry(reply, &entry);
+                }),
+            }
+        }
         Said::Scored => {
             let pairs = reply.protocol() == Protocol::Resp3;
             write_each!(found.zset().range(from, to, reverse), |known| {

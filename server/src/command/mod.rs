@@ -33,6 +33,7 @@ pub mod server;
 mod session;
 pub mod set;
 pub mod slowlog;
+pub mod stream;
 pub mod string;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -69,6 +69,8 @@ pub struct Session {
     pub watching: Option<Box<Watching>>,
     /// Whether its command runs as part of a step (EXEC), so that it must not wait for anything.
     pub in_step: bool,
+    /// Whether its command is a script's.
+    pub in_script: bool,
     /// What its command has begun to wait for, until the pipeline takes it.
     pub waits: Option<Arc<Waiter>>,
     /// Whether its next command is to have the store for itself: a script that comes to keys which it does not declare.
@@ -106,6 +108,7 @@ impl Session {
             queued: None,
             watching: None,
             in_step: false,
+            in_script: false,
             waits: None,
             alone: false,
             long_reply: None,

@@ -413,6 +413,12 @@ settings! {
     /// Bytes of a member up to which a sorted set stays packed.
     zset_max_listpack_value "zset-max-listpack-value" | "zset-max-ziplist-value": live (memory 0, LONG as u64) = "64", "Members of small sorted sets are a little longer.";
 
+    /// Bytes up to which a leaf of a stream grows; 0 for no limit but 1 MiB.
+    stream_node_max_bytes "stream-node-max-bytes": live (memory 0, LONG as u64) = "4096", "Entries are large, and read in long stretches: more.";
+
+    /// Entries up to which a leaf of a stream grows; 0 for no limit but 65536. `XTRIM` with `~` takes whole leaves.
+    stream_node_max_entries "stream-node-max-entries": live (integer 0, LONG, "") = "100", "Trimming by `~` is to be finer: less.";
+
     /// Classes of keyspace events to publish: `K` on channels by key and `E` on channels by event, and of which commands (`g$lshzxetd`, `A` for all of them; `m` misses, `n` new keys). Each node of a ring tells of the keys that it serves.
     notify_keyspace_events "notify-keyspace-events": live (special keyspace_events, "letters of `Ag$lshzxeKEtmdn`") = "", "A client acts on what happens to keys, such as their expiry: `Kgx`.";
 
@@ -465,12 +471,6 @@ settings! {
 
     /// Keys that client-side caching tracks at most; there is none yet.
     tracking_table_max_keys "tracking-table-max-keys": live (memory 0, LONG as u64) = "1000000", "";
-
-    /// Bytes of a node of a stream of Redis; there are no streams yet.
-    stream_node_max_bytes "stream-node-max-bytes": live (memory 0, LONG as u64) = "4096", "";
-
-    /// Entries of a node of a stream of Redis.
-    stream_node_max_entries "stream-node-max-entries": live (integer 0, LONG, "") = "100", "";
 
     /// Checks of dumped values at RESTORE; they are always checked in full.
     sanitize_dump_payload "sanitize-dump-payload": live (choice Sanitize) = "no", "";

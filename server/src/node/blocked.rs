@@ -23,7 +23,7 @@ use crate::admin::blocked::{Asked, End, Owed, Waiter, Want};
 use crate::admin::clients::{ClientInfo, Endpoint};
 use crate::base::clock::UnixMs;
 use crate::cluster::route::{Port, Route};
-use crate::command::blocking::{deadline, serve_awoken, session_of_nobody, timeout_at};
+use crate::command::blocking::{serve_awoken, session_of_nobody, timeout};
 use crate::command::{Ctx, Session};
 use crate::store::{KeyHint, Local};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -144,7 +144,7 @@ impl Run<'_, '_> {
         Step::Stop(Verdict::Parked(Park::Blocked))
     }
 
-    /// Sends a blocking command to whoever serves `slot`. Whether it was one with a timeout that can be read.
+    /// Sends a blocking command to whoever serves `slot`. Whether it was one that waits, with a timeout that can be read.
     #[cold]
     pub(super) fn forward_blocking(
         &mut self,
@@ -153,8 +153,7 @@ impl Run<'_, '_> {
         args: Args<'_>,
         out: &mut Vec<u8>,
     ) -> Option<Step> {
-        let timeout_at = timeout_at(spec.full_name, args.len());
-        let until_ms = deadline(&args[timeout_at], self.now).ok()?;
+        let (timeout_at, until_ms) = timeout(spec.full_name, args, self.now)?;
         let (session, redirects) = (self.snapshot(), self.client.session.port == Port::Cluster);
         let is_muted = is_muted(&self.client.session);
         let hole = self.client.reserve(out);

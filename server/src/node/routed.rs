@@ -155,7 +155,8 @@ impl Run<'_, '_> {
 
     /// Whether a copy on this node may answer.
     fn wants_copy(&self, spec: &CommandSpec, slots: KeySlots) -> bool {
-        if spec.may_write {
+        // Who waits at a copy would be served by nobody.
+        if spec.may_write || spec.flags.contains(Flags::BLOCKING) {
             return false;
         }
         let session = &self.client.session;

@@ -15,7 +15,8 @@ use crate::base::clock::UnixMs;
 use crate::base::rng::Rng;
 use crate::base::version::Tag;
 use crate::store::*;
-use crate::types::collection::{Hash, List, Set, Zset};
+use crate::types::collection::stream::{ConsumerState, FieldsBuf, GroupState, Meta, StreamId};
+use crate::types::collection::{Hash, List, Set, Stream, Zset};
 use std::collections::BTreeMap;
 use std::sync::Barrier;
 use torc_protocol::peer::message::Ack;
@@ -94,7 +95,7 @@ fn random_edit(
     key: &[u8],
     rng: &mut Rng,
 ) -> Result<(), WrongType> {
-    let kind = rng.below(4);
+    let kind = rng.below(5);
     let count = if rng.below(8) == 0 { 300 } else { 1 + rng.below(3) };
     let (what, first) = (rng.below(8), rng.below(400));
     // Fields that count have no other values: on both sides of a partition they are counters.
@@ -141,7 +142,7 @@ fn random_edit(
             }
             Ok(())
         }),
-        _ => keyspace.edit(key, |list: &mut Edit<'_, List>| {
+        3 => keyspace.edit(key, |list: &mut Edit<'_, List>| {
             let len = list.view().len();
             for (n, value) in fields.clone() {
                 let len = list.view().len();
@@ -158,6 +159,52 @@ fn random_edit(
             }
             Ok(())
         }),
+        _ => {
+            let steps = (what, first, count);
+            keyspace.edit(key, |stream: &mut Edit<'_, Stream>| {
+                edit_stream(stream, steps);
+                Ok(())
+            })
+        }
+    }
+}
+
+/// Entries, a group and what is pending in it, few enough of each that sides of a partition meet.
+fn edit_stream(stream: &mut Edit<'_, Stream>, (what, first, count): (u64, u64, u64)) {
+    let consumer = if first % 2 == 0 { &b"one"[..] } else { b"two" };
+    let mut meta = stream.view().meta();
+    let mut state = stream.view().group(b"g").map(|group| group.state()).unwrap_or_default();
+    for n in first..first + count {
+        let id = StreamId::new(1 + n % 400, n % 2);
+        match what {
+            0 => drop(stream.remove(id)),
+            1 if n % 3 == 0 => stream.trim(1 + n % 3),
+            2 => {
+                stream.set_pending(b"g", id, consumer, (n as i64, n));
+                state.last_id = state.last_id.max(id);
+            }
+            3 => drop(stream.remove_pending(b"g", id)),
+            4 if n % 40 == 0 => drop(stream.remove_group(b"g")),
+            5 if n % 40 == 0 => drop(stream.remove_consumer(b"g", consumer)),
+            _ => {
+                let text = format!("value{n}").into_bytes();
+                let fields = FieldsBuf::of([(&b"field"[..], &text[..])].into_iter());
+                stream.add(id, fields.fields());
+                meta.last_id = meta.last_id.max(id);
+                meta.entries_added += 1;
+            }
+        }
+    }
+    // As commands do: whatever is put brings along what it belongs to.
+    match what {
+        0 | 6.. => stream.set_meta(&meta),
+        2 => {
+            let seen = ConsumerState { seen_ms: first as i64, active_ms: Some(first as i64) };
+            stream.set_consumer(b"g", consumer, &seen);
+            stream.set_group(b"g", &state);
+            stream.set_meta(&meta);
+        }
+        _ => {}
     }
 }
 
@@ -371,5 +418,79 @@ fn two_sides_that_wrote_without_each_other_come_to_the_same() {
             b.replay(logs, round);
             check_equal(a, b, round);
         }
+    }
+}
+
+/// One edit of a stream by a thread of the node's own.
+fn edit_alone(node: &Node, key: &[u8], edit: impl Fn(&mut Edit<'_, Stream>)) {
+    let mut local = node.store.local();
+    let mut journal = WorkerJournal::new(node.slots.tag(), 64 << 20);
+    journal.log().attach(PEER);
+    local.set_journal(Some(Box::new(journal)));
+    let guard = local.pin();
+    let edited = node.store.keyspace(&mut local, &guard, 0, NOW).edit(key, |stream| {
+        edit(stream);
+        Ok::<_, WrongType>(())
+    });
+    assert!(edited.is_ok());
+}
+
+/// Both sides of a partition add an entry under one id and read on, one acknowledges what the other does not touch: both entries are there afterwards, the group is
+/// where the one that read further was, and what was acknowledged stays so.
+#[test]
+fn what_both_sides_did_to_a_stream_is_there() {
+    let key = b"{tag0}stream";
+    let id = |ms| StreamId::new(ms, 0);
+    let add = |stream: &mut Edit<'_, Stream>, at: u64, text: &[u8]| {
+        let meta = stream.view().meta();
+        let fields = FieldsBuf::of([(&b"field"[..], text)].into_iter());
+        stream.set_meta(&Meta { last_id: meta.last_id.max(id(at)), ..meta });
+        stream.add(id(at), fields.fields());
+    };
+    let read_to = |stream: &mut Edit<'_, Stream>, at: u64, consumer: &[u8]| {
+        stream.set_pending(b"g", id(at), consumer, (at as i64, 1));
+        stream.set_consumer(b"g", consumer, &ConsumerState::default());
+        stream.set_group(b"g", &GroupState { last_id: id(at), entries_read: None });
+    };
+    let mut sides = [Node::new(3, 1), Node::new(9, 2)];
+    for side in &sides {
+        side.store.replicate(side.slots.tag(), NOW);
+    }
+    let [a, b] = &mut sides;
+    edit_alone(a, key, |stream| {
+        (1..4).for_each(|at| add(stream, at, b"before"));
+        read_to(stream, 1, b"one");
+        read_to(stream, 2, b"one");
+    });
+    b.pull(a);
+    edit_alone(a, key, |stream| {
+        stream.remove_pending(b"g", id(1));
+        add(stream, 7, b"a");
+        read_to(stream, 7, b"two");
+    });
+    edit_alone(b, key, |stream| {
+        add(stream, 7, b"b");
+        add(stream, 5, b"b");
+        read_to(stream, 3, b"three");
+        stream.remove(id(2));
+    });
+    a.pull(b);
+    b.pull(a);
+    check_equal(a, b, 0);
+    for side in [a, b] {
+        let guard = side.local.pin();
+        let mut keyspace = side.store.keyspace(&mut side.local, &guard, 0, NOW);
+        let found = keyspace.read(key).expect("it was written").collection(Kind::Stream);
+        let found = found.expect("it is a stream");
+        let stream = found.stream();
+        let entries: Vec<u64> = stream.front(10).map(|entry| entry.id.ms).collect();
+        assert_eq!(entries, [1, 3, 5, 7, 7]);
+        assert_eq!(stream.meta().last_id, id(7));
+        let group = stream.group(b"g").expect("nobody destroyed it");
+        assert_eq!(group.state().last_id, id(7));
+        let pending: Vec<(u64, &[u8])> =
+            group.pending(StreamId::MIN, StreamId::MAX).map(|it| (it.id.ms, it.consumer)).collect();
+        assert_eq!(pending, [(2, &b"one"[..]), (3, b"three"), (7, b"two")]);
+        assert_eq!(group.consumers().count(), 3);
     }
 }

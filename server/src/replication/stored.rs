@@ -11,7 +11,9 @@ use crate::store::{
     self, Collection, CollectionRef, Entry, Kind, Merged, Shapes, State, ValueRef, element_id,
     position_of,
 };
-use crate::types::collection::{Hash, Item, Limits, List, ListView, Set, Stamp, Zset};
+use crate::types::collection::{
+    Hash, Item, Limits, List, ListView, Set, Stamp, Stream, Zset, stream,
+};
 use torc_protocol::peer::wire::Reader;
 
 /// The state that an entry stands for. `origin` is the version of an entry that has none.
@@ -112,6 +114,9 @@ pub fn elements_from(
             });
             if to < list.len() { to } else { 0 }
         }
+        Kind::Stream => collection
+            .stream()
+            .elements_from(at, count, origin, |id, stamp, value| visit(id, stamp, bytes(value))),
         Kind::String => 0,
     };
     (next != 0).then_some(next)
@@ -280,7 +285,11 @@ impl Stored {
                 integers_max: usize::MAX,
                 ..*limits
             };
-            let shown = Shown::Collection(collection_of(state, kind, &unlimited));
+            let mut shown = collection_of(state, kind, &unlimited);
+            if let Collection::Stream(stream) = &mut shown {
+                stream.pack();
+            }
+            let shown = Shown::Collection(shown);
             return Stored { deadline, ..Self::mixed(state, shown) };
         }
         let mut version = Version::ZERO;
@@ -333,6 +342,7 @@ fn collection_of(state: &KeyState, kind: Kind, limits: &Limits) -> Collection {
         Kind::Hash => Collection::Hash(Hash::new()),
         Kind::Set => Collection::Set(Set::new()),
         Kind::Zset => Collection::Zset(Zset::new()),
+        Kind::Stream => Collection::Stream(Stream::new()),
         Kind::List | Kind::String => Collection::List(List::new()),
     };
     fields.for_each(|(id, field)| put_field(&mut collection, id, field, limits, Version::ZERO));
@@ -348,6 +358,10 @@ pub fn put_field(
     origin: Version,
 ) {
     let Some(shown) = field.shown_ever() else { return remove_element(collection, id, origin) };
+    let joined = match collection {
+        Collection::Stream(_) => joined(id, field),
+        _ => None,
+    };
     let mut siblings = Vec::new();
     if !field.is_plain() {
         field.encode(&mut siblings);
@@ -355,7 +369,17 @@ pub fn put_field(
     let mut dot = Version::ZERO;
     field.dots(&mut |other| dot = dot.max(other));
     let stamp = Stamp { dot, siblings: &siblings };
-    put_text(collection, id, &shown.value.to_bytes(), stamp, limits);
+    let shown = || shown.value.to_bytes();
+    put_text(collection, id, &joined.unwrap_or_else(|| shown().to_vec()), stamp, limits);
+}
+
+/// What a stream's readers see of an element that sides of a partition wrote, where that is not what was written last.
+fn joined(id: &[u8], field: &Field) -> Option<Vec<u8>> {
+    if field.is_plain() {
+        return None;
+    }
+    let values: Vec<_> = field.registers().iter().map(|it| it.value.to_bytes()).collect();
+    stream::merged(id, values.iter().map(|value| &value[..]))
 }
 
 /// Position and dot of an element of a list.
@@ -387,6 +411,7 @@ pub fn remove_element(collection: &mut Collection, id: &[u8], origin: Version) {
                 drop(list.remove(index, index + 1));
             }
         }
+        Collection::Stream(stream) => stream.take_element(id, origin),
     }
 }
 
@@ -408,6 +433,10 @@ pub fn element_field(collection: &Collection, id: &[u8], origin: Version) -> Opt
             let known = view.at(list_index(view, id, origin)?)?;
             Some(field_of(known.stamp, bytes(&text(known.value)), origin))
         }
+        Collection::Stream(stream) => {
+            let (stamp, value) = stream.element(id, origin)?;
+            Some(field_of(stamp, bytes(&value), origin))
+        }
     }
 }
 
@@ -421,6 +450,7 @@ pub fn plain_dot(collection: &Collection, id: &[u8], origin: Version) -> Option<
             let view = list.view();
             view.at(list_index(view, id, origin)?)?.stamp
         }
+        Collection::Stream(stream) => stream.element_stamp(id, origin)?,
     };
     Some(stamp.siblings.is_empty().then(|| dot_or(stamp.dot, origin)))
 }
@@ -459,6 +489,7 @@ fn put_text(
                 list.put(position, text, stamp, limits);
             }
         }
+        Collection::Stream(stream) => stream.put_element(id, text, stamp, limits),
     }
 }
 

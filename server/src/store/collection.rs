@@ -4,7 +4,7 @@ use super::Store;
 use super::big::{BigValue, CollectionHeld};
 use super::entry::{Entry, Kind, WrongType};
 use crate::types::collection::{
-    Discard, Hash, HashView, List, ListView, Set, SetView, Tops, Zset, ZsetView,
+    Discard, Hash, HashView, List, ListView, Set, SetView, Stream, StreamView, Tops, Zset, ZsetView,
 };
 
 /// A collection to edit. A clone of a large one is a snapshot that costs as much as a pointer.
@@ -18,6 +18,8 @@ pub enum Collection {
     Set(Set),
     /// Members with scores.
     Zset(Zset),
+    /// Entries by id, and groups.
+    Stream(Stream),
 }
 
 /// What the types of collections have in common.
@@ -134,7 +136,7 @@ macro_rules! collected {
     };
 }
 
-collected! { Hash List Set Zset }
+collected! { Hash List Set Zset Stream }
 
 impl Collection {
     /// A copy of packed elements; none of a string.
@@ -144,6 +146,7 @@ impl Collection {
             Kind::List => Collection::List(List::from_packed(packed)),
             Kind::Set => Collection::Set(Set::from_packed(packed)),
             Kind::Zset => Collection::Zset(Zset::from_packed(packed)),
+            Kind::Stream => Collection::Stream(Stream::from_packed(packed)),
             Kind::String => return None,
         })
     }
@@ -155,6 +158,7 @@ impl Collection {
             Kind::List => Collection::List(List::new()),
             Kind::Set => Collection::Set(Set::new()),
             Kind::Zset => Collection::Zset(Zset::new()),
+            Kind::Stream => Collection::Stream(Stream::new()),
             Kind::String => return None,
         })
     }
@@ -218,6 +222,7 @@ views! {
     list to_list List ListView
     set to_set Set SetView
     zset to_zset Zset ZsetView
+    stream to_stream Stream StreamView
 }
 
 impl CollectionRef<'_> {
@@ -237,6 +242,7 @@ impl CollectionRef<'_> {
             Kind::List => self.list().encoding(),
             Kind::Set => self.set().encoding(),
             Kind::Zset => self.zset().encoding(),
+            Kind::Stream => self.stream().encoding(),
             Kind::String => "raw",
         }
     }
@@ -248,6 +254,7 @@ impl CollectionRef<'_> {
             Kind::List => self.list().tops(),
             Kind::Set => self.set().tops(),
             Kind::Zset => self.zset().tops(),
+            Kind::Stream => self.stream().tops(),
             Kind::String => Tops::default(),
         }
     }

@@ -6,6 +6,7 @@
 mod hash;
 mod list;
 mod set;
+mod stream;
 mod zset;
 
 pub(super) use list::position_bytes;

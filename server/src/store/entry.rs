@@ -37,6 +37,8 @@ pub enum Kind {
     Set,
     /// Members with scores.
     Zset,
+    /// Entries by id, and the groups that read them.
+    Stream,
 }
 
 impl Kind {
@@ -48,6 +50,7 @@ impl Kind {
             Kind::List => "list",
             Kind::Set => "set",
             Kind::Zset => "zset",
+            Kind::Stream => "stream",
         }
     }
 
@@ -59,12 +62,13 @@ impl Kind {
             Kind::List => 2,
             Kind::Set => 3,
             Kind::Zset => 4,
+            Kind::Stream => 5,
         }
     }
 
     /// The type of that byte.
     pub fn of_code(code: u8) -> Option<Kind> {
-        [Kind::String, Kind::Hash, Kind::List, Kind::Set, Kind::Zset]
+        [Kind::String, Kind::Hash, Kind::List, Kind::Set, Kind::Zset, Kind::Stream]
             .into_iter()
             .find(|kind| kind.code() == code)
     }

@@ -5,7 +5,8 @@ use super::change::{ElementChange, put_change};
 use super::collection::{Collection, CollectionRef};
 use super::edit::position_bytes;
 use crate::base::version::Version;
-use crate::types::collection::{Hash, Limits, List, Set, Stamp, Zset};
+use crate::types::collection::stream::{entry_id, entry_value};
+use crate::types::collection::{Hash, Limits, List, Set, Stamp, Stream, StreamId, Zset};
 
 /// A copy of `found` whose elements were all written as of `version`, and what other nodes must be told for it.
 pub(super) fn restamped(
@@ -57,6 +58,23 @@ pub(super) fn restamped(
                 tell(&position_bytes(known.position), known.value.text(&mut text));
             }
             Collection::List(list)
+        }
+        Collection::Stream(old) => {
+            let mut stream = Stream::new();
+            let entries = old.entries_len();
+            old.elements_from(0, old.len() - entries, Version::ZERO, |id, _, value| {
+                tell(id, value);
+                stream.put_element(id, value, stamp, limits);
+            });
+            let mut free = Some(StreamId::MIN);
+            for known in old.front(entries) {
+                // Of two entries of one id, which sides of a partition wrote, the second takes the next one: one write can name only one of them.
+                let Some(id) = free.map(|free| known.id.max(free)) else { break };
+                free = id.next();
+                tell(&entry_id(id, None), &entry_value(known.fields));
+                stream.put_entry(id, known.fields, stamp, limits);
+            }
+            Collection::Stream(stream)
         }
     };
     (copy, told)

@@ -16,6 +16,8 @@ pub struct Shapes {
     zset_entries: AtomicU64,
     zset_value: AtomicU64,
     list_size: AtomicI64,
+    stream_bytes: AtomicU64,
+    stream_entries: AtomicU64,
 }
 
 impl Default for Shapes {
@@ -29,6 +31,8 @@ impl Default for Shapes {
             zset_entries: AtomicU64::new(128),
             zset_value: AtomicU64::new(64),
             list_size: AtomicI64::new(-2),
+            stream_bytes: AtomicU64::new(4096),
+            stream_entries: AtomicU64::new(100),
         }
     }
 }
@@ -59,7 +63,13 @@ impl Shapes {
         self.list_size.store(size, Ordering::Relaxed);
     }
 
-    /// Up to where a collection of type `kind` stays packed.
+    /// Most bytes and most entries of a leaf of a stream; 0 for no limit.
+    pub fn set_stream(&self, bytes: u64, entries: u64) {
+        self.stream_bytes.store(bytes, Ordering::Relaxed);
+        self.stream_entries.store(entries, Ordering::Relaxed);
+    }
+
+    /// Up to where a collection of type `kind` stays packed, or, of a stream, up to where its leaves grow.
     pub fn limits(&self, kind: Kind) -> Limits {
         let number = |setting: &AtomicU64| {
             usize::try_from(setting.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
@@ -78,6 +88,16 @@ impl Shapes {
                 ..limits(number(&self.set_entries), number(&self.set_value))
             },
             Kind::Zset => limits(number(&self.zset_entries), number(&self.zset_value)),
+            Kind::Stream => {
+                let limit = |setting| match number(setting) {
+                    0 => usize::MAX,
+                    limit => limit,
+                };
+                Limits {
+                    bytes_max: limit(&self.stream_bytes),
+                    ..limits(limit(&self.stream_entries), usize::MAX)
+                }
+            }
             Kind::List | Kind::String => match self.list_size.load(Ordering::Relaxed) {
                 size @ 1.. => limits(size as usize, usize::MAX),
                 size => Limits {

@@ -33,7 +33,7 @@ fn reply(client: &mut Connection) -> String {
 }
 
 /// A key that the node at `index` serves.
-fn key_of(nodes: &[Node], index: usize) -> String {
+pub(super) fn key_of(nodes: &[Node], index: usize) -> String {
     let mine = connect(&nodes[index]).run("CLUSTER MYID").text();
     let mut client = connect(&nodes[0]);
     let slots = client.run("CLUSTER SLOTS");

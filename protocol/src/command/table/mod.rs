@@ -39,6 +39,7 @@ mod pubsub;
 mod scripting;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod transactions;
 mod unsupported;

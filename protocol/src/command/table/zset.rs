@@ -3,7 +3,7 @@
 /// Appends the rows and goes on to the next file.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! zset_commands { ($callback:ident $($before:tt)*) => { $crate::generic_commands! { $callback $($before)*
+macro_rules! zset_commands { ($callback:ident $($before:tt)*) => { $crate::stream_commands! { $callback $($before)*
 SortedSet {
     "bzmpop" => zset::bzmpop {
         arity: -5, since: "7.0.0", time: "O(K + M*log N) in the number of keys, of members popped and the size of the sorted set",

@@ -17,6 +17,7 @@ use super::{ClientKey, Plane, Send, resp};
 use crate::admin::Instance;
 use crate::admin::blocked::{End, Waiter};
 use crate::cluster::View;
+use crate::command::blocking::timeout_text;
 use crate::node::pipeline::WorkerState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,8 @@ impl BlockedUnit {
                 if left_ms == 0 {
                     return None;
                 }
-                format!("{}.{:03}", left_ms / 1000, left_ms % 1000)
+                let left_ms = u64::try_from(left_ms).unwrap_or(u64::MAX);
+                timeout_text(self.words.first().map_or(b"", |name| name), left_ms)
             }
         };
         let mut command = Vec::new();

@@ -178,7 +178,8 @@ mod tests {
         let mut state = KeyState::with_string(random_field(rng));
         for number in 0..rng.below(4) {
             let version = Version::next(1_800_000_000_000 + number, Version::ZERO, Tag::new(1));
-            let kind = [Kind::Hash, Kind::List, Kind::Set, Kind::Zset][rng.below(4) as usize];
+            let kind = [Kind::Hash, Kind::List, Kind::Set, Kind::Zset, Kind::Stream]
+                [rng.below(5) as usize];
             let id = vec![b'f'; rng.below(30) as usize].into();
             state.add_element(ElementId { kind, id }, random_field(rng));
             state.add_head(Head { ttl: Ttl { version, deadline: Some(rng.below(1 << 40)) } });

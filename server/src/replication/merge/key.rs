@@ -7,6 +7,7 @@
 //! string          one field
 //! hash, set, zset element id → field       a set's fields have no value, a sorted set's a score
 //! list            position, dot → field    nothing that was pushed is ever replaced by another push
+//! stream          entry's id, dot → field  likewise; groups, their consumers and what is pending by name
 //! heads           deadlines of collections: an element whose only content is the deadline
 //! ```
 //!
@@ -24,6 +25,7 @@ use crate::replication::effect::{ElementChange, Op};
 use crate::replication::merge::Value;
 use crate::replication::vector::Vector;
 use crate::store::Kind;
+use crate::types::collection::stream::is_entry;
 use std::collections::BTreeMap;
 
 /// The operation changes a part of a value that is not here: a concurrent write took its place, or this replica dropped it by itself. The
@@ -45,7 +47,7 @@ impl ElementId {
     /// The element that a change in an effect of `version` is about.
     pub fn of(change: &ElementChange<'_>, kind: Kind, version: Version) -> Self {
         let id: Box<[u8]> = match (change, kind) {
-            (ElementChange::Put { id, .. }, Kind::List) => {
+            (ElementChange::Put { id, .. }, kind) if is_named_by_dot(kind, id) => {
                 [id, &version.get().to_be_bytes()[..]].concat().into()
             }
             (
@@ -56,6 +58,15 @@ impl ElementId {
             ) => (*id).into(),
         };
         ElementId { kind, id }
+    }
+}
+
+/// Whether an element that is put by this name bears its dot in its own: elements of lists and entries of streams, of which several may stand at one place.
+fn is_named_by_dot(kind: Kind, id: &[u8]) -> bool {
+    match kind {
+        Kind::List => true,
+        Kind::Stream => is_entry(id),
+        _ => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Hashes, sets, sorted sets and lists as values: elements in a small packed form or a big one, and what replication keeps of each.
+//! Hashes, sets, sorted sets, lists and streams as values: elements in a small packed form or a big one, and what replication keeps of each.
 //!
 //! **Small** is one block of packed bytes ([`block`]) that lies where its owner puts it, is read in place ([`HashView::packed`] and its like) and
 //! replaced by an edited copy. **Big** is a B+tree whose leaves are such blocks and whose nodes are counted references: a clone is a snapshot and costs nothing,
@@ -37,6 +37,7 @@ mod sequence;
 mod set;
 mod sorted;
 mod stamp;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 mod tops;
@@ -53,5 +54,6 @@ pub use position::{Crowded, Position};
 pub use score::shown_whole;
 pub use set::{Member, Members, Set, SetView};
 pub use stamp::Stamp;
+pub use stream::{Stream, StreamId, StreamView};
 pub use tops::Tops;
 pub use zset::{Known, Ranked, Scored, Zset, ZsetView};

@@ -54,6 +54,12 @@ pub(super) trait Order {
     /// A leaf with more bytes is split, if its elements have so many on average.
     fn bytes_max(average: usize) -> usize;
 
+    /// Both, where they are not always the same.
+    #[inline]
+    fn limits(&self, average: usize) -> (usize, usize) {
+        (Self::bytes_max(average), Self::COUNT_MAX)
+    }
+
     /// Divides a block in two, of which the second's keys begin at the one returned; `None` if it cannot be done.
     fn split(
         &self,
@@ -240,6 +246,15 @@ impl<K> Tree<K> {
         Leaves::of(self, path, false)
     }
 
+    /// The leaf at the end of `path`, and those behind it, or before it if `reverse`.
+    pub(super) fn leaves_toward(
+        &self,
+        path: &mut impl Path<K>,
+        reverse: bool,
+    ) -> (&Child<K>, Leaves<'_, K>) {
+        Leaves::of(self, path, reverse)
+    }
+
     /// The elements from index `from` up to but not with `to`, or the same backwards.
     pub(super) fn range(&self, from: u64, to: u64, reverse: bool) -> TreeWalk<'_, K> {
         TreeWalk::of(self, from, to, reverse)
@@ -369,7 +384,7 @@ impl<O: Order> Work<'_, O> {
 
     /// Puts the child at `index` right: splits it if it is too long, joins it with a neighbour if it is short.
     fn mend(&mut self, inner: &mut Inner<O::Key>, index: usize, edges: (bool, bool), shrank: bool) {
-        if is_long::<O>(&inner.children[index].node) {
+        if is_long(self.order, &inner.children[index].node) {
             let before = inner.heap_bytes();
             let mut parts = Vec::new();
             let child = inner.children.remove(index);
@@ -381,7 +396,7 @@ impl<O: Order> Work<'_, O> {
             }
             inner.children.splice(index..index, parts);
             self.bytes += inner.heap_bytes() as isize - before as isize;
-        } else if shrank && is_short::<O>(&inner.children[index].node) {
+        } else if shrank && is_short(self.order, &inner.children[index].node) {
             if inner.children[index].count == 0 && inner.children.len() > 1 {
                 let gone = inner.children.remove(index);
                 self.bytes -= empty_bytes(&gone.node) as isize;
@@ -398,9 +413,8 @@ impl<O: Order> Work<'_, O> {
             (Node::Leaf(one), Node::Leaf(other)) => {
                 let (a, b) = (one.block(), other.block());
                 let (bytes, count) = (a.used() + b.used(), a.count() + b.count());
-                if bytes > O::bytes_max(bytes / count.max(1)) / 4 * 3
-                    || count > O::COUNT_MAX / 4 * 3
-                {
+                let (bytes_max, count_max) = self.order.limits(bytes / count.max(1));
+                if bytes > bytes_max / 4 * 3 || count > count_max / 4 * 3 {
                     return false;
                 }
                 let joined = self.order.join((&left.low, a), (&right.low, b));
@@ -436,7 +450,7 @@ impl<O: Order> Work<'_, O> {
             (false, false) => Edge::Inside,
         };
         let (left, right) = match &child.node {
-            node if !is_long::<O>(node) => return parts.push(child),
+            node if !is_long(self.order, node) => return parts.push(child),
             Node::Leaf(leaf) => {
                 match self.order.split(leaf.block(), &child.low, edge) {
                     // Whatever is too long and cannot be divided stays.
@@ -471,7 +485,7 @@ impl<O: Order> Work<'_, O> {
 
     /// Puts the root right: it grows a level, or loses those that only lead on.
     fn mend_root(&mut self, root: &mut Child<O::Key>, edges: (bool, bool)) {
-        if is_long::<O>(&root.node) {
+        if is_long(self.order, &root.node) {
             let mut parts = Vec::new();
             self.split(root.clone(), edges, &mut parts);
             if let [_] = &parts[..] {
@@ -491,22 +505,24 @@ impl<O: Order> Work<'_, O> {
     }
 }
 
-fn is_long<O: Order>(node: &Node<O::Key>) -> bool {
+fn is_long<O: Order>(order: &O, node: &Node<O::Key>) -> bool {
     match node {
         Node::Inner(inner) => inner.children.len() > CHILDREN_MAX,
         Node::Leaf(leaf) => {
             let (bytes, count) = (leaf.block().used(), leaf.block().count());
-            count > O::COUNT_MAX || (count > 1 && bytes > O::bytes_max(bytes / count))
+            let (bytes_max, count_max) = order.limits(bytes / count.max(1));
+            count > count_max || (count > 1 && bytes > bytes_max)
         }
     }
 }
 
-fn is_short<O: Order>(node: &Node<O::Key>) -> bool {
+fn is_short<O: Order>(order: &O, node: &Node<O::Key>) -> bool {
     match node {
         Node::Inner(inner) => inner.children.len() < CHILDREN_MIN,
         Node::Leaf(leaf) => {
             let (bytes, count) = (leaf.block().used(), leaf.block().count());
-            bytes < O::bytes_max(bytes / count.max(1)) / 4 && count < O::COUNT_MAX / 4
+            let (bytes_max, count_max) = order.limits(bytes / count.max(1));
+            count == 0 || bytes < bytes_max / 4 && count < count_max / 4
         }
     }
 }

@@ -1,0 +1,80 @@
+//! How far groups have read, counted in entries: Redis's estimates, which are given up where deleted entries make them uncertain.
+//!
+//! Source: redis.io, "XINFO GROUPS".
+
+use crate::types::collection::stream::{GroupState, Meta};
+use crate::types::collection::{Stream, StreamId};
+
+/// What the estimates rest on.
+pub(super) struct Progress {
+    pub(super) meta: Meta,
+    pub(super) len: u64,
+    first_id: StreamId,
+}
+
+impl Progress {
+    pub(super) fn of(stream: &Stream) -> Self {
+        let first_id = stream.first().map(|entry| entry.id).unwrap_or_default();
+        Progress { meta: stream.meta(), len: stream.entries_len(), first_id }
+    }
+
+    /// The id of the first entry.
+    pub(super) fn first_id(&self) -> StreamId {
+        self.first_id
+    }
+
+    /// Whether entries from `start` on were deleted one by one.
+    fn has_gaps_from(&self, start: StreamId) -> bool {
+        let deleted = self.meta.max_deleted_id;
+        self.len > 0 && deleted != StreamId::MIN && start <= deleted
+    }
+
+    /// How many entries were added up to that of `id`, if that can be told.
+    fn distance(&self, id: StreamId) -> Option<u64> {
+        let Meta { last_id, entries_added, max_deleted_id } = self.meta;
+        if entries_added == 0 {
+            return Some(0);
+        }
+        if self.len == 0 && id <= last_id {
+            return Some(entries_added);
+        }
+        if id != StreamId::MIN && id < max_deleted_id {
+            return None;
+        }
+        if id >= last_id {
+            return (id == last_id).then_some(entries_added);
+        }
+        if max_deleted_id == StreamId::MIN || max_deleted_id < self.first_id {
+            let before = entries_added.saturating_sub(self.len);
+            if id < self.first_id {
+                return Some(before);
+            }
+            if id == self.first_id {
+                return Some(before + 1);
+            }
+        }
+        None
+    }
+
+    /// How many entries a group has read once it has read that of `id`, its next one.
+    pub(super) fn read(&self, group: &GroupState, id: StreamId) -> Option<u64> {
+        match group.entries_read {
+            Some(read) if !self.has_gaps_from(id) => Some(read.saturating_add(1)),
+            read if self.meta.entries_added == 0 => read,
+            _ => self.distance(id),
+        }
+    }
+
+    /// How many entries a group has still to read, if that can be told.
+    pub(super) fn lag(&self, group: &GroupState) -> Option<i64> {
+        let added = self.meta.entries_added;
+        if added == 0 {
+            return Some(0);
+        }
+        let read = match group.entries_read {
+            Some(read) if !self.has_gaps_from(group.last_id) => read,
+            _ => self.distance(group.last_id)?,
+        };
+        Some(added.wrapping_sub(read) as i64)
+    }
+}

@@ -1,0 +1,1 @@
+//! Replies are held against Redis's in `tests/conformance/stream.txt`.
