@@ -55,6 +55,15 @@ impl Generator {
 
     /// A field, a member or an element: few of them, so that they meet.
     pub(super) fn element(&mut self) -> Vec<u8> {
+        let mut element = self.any_element();
+        if self.sorts {
+            // The difference `sort-nul`.
+            element.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b'0');
+        }
+        element
+    }
+
+    fn any_element(&mut self) -> Vec<u8> {
         match self.rng.u32(..16) {
             0 => self.value(),
             1 => self.integer(),

@@ -113,6 +113,13 @@ impl Generator {
             {
                 args[timeout] = b"0.001".to_vec();
             }
+            // Where scores differ, ranges of members say nothing.
+            "ZADD"
+                if args.len() > 2
+                    && [b"X0", b"X1", b"X2"].iter().any(|key| args[1].ends_with(*key)) =>
+            {
+                args.iter_mut().skip(2).step_by(2).for_each(|score| *score = b"0".to_vec());
+            }
             // Any fewer than all would be left to chance.
             "SPOP" => {
                 args.truncate(2);
