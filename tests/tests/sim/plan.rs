@@ -215,6 +215,7 @@ impl World {
             1 => {
                 let (a, b) = (self.any(), self.any());
                 self.note(|| format!("{a} cannot reach {b}"));
+                self.first_cut.get_or_insert(self.now);
                 self.net.cut_way(a, b);
             }
             2 | 3 => {
@@ -222,6 +223,7 @@ impl World {
                 self.net.heal();
                 let side = self.rng.bits();
                 self.note(|| format!("two sides: {side:b}"));
+                self.first_cut.get_or_insert(self.now);
                 let count = self.seats.len();
                 for a in 0..count {
                     for b in (0..count).filter(|b| side >> a & 1 != side >> b & 1) {

@@ -112,6 +112,8 @@ pub struct World {
     pub history: Vec<Operation>,
     /// What went wrong while it ran.
     pub wrongs: Vec<String>,
+    /// When nodes could not reach each other for the first time.
+    pub first_cut: Option<u64>,
     /// Whether each slot has one server at any time.
     pub one_server: bool,
     pub gone: Gone,
@@ -139,6 +141,7 @@ impl World {
             work: Workload::new(setup.seed),
             history: Vec::new(),
             wrongs: Vec::new(),
+            first_cut: None,
             one_server: false,
             gone: Gone::default(),
             events: BTreeMap::new(),
