@@ -169,13 +169,13 @@ impl<'g> Source<'g> {
         }
     }
 
-    /// The weighted score of a member.
+    /// The weighted score of a member. It may be no number, which matters only where it is added to others: Redis does not look at it before.
     fn score(&self, member: &[u8]) -> Option<f64> {
         let score = match self.found.as_ref()? {
             found if found.kind() == Kind::Set => found.set().contains(member).then_some(1.0),
             found => found.zset().score(member),
         };
-        score.map(|score| not_nan(score * self.weight))
+        score.map(|score| score * self.weight)
     }
 
     /// Calls `visit` with each member and its weighted score, until it answers false.
