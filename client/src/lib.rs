@@ -1,4 +1,38 @@
-//! Torc's Rust client. The crate holds its place in the workspace: connection pool, topology, routing and retries
-//! are not written yet. It depends on `torc-protocol` alone and never on the server.
+//! Torc's Rust client: one handle for a Torc ring, a Redis Cluster, or a single Redis server.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
 
-pub use torc_protocol::slot::{Slot, slot_of};
+mod base;
+mod breaker;
+mod bytes;
+mod call;
+mod client;
+mod coalesce;
+mod config;
+mod connection;
+mod consistency;
+mod error;
+mod hedge;
+mod metrics;
+mod node;
+mod pipeline;
+mod reply;
+mod request;
+mod retry;
+mod session;
+mod spread;
+mod topology;
+
+pub use crate::bytes::Bytes;
+pub use breaker::BreakerPolicy;
+pub use call::{Call, Calling};
+pub use client::Client;
+pub use config::{Address, Config, Mode, ReadFrom};
+pub use consistency::{Consistency, ReadLevel, WriteLevel};
+pub use error::{Error, ErrorKind, Result};
+pub use metrics::{Event, Observer};
+pub use pipeline::Pipeline;
+pub use reply::{FromReply, Value};
+pub use request::{Arg, ArgBuffer};
+pub use retry::RetryPolicy;
+pub use session::Session;

@@ -1,14 +1,16 @@
 //! Requests: the borrowed view of one command's arguments, and the incremental decoder that finds them.
 //!
 //! [`Decoder`] turns a connection's unread bytes into [`Span`]s, and [`Args`] reads them back out of the same bytes;
-//! in between nothing is copied. Source: the RESP specification, and Redis 7.0 for what it accepts beyond it.
+//! in between nothing is copied. Clients go the other way ([`encode_request`]). Source: the RESP specification, and Redis 7.0 for what it accepts beyond it.
 
 mod decoder;
+mod encode;
 mod inline;
 #[cfg(test)]
 mod tests;
 
 pub use decoder::{Decoder, Limits, Status};
+pub use encode::{encode_arg, encode_head, encode_request};
 
 /// Where one argument lies in the buffer it was decoded from.
 ///

@@ -1,0 +1,104 @@
+//! The client: a handle that is cheap to clone, and what its clones share.
+
+mod execute;
+mod fetch;
+mod inner;
+mod scatter;
+
+pub(crate) use execute::{Attempt, Options, Progress, attempts, execute, report};
+pub(crate) use inner::{Inner, Target};
+
+use crate::call::Call;
+use crate::config::Config;
+use crate::error::Result;
+use crate::reply::Value;
+use crate::request::Request;
+use std::sync::Arc;
+
+/// A client of Torc, of a Redis Cluster, or of a Redis server. Clones share all connections; clone it freely.
+///
+/// Commands are methods: [`Client::get`], [`Client::set`], [`Client::zadd`], …, and [`Client::command`] for any other. A call does nothing until it is awaited,
+/// and takes options before that: `client.get("k").timeout(…)`. A call that is dropped while it waits gives up its reply; whether the command runs is not known then.
+///
+/// ```no_run
+/// # async fn example() -> torc_client::Result<()> {
+/// use torc_client::Client;
+///
+/// let client = Client::connect("redis://127.0.0.1:7379").await?;
+/// client.set("greeting", "hello").ex(60).await?;
+/// let greeting = client.get("greeting").await?;
+/// assert_eq!(greeting.as_deref(), Some(&b"hello"[..]));
+/// let visits = client.incr("visits").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl Client {
+    /// Connects to the servers at `url`; see [`Config::from_url`].
+    ///
+    /// # Errors
+    /// The URL is wrong, or no server of it answers within the call timeout.
+    ///
+    /// ```no_run
+    /// # async fn example() -> torc_client::Result<()> {
+    /// let client = torc_client::Client::connect("redis://10.0.0.1:7379,10.0.0.2:7379").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect(url: &str) -> Result<Client> {
+        Self::with_config(Config::from_url(url)?).await
+    }
+
+    /// Connects as `config` says. The connections live on the tokio runtime that this is called on.
+    ///
+    /// # Errors
+    /// The configuration is wrong, or no server of it answers within the call timeout.
+    ///
+    /// ```no_run
+    /// # async fn example() -> torc_client::Result<()> {
+    /// use torc_client::{Address, Client, Config};
+    /// let config = Config::new([Address::Unix("/run/redis.sock".into())]);
+    /// let client = Client::with_config(config).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn with_config(config: Config) -> Result<Client> {
+        config.check()?;
+        let inner = Inner::start(config).await?;
+        Ok(Client { inner })
+    }
+
+    /// Any command, its name and first argument; the others follow with [`Call::arg`]. The command table tells where it goes and whether it may be repeated;
+    /// commands that it does not know go to any node, and are never repeated where they may have been applied.
+    ///
+    /// ```no_run
+    /// # async fn example(client: torc_client::Client) -> torc_client::Result<()> {
+    /// let encoding: String =
+    ///     client.command("OBJECT").arg("ENCODING").arg("key").reply_as().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn command(&self, name: &str) -> Call<'_, Value> {
+        Call::new(self, Request::new(name))
+    }
+
+    /// Whether the servers are a cluster, whose nodes are asked directly for what they serve.
+    pub fn is_cluster(&self) -> bool {
+        self.inner.view.load().is_cluster()
+    }
+
+    /// The nodes that are known, as addresses.
+    pub fn nodes(&self) -> Vec<String> {
+        self.inner.view.load().nodes.iter().map(|node| node.name().to_owned()).collect()
+    }
+
+    /// Ends all connections; calls that wait, and later ones, fail with [`ErrorKind::Closed`](crate::ErrorKind). The same happens without errors when the last clone
+    /// and all its calls are gone.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+}

@@ -1,0 +1,133 @@
+//! What calls demand of Torc: how many copies a write needs, and where reads may be answered.
+//!
+//! Redis has no such levels; there a demand is an error of the server's, which names CLIENT CONSISTENCY.
+
+use std::time::Duration;
+
+/// How many copies must have a write before it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WriteLevel {
+    /// The node that took it.
+    One,
+    /// So many.
+    Copies(u8),
+    /// More than half of them.
+    Quorum,
+    /// All of them.
+    All,
+}
+
+/// Where a read may be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReadLevel {
+    /// At the node that takes the writes.
+    Primary,
+    /// By any copy.
+    Any,
+    /// By a copy that has what the connection has seen; see [`Session`](crate::Session), which carries that from call to call.
+    Session,
+    /// By the merge of what more than half of the copies hold.
+    Quorum,
+}
+
+/// What a call demands. What it does not name is as the server's settings say.
+///
+/// ```no_run
+/// # async fn example(client: torc_client::Client) -> torc_client::Result<()> {
+/// use torc_client::{Consistency, WriteLevel};
+/// let safe = Consistency::new().write(WriteLevel::Copies(2));
+/// client.set("order:17", "paid").consistency(safe).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[must_use]
+pub struct Consistency {
+    pub(crate) write: Option<WriteLevel>,
+    pub(crate) read: Option<ReadLevel>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Consistency {
+    /// Nothing beyond the server's settings.
+    pub fn new() -> Self {
+        Consistency::default()
+    }
+
+    /// How many copies writes need.
+    pub fn write(mut self, level: WriteLevel) -> Self {
+        self.write = Some(level);
+        self
+    }
+
+    /// Where reads may be answered.
+    pub fn read(mut self, level: ReadLevel) -> Self {
+        self.read = Some(level);
+        self
+    }
+
+    /// How long a write waits for its copies; then it is answered `NOQUORUM`, and stays where it is.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Whether it demands nothing.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Consistency::default()
+    }
+
+    /// What is named here, and the rest as `base` has it.
+    pub(crate) fn over(self, base: Consistency) -> Consistency {
+        Consistency {
+            write: self.write.or(base.write),
+            read: self.read.or(base.read),
+            timeout: self.timeout.or(base.timeout),
+        }
+    }
+
+    /// `CLIENT CONSISTENCY … ONCE`, for the command behind it.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let mut words = vec!["CLIENT".to_owned(), "CONSISTENCY".to_owned()];
+        let mut push = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        if let Some(write) = self.write {
+            push("W", match write {
+                WriteLevel::One => "ONE".to_owned(),
+                WriteLevel::Copies(count) => count.to_string(),
+                WriteLevel::Quorum => "QUORUM".to_owned(),
+                WriteLevel::All => "ALL".to_owned(),
+            });
+        }
+        if let Some(read) = self.read {
+            push("R", match read {
+                ReadLevel::Primary => "PRIMARY",
+                ReadLevel::Any => "ANY",
+                ReadLevel::Session => "SESSION",
+                ReadLevel::Quorum => "QUORUM",
+            }.to_owned());
+        }
+        if let Some(timeout) = self.timeout {
+            push("TIMEOUT", timeout.as_millis().max(1).to_string());
+        }
+        words.push("ONCE".to_owned());
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn demands_become_words() {
+        let demand = Consistency::new()
+            .write(WriteLevel::Copies(2))
+            .read(ReadLevel::Any)
+            .timeout(Duration::from_millis(50));
+        assert_eq!(demand.words().join(" "), "CLIENT CONSISTENCY W 2 R ANY TIMEOUT 50 ONCE");
+        let over = Consistency::new().write(WriteLevel::All).over(demand);
+        assert_eq!(over.words().join(" "), "CLIENT CONSISTENCY W ALL R ANY TIMEOUT 50 ONCE");
+    }
+}
