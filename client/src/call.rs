@@ -18,20 +18,32 @@ use std::time::{Duration, Instant};
 
 /// A command that has not been sent. Await it to send it, or queue it in a [`Pipeline`](crate::Pipeline) or [`Transaction`](crate::Transaction).
 ///
-/// `T` is what the reply is read as, the command's natural type unless [`Call::reply_as`] says otherwise.
-#[derive(Debug)]
+/// `T` is what the reply is read as, the command's natural type unless [`Call::reply_as`] says otherwise. `C` is the command, for the methods that it alone has:
+/// see [`commands`](crate::commands).
 #[must_use = "a call does nothing until it is awaited"]
-pub struct Call<'c, T> {
+pub struct Call<'c, T, C = ()> {
     pub(crate) client: &'c Client,
     pub(crate) request: Request,
     pub(crate) options: Options,
-    reply: PhantomData<fn() -> T>,
+    types: PhantomData<fn() -> (T, C)>,
 }
 
-impl<'c, T> Call<'c, T> {
+impl<T, C> std::fmt::Debug for Call<'_, T, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+impl<'c, T, C> Call<'c, T, C> {
+    /// The command of this full name (`client|id`), which the table has.
+    #[inline]
+    pub(crate) fn of(client: &'c Client, full_name: &'static str) -> Self {
+        Self::new(client, Request::typed(full_name))
+    }
+
     #[inline]
     pub(crate) fn new(client: &'c Client, request: Request) -> Self {
-        Call { client, request, options: Options::default(), reply: PhantomData }
+        Call { client, request, options: Options::default(), types: PhantomData }
     }
 
     /// One more argument.
@@ -54,6 +66,18 @@ impl<'c, T> Call<'c, T> {
         self
     }
 
+    /// Several keys, for the typed commands.
+    pub(crate) fn keys<A: Arg>(mut self, keys: impl IntoIterator<Item = A>) -> Self {
+        keys.into_iter().for_each(|key| self.request.push_key(&key));
+        self
+    }
+
+    /// Several keys behind their number, for the typed commands.
+    pub(crate) fn counted<A: Arg>(self, keys: impl IntoIterator<Item = A>) -> Self {
+        let keys: Vec<A> = keys.into_iter().collect();
+        self.arg(keys.len()).keys(keys)
+    }
+
     /// Reads the reply as another type.
     ///
     /// ```no_run
@@ -63,8 +87,8 @@ impl<'c, T> Call<'c, T> {
     /// # }
     /// ```
     #[inline]
-    pub fn reply_as<U: FromReply>(self) -> Call<'c, U> {
-        Call { client: self.client, request: self.request, options: self.options, reply: PhantomData }
+    pub fn reply_as<U: FromReply>(self) -> Call<'c, U, C> {
+        Call { client: self.client, request: self.request, options: self.options, types: PhantomData }
     }
 
     /// How long this call may take with all its retries, in place of the configuration's.
@@ -87,7 +111,7 @@ impl<'c, T> Call<'c, T> {
     }
 }
 
-impl<'c, T: FromReply> IntoFuture for Call<'c, T> {
+impl<'c, T: FromReply, C> IntoFuture for Call<'c, T, C> {
     type Output = Result<T>;
     type IntoFuture = Calling<'c, T>;
 

@@ -8,6 +8,7 @@ mod bytes;
 mod call;
 mod client;
 mod coalesce;
+pub mod commands;
 mod config;
 mod connection;
 mod consistency;

@@ -80,7 +80,7 @@ impl Client {
 impl<'c> Pipeline<'c> {
     /// Adds a command. Its own options (timeout, consistency, session) do not count here.
     #[inline]
-    pub fn push<T>(&mut self, call: Call<'_, T>) -> &mut Self {
+    pub fn push<T, C>(&mut self, call: Call<'_, T, C>) -> &mut Self {
         let mut request = call.request;
         request.settle();
         if request.is_stateful() {
@@ -213,7 +213,7 @@ impl<'c> Pipeline<'c> {
         self.repair(&inner, &mut outcomes, failed, deadline).await;
         for at in alone {
             let Some(request) = self.queued[at].whole.take() else { continue };
-            let call = Call::<Value>::new(self.client, request);
+            let call: Call<'_, Value> = Call::new(self.client, request);
             let left = deadline.saturating_duration_since(clock::now());
             outcomes[at] = Some(call.timeout(left).await);
         }

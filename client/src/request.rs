@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Duration;
 use torc_protocol::Args;
-use torc_protocol::command::{CommandSpec, Flags, Group, find, key_positions, subcommand_of};
+use torc_protocol::command::{CommandSpec, Flags, Group, find, find_full, key_positions, subcommand_of};
 use torc_protocol::number::{DoubleText, parse_f64};
 use torc_protocol::request::{Span, encode_arg, encode_head};
 use torc_protocol::slot::{Slot, slot_of};
@@ -149,12 +149,21 @@ impl Request {
         request
     }
 
-    /// The command of a row, subcommands by both words.
+    /// The command of this full name, which the table has: both words of a subcommand.
     #[inline]
-    pub(crate) fn of(spec: &'static CommandSpec, words: &'static [u8], count: usize) -> Self {
-        let mut body = take_buffer();
-        body.extend_from_slice(words);
-        Request { body: ArgBuffer(body), args: count, key: None, spec: Some(spec) }
+    pub(crate) fn typed(full_name: &'static str) -> Self {
+        let (container, name) = full_name.split_once('|').unwrap_or((full_name, ""));
+        let mut request = Request {
+            body: ArgBuffer(take_buffer()),
+            args: 0,
+            key: None,
+            spec: find_full(full_name.as_bytes()),
+        };
+        request.push(container);
+        if !name.is_empty() {
+            request.push(name);
+        }
+        request
     }
 
     #[inline]

@@ -161,7 +161,7 @@ impl Client {
     }
 }
 
-impl<T> Call<'_, T> {
+impl<T, C> Call<'_, T, C> {
     /// Makes the call part of a session.
     pub fn within(mut self, session: &Session) -> Self {
         self.options.edit().session = Some(session.clone());

@@ -137,7 +137,7 @@ impl Peer {
                             pipeline.push(client.command("GET").arg(key));
                         }
                     }
-                    let found: Vec<Option<Vec<u8>>> = pipeline.run_as().await.expect("a pipeline");
+                    let found: Vec<torc_client::Value> = pipeline.run_as().await.expect("a pipeline");
                     assert_eq!(found.len(), commands);
                 }
                 Peer::Redis(connection) => {
@@ -150,7 +150,7 @@ impl Peer {
                             pipeline.cmd("GET").arg(key);
                         }
                     }
-                    let found: Vec<Option<Vec<u8>>> = pipeline.query_async(&mut connection).await.expect("a pipeline");
+                    let found: Vec<redis::Value> = pipeline.query_async(&mut connection).await.expect("a pipeline");
                     assert_eq!(found.len(), commands);
                 }
                 Peer::Fred(client) => {
@@ -162,7 +162,7 @@ impl Peer {
                             let () = pipeline.get(key.as_str()).await.expect("queued");
                         }
                     }
-                    let found: Vec<Option<Bytes>> = pipeline.all().await.expect("a pipeline");
+                    let found: Vec<fred::types::Value> = pipeline.all().await.expect("a pipeline");
                     assert_eq!(found.len(), commands);
                 }
             }
