@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod base;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod breaker;
 mod bytes;
 mod call;
@@ -17,12 +19,17 @@ mod hedge;
 mod metrics;
 mod node;
 mod pipeline;
+mod pubsub;
 mod reply;
 mod request;
 mod retry;
+mod scan;
 mod session;
 mod spread;
 mod topology;
+#[cfg(feature = "tls")]
+mod tls;
+mod transaction;
 
 pub use crate::bytes::Bytes;
 pub use breaker::BreakerPolicy;
@@ -33,7 +40,12 @@ pub use consistency::{Consistency, ReadLevel, WriteLevel};
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::{Event, Observer};
 pub use pipeline::Pipeline;
+pub use pubsub::{Message, Subscriber};
 pub use reply::{FromReply, Value};
 pub use request::{Arg, ArgBuffer};
 pub use retry::RetryPolicy;
+pub use scan::KeyScan;
 pub use session::Session;
+#[cfg(feature = "tls")]
+pub use tls::TlsConfig;
+pub use transaction::{Transaction, Watch};

@@ -119,6 +119,8 @@ pub(crate) struct Request {
     key: Option<Key>,
     /// What the table says; `None` for commands that it does not know.
     spec: Option<&'static CommandSpec>,
+    /// Several commands with their heads, as one: how many replies they have, and their slot.
+    script: Option<(u32, Option<Slot>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -144,7 +146,7 @@ impl Request {
     /// The command of this name, which may be a container of subcommands.
     pub(crate) fn new(name: &str) -> Self {
         let spec = find(name.as_bytes());
-        let mut request = Request { body: ArgBuffer(take_buffer()), args: 0, key: None, spec };
+        let mut request = Request { body: ArgBuffer(take_buffer()), args: 0, key: None, spec, script: None };
         request.push(name);
         request
     }
@@ -158,12 +160,24 @@ impl Request {
             args: 0,
             key: None,
             spec: find_full(full_name.as_bytes()),
+            script: None,
         };
         request.push(container);
         if !name.is_empty() {
             request.push(name);
         }
         request
+    }
+
+    /// Several commands as one, their heads among the bytes.
+    pub(crate) fn script(bytes: Vec<u8>, replies: u32, slot: Option<Slot>) -> Self {
+        let script = Some((replies, slot));
+        Request { body: ArgBuffer(bytes), args: 0, key: None, spec: None, script }
+    }
+
+    /// How many replies it will have.
+    pub(crate) fn replies(&self) -> u32 {
+        self.script.map_or(1, |(replies, _)| replies)
     }
 
     #[inline]
@@ -207,7 +221,9 @@ impl Request {
 
     /// Appends all of it to `out`.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
-        encode_head(out, self.args);
+        if self.script.is_none() {
+            encode_head(out, self.args);
+        }
         out.extend_from_slice(&self.body.0);
     }
 
@@ -234,6 +250,7 @@ impl Request {
     #[inline]
     pub(crate) fn slot(&self) -> Option<Slot> {
         match self.key {
+            _ if self.script.is_some() => self.script.and_then(|(_, slot)| slot),
             Some(Key { start, bytes }) => Some(slot_of(&self.body.0[start..start + bytes])),
             None => self.found_slot(),
         }

@@ -30,6 +30,8 @@ pub(crate) struct Overrides {
     pub consistency: Consistency,
     pub idempotent: Option<bool>,
     pub session: Option<Session>,
+    /// The one node that is asked.
+    pub target: Option<Target>,
     /// Part of something larger that has split and hedged already.
     pub is_part: bool,
 }
@@ -309,6 +311,9 @@ fn redirected(inner: &Inner, from: &Arc<Node>, cause: &Cause) -> Option<Target> 
 
 /// Where an attempt goes. A read that may be answered by copies goes to another one each time.
 fn choose(inner: &Inner, request: &Request, options: &Options) -> Result<Target> {
+    if let Some(target) = options.get().and_then(|own| own.target.clone()) {
+        return Ok(target);
+    }
     let view: &View = &inner.view.load();
     let reads = options.get().and_then(|own| own.consistency.read);
     let wants_copy = match reads {
@@ -412,7 +417,7 @@ fn asking_words() -> Vec<u8> {
 }
 
 /// Sends what stands before the request, the request, and what stands behind it, and gives the reply to the request and the last one.
-async fn exchange(
+pub(crate) async fn exchange(
     connection: &Arc<Connection>,
     request: &Request,
     prefix: &[u8],
@@ -423,15 +428,24 @@ async fn exchange(
 ) -> Result<(Frame, Option<Frame>)> {
     let mut bytes = prefix.to_vec();
     request.write_to(&mut bytes);
-    let submission = Submission { parts: [&bytes, suffix, &[]], replies: before + 1 + after, deadline };
+    let submission = Submission { parts: [&bytes, suffix, &[]], replies: before + request.replies() + after, deadline };
     let ticket = poll_fn(|cx| Poll::Ready(connection.submit(&submission, cx))).await?;
     let frame = ticket.await?;
-    if before + after == 0 {
+    if before + after == 0 && request.replies() == 1 {
         return Ok((frame, None));
     }
     let mut frames = frame.split();
     let token = if after == 0 { None } else { frames.pop() };
     let reply = frames.pop().unwrap_or(Frame::Ok);
+    if request.replies() > 1 {
+        // A transaction: what refused a command says why EXEC refused all of them.
+        let refusal = frames.iter().find_map(Frame::error);
+        return match (reply.error(), refusal) {
+            (Some(abort), Some(refusal)) if abort.code() == Some("EXECABORT") => Err(refusal),
+            (Some(error), _) => Err(error),
+            (None, _) => Ok((reply, token)),
+        };
+    }
     // If what stood before it was refused, the command ran without it: say so.
     if let Some(error) = frames.iter().find_map(Frame::error) {
         return Err(error.with_applied(Applied::Maybe));

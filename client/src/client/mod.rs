@@ -5,7 +5,7 @@ mod fetch;
 mod inner;
 mod scatter;
 
-pub(crate) use execute::{Attempt, Options, Progress, attempts, execute, report};
+pub(crate) use execute::{Attempt, Options, Progress, attempts, exchange, execute, report};
 pub(crate) use inner::{Inner, Target};
 
 use crate::call::Call;

@@ -237,6 +237,11 @@ impl Driver {
                 continue;
             }
             let Some(entry) = shared.queue.front_mut() else {
+                if self.connection.pushes.is_some() {
+                    // A subscription that was refused.
+                    self.pushes.push(self.buffer.split_to(first.bytes).freeze());
+                    continue;
+                }
                 return Err(Error::new(
                     ErrorKind::Protocol,
                     Applied::Maybe,
