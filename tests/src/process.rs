@@ -242,9 +242,12 @@ fn redis_arguments(arguments: &[&str]) -> Vec<String> {
 
 fn spawn(name: &'static str, binary: &str, arguments: &[String], port: u16, dir: &Path) -> Server {
     let mut arguments = arguments.to_vec();
-    if !arguments.iter().any(|argument| argument == "--port") {
+    let given = arguments.iter().position(|argument| argument == "--port");
+    let given = given.and_then(|at| arguments.get(at + 1)?.parse().ok());
+    if given.is_none() {
         arguments.extend([String::from("--port"), port.to_string()]);
     }
+    let port = given.unwrap_or(port);
     let child = command(binary, &arguments, dir);
     Server { child, port, dir: dir.to_path_buf(), name, exited: None }
 }

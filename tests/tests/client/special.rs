@@ -1,0 +1,140 @@
+//! What concerns single kinds of servers.
+
+use super::cluster::RedisCluster;
+use super::{About, connect, threads};
+use std::process::Command;
+use std::time::Duration;
+use torc_client::{Client, Config, Consistency, ErrorKind, ReadFrom, ReadLevel, TlsConfig, WriteLevel};
+use torc_tests::Server;
+
+/// A slot of a real cluster moves while keys of it are read and written: ASK, then MOVED.
+pub async fn slots_move(about: &About, cluster: &RedisCluster) {
+    let client = connect(about).await;
+    client.set("{moving}a", 1).await.unwrap();
+    let slot: usize = cluster.ask(0, "CLUSTER KEYSLOT {moving}a").parse().unwrap();
+    let owner = [0..5461, 5461..10_923, 10_923..16_384].iter().position(|it| it.contains(&slot)).unwrap();
+    let taker = (owner + 1) % 3;
+    let (from, to) = (cluster.ask(owner, "CLUSTER MYID"), cluster.ask(taker, "CLUSTER MYID"));
+    assert_eq!(cluster.ask(taker, &format!("CLUSTER SETSLOT {slot} IMPORTING {from}")), "OK");
+    assert_eq!(cluster.ask(owner, &format!("CLUSTER SETSLOT {slot} MIGRATING {to}")), "OK");
+    // Absent at the old node: it says ASK.
+    assert_eq!(client.incr("{moving}new").await.unwrap(), 1);
+    assert_eq!(client.incr("{moving}new").await.unwrap(), 2);
+    assert_eq!(client.incr("{moving}a").await.unwrap(), 2, "there still");
+    let moved = format!("MIGRATE 127.0.0.1 {} {{moving}}a 0 1000", cluster.port(taker));
+    assert_eq!(cluster.ask(owner, &moved), "OK");
+    assert_eq!(client.incr("{moving}a").await.unwrap(), 3);
+    for at in [taker, owner, (owner + 2) % 3] {
+        assert_eq!(cluster.ask(at, &format!("CLUSTER SETSLOT {slot} NODE {to}")), "OK");
+    }
+    let mut pipeline = client.pipeline();
+    for _ in 0..10 {
+        pipeline.push(client.incr("{moving}a"));
+    }
+    let counts: Vec<i64> = pipeline.run_as().await.unwrap();
+    assert_eq!(counts, (4..14).collect::<Vec<_>>(), "in order, though they were redirected");
+    let mut transaction = client.transaction();
+    transaction.push(client.incr("{moving}a"));
+    transaction.push(client.incr("{moving}new"));
+    assert_eq!(transaction.run_as::<(i64, i64)>().await.unwrap(), (14, 3));
+}
+
+/// Reads go to the replica where the client may.
+pub async fn replicas_answer_reads(about: &About, cluster: &RedisCluster) {
+    let config = Config::from_url(&about.url).unwrap().read_from(ReadFrom::Any);
+    let client = Client::with_config(config).await.unwrap();
+    // A key of the node that has a replica.
+    let key = (0..).map(|at| format!("r:{at}")).find(|key| torc_protocol::slot::slot_of(key.as_bytes()).index() < 5461).unwrap();
+    let calls = || {
+        let stats = cluster.ask(3, "INFO commandstats");
+        let line = stats.lines().find(|line| line.starts_with("cmdstat_get:")).unwrap_or_default().to_owned();
+        line.split(['=', ',']).nth(1).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0)
+    };
+    let before = calls();
+    for _ in 0..20 {
+        client.get(&key).await.unwrap();
+    }
+    assert!(calls() >= before + 8, "the replica answered {} of 20", calls() - before);
+}
+
+/// A session reads its own writes from whatever copy, and carries that to another client.
+pub async fn sessions(about: &About) {
+    let client = connect(about).await;
+    let other = connect(about).await;
+    let session = client.session();
+    for turn in 0..300 {
+        let key = format!("session:{}", turn % 20);
+        client.set(&key, turn).within(&session).await.unwrap();
+        let read: i64 = client.get(&key).within(&session).reply_as().await.unwrap();
+        assert_eq!(read, turn, "own write");
+        let carried = torc_client::Session::from_token(&session.token()).unwrap();
+        let read: i64 = other.get(&key).within(&carried).reply_as().await.unwrap();
+        assert_eq!(read, turn, "another client, same session");
+    }
+    assert!(!session.token().is_empty());
+}
+
+/// Levels reach the server: one that cannot be met is an error that says the write may be there.
+pub async fn consistency(about: &About) {
+    let client = connect(about).await;
+    let all = Consistency::new().write(WriteLevel::All).read(ReadLevel::Quorum);
+    client.set("safe", "yes").consistency(all).await.unwrap();
+    assert_eq!(client.get("safe").consistency(all).await.unwrap().unwrap(), "yes");
+    let too_many = Consistency::new().write(WriteLevel::Copies(9)).timeout(Duration::from_millis(50));
+    let error = client.set("safe", "no").consistency(too_many).await.unwrap_err();
+    assert!(error.maybe_applied(), "{error:?}");
+    assert_eq!(error.code(), Some("NOQUORUM"), "{error:?}");
+    // It held for that call alone.
+    client.set("safe", "again").await.unwrap();
+}
+
+/// Against redis-server with a certificate of its own.
+pub fn encrypted() {
+    let dir = std::env::temp_dir().join(format!("torc-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = |name: &str| dir.join(name).display().to_string();
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-keyout", &file("key.pem"), "-out", &file("cert.pem")])
+        .output();
+    if !made.is_ok_and(|output| output.status.success()) {
+        return println!("NOT TESTED: there is no openssl to make a certificate");
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let tls_port = port.to_string();
+    let (cert, key) = (file("cert.pem"), file("key.pem"));
+    let server = Server::reference(&[
+        "--tls-port", &tls_port, "--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &cert,
+        "--tls-auth-clients", "no",
+    ]);
+    let pem = std::fs::read(&cert).unwrap();
+    threads().block_on(async {
+        let config = || Config::from_url(&format!("redis://localhost:{port}")).unwrap();
+        let trusting = TlsConfig::default().root_pem(&pem);
+        let client = Client::with_config(config().tls(trusting.clone())).await.unwrap();
+        let value = vec![b'x'; 300_000];
+        let tasks: Vec<_> = (0..16)
+            .map(|task| {
+                let (client, value) = (client.clone(), value.clone());
+                tokio::spawn(async move {
+                    for _ in 0..5 {
+                        client.set(format!("tls:{task}"), &value).await.unwrap();
+                        assert_eq!(client.get(format!("tls:{task}")).await.unwrap().unwrap().len(), value.len());
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let doubting = config().tls(TlsConfig::default()).call_timeout(Duration::from_millis(500));
+        let error = Client::with_config(doubting).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connection, "{error:?}");
+        let misnamed = config().tls(trusting.server_name("elsewhere")).call_timeout(Duration::from_millis(500));
+        assert!(Client::with_config(misnamed).await.is_err());
+    });
+    drop(server);
+    let _ = std::fs::remove_dir_all(&dir);
+}
