@@ -1,6 +1,7 @@
 //! Cache-aside: read from the cache, and from the source where the cache has nothing.
 //!
 //!     cargo run -p torc-client --example cache_aside -- redis://127.0.0.1:6379
+#![allow(dead_code, reason = "a test runs the example as a module, without its main")]
 
 use torc_client::{Bytes, Client, Result};
 
@@ -34,7 +35,6 @@ pub async fn run(url: &str) -> Result<()> {
     Ok(())
 }
 
-#[allow(dead_code, reason = "a test runs the example as a module")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379".into());

@@ -1,6 +1,7 @@
 //! Counters: many tasks count, nothing is counted twice, and what cannot be known is said.
 //!
 //!     cargo run -p torc-client --example counter -- redis://127.0.0.1:6379
+#![allow(dead_code, reason = "a test runs the example as a module, without its main")]
 
 use torc_client::{Client, Result};
 
@@ -38,7 +39,6 @@ pub async fn run(url: &str) -> Result<()> {
     Ok(())
 }
 
-#[allow(dead_code, reason = "a test runs the example as a module")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379".into());

@@ -1,6 +1,7 @@
 //! A rate limiter: so many requests a window, counted and bounded in one step.
 //!
 //!     cargo run -p torc-client --example rate_limiter -- redis://127.0.0.1:6379
+#![allow(dead_code, reason = "a test runs the example as a module, without its main")]
 
 use torc_client::{Client, Result};
 
@@ -29,7 +30,6 @@ pub async fn run(url: &str) -> Result<()> {
     Ok(())
 }
 
-#[allow(dead_code, reason = "a test runs the example as a module")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379".into());

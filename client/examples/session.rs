@@ -1,6 +1,7 @@
 //! Sessions: reads from any copy that see the user's own writes. A request's token goes to the next, as in a cookie.
 //!
 //!     cargo run -p torc-client --example session -- redis://127.0.0.1:7379
+#![allow(dead_code, reason = "a test runs the example as a module, without its main")]
 
 use torc_client::{Client, Result, Session};
 
@@ -27,7 +28,6 @@ pub async fn run(url: &str) -> Result<()> {
     Ok(())
 }
 
-#[allow(dead_code, reason = "a test runs the example as a module")]
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379".into());

@@ -165,9 +165,17 @@ mod tests {
         assert!(!breaker.fail(start) && !breaker.fail(start) && breaker.fail(start));
         assert_eq!(breaker.ask(start + ms(99)), Verdict::Refused(start + ms(100)));
         assert_eq!(breaker.ask(start + ms(100)), Verdict::Trial);
-        assert_eq!(breaker.ask(start + ms(100)), Verdict::Refused(start + ms(200)), "one at a time");
+        assert_eq!(
+            breaker.ask(start + ms(100)),
+            Verdict::Refused(start + ms(200)),
+            "one at a time"
+        );
         assert!(breaker.fail(start + ms(110)));
-        assert_eq!(breaker.ask(start + ms(309)), Verdict::Refused(start + ms(310)), "twice as long");
+        assert_eq!(
+            breaker.ask(start + ms(309)),
+            Verdict::Refused(start + ms(310)),
+            "twice as long"
+        );
         assert_eq!(breaker.ask(start + ms(310)), Verdict::Trial);
         assert!(breaker.succeed());
         assert_eq!(breaker.ask(start + ms(310)), Verdict::Allowed);

@@ -1,15 +1,15 @@
 //! A command that is about to be made: arguments and options first, then `.await`.
 
 use crate::base::clock;
-use crate::client::{Attempt, Client, Inner, Options, Progress, execute};
+use crate::client::{Attempt, Client, Inner, Options, Progress, Target, execute};
 use crate::connection::{Submission, Ticket};
 use crate::consistency::Consistency;
 use crate::error::{Error, Result};
+use crate::metrics::Event;
 use crate::node::Node;
 use crate::reply::{Frame, FromReply};
 use crate::request::{Arg, Request};
 use crate::retry::{Cause, cause_of};
-use crate::metrics::Event;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -88,7 +88,12 @@ impl<'c, T, C> Call<'c, T, C> {
     /// ```
     #[inline]
     pub fn reply_as<U: FromReply>(self) -> Call<'c, U, C> {
-        Call { client: self.client, request: self.request, options: self.options, types: PhantomData }
+        Call {
+            client: self.client,
+            request: self.request,
+            options: self.options,
+            types: PhantomData,
+        }
     }
 
     /// How long this call may take with all its retries, in place of the configuration's.
@@ -144,8 +149,16 @@ impl<T> std::fmt::Debug for Calling<'_, T> {
 enum State<'c> {
     New(Request, Options),
     Sent(Sent),
-    Slow(Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'c>>),
+    Slow(Slow<'c>),
     Done,
+}
+
+type Slow<'c> = Pin<Box<dyn Future<Output = Result<Frame>> + Send + 'c>>;
+
+/// What came of the short way.
+enum Settled<'c> {
+    Over(Result<Frame>),
+    GoesOn(Slow<'c>),
 }
 
 struct Sent {
@@ -170,8 +183,8 @@ impl<T: FromReply> Future for Calling<'_, T> {
                         return Poll::Pending;
                     };
                     match settled(this.inner, sent, outcome) {
-                        Ok(outcome) => return Poll::Ready(convert(outcome)),
-                        Err(slow) => this.state = slow,
+                        Settled::Over(outcome) => return Poll::Ready(convert(outcome)),
+                        Settled::GoesOn(future) => this.state = State::Slow(future),
                     }
                 }
                 State::New(..) => {
@@ -210,9 +223,11 @@ fn begin<'c>(
     cx: &mut Context<'_>,
 ) -> State<'c> {
     let begin = clock::now();
+    let mut first = None;
     if inner.is_plain(&request, &options) {
         let view = inner.view.load();
-        if let Ok(target) = inner.target(&view, &request)
+        let target = inner.target(&view, &request).ok();
+        if let Some(target) = &target
             && let Some(connection) = target.node.ready(target.role)
         {
             let head = request.head();
@@ -223,21 +238,19 @@ fn begin<'c>(
                 deadline: clock::after(begin, wait),
             };
             if let Ok(ticket) = connection.submit(&submission, cx) {
-                let node = target.node;
+                let node = Arc::clone(&target.node);
                 return State::Sent(Sent { ticket, node, request, options, begin });
             }
         }
+        // Chosen in turn, so choosing once more would always come to the same one.
+        first = target;
     }
-    State::Slow(Box::pin(slow(inner, request, options, begin, None)))
+    State::Slow(Box::pin(slow(inner, request, options, begin, Start::At(first))))
 }
 
 /// The outcome of a call that went the short way, or the long way on.
 #[inline]
-fn settled<'c>(
-    inner: &'c Arc<Inner>,
-    sent: Sent,
-    outcome: Result<Frame>,
-) -> Result<Result<Frame>, State<'c>> {
+fn settled<'c>(inner: &'c Arc<Inner>, sent: Sent, outcome: Result<Frame>) -> Settled<'c> {
     let failure = match &outcome {
         Ok(frame) => frame.error(),
         Err(error) => Some(error.clone()),
@@ -248,15 +261,23 @@ fn settled<'c>(
             observe_end(inner, &sent.request, sent.begin, 1, None);
         }
         inner.budget.deposit(1);
-        return Ok(outcome);
+        return Settled::Over(outcome);
     };
     if cause_of(&error) == Cause::Final {
         observe_end(inner, &sent.request, sent.begin, 1, Some(&error));
-        return Ok(Err(error));
+        return Settled::Over(Err(error));
     }
     let Sent { node, request, options, begin, .. } = sent;
     let failed = Attempt { node, error };
-    Err(State::Slow(Box::pin(slow(inner, request, options, begin, Some(failed)))))
+    Settled::GoesOn(Box::pin(slow(inner, request, options, begin, Start::After(failed))))
+}
+
+/// How the long way begins.
+enum Start {
+    /// With this node, if one was chosen already.
+    At(Option<Target>),
+    /// With what the short way came to.
+    After(Attempt),
 }
 
 /// Everything else: connects, waits, goes elsewhere, tries again.
@@ -265,9 +286,16 @@ async fn slow(
     request: Request,
     options: Options,
     begin: Instant,
-    failed: Option<Attempt>,
+    start: Start,
 ) -> Result<Frame> {
     let mut progress = Progress::default();
+    let failed = match start {
+        Start::At(first) => {
+            progress.first = first;
+            None
+        }
+        Start::After(failed) => Some(failed),
+    };
     let name = request.name();
     let outcome = execute(inner, request, options, begin, failed, &mut progress).await;
     inner.budget.deposit(1);
@@ -279,7 +307,13 @@ async fn slow(
     outcome
 }
 
-fn observe_end(inner: &Inner, request: &Request, begin: Instant, attempts: u32, error: Option<&Error>) {
+fn observe_end(
+    inner: &Inner,
+    request: &Request,
+    begin: Instant,
+    attempts: u32,
+    error: Option<&Error>,
+) {
     if inner.config.observer.is_some() {
         let took = clock::now().duration_since(begin);
         inner.observe(&Event::CallEnded { command: request.name(), took, attempts, error });

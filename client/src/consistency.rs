@@ -93,20 +93,27 @@ impl Consistency {
         let mut words = vec!["CLIENT".to_owned(), "CONSISTENCY".to_owned()];
         let mut push = |name: &str, value: String| words.extend([name.to_owned(), value]);
         if let Some(write) = self.write {
-            push("W", match write {
-                WriteLevel::One => "ONE".to_owned(),
-                WriteLevel::Copies(count) => count.to_string(),
-                WriteLevel::Quorum => "QUORUM".to_owned(),
-                WriteLevel::All => "ALL".to_owned(),
-            });
+            push(
+                "W",
+                match write {
+                    WriteLevel::One => "ONE".to_owned(),
+                    WriteLevel::Copies(count) => count.to_string(),
+                    WriteLevel::Quorum => "QUORUM".to_owned(),
+                    WriteLevel::All => "ALL".to_owned(),
+                },
+            );
         }
         if let Some(read) = self.read {
-            push("R", match read {
-                ReadLevel::Primary => "PRIMARY",
-                ReadLevel::Any => "ANY",
-                ReadLevel::Session => "SESSION",
-                ReadLevel::Quorum => "QUORUM",
-            }.to_owned());
+            push(
+                "R",
+                match read {
+                    ReadLevel::Primary => "PRIMARY",
+                    ReadLevel::Any => "ANY",
+                    ReadLevel::Session => "SESSION",
+                    ReadLevel::Quorum => "QUORUM",
+                }
+                .to_owned(),
+            );
         }
         if let Some(timeout) = self.timeout {
             push("TIMEOUT", timeout.as_millis().max(1).to_string());

@@ -107,7 +107,12 @@ impl Error {
     }
 
     pub(crate) fn protocol(source: ResponseError) -> Self {
-        Error::caused(ErrorKind::Protocol, Applied::Maybe, "the server's bytes are no reply", source)
+        Error::caused(
+            ErrorKind::Protocol,
+            Applied::Maybe,
+            "the server's bytes are no reply",
+            source,
+        )
     }
 
     pub(crate) fn conversion(message: impl Into<String>) -> Self {
@@ -178,8 +183,19 @@ impl Error {
             ErrorKind::Server => matches!(
                 self.code(),
                 Some(
-                    "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "BUSY" | "MASTERDOWN"
-                        | "TIMEOUT" | "UNREACHABLE" | "NOREPLICAS" | "NOQUORUM" | "READONLY" | "OOM"
+                    "MOVED"
+                        | "ASK"
+                        | "TRYAGAIN"
+                        | "CLUSTERDOWN"
+                        | "LOADING"
+                        | "BUSY"
+                        | "MASTERDOWN"
+                        | "TIMEOUT"
+                        | "UNREACHABLE"
+                        | "NOREPLICAS"
+                        | "NOQUORUM"
+                        | "READONLY"
+                        | "OOM"
                 )
             ),
             ErrorKind::Protocol
@@ -227,7 +243,11 @@ mod tests {
     fn servers_errors_say_what_was_done() {
         let check = |line: &str, retryable: bool, applied: bool| {
             let error = Error::server(line.as_bytes());
-            assert_eq!((error.is_retryable(), error.maybe_applied()), (retryable, applied), "{line}");
+            assert_eq!(
+                (error.is_retryable(), error.maybe_applied()),
+                (retryable, applied),
+                "{line}"
+            );
             assert_eq!(error.to_string(), line);
         };
         check("WRONGTYPE Operation against a key", false, false);

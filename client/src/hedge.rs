@@ -25,8 +25,7 @@ pub(crate) async fn read(
 ) -> Result<Frame> {
     let wait = inner.config.hedge_after.unwrap_or(Duration::MAX);
     let mut own = Progress::default();
-    let mut first =
-        pin!(attempts(inner, &request, &options, deadline, None, progress, None));
+    let mut first = pin!(attempts(inner, &request, &options, deadline, None, progress, None));
     let at = clock::after(clock::now(), wait);
     if let Ok(outcome) = tokio::time::timeout_at(at.into(), first.as_mut()).await {
         return outcome;

@@ -1,4 +1,34 @@
 //! Torc's Rust client: one handle for a Torc ring, a Redis Cluster, or a single Redis server.
+//!
+//! ```no_run
+//! # async fn example() -> torc_client::Result<()> {
+//! let client = torc_client::Client::connect("redis://127.0.0.1:7379").await?;
+//! client.set("greeting", "hello").ex(60).await?;
+//! let greeting: Option<String> = client.get("greeting").reply_as().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! * **Nobody has to know where a key lies.** The client asks the seeds, goes to the node that serves a key, follows it when it moves, and splits what concerns several nodes.
+//!   [`Config::read_from`] lets copies answer reads.
+//! * **Speed needs no care.** Calls of all tasks share a connection for each worker thread and node, and are written and read together. What is known to belong together can be
+//!   sent together ([`Client::pipeline`]), or run as one step ([`Client::transaction`]).
+//! * **Every call ends by its deadline** ([`Config::call_timeout`]). Within it the client repeats what cannot be applied twice by that ([`RetryPolicy`]), leaves nodes alone
+//!   that fail ([`BreakerPolicy`]), and waits for a dead node's successor.
+//! * **Errors say what they mean:** whether trying again helps ([`Error::is_retryable`]) and whether the command may have been applied ([`Error::maybe_applied`]).
+//! * **Guarantees are chosen by call:** copies of a write ([`Call::consistency`]), and sessions that read their own writes from any copy ([`Client::session`]).
+//! * Subscriptions last through lost connections ([`Client::subscriber`]); blocking commands have connections of their own.
+//!
+//! Commands are methods of [`Client`], written from the server's own command table; [`Client::command`] makes any other. What happens inside is told to an [`Observer`].
+//!
+//! Features: `tls` for encrypted connections, `blocking` for programs without an async runtime.
+//!
+//! ## What it does not do
+//!
+//! * An order between concurrent calls, or between slots of one pipeline. One slot's commands of a pipeline run in order, unless a failure makes some of them be tried again.
+//! * Isolation over several slots: MGET, MSET, DEL, EXISTS, TOUCH and UNLINK over several are several commands, of which some may fail.
+//! * A repeated SET may overwrite what another client wrote between both attempts. Where that matters, say [`Call::idempotent`]`(false)`.
+//! * Client-side caching (CLIENT TRACKING), replication, MONITOR.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
@@ -26,9 +56,9 @@ mod retry;
 mod scan;
 mod session;
 mod spread;
-mod topology;
 #[cfg(feature = "tls")]
 mod tls;
+mod topology;
 mod transaction;
 
 pub use crate::bytes::Bytes;

@@ -10,6 +10,7 @@ use arc_swap::ArcSwapOption;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What a connection may be asked.
@@ -49,8 +50,8 @@ pub(crate) struct Node {
 #[derive(Default)]
 struct Lane {
     current: ArcSwapOption<Connection>,
-    /// Held while connecting, so that all callers wait for the same attempt.
-    dialling: tokio::sync::Mutex<()>,
+    /// Held while connecting, so that all callers wait for the same attempt; when the last one failed, and why.
+    dialling: tokio::sync::Mutex<Option<(Instant, Error)>>,
 }
 
 impl std::fmt::Debug for Node {
@@ -135,11 +136,20 @@ impl Node {
         if let Some(connection) = usable() {
             return Ok(connection);
         }
-        let _dialling = lane.dialling.lock().await;
+        let begin = clock::now();
+        let mut dialling = lane.dialling.lock().await;
         if let Some(connection) = usable() {
             return Ok(connection);
         }
-        let dialled = self.dial(role, None).await?;
+        // An attempt that failed while we waited was ours too: else those who wait would try, and wait, one after the other.
+        if let Some((at, error)) = &*dialling
+            && *at >= begin
+        {
+            return Err(error.clone());
+        }
+        let dialled = self.dial(role, None).await;
+        *dialling = dialled.as_ref().err().map(|error| (clock::now(), error.clone()));
+        let dialled = dialled?;
         lane.current.store(Some(Arc::clone(&dialled.connection)));
         Ok(dialled.connection)
     }
@@ -172,13 +182,10 @@ impl Node {
     /// The node cannot be connected to.
     pub(crate) async fn dial(&self, role: Role, pushes: Option<PushSink>) -> Result<Dialled> {
         let around = &self.around;
-        let dialled =
-            connect(&around.endpoint, &self.address, role == Role::Copies, pushes).await;
+        let dialled = connect(&around.endpoint, &self.address, role == Role::Copies, pushes).await;
         match &dialled {
-            Ok(_) => {
-                self.succeed();
-                self.observe(&Event::Connected { node: &self.name });
-            }
+            // A greeting proves little: a node may take connections and answer nothing else. The first reply closes the breaker.
+            Ok(_) => self.observe(&Event::Connected { node: &self.name }),
             Err(error) => {
                 self.fail();
                 self.observe(&Event::ConnectFailed { node: &self.name, error });
@@ -191,7 +198,8 @@ impl Node {
         match lock(&self.breaker).ask(clock::now()) {
             Verdict::Allowed | Verdict::Trial => Ok(()),
             Verdict::Refused(_) => {
-                let message = format!("{} failed too often and is left alone for a while", self.name);
+                let message =
+                    format!("{} failed too often and is left alone for a while", self.name);
                 Err(Error::new(ErrorKind::CircuitOpen, Applied::No, message))
             }
         }

@@ -56,6 +56,9 @@ struct Queued {
     meta: Request,
 }
 
+/// A node, how it is asked, which commands it gets, and their bytes.
+type Group = (Arc<Node>, Role, Vec<usize>, Vec<u8>);
+
 impl Client {
     /// A pipeline without commands.
     ///
@@ -175,7 +178,7 @@ impl<'c> Pipeline<'c> {
         let inner = Arc::clone(&self.client.inner);
         let mut outcomes: Vec<Option<Result<Value>>> = self.queued.iter().map(|_| None).collect();
         // What each node gets: its commands, and their bytes.
-        let mut groups: Vec<(Arc<Node>, Role, Vec<usize>, Vec<u8>)> = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
         let mut alone = Vec::new();
         let mut begin = 0;
         let view = inner.view.load_full();
@@ -240,7 +243,13 @@ impl<'c> Pipeline<'c> {
                 let request = &self.queued[at].meta;
                 let error = attempt.error.clone();
                 let call = attempts(
-                    inner, request, &options, deadline, Some(attempt), &mut progress, None,
+                    inner,
+                    request,
+                    &options,
+                    deadline,
+                    Some(attempt),
+                    &mut progress,
+                    None,
                 );
                 let outcome = tokio::time::timeout_at(deadline.into(), call).await;
                 let outcome = outcome.unwrap_or_else(|_| Err(error.with_applied(progress.worst())));

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Duration;
 use torc_protocol::Args;
-use torc_protocol::command::{CommandSpec, Flags, Group, find, find_full, key_positions, subcommand_of};
+use torc_protocol::command::{
+    CommandSpec, Flags, Group, find, find_full, key_positions, subcommand_of,
+};
 use torc_protocol::number::{DoubleText, parse_f64};
 use torc_protocol::request::{Span, encode_arg, encode_head};
 use torc_protocol::slot::{Slot, slot_of};
@@ -146,7 +148,8 @@ impl Request {
     /// The command of this name, which may be a container of subcommands.
     pub(crate) fn new(name: &str) -> Self {
         let spec = find(name.as_bytes());
-        let mut request = Request { body: ArgBuffer(take_buffer()), args: 0, key: None, spec, script: None };
+        let mut request =
+            Request { body: ArgBuffer(take_buffer()), args: 0, key: None, spec, script: None };
         request.push(name);
         request
     }
@@ -316,17 +319,44 @@ impl Request {
         // Every command passes here: most are not of the groups that can be.
         if !matches!(
             spec.group,
-            Group::Connection | Group::Transactions | Group::PubSub | Group::Server | Group::Cluster
+            Group::Connection
+                | Group::Transactions
+                | Group::PubSub
+                | Group::Server
+                | Group::Cluster
         ) {
             return false;
         }
         matches!(
             spec.full_name,
-            "multi" | "exec" | "discard" | "watch" | "unwatch" | "subscribe" | "psubscribe"
-                | "ssubscribe" | "unsubscribe" | "punsubscribe" | "sunsubscribe" | "monitor"
-                | "select" | "auth" | "hello" | "reset" | "quit" | "readonly" | "readwrite"
-                | "asking" | "client|reply" | "client|tracking" | "client|consistency"
-                | "client|token" | "client|no-touch" | "psync" | "sync" | "replconf"
+            "multi"
+                | "exec"
+                | "discard"
+                | "watch"
+                | "unwatch"
+                | "subscribe"
+                | "psubscribe"
+                | "ssubscribe"
+                | "unsubscribe"
+                | "punsubscribe"
+                | "sunsubscribe"
+                | "monitor"
+                | "select"
+                | "auth"
+                | "hello"
+                | "reset"
+                | "quit"
+                | "readonly"
+                | "readwrite"
+                | "asking"
+                | "client|reply"
+                | "client|tracking"
+                | "client|consistency"
+                | "client|token"
+                | "client|no-touch"
+                | "psync"
+                | "sync"
+                | "replconf"
         )
     }
 
@@ -341,7 +371,12 @@ impl Request {
         let spec = self.spec?;
         let policy = spec.tips.iter().find_map(|tip| tip.strip_prefix("request_policy:"))?;
         match policy {
-            "multi_shard" if matches!(spec.full_name, "mget" | "mset" | "del" | "unlink" | "exists" | "touch") => {
+            "multi_shard"
+                if matches!(
+                    spec.full_name,
+                    "mget" | "mset" | "del" | "unlink" | "exists" | "touch"
+                ) =>
+            {
                 Some(Spread::Keys)
             }
             "all_shards" | "all_nodes" if self.gathering().is_some() && !self.is_blocking() => {
@@ -506,12 +541,25 @@ mod tests {
 
     #[test]
     fn idempotence_is_told_by_the_table() {
-        for line in ["get a", "set a 1", "set a 1 EX 5", "mget a b", "ping", "hgetall h", "expire a 5"] {
+        for line in
+            ["get a", "set a 1", "set a 1 EX 5", "mget a b", "ping", "hgetall h", "expire a 5"]
+        {
             assert!(request(line).is_idempotent(), "{line}");
         }
         for line in [
-            "incr a", "set a 1 NX", "set a 1 get", "lpush a 1", "del a", "eval x 0", "publish a b",
-            "blpop a 1", "shutdown", "nonsense", "xadd s * a b", "hincrby h f 1", "getdel a",
+            "incr a",
+            "set a 1 NX",
+            "set a 1 get",
+            "lpush a 1",
+            "del a",
+            "eval x 0",
+            "publish a b",
+            "blpop a 1",
+            "shutdown",
+            "nonsense",
+            "xadd s * a b",
+            "hincrby h f 1",
+            "getdel a",
         ] {
             assert!(!request(line).is_idempotent(), "{line}");
         }

@@ -71,8 +71,7 @@ impl KeyScan<'_> {
         let nodes = self.nodes.get_or_insert_with(|| view.primaries());
         let Some(node) = nodes.last() else { return Ok(None) };
         let target = Target { node: Arc::clone(node), role: Role::Serving };
-        let mut call: Call<'_, Value> =
-            self.client.command("SCAN").arg(&self.cursor);
+        let mut call: Call<'_, Value> = self.client.command("SCAN").arg(&self.cursor);
         if let Some(pattern) = &self.pattern {
             call = call.arg("MATCH").arg(pattern);
         }

@@ -119,7 +119,10 @@ impl Seen {
         for (slot, version) in chosen {
             let bytes = slot.to_le_bytes().into_iter().chain(version.to_le_bytes());
             for byte in bytes {
-                text.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+                text.extend(
+                    [byte >> 4, byte & 15]
+                        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
+                );
             }
         }
         text

@@ -57,7 +57,8 @@ impl TlsConfig {
     }
 
     pub(crate) fn connector(&self) -> Result<Connector> {
-        let wrong = |what: &str, error: &dyn fmt::Display| Error::config(format!("{what}: {error}"));
+        let wrong =
+            |what: &str, error: &dyn fmt::Display| Error::config(format!("{what}: {error}"));
         let mut roots = RootCertStore::empty();
         if self.roots.is_empty() {
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -77,8 +78,11 @@ impl TlsConfig {
                 let chain = CertificateDer::pem_slice_iter(certificate)
                     .collect::<Result<Vec<_>, _>>()
                     .map_err(|error| wrong("the certificate", &error))?;
-                let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong("the key", &error))?;
-                builder.with_client_auth_cert(chain, key).map_err(|error| wrong("the key", &error))?
+                let key =
+                    PrivateKeyDer::from_pem_slice(key).map_err(|error| wrong("the key", &error))?;
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|error| wrong("the key", &error))?
             }
         };
         let connector = TlsConnector::from(Arc::new(config));
@@ -94,7 +98,11 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    pub(crate) async fn connect(&self, host: &str, socket: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect(
+        &self,
+        host: &str,
+        socket: TcpStream,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let name = self.server_name.clone().unwrap_or_else(|| host.to_owned());
         let name = ServerName::try_from(name)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;

@@ -5,7 +5,7 @@
 
 use crate::base::clock;
 use crate::call::Call;
-use crate::client::{Client, Options, Progress, execute, exchange, report};
+use crate::client::{Client, Options, Progress, exchange, execute, report};
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::node::Exclusive;
 use crate::reply::{Frame, FromReply, Value};
@@ -91,14 +91,19 @@ impl Client {
             let mut last = None;
             for attempt in 0..inner.config.retry.attempts_max.max(2) {
                 if attempt > 0 {
-                    let wait = inner.config.retry.backoff_max.mul_f64(0.1 + 0.2 * crate::base::rng::unit());
+                    let wait = inner
+                        .config
+                        .retry
+                        .backoff_max
+                        .mul_f64(0.1 + 0.2 * crate::base::rng::unit());
                     tokio::time::sleep(wait).await;
                 }
                 let target = inner.target(&inner.view.load(), &request)?;
                 let outcome = async {
                     let mut exclusive = target.node.acquire_exclusive().await?;
                     exclusive.set_clean(false);
-                    let limit = clock::after(clock::now(), inner.config.attempt_timeout).min(deadline);
+                    let limit =
+                        clock::after(clock::now(), inner.config.attempt_timeout).min(deadline);
                     let outcome =
                         exchange(exclusive.connection(), &request, &[], 0, &[], 0, limit).await;
                     report(&target.node, &outcome);
@@ -140,7 +145,8 @@ fn one_slot(request: &Request, is_cluster: bool) -> Result<Option<Slot>> {
 
 #[cold]
 fn cross_slot() -> Error {
-    let message = "the keys lie in several slots; the same text in braces puts keys into one: {user:1}:name";
+    let message =
+        "the keys lie in several slots; the same text in braces puts keys into one: {user:1}:name";
     Error::new(ErrorKind::CrossSlot, Applied::No, message)
 }
 

@@ -76,7 +76,8 @@ fn torc_node() {
 fn torc_ring_on_its_cluster_port() {
     let nodes = ring::ring(3, &[]);
     let seeds: Vec<String> = nodes.iter().map(|node| node.place.cluster.to_string()).collect();
-    let about = About { url: format!("redis://{}", seeds.join(",")), is_cluster: true, is_torc: true };
+    let about =
+        About { url: format!("redis://{}", seeds.join(",")), is_cluster: true, is_torc: true };
     run_suite(&about);
     threads().block_on(special::sessions(&about));
     threads().block_on(special::consistency(&about));
@@ -93,6 +94,7 @@ fn torc_ring_on_its_plain_port() {
     threads().block_on(async {
         let client = Client::with_config(config).await.unwrap();
         assert!(!client.is_cluster());
+        client.flushall().await.unwrap();
         suite::strings(&client).await;
         suite::pipelines(&client).await;
     });

@@ -25,11 +25,11 @@ const UNSAFE_ALLOWED: &[&str] =
 
 /// Calls that take time or randomness from nowhere, and the only places that may make them.
 const BANNED: &[(&str, &[&str])] = &[
-    ("Instant::now", &["server/src/base/", "tests/src/wait.rs", "benches/"]),
+    ("Instant::now", &["server/src/base/", "client/src/base/", "tests/src/wait.rs", "benches/"]),
     ("SystemTime::now", &["server/src/base/"]),
     ("thread_rng", &[]),
     ("rand::random", &[]),
-    ("fastrand::", &["server/src/base/", "tests/", "benches/"]),
+    ("fastrand::", &["server/src/base/", "client/src/base/", "tests/", "benches/"]),
     ("RandomState::new", &["server/src/base/", "tests/tests/differential.rs", "benches/"]),
 ];
 

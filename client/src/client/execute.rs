@@ -72,11 +72,13 @@ pub(crate) struct Progress {
     /// Whether the attempt under way may have: what was sent and has no answer.
     pub is_sent: bool,
     pub last: Option<Error>,
+    /// Where to begin, where that was chosen already.
+    pub first: Option<Target>,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Progress { attempts: 0, applied: Applied::No, is_sent: false, last: None }
+        Progress { attempts: 0, applied: Applied::No, is_sent: false, last: None, first: None }
     }
 }
 
@@ -91,12 +93,12 @@ impl Inner {
     /// Whether a call may go the short way: one node, no demands, no waiting.
     #[inline]
     pub(crate) fn is_plain(&self, request: &Request, options: &Options) -> bool {
-        options.is_default()
-            && !request.is_blocking()
-            && !self.is_special
-            && !(self.view.load().is_cluster() && request.is_spread())
-            && !request.is_stateful()
-            && !self.is_closed()
+        let is_more = !options.is_default()
+            || self.is_special
+            || request.is_blocking()
+            || request.is_stateful()
+            || (request.is_spread() && self.view.load().is_cluster());
+        !is_more && !self.is_closed()
     }
 
     /// The demands of a call, those of the configuration included.
@@ -171,7 +173,8 @@ async fn dispatch(
             return super::scatter::run(inner, request, options, deadline).await;
         }
     }
-    attempts(inner, &request, &options, deadline, failed, progress, None).await
+    let first = progress.first.take();
+    attempts(inner, &request, &options, deadline, failed, progress, first).await
 }
 
 /// One request to one node at a time, until that succeeds. `first`: where to begin, in place of what routing says.
@@ -204,9 +207,11 @@ pub(crate) async fn attempts(
                 };
                 let outcome = match target {
                     Err(error) => Err((None, error)),
-                    Ok(target) => attempt(inner, request, options, &target, asking, deadline, progress)
-                        .await
-                        .map_err(|error| (Some(target.node), error)),
+                    Ok(target) => {
+                        attempt(inner, request, options, &target, asking, deadline, progress)
+                            .await
+                            .map_err(|error| (Some(target.node), error))
+                    }
                 };
                 progress.is_sent = false;
                 asking = false;
@@ -231,8 +236,13 @@ pub(crate) async fn attempts(
         note(inner, &node, &cause);
         let unit = rng::unit();
         let decision = decide(
-            &inner.config.retry, &cause, progress.applied, is_idempotent,
-            progress.attempts, followed, unit,
+            &inner.config.retry,
+            &cause,
+            progress.applied,
+            is_idempotent,
+            progress.attempts,
+            followed,
+            unit,
         );
         match decision {
             Decision::Fail => return Err(error.with_applied(progress.applied).at(&node.name())),
@@ -247,9 +257,12 @@ pub(crate) async fn attempts(
                 inner.observe(&Event::Retried { command: request.name(), error: &error });
                 tokio::time::sleep(wait).await;
                 // What reached no server costs none.
-                let is_paid = !matches!(error.kind(), ErrorKind::CircuitOpen)
-                    && !(error.kind() == ErrorKind::Connection && error.applied() == Applied::No);
-                if is_paid {
+                let is_free = match error.kind() {
+                    ErrorKind::CircuitOpen => true,
+                    ErrorKind::Connection => error.applied() == Applied::No,
+                    _ => false,
+                };
+                if !is_free {
                     pay(inner, request).await;
                 }
             }
@@ -318,8 +331,7 @@ fn choose(inner: &Inner, request: &Request, options: &Options) -> Result<Target>
     let reads = options.get().and_then(|own| own.consistency.read);
     let wants_copy = match reads {
         Some(ReadLevel::Primary | ReadLevel::Quorum) => Some(false),
-        Some(ReadLevel::Any) => Some(true),
-        Some(ReadLevel::Session) => Some(view.is_torc),
+        Some(ReadLevel::Any | ReadLevel::Session) => Some(view.is_torc),
         None => options.session().map(|_| view.is_torc),
     };
     let target = match (wants_copy, request.slot()) {
@@ -330,14 +342,8 @@ fn choose(inner: &Inner, request: &Request, options: &Options) -> Result<Target>
                 .map(|at| &keepers[(turn + at) % keepers.len()])
                 .find(|node| !wants_copy || node.is_well())
                 .or(keepers.first());
-            chosen.map(|node| Target {
-                node: Arc::clone(node),
-                role: if keepers.first().is_some_and(|it| Arc::ptr_eq(it, node)) {
-                    Role::Serving
-                } else {
-                    Role::Copies
-                },
-            })
+            // The level that is sent along says what a copy may answer; READONLY would overrule it.
+            chosen.map(|node| Target { node: Arc::clone(node), role: Role::Serving })
         }
         _ => None,
     };
@@ -362,13 +368,15 @@ async fn attempt(
         progress.is_sent = true;
         let prefix = if asking { asking_words() } else { Vec::new() };
         let outcome =
-            exchange(exclusive.connection(), request, &prefix, u32::from(asking), &[], 0, deadline).await;
+            exchange(exclusive.connection(), request, &prefix, u32::from(asking), &[], 0, deadline)
+                .await;
         report(node, &outcome);
         return first_error(outcome?);
     }
     let connection = node.acquire(target.role).await?;
     let attempt_deadline = deadline.min(clock::after(now, inner.config.attempt_timeout));
-    let session = options.session().or(inner.session.as_ref()).filter(|_| inner.view.load().is_torc);
+    let session =
+        options.session().or(inner.session.as_ref()).filter(|_| inner.view.load().is_torc);
     let mut prefix = if asking { asking_words() } else { Vec::new() };
     let mut before = u32::from(asking);
     let mut suffix = Vec::new();
@@ -428,7 +436,11 @@ pub(crate) async fn exchange(
 ) -> Result<(Frame, Option<Frame>)> {
     let mut bytes = prefix.to_vec();
     request.write_to(&mut bytes);
-    let submission = Submission { parts: [&bytes, suffix, &[]], replies: before + request.replies() + after, deadline };
+    let submission = Submission {
+        parts: [&bytes, suffix, &[]],
+        replies: before + request.replies() + after,
+        deadline,
+    };
     let ticket = poll_fn(|cx| Poll::Ready(connection.submit(&submission, cx))).await?;
     let frame = ticket.await?;
     if before + after == 0 && request.replies() == 1 {

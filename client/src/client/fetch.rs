@@ -54,8 +54,10 @@ async fn inspect(
 ) -> Result<Option<(Table, HashMap<String, String>, bool)>> {
     let config = &inner.config;
     let is_alone = config.mode == Mode::Standalone || config.database != 0;
+    // A password that is refused here says nothing about clusters.
+    node.acquire(Role::Serving).await?;
     if is_alone || matches!(node.address(), Address::Unix(_)) {
-        return node.acquire(Role::Serving).await.map(|_| None);
+        return Ok(None);
     }
     match ask_table(inner, node).await {
         Ok(found) => Ok(Some(found)),
@@ -66,7 +68,9 @@ async fn inspect(
         // A server that is no cluster's, or may not be asked.
         Err(error) if error.kind() == ErrorKind::Server && !error.is_retryable() => Ok(None),
         Err(error) if error.kind() == ErrorKind::Protocol => Ok(None),
-        Err(error) => Err(Error::caused(ErrorKind::Connection, Applied::No, error.to_string(), error)),
+        Err(error) => {
+            Err(Error::caused(ErrorKind::Connection, Applied::No, error.to_string(), error))
+        }
     }
 }
 
@@ -155,10 +159,8 @@ async fn ask(inner: &Arc<Inner>, node: &Arc<Node>, args: &[&[u8]]) -> Result<Val
 /// Makes a table the view. Nodes that it names keep their connections; others lose them once nobody uses them.
 fn install(inner: &Arc<Inner>, table: Table, zones: HashMap<String, String>, is_torc: bool) {
     let old = inner.view.load_full();
-    let changed = old
-        .routes
-        .as_ref()
-        .is_none_or(|routes| routes.table != table || routes.zones != zones);
+    let changed =
+        old.routes.as_ref().is_none_or(|routes| routes.table != table || routes.zones != zones);
     inner.observe(&Event::TopologyRefreshed { nodes: table.nodes.len(), changed });
     if !changed {
         return;

@@ -55,7 +55,9 @@ impl View {
 
     /// Every node that serves something.
     pub(crate) fn primaries(&self) -> Vec<Arc<Node>> {
-        let Some(routes) = &self.routes else { return self.nodes.first().cloned().into_iter().collect() };
+        let Some(routes) = &self.routes else {
+            return self.nodes.first().cloned().into_iter().collect();
+        };
         let mut primaries: Vec<Arc<Node>> = Vec::new();
         for shard in &routes.shards {
             if let Some(primary) = shard.first()
@@ -143,7 +145,11 @@ impl Inner {
         });
         let first = tokio::time::timeout(inner.config.call_timeout, fetch::first(&inner)).await;
         first.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Connection, Applied::No, "no server answers within call_timeout"))
+            Err(Error::new(
+                ErrorKind::Connection,
+                Applied::No,
+                "no server answers within call_timeout",
+            ))
         })?;
         if inner.view.load().is_cluster() {
             tokio::spawn(fetch::keep_fresh(Arc::downgrade(&inner)));
@@ -252,7 +258,9 @@ impl Inner {
             ReadFrom::Any | ReadFrom::Session => in_turn().find(|node| node.is_well()),
         };
         let node = chosen.unwrap_or(primary);
-        let role = if Arc::ptr_eq(node, primary) { Role::Serving } else { Role::Copies };
+        // READONLY would let a copy answer whatever it has; a session's own level asks it first.
+        let is_plain = self.config.read_from != ReadFrom::Session && !Arc::ptr_eq(node, primary);
+        let role = if is_plain { Role::Copies } else { Role::Serving };
         Ok(Target { node: Arc::clone(node), role })
     }
 

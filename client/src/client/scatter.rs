@@ -65,7 +65,9 @@ fn by_slot(request: &Request) -> Vec<Part> {
             let mut part = Request::new(request.name());
             for &nth in &nths {
                 part.push_key(&args[keys[nth]]);
-                (1..step).filter_map(|more| args.get(keys[nth] + more)).for_each(|arg| part.push(arg));
+                (1..step)
+                    .filter_map(|more| args.get(keys[nth] + more))
+                    .for_each(|arg| part.push(arg));
             }
             Part { request: part, keys: nths, target: None }
         };
@@ -75,8 +77,7 @@ fn by_slot(request: &Request) -> Vec<Part> {
 
 fn at_nodes(inner: &Inner, request: &Request, spread: Option<Spread>) -> Vec<Part> {
     let view = inner.view.load();
-    let nodes =
-        if spread == Some(Spread::Nodes) { view.nodes.clone() } else { view.primaries() };
+    let nodes = if spread == Some(Spread::Nodes) { view.nodes.clone() } else { view.primaries() };
     let target = |node| Some(Target { node, role: Role::Serving });
     let parts = nodes.into_iter().map(|node| Part {
         request: request.clone(),

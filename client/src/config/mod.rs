@@ -316,9 +316,6 @@ impl Config {
         check(!self.attempt_timeout.is_zero(), "attempt_timeout is 0")?;
         check(!self.connect_timeout.is_zero(), "connect_timeout is 0")?;
         check(!self.refresh_interval.is_zero(), "refresh_interval is 0")?;
-        check(
-            self.mode != Mode::Cluster || self.database == 0,
-            "a cluster has database 0 alone",
-        )
+        check(self.mode != Mode::Cluster || self.database == 0, "a cluster has database 0 alone")
     }
 }

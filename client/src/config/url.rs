@@ -142,14 +142,15 @@ mod tests {
 
     #[test]
     fn urls_are_read() {
-        let check = |url: &str, addresses: &str, user: Option<&str>, password: Option<&str>, database| {
-            let config = parse(url).unwrap();
-            let found: Vec<String> = config.seeds.iter().map(Address::to_string).collect();
-            assert_eq!(found.join(" "), addresses, "{url}");
-            assert_eq!(config.username.as_deref(), user, "{url}");
-            assert_eq!(config.password.as_deref(), password, "{url}");
-            assert_eq!(config.database, database, "{url}");
-        };
+        let check =
+            |url: &str, addresses: &str, user: Option<&str>, password: Option<&str>, database| {
+                let config = parse(url).unwrap();
+                let found: Vec<String> = config.seeds.iter().map(Address::to_string).collect();
+                assert_eq!(found.join(" "), addresses, "{url}");
+                assert_eq!(config.username.as_deref(), user, "{url}");
+                assert_eq!(config.password.as_deref(), password, "{url}");
+                assert_eq!(config.database, database, "{url}");
+            };
         check("redis://localhost", "localhost:6379", None, None, 0);
         check("torc://a:1,b,[::1]:3/7", "a:1 b:6379 [::1]:3", None, None, 7);
         check("redis://:p%40ss@h/", "h:6379", None, Some("p@ss"), 0);
@@ -158,14 +159,25 @@ mod tests {
         check("unix:///tmp/a.sock?db=3", "/tmp/a.sock", None, None, 3);
         let config = parse("redis://h?read=any&timeout_ms=250&connections=3&name=x%20y").unwrap();
         assert_eq!((config.read_from, config.call_timeout.as_millis()), (ReadFrom::Any, 250));
-        assert_eq!((config.connections_per_node, config.client_name), (Some(3), Some("x y".into())));
+        assert_eq!(
+            (config.connections_per_node, config.client_name),
+            (Some(3), Some("x y".into()))
+        );
     }
 
     #[test]
     fn what_is_wrong_is_said_without_the_password() {
         for url in [
-            "localhost:6379", "http://h", "redis://", "redis://h:x", "redis://h/x", "redis://h?mode=x",
-            "redis://h?no=1", "redis://%zz@h", "redis://[::1", "redis://me:secret@h?no=1",
+            "localhost:6379",
+            "http://h",
+            "redis://",
+            "redis://h:x",
+            "redis://h/x",
+            "redis://h?mode=x",
+            "redis://h?no=1",
+            "redis://%zz@h",
+            "redis://[::1",
+            "redis://me:secret@h?no=1",
         ] {
             let error = parse(url).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::Config);

@@ -63,7 +63,10 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(connection: Arc<Connection>, read: Box<dyn AsyncRead + Send + Unpin>) -> Self {
+    pub(super) fn new(
+        connection: Arc<Connection>,
+        read: Box<dyn AsyncRead + Send + Unpin>,
+    ) -> Self {
         let now = clock::now();
         let bounds = ReplyBounds { reply_bytes_max: connection.limits().reply_bytes_max };
         Driver {

@@ -26,5 +26,4 @@ mod slots;
 mod stream;
 
 pub(crate) use dial::{Dialled, Endpoint, connect};
-pub(crate) use shared::{Connection, Limits, Push, PushSink, Submission, Ticket};
-pub(crate) use stream::Stream;
+pub(crate) use shared::{Connection, Push, PushSink, Submission, Ticket};

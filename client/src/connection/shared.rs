@@ -109,7 +109,9 @@ impl Writer {
     pub(super) fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         while self.at < self.bytes.len() {
             match Pin::new(&mut self.half).poll_write(cx, &self.bytes[self.at..]) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
+                }
                 Poll::Ready(Ok(count)) => self.at += count,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
@@ -349,7 +351,12 @@ fn overloaded() -> Error {
 /// The error of a socket that failed.
 #[cold]
 pub(super) fn broken(error: std::io::Error) -> Error {
-    Error::caused(ErrorKind::Connection, Applied::Maybe, format!("the connection broke: {error}"), error)
+    Error::caused(
+        ErrorKind::Connection,
+        Applied::Maybe,
+        format!("the connection broke: {error}"),
+        error,
+    )
 }
 
 /// A caller's claim to its replies. Dropping it gives them up: the request is sent all the same.

@@ -64,9 +64,7 @@ impl Slots {
                 (None, piece) => piece,
                 (Some(frame), Frame::One(bytes)) => frame.append(bytes),
                 (Some(frame), Frame::Ok) => frame.append(bytes::Bytes::from_static(b"+OK\r\n")),
-                (Some(frame), Frame::Many(pieces)) => {
-                    pieces.into_iter().fold(frame, Frame::append)
-                }
+                (Some(frame), Frame::Many(pieces)) => pieces.into_iter().fold(frame, Frame::append),
                 (Some(frame), Frame::Value(_)) => frame,
             });
         }

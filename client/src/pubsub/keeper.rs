@@ -192,11 +192,7 @@ fn drop_lost(links: &mut Vec<Link>, shared: &Shared) -> bool {
 }
 
 /// Asks for what is wanted and not asked for, and gives up what is not wanted any more.
-async fn reconcile(
-    inner: &Arc<Inner>,
-    shared: &Arc<Shared>,
-    links: &mut Vec<Link>,
-) -> Result<()> {
+async fn reconcile(inner: &Arc<Inner>, shared: &Arc<Shared>, links: &mut Vec<Link>) -> Result<()> {
     let wanted = lock(&shared.wanted).clone();
     let refused = lock(&shared.why_not).take().is_some();
     for link in links.iter_mut() {
@@ -258,8 +254,7 @@ async fn link_for(
         in_turn().find(|node| node.is_well()).or_else(|| in_turn().next()).cloned()
     };
     let node = node.ok_or_else(|| Error::usage("no node serves the channel"))?;
-    let known =
-        links.iter().position(|link| link.is_for_shards && Arc::ptr_eq(&link.node, &node));
+    let known = links.iter().position(|link| link.is_for_shards && Arc::ptr_eq(&link.node, &node));
     if let (true, Some(at)) = (is_for_shards, known) {
         return Ok(at);
     }
@@ -268,7 +263,9 @@ async fn link_for(
     let connection = dialled.connection;
     if !dialled.is_resp3 {
         connection.close();
-        return Err(Error::usage("subscriptions need a server that speaks RESP3 (Redis 6 or later)"));
+        return Err(Error::usage(
+            "subscriptions need a server that speaks RESP3 (Redis 6 or later)",
+        ));
     }
     links.push(Link { node, connection, asked: BTreeSet::new(), is_for_shards });
     Ok(links.len() - 1)
@@ -288,7 +285,11 @@ fn send(link: &mut Link, names: &[Wanted], subscribe: bool) -> Result<()> {
         };
         encode_request(&mut bytes, &[word, name]);
         let name = (*kind, name.clone());
-        if subscribe { link.asked.insert(name) } else { link.asked.remove(&name) };
+        if subscribe {
+            link.asked.insert(name)
+        } else {
+            link.asked.remove(&name)
+        };
     }
     if bytes.is_empty() { Ok(()) } else { link.connection.send(&bytes) }
 }

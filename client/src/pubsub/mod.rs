@@ -97,7 +97,10 @@ impl Subscriber {
     ///
     /// # Errors
     /// It has not within the call timeout. The subscription is still wanted and comes about as soon as it can.
-    pub async fn subscribe<A: AsRef<[u8]>>(&mut self, channels: impl IntoIterator<Item = A>) -> Result<()> {
+    pub async fn subscribe<A: AsRef<[u8]>>(
+        &mut self,
+        channels: impl IntoIterator<Item = A>,
+    ) -> Result<()> {
         self.add(Kind::Channel, channels).await
     }
 
@@ -105,7 +108,10 @@ impl Subscriber {
     ///
     /// # Errors
     /// As [`Subscriber::subscribe`].
-    pub async fn psubscribe<A: AsRef<[u8]>>(&mut self, patterns: impl IntoIterator<Item = A>) -> Result<()> {
+    pub async fn psubscribe<A: AsRef<[u8]>>(
+        &mut self,
+        patterns: impl IntoIterator<Item = A>,
+    ) -> Result<()> {
         self.add(Kind::Pattern, patterns).await
     }
 
@@ -113,7 +119,10 @@ impl Subscriber {
     ///
     /// # Errors
     /// As [`Subscriber::subscribe`].
-    pub async fn ssubscribe<A: AsRef<[u8]>>(&mut self, channels: impl IntoIterator<Item = A>) -> Result<()> {
+    pub async fn ssubscribe<A: AsRef<[u8]>>(
+        &mut self,
+        channels: impl IntoIterator<Item = A>,
+    ) -> Result<()> {
         self.add(Kind::Shard, channels).await
     }
 
@@ -142,7 +151,11 @@ impl Subscriber {
         self.shared.missed()
     }
 
-    async fn add<A: AsRef<[u8]>>(&mut self, kind: Kind, names: impl IntoIterator<Item = A>) -> Result<()> {
+    async fn add<A: AsRef<[u8]>>(
+        &mut self,
+        kind: Kind,
+        names: impl IntoIterator<Item = A>,
+    ) -> Result<()> {
         let names: Vec<Wanted> =
             names.into_iter().map(|name| (kind, Bytes::from(name.as_ref()))).collect();
         lock(&self.shared.wanted).extend(names.iter().cloned());

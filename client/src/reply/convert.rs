@@ -268,10 +268,11 @@ mod tests {
         assert_eq!(read::<Option<String>>(b"_\r\n").unwrap(), None);
         assert_eq!(read::<String>(b"$1\r\nx\r\n").unwrap(), "x");
         assert_eq!(read::<f64>(b"$3\r\n1.5\r\n").unwrap(), 1.5);
-        assert_eq!(read::<bool>(b"+OK\r\n").unwrap(), true);
+        assert!(read::<bool>(b"+OK\r\n").unwrap());
         let map: HashMap<String, i64> = read(b"*4\r\n+a\r\n:1\r\n+b\r\n:2\r\n").unwrap();
         assert_eq!((map["a"], map["b"]), (1, 2));
-        let scores: Vec<(String, f64)> = read(b"*2\r\n*2\r\n+a\r\n,1\r\n*2\r\n+b\r\n,2\r\n").unwrap();
+        let scores: Vec<(String, f64)> =
+            read(b"*2\r\n*2\r\n+a\r\n,1\r\n*2\r\n+b\r\n,2\r\n").unwrap();
         assert_eq!(scores, [("a".to_owned(), 1.0), ("b".to_owned(), 2.0)]);
         let (a, b): (i64, Option<Bytes>) = read(b"*2\r\n:1\r\n_\r\n").unwrap();
         assert_eq!((a, b), (1, None));

@@ -135,13 +135,19 @@ mod tests {
     fn waits_grow_and_end() {
         let policy = RetryPolicy::default();
         let wait = |attempt| match decide(
-            &policy, &Cause::Unreachable, Applied::No, false, attempt, 0, 1.0,
+            &policy,
+            &Cause::Unreachable,
+            Applied::No,
+            false,
+            attempt,
+            0,
+            1.0,
         ) {
             Decision::Again { wait } => Some(wait.as_millis()),
             _ => None,
         };
         assert_eq!([wait(1), wait(2), wait(3)], [Some(4), Some(8), Some(16)]);
-        assert_eq!((wait(15), wait(16)), (Some(500), None));
+        assert_eq!((wait(63), wait(64)), (Some(500), None));
     }
 
     #[test]

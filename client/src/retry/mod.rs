@@ -39,7 +39,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     fn default() -> Self {
         RetryPolicy {
-            attempts_max: 16,
+            attempts_max: 64,
             backoff_min: Duration::from_millis(2),
             backoff_max: Duration::from_millis(500),
             budget_ratio: 0.1,
@@ -54,7 +54,7 @@ impl RetryPolicy {
         RetryPolicy { attempts_max: 1, ..RetryPolicy::default() }
     }
 
-    /// Most attempts of one call, the first included (default 16; the deadline usually comes first).
+    /// Most attempts of one call, the first included (default 64, more than fit into the default deadline).
     pub fn attempts_max(mut self, count: u32) -> Self {
         self.attempts_max = count.max(1);
         self

@@ -3,5 +3,5 @@
 mod parse;
 mod refresh;
 
-pub(crate) use parse::{Table, TableNode, parse_slots, parse_zones};
-pub(crate) use refresh::{Refresh, Reason};
+pub(crate) use parse::{Table, parse_slots, parse_zones};
+pub(crate) use refresh::{Reason, Refresh};

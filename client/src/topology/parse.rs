@@ -28,7 +28,8 @@ impl Table {
     pub(crate) const NOBODY: u16 = u16::MAX;
 
     /// How many slots somebody serves.
-    pub(crate) fn covered(&self) -> usize {
+    #[cfg(test)]
+    fn covered(&self) -> usize {
         self.slots.iter().filter(|&&shard| shard != Self::NOBODY).count()
     }
 }
@@ -147,7 +148,8 @@ mod tests {
 
     #[test]
     fn zones_are_read_from_the_status() {
-        let text = "torc 1\nnode id:a host:h zone:left weight:1\nslots full:1\nnode id:b zone:right\n";
+        let text =
+            "torc 1\nnode id:a host:h zone:left weight:1\nslots full:1\nnode id:b zone:right\n";
         let zones = parse_zones(&Value::Bulk(crate::Bytes::from(text)));
         assert_eq!((zones.len(), &zones["a"][..], &zones["b"][..]), (2, "left", "right"));
     }

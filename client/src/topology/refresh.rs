@@ -56,7 +56,8 @@ impl Refresh {
     pub(crate) fn done(&mut self, succeeded: bool, now: Instant, unit: f64) {
         self.last = now;
         self.failures = if succeeded { 0 } else { self.failures.saturating_add(1) };
-        let wait = if succeeded { jittered(self.interval, unit) } else { jittered(self.rest(), unit) };
+        let wait =
+            if succeeded { jittered(self.interval, unit) } else { jittered(self.rest(), unit) };
         self.due = now + wait;
     }
 

@@ -10,10 +10,36 @@ use torc_protocol::command::{COMMANDS, CommandSpec, Flags, Group};
 
 /// Commands that change what a connection is, that need more than a request and a reply, or whose arguments no method can say.
 const LEFT_OUT: &[&str] = &[
-    "asking", "auth", "client|consistency", "client|reply", "client|token", "client|tracking", "client|trackinginfo",
-    "client|no-touch", "discard", "exec", "hello", "migrate", "monitor", "multi", "psubscribe", "psync",
-    "punsubscribe", "quit", "readonly", "readwrite", "replconf", "reset", "select", "ssubscribe",
-    "subscribe", "sunsubscribe", "sync", "unsubscribe", "unwatch", "watch",
+    "asking",
+    "auth",
+    "client|consistency",
+    "client|reply",
+    "client|token",
+    "client|tracking",
+    "client|trackinginfo",
+    "client|no-touch",
+    "discard",
+    "exec",
+    "hello",
+    "migrate",
+    "monitor",
+    "multi",
+    "psubscribe",
+    "psync",
+    "punsubscribe",
+    "quit",
+    "readonly",
+    "readwrite",
+    "replconf",
+    "reset",
+    "select",
+    "ssubscribe",
+    "subscribe",
+    "sunsubscribe",
+    "sync",
+    "unsubscribe",
+    "unwatch",
+    "watch",
 ];
 
 fn is_typed(spec: &CommandSpec) -> bool {
@@ -37,7 +63,9 @@ fn rows(group: Group) -> Vec<&'static CommandSpec> {
 
 /// The module that names the groups.
 pub fn module(groups: &[Group]) -> String {
-    let mut text = String::from("//! Written from the command table by `tests/commands.rs`: one file a group. Not to be edited by hand.\n\n");
+    let mut text = String::from(
+        "//! Written from the command table by `tests/commands.rs`: one file a group. Not to be edited by hand.\n\n",
+    );
     for group in groups.iter().filter(|group| !rows(**group).is_empty()) {
         let _ = writeln!(text, "mod {};", file_name(*group));
     }
@@ -58,9 +86,16 @@ pub fn group(group: Group) -> Option<String> {
         markers.push_str(&command.marker);
     }
     let uses = |word: &str, path: &str| {
-        if methods.contains(word) || markers.contains(word) { format!("use {path};\n") } else { String::new() }
+        if methods.contains(word) || markers.contains(word) {
+            format!("use {path};\n")
+        } else {
+            String::new()
+        }
     };
-    let mut text = format!("//! Commands of the group {}. Written from the command table; not to be edited by hand.\n\n", group.name());
+    let mut text = format!(
+        "//! Commands of the group {}. Written from the command table; not to be edited by hand.\n\n",
+        group.name()
+    );
     for (word, path) in [
         ("Bytes", "crate::bytes::Bytes"),
         ("Call<", "crate::call::Call"),
@@ -108,7 +143,10 @@ impl Written {
         let list = parameters.list.iter().map(|one| format!(", {one}")).collect::<String>();
         let expression = &parameters.expression;
         let deprecated = match spec.deprecated {
-            Some((since, instead)) => format!("///\n/// Redis deprecated it in {since}: use {}.\n", instead.replace('!', "")),
+            Some((since, instead)) => format!(
+                "///\n/// Redis deprecated it in {since}: use {}.\n",
+                instead.replace('!', "")
+            ),
             None => String::new(),
         };
         let method = format!(
@@ -117,7 +155,10 @@ impl Written {
         );
         let mut options = Options::default();
         all[fixed..].iter().for_each(|argument| options.add(argument));
-        let mut text = format!("\n/// The command {}: what its calls can be given besides.\n#[derive(Debug, Clone, Copy)]\npub struct {marker};\n", spec.full_name.replace('|', " ").to_uppercase());
+        let mut text = format!(
+            "\n/// The command {}: what its calls can be given besides.\n#[derive(Debug, Clone, Copy)]\npub struct {marker};\n",
+            spec.full_name.replace('|', " ").to_uppercase()
+        );
         if !options.methods.is_empty() {
             let _ = write!(text, "\nimpl<T> Call<'_, T, {marker}> {{\n{}}}\n", options.methods);
         }
@@ -144,7 +185,10 @@ impl Parameters {
             self.chain(&format!(".counted({name})"));
             return 2;
         }
-        if argument.kind != "pure-token" && argument.multiple && let Some(token) = argument.token {
+        if argument.kind != "pure-token"
+            && argument.multiple
+            && let Some(token) = argument.token
+        {
             self.chain(&format!(".arg({token:?})"));
         }
         match argument.kind {
@@ -305,7 +349,9 @@ fn snake(name: &str) -> String {
 fn camel(name: &str) -> String {
     let upper = |word: &str| {
         let mut chars = word.chars();
-        chars.next().map_or(String::new(), |first| first.to_ascii_uppercase().to_string() + chars.as_str())
+        chars
+            .next()
+            .map_or(String::new(), |first| first.to_ascii_uppercase().to_string() + chars.as_str())
     };
     name.split('_').map(upper).collect()
 }

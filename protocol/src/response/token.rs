@@ -105,8 +105,7 @@ impl<'b> Tokens<'b> {
     fn bulk(&mut self, text: &[u8]) -> Result<Option<&'b [u8]>, ResponseError> {
         let Some(bytes) = length(text)? else { return Ok(None) };
         let bytes = usize::try_from(bytes).map_err(|_| ResponseError::TooLong)?;
-        let (bulk, behind) =
-            self.rest.split_at_checked(bytes).ok_or(ResponseError::Truncated)?;
+        let (bulk, behind) = self.rest.split_at_checked(bytes).ok_or(ResponseError::Truncated)?;
         self.rest = behind.strip_prefix(b"\r\n").ok_or(ResponseError::UnterminatedBulk)?;
         Ok(Some(bulk))
     }

@@ -29,13 +29,21 @@ impl RedisCluster {
             .map(|_| {
                 let port = free_port().to_string();
                 Server::reference(&[
-                    "--port", &port, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000",
-                    "--cluster-replica-validity-factor", "0",
+                    "--port",
+                    &port,
+                    "--cluster-enabled",
+                    "yes",
+                    "--cluster-node-timeout",
+                    "2000",
+                    "--cluster-replica-validity-factor",
+                    "0",
                 ])
             })
             .collect();
         let cluster = RedisCluster { servers };
-        for (at, (first, last)) in [(0, 5460), (5461, 10_922), (10_923, 16_383)].into_iter().enumerate() {
+        for (at, (first, last)) in
+            [(0, 5460), (5461, 10_922), (10_923, 16_383)].into_iter().enumerate()
+        {
             cluster.ask(at, &format!("CLUSTER ADDSLOTSRANGE {first} {last}"));
         }
         for at in 1..4 {

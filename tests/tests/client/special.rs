@@ -4,15 +4,19 @@ use super::cluster::RedisCluster;
 use super::{About, connect, threads};
 use std::process::Command;
 use std::time::Duration;
-use torc_client::{Client, Config, Consistency, ErrorKind, ReadFrom, ReadLevel, TlsConfig, WriteLevel};
+use torc_client::{
+    Client, Config, Consistency, ErrorKind, ReadFrom, ReadLevel, TlsConfig, WriteLevel,
+};
+use torc_protocol::slot::slot_of;
 use torc_tests::Server;
 
 /// A slot of a real cluster moves while keys of it are read and written: ASK, then MOVED.
 pub async fn slots_move(about: &About, cluster: &RedisCluster) {
     let client = connect(about).await;
     client.set("{moving}a", 1).await.unwrap();
-    let slot: usize = cluster.ask(0, "CLUSTER KEYSLOT {moving}a").parse().unwrap();
-    let owner = [0..5461, 5461..10_923, 10_923..16_384].iter().position(|it| it.contains(&slot)).unwrap();
+    let slot = slot_of(b"{moving}a").index();
+    let owner =
+        [0..5461, 5461..10_923, 10_923..16_384].iter().position(|it| it.contains(&slot)).unwrap();
     let taker = (owner + 1) % 3;
     let (from, to) = (cluster.ask(owner, "CLUSTER MYID"), cluster.ask(taker, "CLUSTER MYID"));
     assert_eq!(cluster.ask(taker, &format!("CLUSTER SETSLOT {slot} IMPORTING {from}")), "OK");
@@ -44,10 +48,17 @@ pub async fn replicas_answer_reads(about: &About, cluster: &RedisCluster) {
     let config = Config::from_url(&about.url).unwrap().read_from(ReadFrom::Any);
     let client = Client::with_config(config).await.unwrap();
     // A key of the node that has a replica.
-    let key = (0..).map(|at| format!("r:{at}")).find(|key| torc_protocol::slot::slot_of(key.as_bytes()).index() < 5461).unwrap();
+    let key = (0..)
+        .map(|at| format!("r:{at}"))
+        .find(|key| slot_of(key.as_bytes()).index() < 5461)
+        .unwrap();
     let calls = || {
         let stats = cluster.ask(3, "INFO commandstats");
-        let line = stats.lines().find(|line| line.starts_with("cmdstat_get:")).unwrap_or_default().to_owned();
+        let line = stats
+            .lines()
+            .find(|line| line.starts_with("cmdstat_get:"))
+            .unwrap_or_default()
+            .to_owned();
         line.split(['=', ',']).nth(1).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0)
     };
     let before = calls();
@@ -80,7 +91,8 @@ pub async fn consistency(about: &About) {
     let all = Consistency::new().write(WriteLevel::All).read(ReadLevel::Quorum);
     client.set("safe", "yes").consistency(all).await.unwrap();
     assert_eq!(client.get("safe").consistency(all).await.unwrap().unwrap(), "yes");
-    let too_many = Consistency::new().write(WriteLevel::Copies(9)).timeout(Duration::from_millis(50));
+    let too_many =
+        Consistency::new().write(WriteLevel::Copies(9)).timeout(Duration::from_millis(50));
     let error = client.set("safe", "no").consistency(too_many).await.unwrap_err();
     assert!(error.maybe_applied(), "{error:?}");
     assert_eq!(error.code(), Some("NOQUORUM"), "{error:?}");
@@ -94,7 +106,17 @@ pub fn encrypted() {
     std::fs::create_dir_all(&dir).unwrap();
     let file = |name: &str| dir.join(name).display().to_string();
     let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ])
         .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args(["-keyout", &file("key.pem"), "-out", &file("cert.pem")])
@@ -106,8 +128,16 @@ pub fn encrypted() {
     let tls_port = port.to_string();
     let (cert, key) = (file("cert.pem"), file("key.pem"));
     let server = Server::reference(&[
-        "--tls-port", &tls_port, "--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &cert,
-        "--tls-auth-clients", "no",
+        "--tls-port",
+        &tls_port,
+        "--tls-cert-file",
+        &cert,
+        "--tls-key-file",
+        &key,
+        "--tls-ca-cert-file",
+        &cert,
+        "--tls-auth-clients",
+        "no",
     ]);
     let pem = std::fs::read(&cert).unwrap();
     threads().block_on(async {
@@ -121,7 +151,10 @@ pub fn encrypted() {
                 tokio::spawn(async move {
                     for _ in 0..5 {
                         client.set(format!("tls:{task}"), &value).await.unwrap();
-                        assert_eq!(client.get(format!("tls:{task}")).await.unwrap().unwrap().len(), value.len());
+                        assert_eq!(
+                            client.get(format!("tls:{task}")).await.unwrap().unwrap().len(),
+                            value.len()
+                        );
                     }
                 })
             })
@@ -132,7 +165,9 @@ pub fn encrypted() {
         let doubting = config().tls(TlsConfig::default()).call_timeout(Duration::from_millis(500));
         let error = Client::with_config(doubting).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connection, "{error:?}");
-        let misnamed = config().tls(trusting.server_name("elsewhere")).call_timeout(Duration::from_millis(500));
+        let misnamed = config()
+            .tls(trusting.server_name("elsewhere"))
+            .call_timeout(Duration::from_millis(500));
         assert!(Client::with_config(misnamed).await.is_err());
     });
     drop(server);

@@ -45,7 +45,8 @@ pub async fn strings(client: &Client) {
     assert_eq!(client.exists(&keys).await.unwrap(), 50);
     assert_eq!(client.del(&keys).await.unwrap(), 50);
     assert!(client.expire("k", 50).await.unwrap());
-    let encoding: String = client.command("OBJECT").arg("ENCODING").arg("n").reply_as().await.unwrap();
+    let encoding: String =
+        client.command("OBJECT").arg("ENCODING").arg("n").reply_as().await.unwrap();
     assert_eq!(encoding, "int");
     assert_eq!(client.object_encoding("n").await.unwrap().unwrap(), "int");
 }
@@ -63,7 +64,8 @@ async fn collections(client: &Client) {
     assert!(client.sismember("s", "x").await.unwrap());
     client.zadd("z").score_member(1.0, "one").score_member(2.5, "more").await.unwrap();
     assert_eq!(client.zscore("z", "more").await.unwrap(), Some(2.5));
-    let scores: Vec<(String, f64)> = client.zrange("z", 0, -1).withscores().reply_as().await.unwrap();
+    let scores: Vec<(String, f64)> =
+        client.zrange("z", 0, -1).withscores().reply_as().await.unwrap();
     assert_eq!(scores, [("one".to_owned(), 1.0), ("more".to_owned(), 2.5)]);
     assert_eq!(client.zcount("z", "(1", "+inf").await.unwrap(), 1);
     let id = client.xadd("x").auto_id().field_value("f", "v").await.unwrap().unwrap();
@@ -180,7 +182,8 @@ async fn many_at_once(client: &Client) {
                     let found: Option<i64> = client.get(&key).reply_as().await.unwrap();
                     assert_eq!(found, Some(turn));
                     // Calls that are given up leave the replies of others alone.
-                    let _ = tokio::time::timeout(Duration::ZERO, client.get("count").into_future()).await;
+                    let _ = tokio::time::timeout(Duration::ZERO, client.get("count").into_future())
+                        .await;
                 }
             })
         })
@@ -247,13 +250,14 @@ async fn publishing(client: &Client) {
     subscriber.subscribe(["news", "other"]).await.unwrap();
     subscriber.psubscribe(["ne?s"]).await.unwrap();
     subscriber.ssubscribe(["shard:a", "shard:b"]).await.unwrap();
-    let mut next = async || match tokio::time::timeout(Duration::from_secs(5), subscriber.next()).await {
-        Ok(Some(Message::Published { channel, pattern, payload, .. })) => {
-            let text = |bytes: torc_client::Bytes| bytes.into_string().unwrap();
-            (text(channel), pattern.map(text), text(payload))
-        }
-        other => panic!("no message but {other:?}"),
-    };
+    let mut next =
+        async || match tokio::time::timeout(Duration::from_secs(5), subscriber.next()).await {
+            Ok(Some(Message::Published { channel, pattern, payload, .. })) => {
+                let text = |bytes: torc_client::Bytes| bytes.into_string().unwrap();
+                (text(channel), pattern.map(text), text(payload))
+            }
+            other => panic!("no message but {other:?}"),
+        };
     client.publish("news", "1").await.unwrap();
     let mut both = [next().await, next().await];
     both.sort();
@@ -304,7 +308,8 @@ async fn policies(about: &About) {
 
 async fn deadlines(client: &Client) {
     let begin = tokio::time::Instant::now();
-    let waited = client.command("BLPOP").arg("never").arg(0).timeout(Duration::from_millis(200)).await;
+    let waited =
+        client.command("BLPOP").arg("never").arg(0).timeout(Duration::from_millis(200)).await;
     assert_eq!(waited.unwrap_err().kind(), ErrorKind::Timeout);
     let took = begin.elapsed();
     assert!(took >= Duration::from_millis(200) && took < Duration::from_secs(2), "{took:?}");
