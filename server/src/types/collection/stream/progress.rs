@@ -29,7 +29,8 @@ impl Progress {
     /// Whether entries from `start` on were deleted one by one.
     fn has_gaps_from(&self, start: StreamId) -> bool {
         let deleted = self.meta.max_deleted_id;
-        self.len > 0 && deleted != StreamId::MIN && start <= deleted
+        // What lies before the first entry makes no gap.
+        self.len > 0 && self.first_id <= deleted && start <= deleted
     }
 
     /// How many entries were added up to that of `id`, if that can be told.
@@ -40,9 +41,6 @@ impl Progress {
         }
         if self.len == 0 && id <= last_id {
             return Some(entries_added);
-        }
-        if id != StreamId::MIN && id < max_deleted_id {
-            return None;
         }
         if id >= last_id {
             return (id == last_id).then_some(entries_added);
