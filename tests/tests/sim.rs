@@ -8,6 +8,8 @@
 
 #[path = "sim/check/mod.rs"]
 mod check;
+#[path = "sim/collect.rs"]
+mod collect;
 #[path = "sim/control.rs"]
 mod control;
 #[path = "sim/faults.rs"]
@@ -162,7 +164,9 @@ fn bugs_are_caught() {
                 {
                     let caught = (0..limit).find_map(|seed| {
                         let world = live(seed, Trouble::of(seed), Some(bug));
-                        let first = world.wrongs.first()?.chars().take(160).collect::<String>();
+                        let mut wrongs = world.wrongs.iter();
+                        let first = wrongs.find(|it| it.starts_with(bug.checker()))?;
+                        let first = first.chars().take(160).collect::<String>();
                         Some((seed, first))
                     });
                     match caught {

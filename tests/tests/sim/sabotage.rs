@@ -8,8 +8,9 @@ use torc_protocol::peer::message::{Ack, encode_acks};
 use torc_protocol::slot::Slot;
 use torc_server::cluster::route::Route;
 use torc_server::node::core::message::{Answer, Baton, Pull, Pulled, Said};
-use torc_server::replication::effect::{self, Batch};
+use torc_server::replication::effect::{self, Batch, Op};
 use torc_server::replication::vector::Vector;
+use torc_server::store::{Changes, put_change};
 
 /// A bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Sabotage {
     DropPrevious,
     /// Nodes do not compare what they know of their slots.
     NoCompare,
+    /// Of the elements that an effect tells of, the last is left out.
+    DropElement,
 }
 
 /// What becomes of effects that came.
@@ -46,7 +49,7 @@ pub enum Fate {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 10] = [
+    pub const ALL: [Sabotage; 11] = [
         Sabotage::Shed,
         Sabotage::SendTwice,
         Sabotage::NothingNew,
@@ -57,7 +60,16 @@ impl Sabotage {
         Sabotage::DropDeps,
         Sabotage::DropPrevious,
         Sabotage::NoCompare,
+        Sabotage::DropElement,
     ];
+
+    /// What the checker says that must notice it; whichever, if nothing.
+    pub fn checker(self) -> &'static str {
+        match self {
+            Sabotage::DropElement => "collections:",
+            _ => "",
+        }
+    }
 
     /// Changes a control frame; whether it is sent.
     pub fn control(
@@ -130,6 +142,27 @@ impl Sabotage {
                 world.at(world.now + 400_000, Event::Effects { line, life, bytes });
                 Fate::Acked(acks_of(payload))
             }
+            Sabotage::DropElement => {
+                let mut changed = Vec::new();
+                for (effect, _) in Batch::new(payload).flatten() {
+                    let shorter: Vec<Vec<u8>> = effect.ops().map(|op| all_but_last(&op)).collect();
+                    let ops: Vec<Op<'_>> = effect
+                        .ops()
+                        .zip(&shorter)
+                        .map(|(op, shorter)| match op {
+                            Op::Elements { db, key, kind, .. } => {
+                                let changes = Changes::new(shorter).unwrap();
+                                Op::Elements { db, key, kind, changes }
+                            }
+                            other => other,
+                        })
+                        .collect();
+                    let versions = (effect.previous, effect.version);
+                    effect::encode(&mut changed, effect.slot, versions, &effect.deps, &ops);
+                }
+                *payload = changed;
+                Fate::Apply
+            }
             Sabotage::DropDeps | Sabotage::DropPrevious => {
                 let mut changed = Vec::new();
                 for (effect, _) in Batch::new(payload).flatten() {
@@ -159,6 +192,16 @@ impl Sabotage {
             _ => Fate::Apply,
         }
     }
+}
+
+/// The changes of elements that `op` tells of, without the last one.
+fn all_but_last(op: &Op<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Op::Elements { changes, .. } = op {
+        let count = changes.iter().count();
+        changes.iter().take(count - 1).for_each(|change| put_change(&mut bytes, &change));
+    }
+    bytes
 }
 
 /// What would be acknowledged of effects, had they been applied.
