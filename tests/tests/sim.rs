@@ -146,13 +146,15 @@ fn the_same_seed_is_the_same_world() {
     }
 }
 
-/// Bugs that are put back on purpose are caught, within a few dozen worlds each. `--nocapture` shows by which seed and which checker.
+/// Bugs that are put back on purpose are caught, within a few dozen worlds each. `--nocapture` shows by which seed and which checker, and `TORC_SIM_BUG=name`
+/// tries one alone.
 #[test]
 fn bugs_are_caught() {
     if !IS_SMALL {
         return;
     }
     let limit = number("TORC_SIM_BUG_SEEDS").unwrap_or(120);
+    let only = std::env::var("TORC_SIM_BUG").ok();
     let next = AtomicU64::new(0);
     let missed: Mutex<Vec<Sabotage>> = Mutex::default();
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -162,10 +164,13 @@ fn bugs_are_caught() {
                 while let Some(&bug) =
                     Sabotage::ALL.get(next.fetch_add(1, Ordering::Relaxed) as usize)
                 {
+                    if only.as_ref().is_some_and(|only| *only != format!("{bug:?}")) {
+                        continue;
+                    }
                     let caught = (0..limit).find_map(|seed| {
                         let world = live(seed, Trouble::of(seed), Some(bug));
                         let mut wrongs = world.wrongs.iter();
-                        let first = wrongs.find(|it| it.starts_with(bug.checker()))?;
+                        let first = wrongs.find(|it| it.contains(bug.checker()))?;
                         let first = first.chars().take(160).collect::<String>();
                         Some((seed, first))
                     });
