@@ -487,7 +487,15 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         };
         let op = Op::Count { db: self.db, key, mixed: &mixed };
         let written = self.install_mixed(roots, place, key, found, link, &mixed);
-        self.local.record(place.slot, link, found.entry(), op, written)?;
+        match found.entry().filter(|_| found.live().is_none() && written.is_ok()) {
+            // A count leaves what it counts on: other nodes are told that what was over is gone.
+            Some(over) => {
+                let replaced = self.local.replaced(over);
+                let delete = Op::Delete { db: self.db, key };
+                self.local.record_all(place.slot, link, &replaced, &[delete, op]);
+            }
+            None => self.local.record(place.slot, link, found.entry(), op, written)?,
+        }
         self.notice_new(key, found);
         Ok(())
     }
