@@ -31,6 +31,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::hello::Role;
+use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Class, Frame, Head, Kind, publish};
 
 /// Tokens of links begin here; those of clients lie below.
@@ -44,6 +45,9 @@ const TELL_HEARD: Duration = Duration::from_secs(1);
 
 /// Others see how far a peer is behind so often.
 const TELL_LAG: Duration = Duration::from_millis(500);
+
+/// While no more of the responses wait to be sent, long ones go on.
+const RESPONSE_BYTES_AHEAD: usize = 256 * 1024;
 
 /// Bits of a link's key that are its place.
 const PLACE_BITS: u32 = 20;
@@ -68,6 +72,8 @@ struct DataLink {
     wake: Option<Duration>,
     is_dirty: bool,
     is_up: bool,
+    /// Whether the plane is to be told that there is room for more of a long response.
+    owes_room: bool,
     /// What this node's subscribers listen to, as far as it is still to be told by this link.
     interest: PeerLink,
     /// Names the link among those by which peers tell theirs.
@@ -233,6 +239,7 @@ impl DataLinks {
             if let Err(error) = responded {
                 tracing::debug!(node = %link.node, ?error, "a response is lost");
             }
+            link.owes_room |= flags & response_flags::MORE != 0;
             self.mark(at);
         }
         any
@@ -330,6 +337,10 @@ impl DataLinks {
                 }
                 _ => link.conn.flush(now, &mut NoEffects),
             };
+            let has_room = link.conn.link.queued_bytes(Class::Request) < RESPONSE_BYTES_AHEAD;
+            if flushed.is_ok() && has_room && std::mem::take(&mut link.owes_room) {
+                desk.state.on_room(link.key);
+            }
             match flushed {
                 Ok(()) => self.settle(at),
                 Err(lost) => self.lost(at, &lost, desk),
@@ -449,6 +460,14 @@ impl DataLinks {
                     true
                 }
                 Event::Clock(_) => true,
+                Event::Response(Frame { header, payload })
+                    if header.flags & response_flags::MORE != 0 =>
+                {
+                    if let Some(&ticket) = tickets.get(&header.id) {
+                        state.on_response_part(instance, ticket, payload);
+                    }
+                    true
+                }
                 Event::Response(Frame { header, payload }) => {
                     if let Some(ticket) = tickets.remove(&header.id) {
                         state.on_response(instance, ticket, header.flags, payload);
@@ -553,6 +572,7 @@ impl DataLinks {
             wake: None,
             is_dirty: false,
             is_up: false,
+            owes_room: false,
             interest: PeerLink::default(),
             source: self.shared.instance.pubsub.new_source(),
         });

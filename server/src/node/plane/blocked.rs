@@ -19,6 +19,7 @@ use crate::admin::blocked::{End, Waiter};
 use crate::cluster::View;
 use crate::command::blocking::timeout_text;
 use crate::node::pipeline::WorkerState;
+use crate::node::replies::Fill;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::request::{ReadLevel, Request, Response, WriteLevel, response_flags};
@@ -75,7 +76,7 @@ impl Plane {
             }
             None => {
                 let bytes = ended.unwrap_or_else(|| time_over(unit.session.protocol));
-                self.deliver(unit, &[&bytes], Vec::new());
+                self.deliver(unit, vec![Fill::Bytes(bytes)], Vec::new());
                 None
             }
         }
@@ -92,7 +93,7 @@ impl Plane {
             None => self.take_waiting(|waiter| is_its(&waiter.unit), 1).pop(),
         };
         if let Some(unit) = unit {
-            return self.deliver(unit, &[&reply], Vec::new());
+            return self.deliver(unit, vec![Fill::Bytes(reply)], Vec::new());
         }
         let ticket = self.tickets.iter_mut().find(|(_, ticket)| ticket.units.iter().any(is_its));
         let Some((&number, ticket)) = ticket else { return };
@@ -198,6 +199,7 @@ impl WorkerState {
         for number in gone {
             self.refuse_visitor(instance, number, false);
         }
+        self.let_go_on(link, true);
     }
 
     /// Ends the waits here for keys that another node serves by now: they go on there.
