@@ -11,7 +11,7 @@
 //! Whoever parks it keeps its time. A link that is lost takes the visitors with it that came by it and wait, so that no element is handed to a node that is gone. What was
 //! handed over and was lost with the link is lost, as it is with a client's connection; the client waits on.
 
-use super::unit::{BlockedUnit, Sink, Target, Trouble, Unit};
+use super::unit::{BlockedUnit, Sink, Unit};
 use super::visit::Origin;
 use super::{ClientKey, Plane, Send, resp};
 use crate::admin::Instance;
@@ -238,19 +238,6 @@ pub(in crate::node) fn unit_of_wait(
     let left = waiter.until.map(|until| Duration::from_millis(until.saturating_sub(now_ms)));
     let until = left.map(|left| plane.now + left);
     let blocked = BlockedUnit { words, timeout_at, until, name: waiter.number, ended: None };
-    Some(Unit {
-        target: Target::Slot(slot),
-        sink: Sink::Client(key, vec![Some(hole)]),
-        commands: Vec::new(),
-        count: 1,
-        writes: true,
-        blocking: true,
-        blocked: Some(Box::new(blocked)),
-        redirects,
-        session,
-        refreshed: false,
-        deadline: until.map_or(plane.now + FOREVER, |until| until + grace),
-        attempts: 0,
-        trouble: Trouble::None,
-    })
+    let deadline = until.map_or(plane.now + FOREVER, |until| until + grace);
+    Some(Unit::of_blocked(slot, (key, hole), blocked, (session, redirects), deadline))
 }
