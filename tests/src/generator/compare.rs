@@ -127,7 +127,7 @@ impl Compare {
 /// Whether not every key of XREAD or XREADGROUP has an id.
 fn is_unbalanced(args: &[Vec<u8>]) -> bool {
     let streams = args.iter().position(|arg| arg.eq_ignore_ascii_case(b"STREAMS"));
-    streams.is_some_and(|at| (args.len() - at) % 2 == 0)
+    streams.is_some_and(|at| (args.len() - at).is_multiple_of(2))
 }
 
 /// Names of what Redis 7.2 alone tells, and of how nodes lie, which deleted entries make different.

@@ -354,10 +354,12 @@ impl Generator {
                     }
                 }
             }
-            "XPENDING" if args.len() > 4 && args[3].eq_ignore_ascii_case(b"IDLE") => {
-                if !is_fixed(&args[4]) {
-                    args[4] = b"0".to_vec();
-                }
+            "XPENDING"
+                if args.len() > 4
+                    && args[3].eq_ignore_ascii_case(b"IDLE")
+                    && !is_fixed(&args[4]) =>
+            {
+                args[4] = b"0".to_vec();
             }
             // The difference `newer-setid`.
             "XSETID" if args.len() > 2 => {

@@ -180,7 +180,7 @@ impl Collections {
                     }
                 }
             }
-            ("list", 0..=4) => Collect::Pop(key, dice % 2 == 0),
+            ("list", 0..=4) => Collect::Pop(key, dice.is_multiple_of(2)),
             ("list", 5..=7) => {
                 let value = self.add(&key);
                 Collect::AddFront(key, value)
