@@ -130,8 +130,9 @@ fn is_unbalanced(args: &[Vec<u8>]) -> bool {
     streams.is_some_and(|at| (args.len() - at).is_multiple_of(2))
 }
 
-/// Names of what Redis 7.2 alone tells, and of how nodes lie, which deleted entries make different.
-const LEFT_OUT: &[&[u8]] = &[b"inactive", b"active-time", b"radix-tree-keys", b"radix-tree-nodes"];
+/// Names of what Redis 7.2 alone tells, or tells otherwise where a consumer asked in vain, and of how nodes lie, which deleted entries make different.
+const LEFT_OUT: &[&[u8]] =
+    &[b"inactive", b"active-time", b"seen-time", b"radix-tree-keys", b"radix-tree-nodes"];
 /// Numbers below this are no times.
 const TIME_MIN: i64 = 1_000_000;
 /// Times are told apart in steps of about a day: XCLAIM sets none that are nearer.
@@ -171,7 +172,6 @@ pub fn timeless(value: Value) -> Value {
             let pairs = pairs.into_iter().filter(|(name, _)| !is_left_out(name) && !is_idle(name));
             Value::Map(pairs.map(|(name, value)| (name, timeless(value))).collect())
         }
-        // When a consumer was seen.
         Value::Integer(time) if time > TIME_MIN => {
             Value::Integer((time + TIME_STEP / 2).div_euclid(TIME_STEP))
         }
