@@ -28,6 +28,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("sortedset.txt", include_str!("../conformance/sortedset.txt")),
     ("sort.txt", include_str!("../conformance/sort.txt")),
     ("stream.txt", include_str!("../conformance/stream.txt")),
+    ("streamdump.txt", include_str!("../conformance/streamdump.txt")),
     ("string.txt", include_str!("../conformance/string.txt")),
     ("transactions.txt", include_str!("../conformance/transactions.txt")),
     ("unsupported.txt", include_str!("../conformance/unsupported.txt")),
@@ -57,6 +58,11 @@ fn bitmaps() {
 #[test]
 fn payloads_of_collections() {
     check("dump.txt");
+}
+
+#[test]
+fn payloads_of_streams() {
+    check("streamdump.txt");
 }
 
 #[test]

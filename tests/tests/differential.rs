@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::BTreeSet;
-use torc_tests::generator::{Generated, Generator};
+use torc_tests::generator::{Generated, Generator, timeless};
 use torc_tests::resp::encode;
 use torc_tests::ring::{LIMIT, Node, ring};
 use torc_tests::{Connection, Server, Value, minimise, start_node, text, wait};
@@ -113,7 +113,11 @@ impl Pair {
         let reply = self.connections[server].call(args).expect("a reply");
         // Sums in a ring forget the signs of zeros.
         let is_scored = matches!(self.ours, Ours::Ring(_)) && args[0] == b"ZRANGE";
-        if is_scored { unsigned(reply) } else { reply }
+        match args[0] {
+            b"XINFO" => timeless(reply),
+            _ if is_scored => unsigned(reply),
+            _ => reply,
+        }
     }
 
     /// What differs of one key, as text. A collection's payload is restored by the other server, too.
@@ -150,6 +154,7 @@ impl Pair {
             "list" => &[b"LRANGE", key, b"0", b"-1"],
             "set" => &[b"SMEMBERS", key],
             "zset" => &[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
+            "stream" => &[b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"],
             _ => {
                 let payloads = ask_both(self, &[b"DUMP", key]);
                 return if payloads[0] == payloads[1] {
@@ -237,12 +242,7 @@ fn compare(ours: Ours, count: usize, kind: fn(Generator) -> Generator) {
         for node in nodes {
             let log = node.log();
             let differs = log.lines().filter(|line| line.contains("a copy differs"));
-            // Seen now and then, cause unknown: not a finding of this test, whose replies agree, unless it is asked for.
-            let counts = std::env::var_os("TORC_TEST_AUDIT").is_some();
-            for line in differs {
-                println!("NOT EXPLAINED: {line}");
-                findings.extend(counts.then(|| line.to_owned()));
-            }
+            findings.extend(differs.map(str::to_owned));
         }
     }
     assert!(

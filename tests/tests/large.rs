@@ -306,7 +306,9 @@ fn large_collections_go_to_another_node_and_stop_nobody() {
     for node in &nodes {
         assert_eq!(node.place.ask("ZCARD board").integer(), Some(count as i64));
         assert_eq!(node.place.ask("HLEN profile").integer(), Some((count / 10) as i64));
+        // One of them has the other's reply by its link.
         assert_eq!(read_all(node.place.plain, "HGETALL profile"), count / 5);
+        assert_eq!(read_all(node.place.plain, "ZRANGE board 0 -1"), count);
     }
     println!("{count} members and {} fields: the ring is whole after {took:.1?}", count / 10);
     bystanders.judge();

@@ -273,7 +273,7 @@ fn read_level(number: u64) -> Result<ReadLevel, Malformed> {
     }
 }
 
-/// What a response's frame flags say. Each of them means that nothing was run, so that the origin may send the request elsewhere.
+/// What a response's frame flags say. Those of [`response_flags::NOT_RUN`] mean that nothing was run, so that the origin may send the request elsewhere.
 pub mod response_flags {
     /// The responder does not serve that slot; [`super::Response::owner`] may say who does.
     pub const NOT_OWNER: u8 = 1;
@@ -281,7 +281,9 @@ pub mod response_flags {
     pub const BUSY: u8 = 2;
     /// The request came too late, or went round.
     pub const REFUSED: u8 = 4;
-    /// Any of them.
+    /// The replies go on in another frame of the same id. This one ends behind a whole value, which may lie within a longer reply.
+    pub const MORE: u8 = 8;
+    /// Any of those that mean so.
     pub const NOT_RUN: u8 = NOT_OWNER | BUSY | REFUSED;
 }
 

@@ -101,6 +101,9 @@ pub const SESSION_SLOTS_MAX: usize = 256;
 /// Keys that FLUSHALL removes in one stretch on a node of a ring: a few milliseconds.
 pub const FLUSH_KEYS_A_STRETCH: usize = 8 * 1024;
 
+/// How long the next part of a response is waited for that comes in several. Their sum is bounded by nothing else: it takes as long as the reply is.
+pub const RESPONSE_PART_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// Requests of peers that run or wait at one worker. Beyond it a peer is answered that there is no room, and tries again.
 pub const VISITORS_MAX: usize = 16 * 1024;
 

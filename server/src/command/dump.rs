@@ -8,8 +8,9 @@ use crate::config::Settings;
 use crate::store::{
     Change, Collection, Entry, Expiry, Keyspace, Kind, NewValue, Store, StringView,
 };
+use crate::types::collection::Limits;
 use crate::types::rdb::string::StringValue;
-use crate::types::rdb::{self, Bounds, Invalid, Shown, Value};
+use crate::types::rdb::{self, Bounds, Invalid, Shown, ShownStream, Value};
 use std::borrow::Cow;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -27,11 +28,13 @@ pub(crate) fn dump(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         reply.null();
         return Ok(Flow::Next);
     };
-    reply.bulk(&payload_of(entry)?);
+    let limits = ctx.instance.store.shapes().limits(Kind::Stream);
+    reply.bulk(&payload_of(entry, limits)?);
     Ok(Flow::Next)
 }
 
-fn payload_of(entry: Entry<'_>) -> Result<Vec<u8>, WireError> {
+/// What DUMP answers. `limits` say how a stream is cut into nodes.
+fn payload_of(entry: Entry<'_>, limits: Limits) -> Result<Vec<u8>, WireError> {
     let Some(found) = entry.any_collection() else {
         let mut scratch = itoa::Buffer::new();
         let view = entry.string()?;
@@ -49,9 +52,8 @@ fn payload_of(entry: Entry<'_>) -> Result<Vec<u8>, WireError> {
         Kind::Set => Shown::Set(found.set()),
         Kind::Zset => Shown::Zset(found.zset()),
         Kind::Stream => {
-            return Err(WireError::fixed(
-                "ERR DUMP does not write streams yet; copy one by XRANGE and XADD",
-            ));
+            let stream = found.stream();
+            return Ok(rdb::dump(Shown::Stream(ShownStream { stream: &stream, limits })));
         }
         Kind::String => return Err(WireError::WrongType),
     }))
@@ -66,6 +68,7 @@ pub(crate) fn bounds(settings: &Settings, store: &Store) -> Bounds {
         list: limits(Kind::List),
         set: limits(Kind::Set),
         zset: limits(Kind::Zset),
+        stream: limits(Kind::Stream),
     }
 }
 
@@ -119,6 +122,7 @@ pub(super) fn load_fetched(payload: &[u8], bounds: &Bounds) -> Result<Collection
         Value::List(value) => Ok(value.into()),
         Value::Set(value) => Ok(value.into()),
         Value::Zset(value) => Ok(value.into()),
+        Value::Stream(value) => Ok(value.into()),
     }
 }
 
@@ -136,6 +140,7 @@ fn put(
         Value::List(value) => value.into(),
         Value::Set(value) => value.into(),
         Value::Zset(value) => value.into(),
+        Value::Stream(value) => value.into(),
     };
     let mut transaction = keyspace.transaction(&[key]);
     let replaces = transaction.read(key).is_some();

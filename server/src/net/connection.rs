@@ -43,6 +43,8 @@ pub(super) struct Connection {
     output: Vec<u8>,
     /// Bytes of `output` that have gone out.
     sent: usize,
+    /// Whether `output` was filled anew behind what the socket took whole, so that no event will tell that it may be sent.
+    refilled: bool,
 }
 
 impl Connection {
@@ -65,6 +67,7 @@ impl Connection {
             over_soft_limit_since: None,
             output: Vec::new(),
             sent: 0,
+            refilled: false,
         }
     }
 
@@ -98,6 +101,11 @@ impl Connection {
     pub fn can_go_on(&self, backlog_max: usize) -> bool {
         let has_work = self.stalled || self.readable;
         has_work && self.parked.is_none() && !self.closing && !self.is_clogged(backlog_max)
+    }
+
+    /// Whether it has a turn without a further event: to go on, or to send more of a long reply.
+    pub fn wants_turn(&self, backlog_max: usize) -> bool {
+        self.can_go_on(backlog_max) || self.refilled
     }
 
     /// Runs what is at the beginning of `input`. Replies are appended to those that wait, or else to `shared`.
@@ -145,6 +153,7 @@ impl Connection {
                 return Err(error);
             }
         };
+        self.refilled = false;
         if own {
             self.sent += written;
             if written == total {
@@ -164,7 +173,19 @@ impl Connection {
             self.output = shared[written..].to_vec();
             shared.clear();
         }
+        if written == total && self.client.is_owed() {
+            self.refill();
+        }
         Ok(written)
+    }
+
+    /// Goes on with a long reply of which all was sent so far.
+    #[cold]
+    fn refill(&mut self) {
+        self.refilled = self.client.refill(&mut self.output);
+        if self.refilled && self.parked == Some(Park::Replies) {
+            self.parked = None;
+        }
     }
 
     /// Keeps what `shared` holds, to be sent later.

@@ -332,7 +332,7 @@ impl Worker {
             return self.close(slot, end);
         }
         let Some(connection) = self.slots.get(slot) else { return };
-        if connection.can_go_on(self.backlog_max) && !connection.queued {
+        if connection.wants_turn(self.backlog_max) && !connection.queued {
             connection.queued = true;
             self.queue.push_back(slot);
         }

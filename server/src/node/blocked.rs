@@ -13,9 +13,7 @@ use super::client::BlockedOn;
 use super::pipeline::{Park, Verdict, WorkerState};
 use super::plane::blocked::{FOREVER, unit_of_wait};
 use super::plane::replication::hold_alone;
-use super::plane::{
-    Answer, BlockedUnit, ClientKey, Held, Sink, Snapshot, Target, Trouble, Unit, no_quorum,
-};
+use super::plane::{Answer, BlockedUnit, ClientKey, Held, Snapshot, Unit, no_quorum};
 use super::replies::{Fill, HoleId};
 use super::routed::{Ring, is_muted};
 use crate::admin::Instance;
@@ -178,21 +176,8 @@ impl Run<'_, '_> {
             name: plane.name(),
             ended: None,
         };
-        let unit = Unit {
-            target: Target::Slot(slot),
-            sink: Sink::Client(key, vec![Some(hole)]),
-            commands: Vec::new(),
-            count: 1,
-            writes: true,
-            blocking: true,
-            blocked: Some(Box::new(blocked)),
-            redirects,
-            session,
-            refreshed: false,
-            deadline: until.map_or(now + FOREVER, |until| until + grace),
-            attempts: 0,
-            trouble: Trouble::None,
-        };
+        let deadline = until.map_or(now + FOREVER, |until| until + grace);
+        let unit = Unit::of_blocked(slot, (key, hole), blocked, (session, redirects), deadline);
         plane.start(self.instance, view, unit);
         Some(Step::Stop(Verdict::Parked(Park::Blocked)))
     }

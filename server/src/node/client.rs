@@ -136,7 +136,7 @@ impl Client {
             self.note_written(slot, version);
         }
         if let Some(at) = self.expected.iter().position(|it| Some(it.hole()) == hole) {
-            fill = self.expected.swap_remove(at).read(&mut self.session, fill);
+            fill = self.expected.swap_remove(at).read(&mut self.session, fill.into_whole());
         }
         if let Some(blocked) = self.blocked.take_if(|blocked| Some(blocked.hole) == hole)
             && blocked.is_muted
@@ -147,6 +147,16 @@ impl Client {
             self.replies.fill(hole, fill, out);
         }
         self.mark = out.len();
+    }
+
+    /// Appends to `out` more of a long reply, once what it held was sent. Returns whether there was more: if it was parked with [`super::Park::Replies`], its
+    /// commands may go on.
+    pub fn refill(&mut self, out: &mut Vec<u8>) -> bool {
+        let refilled = self.replies.refill(out);
+        if refilled {
+            self.mark = out.len();
+        }
+        refilled
     }
 
     pub(super) fn expect(&mut self, expected: Expected) {

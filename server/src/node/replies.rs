@@ -8,10 +8,12 @@
 //! A **hole** is reserved for the reply of a command that runs elsewhere. A **held** reply is written already, and goes out when enough replicas have
 //! the write that it tells of, or gives way to an error. What is ready at the front leaves at once; so the front is always a hole or held.
 //!
-//! **Invariant.** While no hole is open the queue is empty, and the output is written as if there were none. Every hole is filled once; a second time
-//! finds no hole and does nothing. **Does not know** what a reply is waited for: whoever reserved the hole does.
+//! A long reply that came in **pieces** leaves in pieces: the output is given some of them, and the next ones once those were sent ([`Replies::refill`]).
+//!
+//! **Invariant.** While no hole is open and no pieces are left the queue is empty, and the output is written as if there were none. Every hole is filled once; a
+//! second time finds no hole and does nothing. **Does not know** what a reply is waited for: whoever reserved the hole does.
 
-use crate::base::limits::{REPLY_BYTES_WAITING_MAX, REPLY_HOLES_MAX};
+use crate::base::limits::{REPLY_BYTES_GATHERED, REPLY_BYTES_WAITING_MAX, REPLY_HOLES_MAX};
 use std::collections::VecDeque;
 
 /// A place among a client's replies. Numbers rise for the life of the client and are never used again.
@@ -35,24 +37,37 @@ impl HoleId {
 pub enum Fill {
     /// These bytes.
     Bytes(Vec<u8>),
+    /// These bytes, one piece after the other, none of them empty.
+    Pieces(VecDeque<Vec<u8>>),
     /// The reply that was held, as it is.
     Release,
+}
+
+impl Fill {
+    /// The same with its bytes in one piece.
+    pub fn into_whole(self) -> Fill {
+        match self {
+            Fill::Pieces(pieces) => Fill::Bytes(Vec::from(pieces).concat()),
+            fill => fill,
+        }
+    }
+
+    /// Appends its bytes.
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        match self {
+            Fill::Bytes(bytes) => out.extend_from_slice(bytes),
+            Fill::Pieces(pieces) => pieces.iter().for_each(|piece| out.extend_from_slice(piece)),
+            Fill::Release => {}
+        }
+    }
 }
 
 #[derive(Debug)]
 enum Part {
     Ready(Vec<u8>),
+    Pieces(VecDeque<Vec<u8>>),
     Hole,
     Held(Vec<u8>),
-}
-
-impl Part {
-    fn bytes(&self) -> usize {
-        match self {
-            Part::Ready(bytes) | Part::Held(bytes) => bytes.len(),
-            Part::Hole => 0,
-        }
-    }
 }
 
 /// The replies of one client that wait.
@@ -140,34 +155,56 @@ impl Replies {
         let part = hole.0.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         let Some(part) = part.and_then(|index| self.parts.get_mut(index)) else { return false };
         let held = match part {
-            Part::Ready(_) => return false,
+            Part::Ready(_) | Part::Pieces(_) => return false,
             Part::Hole => Vec::new(),
             Part::Held(bytes) => std::mem::take(bytes),
         };
         self.bytes -= held.len();
-        let bytes = match fill {
-            Fill::Bytes(bytes) => bytes,
-            Fill::Release => held,
+        let filled = match fill {
+            Fill::Bytes(bytes) => Part::Ready(bytes),
+            Fill::Pieces(pieces) => Part::Pieces(pieces),
+            Fill::Release => Part::Ready(held),
         };
-        self.bytes += bytes.len();
-        *part = Part::Ready(bytes);
+        self.bytes += match &filled {
+            Part::Pieces(pieces) => pieces.iter().map(Vec::len).sum(),
+            Part::Ready(bytes) => bytes.len(),
+            Part::Hole | Part::Held(_) => 0,
+        };
+        *part = filled;
         self.open -= 1;
-        self.flush(out);
+        self.refill(out);
         true
     }
 
-    fn flush(&mut self, out: &mut Vec<u8>) {
-        while let Some(Part::Ready(_)) = self.parts.front() {
-            let Some(part) = self.parts.pop_front() else { return };
-            self.bytes -= part.bytes();
-            self.first += 1;
-            if let Part::Ready(bytes) = part {
-                out.extend_from_slice(&bytes);
+    /// Appends to `out` what waits for nothing but that earlier pieces of it were sent. Returns whether that was anything.
+    pub fn refill(&mut self, out: &mut Vec<u8>) -> bool {
+        let before = out.len();
+        while let Some(part) = self.parts.front_mut() {
+            match part {
+                Part::Ready(bytes) => {
+                    self.bytes -= bytes.len();
+                    out.extend_from_slice(bytes);
+                }
+                Part::Pieces(pieces) => {
+                    while out.len() < REPLY_BYTES_GATHERED
+                        && let Some(piece) = pieces.pop_front()
+                    {
+                        self.bytes -= piece.len();
+                        out.extend_from_slice(&piece);
+                    }
+                    if !pieces.is_empty() {
+                        break;
+                    }
+                }
+                Part::Hole | Part::Held(_) => break,
             }
+            self.parts.pop_front();
+            self.first += 1;
         }
         if self.parts.is_empty() && self.parts.capacity() > 64 {
             self.parts = VecDeque::new();
         }
+        out.len() > before
     }
 }
 
@@ -221,6 +258,30 @@ mod tests {
         assert!(replies.fill(other, bytes("no"), &mut out));
         assert_eq!(out, b"sentabOKnolater");
         assert_eq!((replies.open(), replies.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn a_long_reply_leaves_in_pieces_and_what_follows_waits() {
+        let (mut replies, mut out, mut mark) = (Replies::default(), Vec::new(), 0);
+        let hole = replies.reserve(&mut out, &mut mark);
+        out.extend_from_slice(b"next");
+        replies.settle(&mut out, &mut mark);
+        let pieces: VecDeque<Vec<u8>> = (0..9u8).map(|n| vec![n; 100_000]).collect();
+        let whole = Vec::from(pieces.clone()).concat();
+        assert!(replies.fill(hole, Fill::Pieces(pieces), &mut out));
+        let mut sent = Vec::new();
+        let mut rounds = 0;
+        while !replies.is_empty() {
+            assert!(out.len() < REPLY_BYTES_GATHERED + 100_000);
+            assert_eq!(replies.bytes() + sent.len() + out.len(), whole.len() + 4);
+            sent.append(&mut out);
+            assert!(replies.refill(&mut out));
+            rounds += 1;
+        }
+        sent.append(&mut out);
+        assert_eq!(sent, [&whole[..], b"next"].concat());
+        assert_eq!((rounds, replies.bytes(), replies.open()), (2, 0, 0));
+        assert!(!replies.refill(&mut out));
     }
 
     #[test]

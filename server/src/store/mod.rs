@@ -58,6 +58,7 @@ pub use keyspace::{Change, Keyspace, StringEdit};
 pub use local::Local;
 pub use maintain::Share;
 pub use notices::{Notice, NoticeKind};
+pub use record::REPLICA_PATIENCE_MS;
 pub use replica::{Grace, Merged, Seen, Spliced, State, Value};
 pub use shapes::Shapes;
 pub use transaction::Transaction;

@@ -12,7 +12,7 @@ use torc_protocol::slot::slot_of;
 
 /// A replica waits this long for its primary to drop what has expired: twice the difference of clocks that is tolerated without a warning, and
 /// the way of the effect.
-const REPLICA_PATIENCE_MS: UnixMs = 2_000;
+pub const REPLICA_PATIENCE_MS: UnixMs = 2_000;
 
 impl Local {
     /// Begins (or ends) taking down what this thread writes.

@@ -184,6 +184,7 @@ impl Generator {
             1 => self.list_key(),
             2 => self.set_key(),
             3 => self.zset_key(),
+            4 => self.stream_key(),
             _ => self.key(),
         }
     }
@@ -211,7 +212,8 @@ impl Generator {
             4 => b"{tag}two".to_vec(),
             5 => b"a key with spaces".to_vec(),
             // The names of collections.
-            39 => format!("{}{}", self.pick(&["H", "L", "S", "Z"]), self.rng.u32(..5)).into_bytes(),
+            39 => format!("{}{}", self.pick(&["H", "L", "S", "Z", "Y"]), self.rng.u32(..5))
+                .into_bytes(),
             6..=10 => format!("h{}", self.rng.u32(..4)).into_bytes(),
             11..=15 => format!("n{}", self.rng.u32(..4)).into_bytes(),
             _ => format!("k{}", self.rng.u32(..12)).into_bytes(),
@@ -319,7 +321,8 @@ impl Generator {
                 [11, 10, 400][self.below(3)],
                 version,
             ),
-            4 => self.bytes(40),
+            4 if self.one_in(2) => self.bytes(40),
+            4 => self.stream_payload(version),
             // A list, a set, a hash or a sorted set, as large ones are dumped.
             5..=9 => {
                 let kind = [1, 2, 4, 5][self.below(4)];

@@ -18,7 +18,7 @@ const MEMBER_BOUNDS: &[&str] =
 
 impl Generator {
     /// The name of a key of one type, mostly: `prefix` and a small number.
-    fn typed(&mut self, prefix: char) -> Vec<u8> {
+    pub(super) fn typed(&mut self, prefix: char) -> Vec<u8> {
         if self.one_in(14) {
             return self.key();
         }

@@ -7,7 +7,7 @@ use crate::text;
 impl Generator {
     /// A command with its arguments, mostly well-formed.
     pub(super) fn fresh(&mut self) -> Args {
-        match self.rng.u32(..100) {
+        match self.rng.u32(..110) {
             0..=17 => self.string_command(),
             18..=29 => self.generic_command(),
             30..=35 => self.expire_command(),
@@ -20,6 +20,7 @@ impl Generator {
             75..=83 => self.set_command(),
             84..=95 => self.zset_command(),
             96..=97 if self.sorts => self.sort_command(),
+            100.. => self.stream_command(),
             _ => self.script_command(),
         }
     }
@@ -119,7 +120,7 @@ impl Generator {
                 if self.one_in(3) {
                     args.extend(line(
                         "TYPE",
-                        [self.pick(&["string", "STRING", "nope", "hash"]).into()],
+                        [self.pick(&["string", "STRING", "nope", "hash", "stream"]).into()],
                     ));
                 }
                 args

@@ -50,6 +50,7 @@ impl Generator {
             return args.extend(inner);
         }
         self.tame_collections(&name, args);
+        self.tame_streams(&name, args);
         let (from, what) = match name.as_str() {
             "EXPIRE" | "PEXPIRE" | "EXPIREAT" | "PEXPIREAT" | "GETEX" | "SETEX" | "PSETEX" => {
                 (2, Tame::Time)

@@ -9,8 +9,9 @@ mod commands;
 mod compare;
 mod hostile;
 mod ring;
+mod streams;
 
-pub use compare::Compare;
+pub use compare::{Compare, timeless};
 
 use crate::script::Normaliser;
 use std::collections::VecDeque;
@@ -91,6 +92,11 @@ impl Generator {
         if self.queue.is_empty() && self.one_in(40) {
             self.begin_transaction();
         }
+        if self.queue.is_empty() {
+            let command = self.alone();
+            self.enqueue(command);
+        }
+        // There is one: it was put there above.
         self.queue.pop_front().unwrap_or_else(|| self.alone())
     }
 
@@ -109,7 +115,7 @@ impl Generator {
                 let command = self.alone();
                 // The difference `watched-setbit`.
                 if !command.args[0].eq_ignore_ascii_case(b"SETBIT") {
-                    self.queue.push_back(command);
+                    self.enqueue(command);
                 }
             }
         }
@@ -117,11 +123,21 @@ impl Generator {
         for _ in 0..self.below(12) {
             let command = self.alone();
             if command.compare == Compare::By(Normaliser::Exact) {
-                self.queue.push_back(command);
+                self.enqueue(command);
             }
         }
         let end: &[u8] = if self.one_in(10) { b"DISCARD" } else { b"EXEC" };
         self.queue.push_back(exactly(words(&[end])));
+    }
+
+    /// Adds a command to what is to come, behind those that make the consumers that it names.
+    fn enqueue(&mut self, command: Generated) {
+        for [key, group, consumer] in streams::consumers_of(&command.args) {
+            let words = [b"XGROUP".to_vec(), b"CREATECONSUMER".to_vec(), key, group, consumer];
+            let compare = Compare::By(Normaliser::Exact);
+            self.queue.push_back(Generated { args: words.to_vec(), compare });
+        }
+        self.queue.push_back(command);
     }
 
     fn alone(&mut self) -> Generated {
@@ -136,7 +152,10 @@ impl Generator {
             // Flags of keys are a set, which a script makes a table without an order.
             let is_set = args[0].eq_ignore_ascii_case(b"COMMAND");
             let is_elsewhere = self.ring && !self.is_of_slot(&args);
-            if is_set || is_elsewhere || self.is_of_the_other_kind(&args) {
+            // What is read of several streams is a map, which a script makes a table without an order.
+            let is_map = args.iter().position(|arg| arg == b"STREAMS");
+            let is_map = is_map.is_some_and(|at| args.len() - at > 3);
+            if is_set || is_map || is_elsewhere || self.is_of_the_other_kind(&args) {
                 continue;
             }
             self.tame(&mut args);

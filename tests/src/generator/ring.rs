@@ -91,6 +91,10 @@ impl Generator {
         let mut queue = VecDeque::from([exactly(vec![b"MULTI".to_vec()])]);
         for _ in 0..self.below(12) {
             let args = self.unordered_excluded();
+            for [key, group, consumer] in super::streams::consumers_of(&args) {
+                let words = [b"XGROUP".to_vec(), b"CREATECONSUMER".to_vec(), key, group, consumer];
+                queue.push_back(exactly(words.to_vec()));
+            }
             queue.push_back(exactly(args));
         }
         let end = if self.one_in(10) { b"DISCARD".to_vec() } else { b"EXEC".to_vec() };

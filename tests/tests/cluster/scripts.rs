@@ -70,12 +70,17 @@ fn scripts_run_where_their_keys_are() {
     nodes.push(Node::start(Place::free(), Some(&seed), W2));
     nodes[3].await_answer();
     await_whole(&nodes, LIMIT);
+    // Asked itself for what nobody sent it, it says so, as a Redis does that was started anew; its client then sends the text.
+    let mut fourth = connect(&nodes[3]);
+    let unknown = eval(&mut fourth, &["EVALSHA", &only_here, "0"]);
+    assert_eq!(unknown, "NOSCRIPT No matching script. Please use EVAL.");
+    assert_eq!(eval(&mut fourth, &["EVAL", "return 7", "0"]), "7");
+    assert_eq!(eval(&mut fourth, &["EVALSHA", &only_here, "0"]), "7");
     for number in 0..60 {
         let sum = eval(&mut clients[2], &["EVALSHA", &sha, "1", &format!("sum:{number}"), "1"]);
         assert_eq!(sum, "19", "{number}");
     }
     // And serves as the others do, from its copies.
-    let mut fourth = connect(&nodes[3]);
     for number in 0..60 {
         let sum = eval(&mut fourth, &["EVAL", ADD, "1", &format!("sum:{number}"), "1"]);
         assert_eq!(sum, "20", "{number}");

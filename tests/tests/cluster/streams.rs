@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 use torc_tests::resp::{Connection, Value};
-use torc_tests::ring;
+use torc_tests::ring::{self, LIMIT};
 use torc_tests::wait;
 
 /// A death is noticed and made good for within this, on a machine that other suites load.
@@ -137,5 +137,80 @@ fn a_consumer_group_outlives_the_node_that_serves_it() {
     seen.extend(delivered(&client.run(&format!("XREADGROUP GROUP g c STREAMS {key} 0"))));
     for id in &added {
         assert!(seen.contains(id), "{id} was added and never delivered");
+    }
+}
+
+#[test]
+fn a_stream_is_copied_to_any_slot() {
+    let nodes = ring::ring(3, W2);
+    let keys: Vec<String> = (0..3).map(|index| key_of(&nodes, index)).collect();
+    let mut client = connect(&nodes[1]);
+    let from = &keys[0];
+    client.run(&format!("XGROUP CREATE {from} g 0 MKSTREAM"));
+    for number in 0..500 {
+        client.run(&format!("XADD {from} {number}-1 number {number}"));
+    }
+    client.run(&format!("XDEL {from} 499-1"));
+    client.run(&format!("XREADGROUP GROUP g one COUNT 30 STREAMS {from} >"));
+    client.run(&format!("XREADGROUP GROUP g two COUNT 30 STREAMS {from} >"));
+    client.run(&format!("XACK {from} g 7-1"));
+    let shown = |key: &str, node: usize| {
+        let reply = connect(&nodes[node]).run(&format!("XINFO STREAM {key} FULL COUNT 0"));
+        assert!(!reply.is_error(), "{}", reply.text());
+        format!("{reply:?}")
+    };
+    let expected = shown(from, 0);
+    for to in &keys[1..] {
+        assert_eq!(client.run(&format!("COPY {from} {to}")).integer(), Some(1));
+        assert_eq!(client.run(&format!("COPY {from} {to}")).integer(), Some(0));
+        assert_eq!(client.run(&format!("COPY {from} {to} REPLACE")).integer(), Some(1));
+        for node in 0..3 {
+            assert_eq!(shown(to, node), expected, "{to} by node {node}");
+        }
+        // It goes on as the other does: the deleted id is not given out again, and the group reads behind what it has read.
+        assert!(client.run(&format!("XADD {to} 499-1 a b")).is_error());
+        let reply = client.run(&format!("XREADGROUP GROUP g one COUNT 1 STREAMS {to} >"));
+        assert_eq!(delivered(&reply), ["60-1"]);
+    }
+}
+
+/// One node cannot wait for what others serve, so that all streams of a command lie in one slot, on the plain port too.
+#[test]
+fn streams_that_are_read_together_lie_in_one_slot() {
+    let nodes = ring::ring(3, &[]);
+    let keys: Vec<String> = (0..3).map(|index| key_of(&nodes, index)).collect();
+    let mut client = connect(&nodes[0]);
+    for key in &keys {
+        client.run(&format!("XGROUP CREATE {key} g 0 MKSTREAM"));
+        client.run(&format!("XGROUP CREATE {{{key}}}:b g 0 MKSTREAM"));
+        client.run(&format!("XADD {key} 1-1 a b"));
+        client.run(&format!("XADD {{{key}}}:b 1-1 a b"));
+    }
+    let several = format!("STREAMS {} {} ", keys[0], keys[1]);
+    let ways = |client: &mut Connection, expected: &str| {
+        for line in [
+            format!("XREAD {several} 0 0"),
+            format!("XREAD BLOCK 1 {several} $ $"),
+            format!("XREADGROUP GROUP g c {several} > >"),
+            format!("XREADGROUP GROUP g c BLOCK 1 {several} > >"),
+        ] {
+            assert_eq!(client.run(&line).text(), expected, "{line}");
+        }
+    };
+    let apart = "CROSSSLOT Keys in request don't hash to the same slot";
+    for (node, key) in nodes.iter().zip(&keys) {
+        ways(&mut connect(node), apart);
+        let mut cluster = node.place.open_cluster(LIMIT).unwrap();
+        ways(&mut cluster, apart);
+        // Two of one slot, where it is served.
+        let line = format!("XREAD STREAMS {key} {{{key}}}:b 0 0");
+        assert_eq!(cluster.run(&line).items().len(), 2, "{line}");
+    }
+    for node in &nodes {
+        let mut client = connect(node);
+        for key in &keys {
+            let line = format!("XREAD STREAMS {key} {{{key}}}:b 0 0");
+            assert_eq!(client.run(&line).items().len(), 2, "{line}");
+        }
     }
 }

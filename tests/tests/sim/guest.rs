@@ -1,5 +1,6 @@
 //! Clients: what they ask, and how they cope with nodes that go away.
 
+use super::collect::{Collect, Collections, delivered};
 use super::history::{Ask, Operation, Outcome, outcome};
 use super::reply::{Reply, command};
 use super::world::{Event, SECOND, World};
@@ -41,6 +42,8 @@ pub struct Guest {
     /// The iteration that it is in, and its cursor.
     scan: Option<(usize, u64)>,
     pub scans: bool,
+    /// It asks for collections.
+    pub collects: bool,
     /// It asks only what a checker wants to know.
     pub checks: bool,
 }
@@ -70,6 +73,7 @@ pub struct Workload {
     pub pause_us: u64,
     /// Whether keys get deadlines.
     pub deadlines: bool,
+    pub collections: Collections,
 }
 
 impl Workload {
@@ -86,6 +90,7 @@ impl Workload {
             lasting: BTreeSet::new(),
             pause_us: 30_000,
             deadlines: true,
+            collections: Collections::new(seed),
         }
     }
 
@@ -149,6 +154,7 @@ impl World {
             expect: VecDeque::new(),
             scan: None,
             scans,
+            collects: false,
             checks: false,
         });
         self.at(self.now + 1_000 * (1 + guest as u64), Event::Guest(guest, 0));
@@ -209,7 +215,13 @@ impl World {
         }
         let burst = if self.rng.below(5) == 0 { 1 + self.rng.below(3) } else { 1 };
         for _ in 0..burst {
-            let ask = self.work.next();
+            let ask = if self.guests[guest].collects {
+                let (ask, slot) = self.work.collections.next();
+                self.work.watched.insert(slot);
+                Ask::Collect(ask)
+            } else {
+                self.work.next()
+            };
             self.ask(guest, ask);
         }
         self.guest_run(guest);
@@ -343,6 +355,10 @@ impl World {
         self.sum = self.sum.wrapping_mul(131).wrapping_add(now ^ operation as u64);
         if let Ask::Scan(iteration, _) = self.history[operation].ask {
             self.scanned(guest, iteration, &reply);
+        }
+        if let Ask::Collect(Collect::Deliver(key)) = &self.history[operation].ask {
+            let known = &mut self.work.collections.delivered;
+            known.entry(key.clone()).or_default().extend(delivered(&reply));
         }
         let entry = &mut self.history[operation];
         (entry.ended, entry.outcome) = (now, outcome(reply));

@@ -1,5 +1,6 @@
 //! What clients asked, when, and what they heard.
 
+use super::collect::Collect;
 use super::reply::Reply;
 
 /// What a client asked.
@@ -15,6 +16,8 @@ pub enum Ask {
     Incr(String),
     MSet(Vec<(String, u64)>),
     MGet(Vec<String>),
+    /// Something of a collection.
+    Collect(Collect),
     /// One step of a full iteration: iteration and cursor.
     Scan(usize, u64),
 }
@@ -42,6 +45,7 @@ impl Ask {
             Ask::MGet(keys) => {
                 std::iter::once(word("MGET")).chain(keys.iter().map(|key| word(key))).collect()
             }
+            Ask::Collect(ask) => ask.words(),
             Ask::Scan(_, cursor) => vec![word("SCAN"), number(cursor), word("COUNT"), word("500")],
         }
     }

@@ -125,6 +125,10 @@ pub fn prepare(world: &mut World) {
     for guest in 0..4 {
         world.add_guest(1 + (guest % 2) as u8, false);
     }
+    for guest in 0..3 {
+        let guest = world.add_guest(1 + (guest % 2) as u8, false);
+        world.guests[guest].collects = true;
+    }
 }
 
 /// Ends all trouble.

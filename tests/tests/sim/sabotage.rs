@@ -3,13 +3,14 @@
 use super::net::Line;
 use super::node::node_id;
 use super::world::{Event, World};
-use torc_protocol::peer::Kind;
+use torc_protocol::peer::Kind as Frame;
 use torc_protocol::peer::message::{Ack, encode_acks};
 use torc_protocol::slot::Slot;
 use torc_server::cluster::route::Route;
 use torc_server::node::core::message::{Answer, Baton, Pull, Pulled, Said};
-use torc_server::replication::effect::{self, Batch};
+use torc_server::replication::effect::{self, Batch, Op};
 use torc_server::replication::vector::Vector;
+use torc_server::store::{Changes, ElementChange, Kind, put_change};
 
 /// A bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub enum Sabotage {
     DropPrevious,
     /// Nodes do not compare what they know of their slots.
     NoCompare,
+    /// What was added to a hash, a set or a sorted set comes to the copies as what was removed.
+    AddsRemove,
 }
 
 /// What becomes of effects that came.
@@ -46,7 +49,7 @@ pub enum Fate {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 10] = [
+    pub const ALL: [Sabotage; 11] = [
         Sabotage::Shed,
         Sabotage::SendTwice,
         Sabotage::NothingNew,
@@ -57,38 +60,47 @@ impl Sabotage {
         Sabotage::DropDeps,
         Sabotage::DropPrevious,
         Sabotage::NoCompare,
+        Sabotage::AddsRemove,
     ];
+
+    /// What the checker says that must notice it; whichever, if nothing.
+    pub fn checker(self) -> &'static str {
+        match self {
+            Sabotage::AddsRemove => "collections:",
+            _ => "",
+        }
+    }
 
     /// Changes a control frame; whether it is sent.
     pub fn control(
         self,
         world: &mut World,
         (from, to): (usize, usize),
-        (kind, slot): (Kind, Option<Slot>),
+        (kind, slot): (Frame, Option<Slot>),
         payload: &mut [u8],
     ) -> bool {
         match (self, kind) {
-            (Sabotage::NothingNew, Kind::Fence) => {
+            (Sabotage::NothingNew, Frame::Fence) => {
                 for (slot, knows) in Pull::decode(payload).unwrap().slots {
                     let mut bytes = Vec::new();
                     let serves = world.servers(slot).contains(&to);
                     let answer = Answer::Same;
                     Pulled { answer, serves, busy: false, vector: knows }.encode(&mut bytes);
-                    world.core_frame(to, from, Kind::SyncBegin, Some(slot), bytes);
+                    world.core_frame(to, from, Frame::SyncBegin, Some(slot), bytes);
                 }
                 false
             }
-            (Sabotage::DenyServing, Kind::Baton) => {
+            (Sabotage::DenyServing, Frame::Baton) => {
                 let Baton::Ask(slots) = Baton::decode(payload).unwrap() else { return true };
                 let deny =
                     |(slot, stamp)| Said { slot, stamp, others: [None; 2], vector: Vector::new() };
                 let said = slots.into_iter().map(deny).collect();
                 let mut bytes = Vec::new();
                 Baton::Word { served: false, said }.encode(&mut bytes);
-                world.core_frame(to, from, Kind::Baton, None, bytes);
+                world.core_frame(to, from, Frame::Baton, None, bytes);
                 false
             }
-            (Sabotage::KeepBaton, Kind::Baton) => {
+            (Sabotage::KeepBaton, Frame::Baton) => {
                 if let Ok(Baton::Word { served: true, said }) = Baton::decode(payload)
                     && let Some(node) = world.node(from)
                 {
@@ -98,7 +110,7 @@ impl Sabotage {
                 }
                 true
             }
-            (Sabotage::NoCompare, Kind::Digest) => false,
+            (Sabotage::NoCompare, Frame::Digest) => false,
             _ => {
                 let _ = slot;
                 true
@@ -129,6 +141,27 @@ impl Sabotage {
                 let bytes = payload.clone();
                 world.at(world.now + 400_000, Event::Effects { line, life, bytes });
                 Fate::Acked(acks_of(payload))
+            }
+            Sabotage::AddsRemove => {
+                let mut changed = Vec::new();
+                for (effect, _) in Batch::new(payload).flatten() {
+                    let changed_ops: Vec<Vec<u8>> = effect.ops().map(|op| removals(&op)).collect();
+                    let ops: Vec<Op<'_>> = effect
+                        .ops()
+                        .zip(&changed_ops)
+                        .map(|(op, changes)| match op {
+                            Op::Elements { db, key, kind, .. } => {
+                                let changes = Changes::new(changes).unwrap();
+                                Op::Elements { db, key, kind, changes }
+                            }
+                            other => other,
+                        })
+                        .collect();
+                    let versions = (effect.previous, effect.version);
+                    effect::encode(&mut changed, effect.slot, versions, &effect.deps, &ops);
+                }
+                *payload = changed;
+                Fate::Apply
             }
             Sabotage::DropDeps | Sabotage::DropPrevious => {
                 let mut changed = Vec::new();
@@ -161,6 +194,22 @@ impl Sabotage {
     }
 }
 
+/// The changes of elements that `op` tells of, those that put one by its name turned into those that remove it.
+fn removals(op: &Op<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Op::Elements { kind, changes, .. } = op {
+        let is_named = matches!(kind, Kind::Hash | Kind::Set | Kind::Zset);
+        for change in changes.iter() {
+            let change = match change {
+                ElementChange::Put { id, .. } if is_named => ElementChange::Remove { id },
+                other => other,
+            };
+            put_change(&mut bytes, &change);
+        }
+    }
+    bytes
+}
+
 /// What would be acknowledged of effects, had they been applied.
 fn acks_of(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -179,7 +228,7 @@ impl World {
         &mut self,
         from: usize,
         to: usize,
-        kind: Kind,
+        kind: Frame,
         slot: Option<Slot>,
         payload: Vec<u8>,
     ) {

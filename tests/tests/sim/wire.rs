@@ -6,6 +6,7 @@ use super::sabotage::{Fate, Sabotage};
 use super::world::{Event, WINDOW, World};
 use std::time::Duration;
 use torc_protocol::peer::frame::{self, Decoded};
+use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Head, Kind, Limits};
 use torc_server::node::core::Input;
 use torc_server::node::plane::Failure;
@@ -90,6 +91,13 @@ impl World {
                     let (id, slot) = (header.id, header.slot);
                     node.worker.on_request(&node.instance, from as u64, id, slot, payload);
                     self.drain(to);
+                }
+            }
+            Kind::Response if header.flags & response_flags::MORE != 0 => {
+                if let Some(&ticket) = self.link(line).asked[side].get(&header.id)
+                    && let Some(node) = self.node(to)
+                {
+                    node.worker.on_response_part(&node.instance, ticket, payload);
                 }
             }
             Kind::Response => {

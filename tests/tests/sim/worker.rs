@@ -4,6 +4,7 @@ use super::net::Line;
 use super::node::{EPOCH_MS, node_id, number_of};
 use super::world::{Event, WINDOW, World};
 use std::time::Duration;
+use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Head, Kind};
 use torc_server::node::plane::Failure;
 
@@ -41,6 +42,9 @@ impl World {
                     flags: response.flags,
                     ..Head::of(Kind::Response)
                 };
+                if head.flags & response_flags::MORE != 0 {
+                    node.worker.on_room(response.link);
+                }
                 self.post(line, number, head, &response.payload);
             } else {
                 break;

@@ -130,8 +130,13 @@ fn keys_of(request: &Args<'_>) -> Result<KeyPositions, WireError> {
     if !spec.accepts(request.len()) {
         return Err(WireError::fixed("ERR Invalid number of arguments specified for command"));
     }
+    let needs_keys = !spec.flags.contains(Flags::NO_MANDATORY_KEYS);
     match told_key_positions(spec, request) {
-        Err(_) if spec.flags.contains(Flags::NO_MANDATORY_KEYS) => Ok(KeyPositions::default()),
+        Err(_) if !needs_keys => Ok(KeyPositions::default()),
+        // The word is missing behind which they stand.
+        Ok(found) if needs_keys && found.count() == 0 => {
+            Err(WireError::fixed("ERR Invalid arguments specified for command"))
+        }
         found => found,
     }
 }

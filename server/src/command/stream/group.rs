@@ -115,7 +115,11 @@ pub(crate) fn xgroup_setid(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<
         if args.len() > 7 {
             return Err(bad_subcommand("XGROUP", &args[1]));
         }
-        let last_id = position(&args[4], &stream.view().meta())?;
+        let last_id = match &args[4] {
+            // Of a new group these are no positions, but an old one may be set to them.
+            end @ (b"-" | b"+") => ids::bound(end, 0)?,
+            other => position(other, &stream.view().meta())?,
+        };
         let entries_read = options.entries_read;
         stream.set_group(name, &GroupState { last_id, entries_read });
         Ok(())

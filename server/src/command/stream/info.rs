@@ -1,13 +1,12 @@
 //! XINFO: streams, groups and consumers described.
 
-use super::lag::Progress;
 use super::range::{write_entry, write_id, write_range};
 use super::{bad_subcommand, find, no_group_in};
 use crate::base::clock::UnixMs;
 use crate::command::value::{help_lines, integer};
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::CollectionRef;
-use crate::types::collection::stream::{ConsumerView, GroupView};
+use crate::types::collection::stream::{ConsumerView, GroupView, Progress};
 use crate::types::collection::{Stream, StreamId};
 use torc_protocol::{Args, Reply, WireError};
 

@@ -6,7 +6,6 @@ mod add;
 mod group;
 mod ids;
 mod info;
-mod lag;
 mod pending;
 mod range;
 mod read;

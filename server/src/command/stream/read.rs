@@ -1,7 +1,6 @@
 //! XREAD and XREADGROUP: entries behind an id, of several streams, waited for if there are none.
 
 use super::group::create_consumer;
-use super::lag::Progress;
 use super::range::{up_to, write_entry, write_id, write_range};
 use super::{find, ids, no_group, with_stream};
 use crate::admin::blocked::{Behind, ReadAs, Reading, Want};
@@ -11,7 +10,7 @@ use crate::command::blocking::{deadline_ms, wait_for_streams};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::Edit;
-use crate::types::collection::stream::{ConsumerState, StreamEntry};
+use crate::types::collection::stream::{ConsumerState, Progress, StreamEntry};
 use crate::types::collection::{Stream, StreamId};
 use torc_protocol::{Args, Protocol, Reply, WireError};
 

@@ -9,9 +9,10 @@
 //! **Invariant.** To every living member leads at most one own link. Every send ends in a response or a failure that the plane is told of.
 
 use super::conn::{Conn, Lost};
+use super::frames::{on_own_frame, on_peers_frame};
 use super::shared::{Arrival, Mail, Shared};
 use crate::admin::Instance;
-use crate::admin::pubsub::{self, PeerLink};
+use crate::admin::pubsub::PeerLink;
 use crate::base::rng::Rng;
 use crate::cluster::member::MemberState;
 use crate::cluster::view::MemberIndex;
@@ -31,6 +32,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::hello::Role;
+use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Class, Frame, Head, Kind, publish};
 
 /// Tokens of links begin here; those of clients lie below.
@@ -44,6 +46,9 @@ const TELL_HEARD: Duration = Duration::from_secs(1);
 
 /// Others see how far a peer is behind so often.
 const TELL_LAG: Duration = Duration::from_millis(500);
+
+/// While no more of the responses wait to be sent, long ones go on.
+const RESPONSE_BYTES_AHEAD: usize = 256 * 1024;
 
 /// Bits of a link's key that are its place.
 const PLACE_BITS: u32 = 20;
@@ -68,6 +73,8 @@ struct DataLink {
     wake: Option<Duration>,
     is_dirty: bool,
     is_up: bool,
+    /// Whether the plane is to be told that there is room for more of a long response.
+    owes_room: bool,
     /// What this node's subscribers listen to, as far as it is still to be told by this link.
     interest: PeerLink,
     /// Names the link among those by which peers tell theirs.
@@ -233,6 +240,7 @@ impl DataLinks {
             if let Err(error) = responded {
                 tracing::debug!(node = %link.node, ?error, "a response is lost");
             }
+            link.owes_room |= flags & response_flags::MORE != 0;
             self.mark(at);
         }
         any
@@ -330,6 +338,10 @@ impl DataLinks {
                 }
                 _ => link.conn.flush(now, &mut NoEffects),
             };
+            let has_room = link.conn.link.queued_bytes(Class::Request) < RESPONSE_BYTES_AHEAD;
+            if flushed.is_ok() && has_room && std::mem::take(&mut link.owes_room) {
+                desk.state.on_room(link.key);
+            }
             match flushed {
                 Ok(()) => self.settle(at),
                 Err(lost) => self.lost(at, &lost, desk),
@@ -449,6 +461,14 @@ impl DataLinks {
                     true
                 }
                 Event::Clock(_) => true,
+                Event::Response(Frame { header, payload })
+                    if header.flags & response_flags::MORE != 0 =>
+                {
+                    if let Some(&ticket) = tickets.get(&header.id) {
+                        state.on_response_part(instance, ticket, payload);
+                    }
+                    true
+                }
                 Event::Response(Frame { header, payload }) => {
                     if let Some(ticket) = tickets.remove(&header.id) {
                         state.on_response(instance, ticket, header.flags, payload);
@@ -553,6 +573,7 @@ impl DataLinks {
             wake: None,
             is_dirty: false,
             is_up: false,
+            owes_room: false,
             interest: PeerLink::default(),
             source: self.shared.instance.pubsub.new_source(),
         });
@@ -651,120 +672,8 @@ impl DataLinks {
     }
 }
 
-/// A frame on a link that this worker dialled. Returns whether it made sense.
-fn on_own_frame(
-    state: &mut WorkerState,
-    instance: &Instance,
-    peer: MemberIndex,
-    frame: Frame<'_>,
-) -> bool {
-    let Some((_, replicator)) = replication(state) else { return true };
-    let Frame { header, payload } = frame;
-    let waiters = match (header.kind, instance.cluster.view()) {
-        (Some(Kind::Ack), _) => replicator.receive_acks(peer, payload),
-        (Some(Kind::Standing), Some(view)) => replicator.told(&view, peer, header.id, payload),
-        _ => return true,
-    };
-    match waiters {
-        Ok(waiters) => {
-            waiters.into_iter().for_each(|waiter| state.on_acked(instance, waiter));
-            true
-        }
-        Err(error) => {
-            tracing::warn!(%error, kind = ?header.kind, "a peer sent what this node does not understand");
-            false
-        }
-    }
-}
-
-/// A frame on a link that a peer dialled. Returns whether it made sense.
-fn on_peers_frame(
-    state: &mut WorkerState,
-    instance: &Instance,
-    (key, (source, node)): (u64, (u64, NodeId)),
-    link: &mut Link,
-    frame: Frame<'_>,
-) -> bool {
-    let Frame { header, payload } = frame;
-    match header.kind {
-        Some(Kind::Publish) => return on_publish(state, instance, payload),
-        Some(Kind::Interest) => match instance.pubsub.hear(source, node, payload) {
-            Ok(Some(change)) => {
-                let sent = link.send(Head::of(Kind::Heard), |out| {
-                    publish::encode_heard(change, out);
-                    Ok(())
-                });
-                if let Err(error) = sent {
-                    // The next change is confirmed along with this one; until then clients wait for as long as they would for a node that is gone.
-                    tracing::debug!(?error, "a confirmation is lost");
-                }
-            }
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(%error, "a peer sent malformed interest");
-                return false;
-            }
-        },
-        Some(Kind::Request) => state.on_request(instance, key, header.id, header.slot, payload),
-        Some(Kind::Effects) => {
-            let Some((local, replicator)) = replication(state) else { return true };
-            let mut acks = Vec::new();
-            if let Err(error) = replicator.receive_effects(local, payload, &mut acks) {
-                tracing::warn!(%error, "a peer sent malformed effects");
-                return false;
-            }
-            if !acks.is_empty() {
-                // If it is lost, later acknowledgements cover these.
-                answer(link, Head::of(Kind::Ack), &acks);
-            }
-        }
-        Some(Kind::Question) => {
-            let Some((_, replicator)) = replication(state) else { return true };
-            let mut standings = Vec::new();
-            if let Err(error) = replicator.answer(payload, &mut standings) {
-                tracing::warn!(%error, "a peer sent a malformed question");
-                return false;
-            }
-            // If it is lost, the question comes again.
-            answer(link, Head { id: header.id, ..Head::of(Kind::Standing) }, &standings);
-        }
-        // Of a later revision, or of control links.
-        _ => {}
-    }
-    true
-}
-
-/// Sends a frame back by the link that something came by.
-fn answer(link: &mut Link, head: Head, payload: &[u8]) {
-    let sent = link.send(head, |out| {
-        out.extend_from_slice(payload);
-        Ok(())
-    });
-    if let Err(error) = sent {
-        tracing::debug!(?error, kind = ?head.kind, "a frame is lost");
-    }
-}
-
-/// A message that a client of the peer published. Returns whether it made sense.
-fn on_publish(state: &WorkerState, instance: &Instance, payload: &[u8]) -> bool {
-    let published = match publish::decode(payload) {
-        Ok(published) => published,
-        Err(error) => {
-            tracing::warn!(%error, "a peer sent a malformed message of a channel");
-            return false;
-        }
-    };
-    // A later revision may have kinds that this one does not know.
-    if let Some(kind) = pubsub::Kind::from_byte(published.kind) {
-        let mailboxes = &instance.clients.mailboxes;
-        let publish::Published { channel, message, .. } = published;
-        instance.pubsub.publish_from_peer(mailboxes, state.index, kind, channel, message);
-    }
-    true
-}
-
 /// The worker's part of the store, and its side of replication.
-fn replication(state: &mut WorkerState) -> Option<(&mut Local, &mut Replicator)> {
+pub(super) fn replication(state: &mut WorkerState) -> Option<(&mut Local, &mut Replicator)> {
     let (local, replication) = state.replication()?;
     let replication: &mut dyn Any = replication;
     Some((local, replication.downcast_mut()?))

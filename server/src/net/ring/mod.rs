@@ -8,7 +8,7 @@
 //!                     └──── view, routes (shared), wake-ups, accepted data links
 //! ```
 //!
-//! [`start`] turns settings into identity, record and shared state; [`control`] is the control thread, [`data`] a worker's links to other nodes, [`conn`] one
+//! [`start`] turns settings into identity, record and shared state; [`control`] is the control thread, [`data`] a worker's links to other nodes, [`frames`] what comes by them, [`conn`] one
 //! connection, [`shared`] what the threads have in common, [`resolver`] asks for names.
 //!
 //! **Invariant.** A node without a ring has none of this. No thread waits for another: what one tells another is a message in a bounded queue whose loss does no
@@ -17,6 +17,7 @@
 mod conn;
 pub(super) mod control;
 pub(super) mod data;
+mod frames;
 mod resolver;
 pub(super) mod shared;
 pub(super) mod start;

@@ -9,6 +9,9 @@
 //! replica:  vector of that hash? ── digest ── vector still the same? ── digests differ? ──▶ doubt
 //! ```
 //!
+//! A digest is of what is alive at a time, so what expires in between does not matter; but a letter that comes late is of no use, for a replica that hears nothing of its
+//! server removes expired keys on its own.
+//!
 //! It is cheap because it is slow: [`SLOTS`] slots a second, [`KEYS`] keys a step. A slot that is written to meanwhile is left for the next round.
 
 use super::compare::vector_hash;
@@ -19,7 +22,7 @@ use crate::cluster::NodeId;
 use crate::cluster::membership::Now;
 use crate::replication::scan::Scan;
 use crate::replication::vector::Vector;
-use crate::store::Grace;
+use crate::store::{Grace, REPLICA_PATIENCE_MS};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use torc_protocol::peer::Kind;
@@ -138,6 +141,8 @@ impl Core {
                 continue;
             }
             match look.theirs {
+                // A replica that is cut off drops what has expired by itself, after a while: what was there at that time may be gone since.
+                Some(_) if now >= look.scan.as_of() + REPLICA_PATIENCE_MS => {}
                 Some(theirs) if theirs != digest => self.doubt(slot),
                 Some(_) => {}
                 None => {

@@ -25,6 +25,7 @@ use super::handshake::{Admission, Handshake, Identity, Peer, Refusal};
 use super::keepalive::Keepalive;
 use super::outbound::{EffectSource, Outbound};
 use super::requests::{Failed, Matched, Requests};
+use crate::base::limits::RESPONSE_PART_TIMEOUT;
 use crate::base::rng::Rng;
 use crate::security::cluster::Side;
 use std::sync::Arc;
@@ -290,7 +291,7 @@ impl Link {
             let event = match self.phase {
                 Phase::Greeting { .. } => self.greet(frame, now, admission),
                 _ if frame.header.is_of_link() => self.own_frame(frame, now),
-                _ => self.frame(frame),
+                _ => self.frame(frame, now),
             };
             match event {
                 Ok(Some(event)) => return Ok(Received::Event(event)),
@@ -368,7 +369,7 @@ impl Link {
     }
 
     /// A frame that takes credit.
-    fn frame<'a>(&mut self, frame: Frame<'a>) -> Result<Option<Event<'a>>, Close> {
+    fn frame<'a>(&mut self, frame: Frame<'a>, now: Now) -> Result<Option<Event<'a>>, Close> {
         let Phase::Open(session) = &mut self.phase else { return Err(Close::NotConnected) };
         let Frame { header, .. } = frame;
         let incoming = &mut session.incoming[header.class as usize];
@@ -383,15 +384,19 @@ impl Link {
                 self.counters.unknown_in += 1;
                 Ok(None)
             }
-            Some(Kind::Response) => self.response(frame),
+            Some(Kind::Response) => self.response(frame, now),
             Some(Kind::Request) => self.admit(frame),
             Some(_) => Ok(Some(Event::Frame(frame))),
         }
     }
 
-    fn response<'a>(&mut self, frame: Frame<'a>) -> Result<Option<Event<'a>>, Close> {
+    fn response<'a>(&mut self, frame: Frame<'a>, now: Now) -> Result<Option<Event<'a>>, Close> {
         let Frame { header, .. } = frame;
-        match self.requests.complete(header.id) {
+        let matched = match header.flags & response_flags::MORE {
+            0 => self.requests.complete(header.id),
+            _ => self.requests.go_on(header.id, now.monotonic + RESPONSE_PART_TIMEOUT),
+        };
+        match matched {
             Matched::Waiting => {
                 if header.flags & response_flags::BUSY == 0 {
                     self.breaker.succeeded();

@@ -14,6 +14,7 @@
 //! still come, so that no late response is taken for another's: ids need not be unique for longer than that, and the generation
 //! only guards against a peer that answers twice.
 
+use crate::base::limits::RESPONSE_PART_TIMEOUT;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
@@ -149,6 +150,24 @@ impl Requests {
         }
     }
 
+    /// Part of a response to `id` came; the rest is waited for until `until` at least.
+    pub fn go_on(&mut self, id: u32, until: Duration) -> Matched {
+        match self.state(id) {
+            Some(State::Waiting { deadline, blocking, sent: true }) => {
+                let later = deadline.filter(|&deadline| deadline < until);
+                if later.is_some() {
+                    // With every part the time rises by as little as parts lie apart: deadlines are not to pile up.
+                    let until = until + RESPONSE_PART_TIMEOUT;
+                    self.set(id, State::Waiting { deadline: Some(until), blocking, sent: true });
+                    self.deadlines.push(Reverse((until, id)));
+                }
+                Matched::Waiting
+            }
+            Some(State::Abandoned { sent: true }) => Matched::Late,
+            _ => Matched::Unknown,
+        }
+    }
+
     /// A response to `id` came.
     pub fn complete(&mut self, id: u32) -> Matched {
         match self.state(id) {
@@ -279,7 +298,9 @@ mod tests {
         let [a, b, c, d] = [10, 20, 20, 30].map(|ms| requests.begin(Some(ms * MS), false).unwrap());
         assert!(requests.is_full() && requests.begin(None, false).is_none());
         assert!([a, b, c].into_iter().all(|id| requests.send(id)));
+        assert_eq!(requests.go_on(a, MS), Matched::Waiting);
         assert_eq!(requests.complete(a), Matched::Waiting);
+        assert_eq!(requests.go_on(a, MS), Matched::Unknown, "more of what was whole");
         assert_eq!(requests.complete(a), Matched::Unknown, "a second answer");
         assert_eq!(requests.complete(d), Matched::Unknown, "it was not sent");
         assert!(requests.expire(30 * MS, &mut failed));
@@ -287,12 +308,29 @@ mod tests {
         assert_eq!(ids(&failed, Why::TimedOutUnsent), [d]);
         failed.clear();
         assert!(!requests.expire(99 * MS, &mut failed) && failed.is_empty());
+        assert_eq!(requests.go_on(b, MS), Matched::Late);
         assert_eq!(requests.complete(b), Matched::Late);
         assert_eq!(requests.complete(b), Matched::Unknown);
         assert!(!requests.send(d), "its frame is left out");
         requests.disconnected(&mut failed);
         assert!(failed.is_empty() && requests.waiting() == 0);
         assert_eq!(requests.free.len(), 4, "all places are free again");
+    }
+
+    #[test]
+    fn parts_of_a_response_put_its_deadline_off() {
+        let mut requests = Requests::new(1);
+        let id = requests.begin(Some(10 * MS), false).unwrap();
+        requests.send(id);
+        for part in 1..1_000 {
+            let now = 5 * part * MS;
+            assert!(!requests.expire(now, &mut Vec::new()));
+            assert_eq!(requests.go_on(id, now + RESPONSE_PART_TIMEOUT), Matched::Waiting);
+        }
+        assert!(requests.deadlines.len() < 10, "{}", requests.deadlines.len());
+        let mut failed = Vec::new();
+        assert!(requests.expire(5_000 * MS + 2 * RESPONSE_PART_TIMEOUT, &mut failed));
+        assert_eq!(ids(&failed, Why::TimedOut), [id]);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! Whoever parks it keeps its time. A link that is lost takes the visitors with it that came by it and wait, so that no element is handed to a node that is gone. What was
 //! handed over and was lost with the link is lost, as it is with a client's connection; the client waits on.
 
-use super::unit::{BlockedUnit, Sink, Target, Trouble, Unit};
+use super::unit::{BlockedUnit, Sink, Unit};
 use super::visit::Origin;
 use super::{ClientKey, Plane, Send, resp};
 use crate::admin::Instance;
@@ -19,6 +19,7 @@ use crate::admin::blocked::{End, Waiter};
 use crate::cluster::View;
 use crate::command::blocking::timeout_text;
 use crate::node::pipeline::WorkerState;
+use crate::node::replies::Fill;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::request::{ReadLevel, Request, Response, WriteLevel, response_flags};
@@ -75,7 +76,7 @@ impl Plane {
             }
             None => {
                 let bytes = ended.unwrap_or_else(|| time_over(unit.session.protocol));
-                self.deliver(unit, &[&bytes], Vec::new());
+                self.deliver(unit, vec![Fill::Bytes(bytes)], Vec::new());
                 None
             }
         }
@@ -92,7 +93,7 @@ impl Plane {
             None => self.take_waiting(|waiter| is_its(&waiter.unit), 1).pop(),
         };
         if let Some(unit) = unit {
-            return self.deliver(unit, &[&reply], Vec::new());
+            return self.deliver(unit, vec![Fill::Bytes(reply)], Vec::new());
         }
         let ticket = self.tickets.iter_mut().find(|(_, ticket)| ticket.units.iter().any(is_its));
         let Some((&number, ticket)) = ticket else { return };
@@ -198,6 +199,7 @@ impl WorkerState {
         for number in gone {
             self.refuse_visitor(instance, number, false);
         }
+        self.let_go_on(link, true);
     }
 
     /// Ends the waits here for keys that another node serves by now: they go on there.
@@ -236,19 +238,6 @@ pub(in crate::node) fn unit_of_wait(
     let left = waiter.until.map(|until| Duration::from_millis(until.saturating_sub(now_ms)));
     let until = left.map(|left| plane.now + left);
     let blocked = BlockedUnit { words, timeout_at, until, name: waiter.number, ended: None };
-    Some(Unit {
-        target: Target::Slot(slot),
-        sink: Sink::Client(key, vec![Some(hole)]),
-        commands: Vec::new(),
-        count: 1,
-        writes: true,
-        blocking: true,
-        blocked: Some(Box::new(blocked)),
-        redirects,
-        session,
-        refreshed: false,
-        deadline: until.map_or(plane.now + FOREVER, |until| until + grace),
-        attempts: 0,
-        trouble: Trouble::None,
-    })
+    let deadline = until.map_or(plane.now + FOREVER, |until| until + grace);
+    Some(Unit::of_blocked(slot, (key, hole), blocked, (session, redirects), deadline))
 }

@@ -12,6 +12,7 @@
 //!
 //! What surely was not run is never answered with an error before its deadline: somebody will serve its slot.
 
+use super::pieces::Parts;
 use super::unit::{Sink, Snapshot, Target, Trouble, Unit};
 use super::{Answer, Plane, Timer, error_bytes, member_name, resp};
 use crate::admin::Instance;
@@ -98,9 +99,11 @@ pub(super) struct Building {
 pub(super) struct Ticket {
     pub(super) to: MemberIndex,
     pub(super) units: Vec<Unit>,
-    deadline: Duration,
+    pub(super) deadline: Duration,
     /// Where a ticket for this node itself keeps its payload until it runs.
     pub(super) payload: Option<Vec<u8>>,
+    /// What came of its response so far, if that comes in several frames.
+    pub(super) parts: Option<Box<Parts>>,
 }
 
 impl Plane {
@@ -224,7 +227,7 @@ impl Plane {
             let slot = only_slot(&units);
             let blocking = units.iter().any(|unit| unit.blocking);
             let commands: u32 = units.iter().map(|unit| unit.count).sum();
-            let mut ticket = Ticket { to, units, deadline, payload: None };
+            let mut ticket = Ticket { to, units, deadline, payload: None, parts: None };
             self.timers.insert((deadline, Timer::Ticket(number)));
             if to == view.me() {
                 ticket.payload = Some(payload);
@@ -289,7 +292,7 @@ impl Plane {
     ) {
         // Whoever is in a ring stays in it, so there is a view.
         let Some(view) = instance.cluster.view() else { return };
-        let Some(ticket) = self.take_ticket(number) else { return };
+        let Some(mut ticket) = self.take_ticket(number) else { return };
         self.reopen(instance, &view, ticket.to);
         let Ok(response) = Response::decode(payload) else {
             return self.may_have_run(&view, ticket, "sent a malformed response", Trouble::Lost);
@@ -313,10 +316,18 @@ impl Plane {
         if let (Some(slot), true) = (slot, response.written != 0) {
             versions.push((slot.index() as u16, response.written));
         }
-        let mut replies = resp::replies(response.replies);
+        let mut in_parts = ticket.parts.take().map(|mut parts| {
+            parts.take(response.replies.to_vec());
+            parts.into_replies()
+        });
+        let mut at_once = resp::replies(response.replies).map(|reply| Fill::Bytes(reply.to_vec()));
         let mut units = ticket.units.into_iter();
         while let Some(unit) = units.next() {
-            let own: Vec<&[u8]> = replies.by_ref().take(unit.count as usize).collect();
+            let count = unit.count as usize;
+            let own: Vec<Fill> = match &mut in_parts {
+                Some(replies) => replies.take(count).collect(),
+                None => at_once.by_ref().take(count).collect(),
+            };
             if own.len() < unit.count as usize {
                 let units = std::iter::once(unit).chain(units).collect();
                 let ticket = Ticket { units, ..ticket };
@@ -327,7 +338,7 @@ impl Plane {
                 Target::Node(_) => true,
             };
             let versions = versions.iter().copied().filter(|(slot, _)| of_unit(*slot)).collect();
-            self.deliver(unit, &own, versions);
+            self.deliver(unit, own, versions);
         }
     }
 
@@ -479,21 +490,22 @@ impl Plane {
             Sink::Client(key, holes) => self.answer_all(
                 key,
                 unit.target,
-                holes.into_iter().map(|hole| (hole, bytes.clone())),
+                holes.into_iter().map(|hole| (hole, Fill::Bytes(bytes.clone()))),
                 Vec::new(),
             ),
         }
     }
 
     /// Hands a unit's replies to who is owed them.
-    pub(super) fn deliver(&mut self, unit: Unit, replies: &[&[u8]], versions: Vec<(u16, u64)>) {
+    pub(super) fn deliver(&mut self, unit: Unit, replies: Vec<Fill>, versions: Vec<(u16, u64)>) {
         self.ended(&unit);
         match unit.sink {
             Sink::Job(job, part) => {
-                self.part_done(job, part, Ok(replies.concat()), versions);
+                let mut whole = Vec::new();
+                replies.iter().for_each(|reply| reply.append_to(&mut whole));
+                self.part_done(job, part, Ok(whole), versions);
             }
             Sink::Client(key, holes) => {
-                let replies = replies.iter().map(|reply| reply.to_vec());
                 self.answer_all(key, unit.target, holes.into_iter().zip(replies), versions);
             }
         }
@@ -503,12 +515,12 @@ impl Plane {
         &mut self,
         key: super::ClientKey,
         target: Target,
-        replies: impl ExactSizeIterator<Item = (Option<super::HoleId>, Vec<u8>)>,
+        replies: impl ExactSizeIterator<Item = (Option<super::HoleId>, Fill)>,
         mut versions: Vec<(u16, u64)>,
     ) {
         let last = replies.len().saturating_sub(1);
-        for (index, (hole, bytes)) in replies.enumerate() {
-            let mut answer = Answer::new(key, hole, Fill::Bytes(bytes));
+        for (index, (hole, fill)) in replies.enumerate() {
+            let mut answer = Answer::new(key, hole, fill);
             if index == last {
                 answer.versions = std::mem::take(&mut versions);
                 match target {

@@ -26,6 +26,7 @@ pub(super) mod blocked;
 mod forward;
 mod gather;
 mod hints;
+mod pieces;
 pub mod replication;
 mod resp;
 mod told;

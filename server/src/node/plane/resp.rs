@@ -8,13 +8,20 @@ use torc_protocol::request::Span;
 
 /// The length of the reply at the beginning of `bytes`, everything nested included; `None` if there is no whole one.
 pub(super) fn length(bytes: &[u8]) -> Option<usize> {
+    let mut left = 1;
+    let at = pass(bytes, &mut left)?;
+    (left == 0).then_some(at)
+}
+
+/// Passes `left` values, or as many as `bytes` hold: how many bytes those are. `None` if they end within a value.
+///
+/// Nesting needs no stack: an aggregate only adds its elements to the count.
+pub(super) fn pass(bytes: &[u8], left: &mut u64) -> Option<usize> {
     let mut at = 0;
-    // Replies still to pass. Nesting needs no stack: an aggregate only adds its elements to the count.
-    let mut left: u64 = 1;
-    while left > 0 {
+    while *left > 0 && at < bytes.len() {
         let (kind, line, next) = line(bytes, at)?;
         at = next;
-        left -= 1;
+        *left -= 1;
         match kind {
             b'+' | b'-' | b':' | b'_' | b',' | b'#' | b'(' => {}
             b'$' | b'=' | b'!' => match parse_i64(line)? {
@@ -29,10 +36,10 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
             },
             b'*' | b'~' | b'>' => match parse_i64(line)? {
                 -1 => {}
-                count => left = left.checked_add(u64::try_from(count).ok()?)?,
+                count => *left = left.checked_add(u64::try_from(count).ok()?)?,
             },
             b'%' => {
-                left = left.checked_add(u64::try_from(parse_i64(line)?).ok()?.checked_mul(2)?)?
+                *left = left.checked_add(u64::try_from(parse_i64(line)?).ok()?.checked_mul(2)?)?
             }
             _ => return None,
         }

@@ -7,6 +7,7 @@ mod blocking;
 mod copies;
 mod gathered;
 mod lossy;
+mod pieces;
 mod takeover;
 mod transactions;
 mod wide;

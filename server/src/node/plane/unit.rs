@@ -154,6 +154,31 @@ pub(in crate::node) struct Unit {
 }
 
 impl Unit {
+    /// A blocking command of one slot, whose reply goes to the client's `hole`. It is written when it is sent.
+    pub fn of_blocked(
+        slot: Slot,
+        (key, hole): (ClientKey, HoleId),
+        blocked: BlockedUnit,
+        (session, redirects): (Arc<Snapshot>, bool),
+        deadline: Duration,
+    ) -> Unit {
+        Unit {
+            target: Target::Slot(slot),
+            sink: Sink::Client(key, vec![Some(hole)]),
+            commands: Vec::new(),
+            count: 1,
+            writes: true,
+            blocking: true,
+            blocked: Some(Box::new(blocked)),
+            redirects,
+            session,
+            refreshed: false,
+            deadline,
+            attempts: 0,
+            trouble: Trouble::None,
+        }
+    }
+
     /// How long it may wait for somebody to serve its slot.
     pub fn waits_until(&self) -> Duration {
         let until = self.blocked.as_ref().and_then(|blocked| blocked.until);

@@ -7,7 +7,7 @@
 
 use super::{Answer, ClientKey, Plane, Timer, resp};
 use crate::admin::Instance;
-use crate::base::limits::{DATABASE_COUNT, VISITORS_MAX};
+use crate::base::limits::{DATABASE_COUNT, REPLY_BYTES_GATHERED, VISITORS_MAX};
 use crate::base::version::Version;
 use crate::cluster::NodeId;
 use crate::cluster::route::{KeySlots, Port, Route};
@@ -57,13 +57,17 @@ pub(super) struct Visitor {
     input: Vec<u8>,
     /// Bytes of `input` that are done with.
     pub(super) at: usize,
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
     pub(super) origin: Origin,
     deadline: Duration,
     /// Whether its slots were looked up, so that it may run.
     admitted: bool,
     /// Whether a timer stands for it.
     timer: Option<Duration>,
+    /// Whether it goes on once its link took a piece of the response.
+    pub(super) waits_for_room: bool,
+    /// Whether its link was lost.
+    pub(super) is_forsaken: bool,
 }
 
 /// What is known of a request's slots.
@@ -182,9 +186,11 @@ impl WorkerState {
             let Some(plane) = &mut self.plane else { return false };
             match verdict {
                 Verdict::Drained(_) | Verdict::Close | Verdict::Abort => *at = input.len(),
-                Verdict::More if consumed == 0 => {
+                // A long reply goes on, or there is enough to send: others have their turn first.
+                Verdict::More if consumed == 0 || visitor.out.len() >= REPLY_BYTES_GATHERED => {
+                    let goes_on = plane.send_piece(&mut visitor);
                     plane.park_visitor(visitor, number, None);
-                    return true;
+                    return goes_on;
                 }
                 Verdict::More => {}
                 Verdict::Parked(Park::Blocked) => {
@@ -278,6 +284,8 @@ impl Plane {
             deadline: self.now + Duration::from_millis(timeout_ms.unwrap_or(limit)),
             admitted: false,
             timer: None,
+            waits_for_room: false,
+            is_forsaken: false,
         };
         self.visitors.insert(number, visitor);
         self.ready.push_back(number);
@@ -337,8 +345,9 @@ impl Plane {
 
     fn answer_visitor(&mut self, number: u64, answer: Answer) {
         let Some(visitor) = self.visitors.get_mut(&number) else { return };
+        let answer = Answer { fill: answer.fill.into_whole(), ..answer };
         visitor.client.answer(answer, &mut visitor.out);
-        if visitor.timer.is_none() && !self.ready.contains(&number) {
+        if visitor.timer.is_none() && !visitor.waits_for_room && !self.ready.contains(&number) {
             self.ready.push_back(number);
         }
     }

@@ -1,9 +1,10 @@
 //! Values written as Redis 7.0 writes them.
 //!
 //! The bytes are Redis's wherever its form follows from the value: small hashes, sorted sets, sets of integers, lists that were only pushed to at
-//! their end. Where it follows from the history instead (the order of a hash table, how a list's nodes were split) another order or split is written,
+//! their end, streams that were only added to. Where it follows from the history instead (the order of a hash table, how a list's nodes were split) another order or split is written,
 //! which reads back as the same value. A small set of other things than integers has a packed form in Redis 7.2 alone, so that it is written member by member.
 
+use super::stream::{self, ShownStream};
 use super::string::{self, StringValue};
 use super::{
     HASH, HASH_LISTPACK, LIST_QUICKLIST_2, SET, SET_INTSET, STRING, VERSION_WRITTEN, ZSET_2,
@@ -33,6 +34,8 @@ pub enum Shown<'v> {
     Set(SetView<'v>),
     /// A sorted set.
     Zset(ZsetView<'v>),
+    /// A stream.
+    Stream(ShownStream<'v>),
 }
 
 /// The payload of a value.
@@ -47,6 +50,7 @@ pub fn dump(value: Shown<'_>) -> Vec<u8> {
         Shown::List(list) => write_list(&mut payload, list),
         Shown::Set(set) => write_set(&mut payload, set),
         Shown::Zset(zset) => write_zset(&mut payload, zset),
+        Shown::Stream(shown) => stream::write(&mut payload, shown),
     }
     payload.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
     let crc = crc64::crc64(0, &payload);

@@ -40,6 +40,17 @@ impl Writer {
         self.bytes.len() + 1
     }
 
+    /// Bytes of its elements.
+    pub(super) fn len_of_elements(&self) -> usize {
+        self.bytes.len() - HEADER_BYTES
+    }
+
+    /// Adds all elements of another one.
+    pub(super) fn append(&mut self, other: &Writer) {
+        self.bytes.extend_from_slice(&other.bytes[HEADER_BYTES..]);
+        self.count += other.count;
+    }
+
     pub(super) fn push(&mut self, item: Item<'_>) {
         let start = self.bytes.len();
         match item {

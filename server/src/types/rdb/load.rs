@@ -3,6 +3,9 @@
 //! Every form is checked element by element and the value built anew from it, so that nothing of the sender's layout is relied on. A
 //! member that comes twice and a value without elements are refused, as Redis refuses them.
 
+mod stream;
+
+use self::stream::Form;
 use super::integers::Integers;
 use super::listpack::Listpack;
 use super::string::{self, StringValue};
@@ -53,7 +56,7 @@ pub(super) fn load<'p>(payload: &'p [u8], bounds: &Bounds) -> Result<Value<'p>, 
             let count = loader.length()?;
             loader.nodes(count, Loader::length, Packed::Listpack)?.into()
         }
-        _ => return Err(Invalid::Format),
+        _ => loader.stream(Form::of(kind).ok_or(Invalid::Format)?)?.into(),
     };
     if value.is_empty() { Err(Invalid::Format) } else { Ok(value) }
 }

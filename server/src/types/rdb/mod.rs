@@ -20,12 +20,14 @@ pub mod length;
 mod listpack;
 mod load;
 pub mod lzf;
+mod stream;
 pub mod string;
 mod ziplist;
 
 pub use dump::{Shown, dump};
+pub use stream::ShownStream;
 
-use crate::types::collection::{Hash, Item, Limits, List, Set, Zset};
+use crate::types::collection::{Hash, Item, Limits, List, Set, Stream, Zset};
 use string::StringValue;
 
 /// Version written, that of Redis 7.0.
@@ -46,10 +48,13 @@ const SET_INTSET: u8 = 11;
 const ZSET_ZIPLIST: u8 = 12;
 const HASH_ZIPLIST: u8 = 13;
 const LIST_QUICKLIST: u8 = 14;
+const STREAM_LISTPACKS: u8 = 15;
 const HASH_LISTPACK: u8 = 16;
 const ZSET_LISTPACK: u8 = 17;
 const LIST_QUICKLIST_2: u8 = 18;
+const STREAM_LISTPACKS_2: u8 = 19;
 const SET_LISTPACK: u8 = 20;
+const STREAM_LISTPACKS_3: u8 = 21;
 
 /// A value as read from a payload.
 #[derive(Debug, Clone)]
@@ -65,6 +70,8 @@ pub enum Value<'p> {
     Set(Set),
     /// A sorted set.
     Zset(Zset),
+    /// A stream, which may have no entries.
+    Stream(Stream),
 }
 
 macro_rules! of_collection {
@@ -87,7 +94,7 @@ macro_rules! of_collection {
     };
 }
 
-of_collection! { Hash List Set Zset }
+of_collection! { Hash List Set Zset Stream }
 
 /// What a value that is read may take.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +109,8 @@ pub struct Bounds {
     pub set: Limits,
     /// Up to where a sorted set is small.
     pub zset: Limits,
+    /// Up to where a stream's nodes grow.
+    pub stream: Limits,
 }
 
 /// Why a payload cannot be read.

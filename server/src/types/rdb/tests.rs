@@ -3,6 +3,9 @@
 use super::*;
 use crate::base::rng::Rng;
 use crate::types::collection::Stamp;
+use crate::types::collection::stream::{
+    ConsumerState, FieldsBuf, GroupState, Meta, Pending, StreamId,
+};
 use std::borrow::Cow;
 
 const BYTES_MAX: u64 = 512 << 20;
@@ -15,12 +18,16 @@ const LIMITS: Limits = Limits {
     hash: |text| crc64::crc64(0, text),
 };
 
+/// Redis's defaults.
+const STREAM_LIMITS: Limits = Limits { entries_max: 100, bytes_max: 4096, ..LIMITS };
+
 const BOUNDS: Bounds = Bounds {
     bytes_max: BYTES_MAX,
     hash: LIMITS,
     list: Limits { element_bytes_max: usize::MAX, entries_max: usize::MAX, ..LIMITS },
     set: LIMITS,
     zset: LIMITS,
+    stream: STREAM_LIMITS,
 };
 
 fn dump(bytes: &[u8]) -> Vec<u8> {
@@ -237,8 +244,47 @@ fn collections(rng: &mut Rng, lens: &[u64]) -> Vec<Vec<u8>> {
         dumps.push(super::dump(Shown::Set(set.view())));
         dumps.push(super::dump(Shown::Set(integers.view())));
         dumps.push(super::dump(Shown::Zset(zset.view())));
+        dumps.push(dumped_stream(&stream(rng, len)));
     }
     dumps
+}
+
+fn dumped_stream(stream: &Stream) -> Vec<u8> {
+    super::dump(Shown::Stream(ShownStream { stream, limits: STREAM_LIMITS }))
+}
+
+/// A stream with entries of the same names and of others, and groups of which each knows less than the one before.
+fn stream(rng: &mut Rng, len: u64) -> Stream {
+    let (mut stream, mut id) = (Stream::new(), StreamId::MIN);
+    let mut ids = Vec::new();
+    for _ in 0..len {
+        let (ms, seq) = (id.ms + rng.below(3), rng.below(1000));
+        id = StreamId { ms, seq: if ms == id.ms { id.seq + 1 } else { seq } };
+        ids.push(id);
+        let mut fields = FieldsBuf::default();
+        for nth in 0..1 + rng.below(3) {
+            fields.push(Item::Integer(nth as i64), Item::Integer(rng.bits() as i64));
+            fields.push(Item::Bytes(b"name"), Item::Bytes(&[b'v'; 70][..rng.below(70) as usize]));
+        }
+        stream.put_entry(id, fields.fields(), Stamp::NONE, &STREAM_LIMITS);
+    }
+    let last_id = StreamId { ms: id.ms + rng.below(2), seq: id.seq + rng.below(2) };
+    let meta = Meta { last_id, entries_added: len + rng.below(5), max_deleted_id: StreamId::MIN };
+    stream.put_meta(meta, Stamp::NONE);
+    for (nth, name) in [&b"group"[..], b"12", b""].into_iter().enumerate() {
+        let state = GroupState { last_id: id, entries_read: (nth == 0).then_some(len) };
+        stream.put_group(name, state, Stamp::NONE);
+        let consumers = [&b"one"[..], b"2", b"idle"];
+        for consumer in consumers {
+            let state = ConsumerState { seen_ms: 17, active_ms: Some(17) };
+            stream.put_consumer(name, consumer, state, Stamp::NONE);
+        }
+        for (&id, &consumer) in ids.iter().skip(nth * 3).zip(consumers[..2].iter().cycle()) {
+            let (delivered_ms, deliveries, stamp) = (rng.below(99) as i64, 1, Stamp::NONE);
+            stream.put_pending(name, Pending { id, consumer, delivered_ms, deliveries, stamp });
+        }
+    }
+    stream
 }
 
 /// The payload of what was loaded.
@@ -249,6 +295,7 @@ fn dumped_again(value: &Value<'_>) -> Vec<u8> {
         Value::List(list) => Shown::List(list.view()),
         Value::Set(set) => Shown::Set(set.view()),
         Value::Zset(zset) => Shown::Zset(zset.view()),
+        Value::Stream(stream) => Shown::Stream(ShownStream { stream, limits: STREAM_LIMITS }),
     })
 }
 
@@ -334,4 +381,57 @@ fn compressed_strings_share_one_bound() {
     }
     assert!(load(&body, &Bounds { bytes_max: 20_000, ..BOUNDS }).is_ok());
     assert!(load(&body, &Bounds { bytes_max: 19_999, ..BOUNDS }).is_err());
+}
+
+/// A listpack in which the names are written once.
+fn node_of_shared_names(names_bytes: usize, entries: i64) -> Vec<u8> {
+    let mut node = listpack::Writer::new();
+    let name = vec![b'n'; names_bytes];
+    let head = [entries, 0, 1].map(Item::Integer);
+    head.into_iter().chain([Item::Bytes(&name), Item::Integer(0)]).for_each(|it| node.push(it));
+    for nth in 0..entries {
+        [2, 0, nth, 7, 4].into_iter().for_each(|value| node.push(Item::Integer(value)));
+    }
+    node.finish()
+}
+
+/// An entry takes fifteen bytes there, and ten thousand here if the leaf that it comes to has no room for another.
+#[test]
+fn names_that_entries_share_are_bounded() {
+    let payload = |names_bytes: usize, entries: i64| {
+        let mut body = vec![STREAM_LISTPACKS_2, 1, 16];
+        body.extend_from_slice(&StreamId { ms: 1, seq: 0 }.to_bytes());
+        let node = node_of_shared_names(names_bytes, entries);
+        length::write(&mut body, node.len() as u64);
+        body.extend_from_slice(&node);
+        length::write(&mut body, entries as u64);
+        [1, entries as u64, 1, 0, 0, 0, entries as u64, 0]
+            .into_iter()
+            .for_each(|number| length::write(&mut body, number));
+        body
+    };
+    let bounds = Bounds { bytes_max: 1 << 20, ..BOUNDS };
+    let loads = |payload: &[u8]| load(payload, &bounds).is_ok();
+    assert!(loads(&payload(10_000, 100)));
+    assert!(!loads(&payload(10_000, 1_000)));
+    assert!(loads(&payload(100, 1_000)));
+}
+
+/// A group takes eight bytes there, and hundreds here.
+#[test]
+fn groups_are_bounded() {
+    let payload = |groups: u64| {
+        let mut body = vec![STREAM_LISTPACKS_2, 0, 0];
+        body.extend_from_slice(&[0; 7]);
+        length::write(&mut body, groups);
+        for nth in 0..groups {
+            length::write(&mut body, 8);
+            body.extend_from_slice(&nth.to_be_bytes());
+            body.extend_from_slice(&[0; 5]);
+        }
+        body
+    };
+    let bounds = Bounds { bytes_max: 1 << 20, ..BOUNDS };
+    assert!(load(&payload(1_000), &bounds).is_ok());
+    assert!(load(&payload(70_000), &bounds).is_err());
 }

@@ -2,6 +2,7 @@
 
 mod acked;
 mod bounds;
+mod collections;
 mod convergence;
 mod counters;
 mod majority;
@@ -103,4 +104,5 @@ pub fn all(world: &mut World) {
     sessions::check(world, &steps);
     majority::check(world, &steps);
     scan::check(world);
+    collections::check(world);
 }

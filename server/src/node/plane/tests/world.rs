@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::frame::{self, Decoded};
+use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Head, Kind, Limits};
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 
@@ -75,6 +76,8 @@ pub struct World {
     epochs: Vec<u64>,
     moving: Vec<bool>,
     pub frames: u64,
+    /// Frames of responses behind which more were to come.
+    pub parts: u64,
     /// Frames to this node vanish, and nobody is told.
     pub black_hole: Option<usize>,
 }
@@ -141,6 +144,7 @@ impl World {
             epochs: vec![0; SLOT_COUNT],
             moving: vec![false; SLOT_COUNT],
             frames: 0,
+            parts: 0,
             black_hole: None,
         };
         for index in 0..3 {
@@ -210,7 +214,13 @@ impl World {
     }
 
     pub fn take_output(&mut self, client: usize) -> String {
-        std::mem::take(&mut self.peers[client].out).escape_ascii().to_string()
+        let peer = &mut self.peers[client];
+        let mut out = std::mem::take(&mut peer.out);
+        let mut more = Vec::new();
+        while peer.client.refill(&mut more) {
+            out.append(&mut more);
+        }
+        out.escape_ascii().to_string()
     }
 
     /// A client goes away, whatever it is owed.
@@ -325,6 +335,9 @@ impl World {
                     flags: response.flags,
                     ..Head::of(Kind::Response)
                 };
+                if head.flags & response_flags::MORE != 0 {
+                    worker.on_room(response.link);
+                }
                 self.post(node, response.link as usize, head, &response.payload);
             } else if worker.has_waits_to_look_after(instance) {
                 worker.look_after_waits(instance);
@@ -549,6 +562,12 @@ impl World {
         match header.kind {
             Some(Kind::Request) => {
                 worker.on_request(instance, from as u64, header.id, header.slot, payload);
+            }
+            _ if header.flags & response_flags::MORE != 0 => {
+                self.parts += 1;
+                if let Some(&ticket) = self.tickets.get(&(to, from, header.id)) {
+                    worker.on_response_part(instance, ticket, payload);
+                }
             }
             _ => {
                 if let Some(ticket) = self.tickets.remove(&(to, from, header.id)) {

@@ -71,11 +71,16 @@ impl FieldsBuf {
     pub fn of<'t>(fields: impl Iterator<Item = (&'t [u8], &'t [u8])>) -> Self {
         let mut buf = FieldsBuf::default();
         for (name, value) in fields {
-            buf.count += 1;
-            push(&mut buf.names, &Encoded::of(name));
-            push(&mut buf.values, &Encoded::of(value));
+            buf.push(Item::of(name), Item::of(value));
         }
         buf
+    }
+
+    /// Adds a field. Text that is an integer's is to be given as one, as [`Item::of`] gives it.
+    pub fn push(&mut self, name: Item<'_>, value: Item<'_>) {
+        self.count += 1;
+        push(&mut self.names, &Encoded::stored(name));
+        push(&mut self.values, &Encoded::stored(value));
     }
 
     /// Adds a value without a name.

@@ -19,6 +19,7 @@ mod group;
 mod id;
 mod ids;
 mod leaf;
+mod progress;
 mod radix;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use elements::{
 pub use group::{ConsumerState, ConsumerView, GroupState, GroupView, Pending};
 pub use id::StreamId;
 pub use leaf::{Fields, FieldsBuf};
+pub use progress::Progress;
 
 use self::group::{Group, StampBuf};
 use self::id::Place;
