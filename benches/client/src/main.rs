@@ -55,7 +55,10 @@ fn turn(runtime: &Runtime, peer: &Peer, load: Load, length: Duration) -> Turn {
     let (begin, used) = (Instant::now(), cpu());
     let done = runtime.block_on(peer.clone().run(load, begin + length));
     let (took, used) = (begin.elapsed(), cpu() - used);
-    Turn { per_second: done as f64 / took.as_secs_f64(), cpu_us: used.as_secs_f64() * 1e6 / done as f64 }
+    Turn {
+        per_second: done as f64 / took.as_secs_f64(),
+        cpu_us: used.as_secs_f64() * 1e6 / done as f64,
+    }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -71,25 +74,45 @@ fn main() {
     };
     let (rounds, ms) = (option("--rounds", 7), option("--ms", 400));
     let first_option = words.iter().position(|word| word.starts_with("--")).unwrap_or(words.len());
-    let ports: Vec<u16> = words[..first_option].iter().map(|port| port.parse().expect("a port")).collect();
+    let ports: Vec<u16> =
+        words[..first_option].iter().map(|port| port.parse().expect("a port")).collect();
     let names = ["redis-server", "torc"];
     let runtimes: [(&str, Runtime); 2] = [
         ("one thread", Builder::new_current_thread().enable_all().build().expect("a runtime")),
-        ("two threads", Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")),
+        (
+            "two threads",
+            Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"),
+        ),
     ];
-    println!("| server | runtime | load | client | operations/s | CPU µs/op | throughput × best peer | CPU, best peer ÷ |");
+    println!(
+        "| server | runtime | load | client | operations/s | CPU µs/op | throughput × best peer | CPU, best peer ÷ |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     for (name, port) in names.iter().zip(&ports) {
         for (flavor, runtime) in &runtimes {
             let peers = runtime.block_on(Peers::connect(*port));
             for load in LOADS {
-                measure(runtime, &peers, load, rounds, Duration::from_millis(ms), &format!("{name} | {flavor}"));
+                measure(
+                    runtime,
+                    &peers,
+                    load,
+                    rounds,
+                    Duration::from_millis(ms),
+                    &format!("{name} | {flavor}"),
+                );
             }
         }
     }
 }
 
-fn measure(runtime: &Runtime, peers: &Peers, load: Load, rounds: u64, length: Duration, about: &str) {
+fn measure(
+    runtime: &Runtime,
+    peers: &Peers,
+    load: Load,
+    rounds: u64,
+    length: Duration,
+    about: &str,
+) {
     let count = peers.all.len();
     let mut turns: Vec<Vec<Turn>> = vec![Vec::new(); count];
     for peer in &peers.all {
@@ -107,12 +130,21 @@ fn measure(runtime: &Runtime, peers: &Peers, load: Load, rounds: u64, length: Du
         let mut ratios = String::from(" | ");
         if at == 0 {
             let rounds = 0..turns[0].len();
-            let best_rate = |round: usize| (1..count).map(|peer| turns[peer][round].per_second).fold(0.0, f64::max);
-            let best_cpu = |round: usize| (1..count).map(|peer| turns[peer][round].cpu_us).fold(f64::INFINITY, f64::min);
-            let rates = rounds.clone().map(|round| turns[0][round].per_second / best_rate(round)).collect();
+            let best_rate = |round: usize| {
+                (1..count).map(|peer| turns[peer][round].per_second).fold(0.0, f64::max)
+            };
+            let best_cpu = |round: usize| {
+                (1..count).map(|peer| turns[peer][round].cpu_us).fold(f64::INFINITY, f64::min)
+            };
+            let rates =
+                rounds.clone().map(|round| turns[0][round].per_second / best_rate(round)).collect();
             let cpus = rounds.map(|round| best_cpu(round) / turns[0][round].cpu_us).collect();
             ratios = format!("{:.2} | {:.2}", median(rates), median(cpus));
         }
-        println!("| {about} | {} | {} | {rate:.0} | {cpu:.2} | {ratios} |", load.name(), peers.all[at].name());
+        println!(
+            "| {about} | {} | {} | {rate:.0} | {cpu:.2} | {ratios} |",
+            load.name(),
+            peers.all[at].name()
+        );
     }
 }

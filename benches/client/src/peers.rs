@@ -72,7 +72,8 @@ impl Peer {
     pub async fn run(self, load: Load, end: Instant) -> u64 {
         match load {
             Load::Single { callers } => {
-                let tasks: Vec<_> = (0..callers).map(|nth| tokio::spawn(self.clone().single(nth, end))).collect();
+                let tasks: Vec<_> =
+                    (0..callers).map(|nth| tokio::spawn(self.clone().single(nth, end))).collect();
                 let mut done = 0;
                 for task in tasks {
                     done += task.await.expect("a caller does not panic");
@@ -97,20 +98,31 @@ impl Peer {
                     client.command("SET").arg(key).arg(&value).await.expect("SET");
                 }
                 Peer::Torc(client) => {
-                    let found: Option<Vec<u8>> = client.command("GET").arg(key).reply_as().await.expect("GET");
+                    let found: Option<Vec<u8>> =
+                        client.command("GET").arg(key).reply_as().await.expect("GET");
                     assert_eq!(found.map(|it| it.len()), Some(VALUE_BYTES));
                 }
                 Peer::Redis(connection) => {
                     let mut connection = connection.clone();
                     if is_set {
-                        let () = redis::cmd("SET").arg(key).arg(&value).query_async(&mut connection).await.expect("SET");
+                        let () = redis::cmd("SET")
+                            .arg(key)
+                            .arg(&value)
+                            .query_async(&mut connection)
+                            .await
+                            .expect("SET");
                     } else {
-                        let found: Option<Vec<u8>> = redis::cmd("GET").arg(key).query_async(&mut connection).await.expect("GET");
+                        let found: Option<Vec<u8>> = redis::cmd("GET")
+                            .arg(key)
+                            .query_async(&mut connection)
+                            .await
+                            .expect("GET");
                         assert_eq!(found.map(|it| it.len()), Some(VALUE_BYTES));
                     }
                 }
                 Peer::Fred(client) if is_set => {
-                    let () = client.set(key.as_str(), &value[..], None, None, false).await.expect("SET");
+                    let () =
+                        client.set(key.as_str(), &value[..], None, None, false).await.expect("SET");
                 }
                 Peer::Fred(client) => {
                     let found: Option<Bytes> = client.get(key.as_str()).await.expect("GET");
@@ -126,7 +138,8 @@ impl Peer {
         let (keys, value) = (keys(0), vec![b'v'; VALUE_BYTES]);
         let mut done = 0usize;
         while Instant::now() < end {
-            let chosen = (0..commands).map(|nth| (&keys[(done + nth) % keys.len()], (done + nth) % SET_EVERY == 0));
+            let chosen = (0..commands)
+                .map(|nth| (&keys[(done + nth) % keys.len()], (done + nth) % SET_EVERY == 0));
             match &self {
                 Peer::Torc(client) => {
                     let mut pipeline = client.pipeline();
@@ -137,7 +150,8 @@ impl Peer {
                             pipeline.push(client.command("GET").arg(key));
                         }
                     }
-                    let found: Vec<torc_client::Value> = pipeline.run_as().await.expect("a pipeline");
+                    let found: Vec<torc_client::Value> =
+                        pipeline.run_as().await.expect("a pipeline");
                     assert_eq!(found.len(), commands);
                 }
                 Peer::Redis(connection) => {
@@ -150,14 +164,18 @@ impl Peer {
                             pipeline.cmd("GET").arg(key);
                         }
                     }
-                    let found: Vec<redis::Value> = pipeline.query_async(&mut connection).await.expect("a pipeline");
+                    let found: Vec<redis::Value> =
+                        pipeline.query_async(&mut connection).await.expect("a pipeline");
                     assert_eq!(found.len(), commands);
                 }
                 Peer::Fred(client) => {
                     let pipeline = client.pipeline();
                     for (key, is_set) in chosen {
                         if is_set {
-                            let () = pipeline.set(key.as_str(), &value[..], None, None, false).await.expect("queued");
+                            let () = pipeline
+                                .set(key.as_str(), &value[..], None, None, false)
+                                .await
+                                .expect("queued");
                         } else {
                             let () = pipeline.get(key.as_str()).await.expect("queued");
                         }

@@ -24,6 +24,8 @@ mod handshake;
 mod shared;
 mod slots;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use dial::{Dialled, Endpoint, connect};
 pub(crate) use shared::{Connection, Push, PushSink, Submission, Ticket};
