@@ -52,7 +52,7 @@ fn typed_commands_are_those_of_the_table() {
         }
         let there = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
-            bare(&there) == bare(&text),
+            bare(&there) == bare(&formatted(&text)),
             "{} is out of date; TORC_WRITE_CLIENT=1 cargo test -p torc-client --test commands",
             path.display()
         );
