@@ -113,9 +113,9 @@ fn measure(
     length: Duration,
     about: &str,
 ) {
-    let count = peers.all.len();
+    let count = peers.all.iter().filter(|peer| peer.takes(load)).count();
     let mut turns: Vec<Vec<Turn>> = vec![Vec::new(); count];
-    for peer in &peers.all {
+    for peer in &peers.all[..count] {
         turn(runtime, peer, load, length / 4);
     }
     for round in 0..rounds as usize {
@@ -130,11 +130,11 @@ fn measure(
         let mut ratios = String::from(" | ");
         if at == 0 {
             let rounds = 0..turns[0].len();
-            let best_rate = |round: usize| {
-                (1..count).map(|peer| turns[peer][round].per_second).fold(0.0, f64::max)
-            };
+            // The first is ours, the next two are clients to compare with.
+            let best_rate =
+                |round: usize| (1..3).map(|peer| turns[peer][round].per_second).fold(0.0, f64::max);
             let best_cpu = |round: usize| {
-                (1..count).map(|peer| turns[peer][round].cpu_us).fold(f64::INFINITY, f64::min)
+                (1..3).map(|peer| turns[peer][round].cpu_us).fold(f64::INFINITY, f64::min)
             };
             let rates =
                 rounds.clone().map(|round| turns[0][round].per_second / best_rate(round)).collect();

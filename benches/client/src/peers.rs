@@ -4,6 +4,7 @@ use crate::Load;
 use bytes::Bytes;
 use fred::interfaces::{ClientLike, KeysInterface};
 use std::time::Instant;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Keys in use, and the length of their values.
 const KEYS: usize = 10_000;
@@ -17,6 +18,8 @@ pub enum Peer {
     Torc(torc_client::Client),
     Redis(redis::aio::MultiplexedConnection),
     Fred(fred::clients::Client),
+    /// No client: one task writes a request and reads its reply, on the same runtime. What is above it is a client's doing, the rest the kernel's and the server's.
+    Floor(u16),
 }
 
 /// All of them, Torc's first.
@@ -36,7 +39,9 @@ impl Peers {
         let config = fred::types::config::Config::from_url(&url).expect("a URL");
         let fred = fred::types::Builder::from_config(config).build().expect("a client");
         fred.init().await.expect("the server answers");
-        let peers = Peers { all: vec![Peer::Torc(torc), Peer::Redis(redis), Peer::Fred(fred)] };
+        let peers = Peers {
+            all: vec![Peer::Torc(torc), Peer::Redis(redis), Peer::Fred(fred), Peer::Floor(port)],
+        };
         peers.fill().await;
         peers
     }
@@ -65,7 +70,13 @@ impl Peer {
             Peer::Torc(_) => "torc-client",
             Peer::Redis(_) => "redis",
             Peer::Fred(_) => "fred",
+            Peer::Floor(_) => "(bare socket)",
         }
+    }
+
+    /// Whether it can take part.
+    pub fn takes(&self, load: Load) -> bool {
+        !matches!(self, Peer::Floor(_)) || load == Load::Single { callers: 1 }
     }
 
     /// Until `end`; how many commands that were.
@@ -87,6 +98,9 @@ impl Peer {
     }
 
     async fn single(self, nth: usize, end: Instant) -> u64 {
+        if let Peer::Floor(port) = self {
+            return bare(port, end).await;
+        }
         let (keys, value) = (keys(nth), vec![b'v'; VALUE_BYTES]);
         let mut done = 0;
         // The clock is looked at now and then.
@@ -124,6 +138,7 @@ impl Peer {
                     let () =
                         client.set(key.as_str(), &value[..], None, None, false).await.expect("SET");
                 }
+                Peer::Floor(_) => break,
                 Peer::Fred(client) => {
                     let found: Option<Bytes> = client.get(key.as_str()).await.expect("GET");
                     assert_eq!(found.map(|it| it.len()), Some(VALUE_BYTES));
@@ -168,6 +183,7 @@ impl Peer {
                         pipeline.query_async(&mut connection).await.expect("a pipeline");
                     assert_eq!(found.len(), commands);
                 }
+                Peer::Floor(_) => break,
                 Peer::Fred(client) => {
                     let pipeline = client.pipeline();
                     for (key, is_set) in chosen {
@@ -188,4 +204,23 @@ impl Peer {
         }
         done as u64
     }
+}
+
+/// GETs over a socket, without anything that a client does.
+async fn bare(port: u16, end: Instant) -> u64 {
+    let mut socket =
+        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("the server answers");
+    socket.set_nodelay(true).expect("a socket");
+    let requests: Vec<String> = keys(0)
+        .iter()
+        .map(|key| format!("*2\r\n$3\r\nGET\r\n${}\r\n{key}\r\n", key.len()))
+        .collect();
+    let (mut reply, mut done) = ([0; 4096], 0);
+    while done % 16 != 0 || Instant::now() < end {
+        let request = &requests[done as usize % requests.len()];
+        socket.write_all(request.as_bytes()).await.expect("written");
+        assert!(socket.read(&mut reply).await.expect("read") > VALUE_BYTES);
+        done += 1;
+    }
+    done
 }
