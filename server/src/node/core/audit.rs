@@ -12,6 +12,8 @@
 //! A digest is of what is alive at a time, so what expires in between does not matter; but a letter that comes late is of no use, for a replica that hears nothing of its
 //! server removes expired keys on its own.
 //!
+//! A copy that is being pulled holds more than its vector says until that is over, and is left for the next round too.
+//!
 //! It is cheap because it is slow: [`SLOTS`] slots a second, [`KEYS`] keys a step. A slot that is written to meanwhile is left for the next round.
 
 use super::compare::vector_hash;
@@ -106,7 +108,8 @@ impl Core {
     }
 
     fn can_audit(&self, slot: Slot, vector: &Vector) -> bool {
-        !vector.is_empty() && self.view.is_mine(slot) && self.duties.is_synced(slot)
+        let is_whole = self.duties.is_synced(slot) && !self.puller.wants(slot);
+        !vector.is_empty() && self.view.is_mine(slot) && is_whole
     }
 
     /// What others found of slots that this node keeps too.

@@ -139,6 +139,14 @@ impl Puller {
         }
     }
 
+    /// Whether `slot` is asked or to be asked of anybody: parts of an answer are joined as they come, so that a copy may hold more than its vector says.
+    pub fn wants(&self, slot: Slot) -> bool {
+        let number = slot.index() as u16;
+        self.sources.values().any(|it| {
+            it.asked.contains_key(&number) || it.urgent.contains(&number) || it.bulk.contains(&number)
+        })
+    }
+
     /// Forgets what was asked of a node: it is gone. Returns those slots.
     pub fn lose(&mut self, from: NodeId) -> Vec<Slot> {
         let Some(source) = self.sources.remove(&from) else { return Vec::new() };
