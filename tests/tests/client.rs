@@ -19,28 +19,28 @@ use torc_tests::{Server, ring, start_node};
 
 /// What tests of one kind of server need to know of it.
 #[derive(Debug, Clone)]
-pub struct About {
-    pub url: String,
-    pub is_cluster: bool,
-    pub is_torc: bool,
+struct About {
+    url: String,
+    is_cluster: bool,
+    is_torc: bool,
 }
 
 /// A runtime of several threads, where more can go wrong.
-pub fn threads() -> Runtime {
+fn threads() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-pub fn one_thread() -> Runtime {
+fn one_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-pub async fn connect(about: &About) -> Client {
+async fn connect(about: &About) -> Client {
     let client = Client::connect(&about.url).await.unwrap();
     assert_eq!(client.is_cluster(), about.is_cluster, "{about:?}");
     client
 }
 
-pub fn url(port: u16) -> String {
+fn url(port: u16) -> String {
     format!("redis://127.0.0.1:{port}")
 }
 
