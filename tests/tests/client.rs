@@ -75,8 +75,7 @@ fn torc_node() {
 fn torc_ring_on_its_cluster_port() {
     let nodes = ring::ring(3, &[]);
     let seeds: Vec<String> = nodes.iter().map(|node| node.place.cluster.to_string()).collect();
-    let about =
-        About { url: format!("redis://{}", seeds.join(",")), is_cluster: true };
+    let about = About { url: format!("redis://{}", seeds.join(",")), is_cluster: true };
     run_suite(&about);
     threads().block_on(special::sessions(&about));
     threads().block_on(special::consistency(&about));
