@@ -143,7 +143,9 @@ impl Puller {
     pub fn wants(&self, slot: Slot) -> bool {
         let number = slot.index() as u16;
         self.sources.values().any(|it| {
-            it.asked.contains_key(&number) || it.urgent.contains(&number) || it.bulk.contains(&number)
+            it.asked.contains_key(&number)
+                || it.urgent.contains(&number)
+                || it.bulk.contains(&number)
         })
     }
 
