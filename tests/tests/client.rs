@@ -18,10 +18,11 @@ use torc_client::{Client, Config};
 use torc_tests::{Server, ring, start_node};
 
 /// What tests of one kind of server need to know of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct About {
     url: String,
     is_cluster: bool,
+    is_torc: bool,
 }
 
 /// A runtime of several threads, where more can go wrong.
@@ -51,13 +52,13 @@ fn run_suite(about: &About) {
 #[test]
 fn redis_server() {
     let server = Server::reference(&[]);
-    run_suite(&About { url: url(server.port()), is_cluster: false });
+    run_suite(&About { url: url(server.port()), is_cluster: false, is_torc: false });
 }
 
 #[test]
 fn redis_cluster() {
     let cluster = RedisCluster::start();
-    let about = About { url: url(cluster.port(0)), is_cluster: true };
+    let about = About { url: url(cluster.port(0)), is_cluster: true, is_torc: false };
     run_suite(&about);
     threads().block_on(special::slots_move(&about, &cluster));
     threads().block_on(special::replicas_answer_reads(&about, &cluster));
@@ -66,7 +67,7 @@ fn redis_cluster() {
 #[test]
 fn torc_node() {
     let server = start_node!(&[]);
-    let about = About { url: url(server.port()), is_cluster: false };
+    let about = About { url: url(server.port()), is_cluster: false, is_torc: true };
     run_suite(&about);
     examples::run(&about.url);
 }
@@ -75,7 +76,8 @@ fn torc_node() {
 fn torc_ring_on_its_cluster_port() {
     let nodes = ring::ring(3, &[]);
     let seeds: Vec<String> = nodes.iter().map(|node| node.place.cluster.to_string()).collect();
-    let about = About { url: format!("redis://{}", seeds.join(",")), is_cluster: true };
+    let about =
+        About { url: format!("redis://{}", seeds.join(",")), is_cluster: true, is_torc: true };
     run_suite(&about);
     threads().block_on(special::sessions(&about));
     threads().block_on(special::consistency(&about));
@@ -86,7 +88,7 @@ fn torc_ring_on_its_cluster_port() {
 fn torc_ring_on_its_plain_port() {
     let nodes = ring::ring(3, &[]);
     // Asked at its plain port, a ring names its cluster ports, and the client goes there.
-    let found = About { url: url(nodes[0].place.plain.port()), is_cluster: true };
+    let found = About { url: url(nodes[0].place.plain.port()), is_cluster: true, is_torc: true };
     run_suite(&found);
     let config = Config::from_url(&format!("{}?mode=standalone", found.url)).unwrap();
     threads().block_on(async {
