@@ -21,7 +21,7 @@ use super::collection::{Collected, Collection};
 use super::database::Roots;
 use super::entry::{Entry, Kind, Payload, Stamp, WrongType};
 use super::hash::KeyHash;
-use super::index::{Changed, Hit};
+use super::index::{Changed, Hit, word};
 use super::keyspace::{Found, Keyspace};
 use crate::base::clock::UnixMs;
 use crate::base::sync::Backoff;
@@ -355,7 +355,7 @@ impl<'g> Keyspace<'_, 'g> {
         let Some(mut held) = big.edit_collection() else { return Ok(None) };
         // Whoever deletes, replaces or holds the key changes its word first; an edit after that would be lost.
         if !hit.is_current(self.local) {
-            return Ok(None);
+            return self.leave_watched(hit, &held, limits, edit);
         }
         if let Some(owned) = &mut self.local.owned {
             owned.keep_before(big, || BigValue::Collection(held.clone()));
@@ -388,6 +388,31 @@ impl<'g> Keyspace<'_, 'g> {
         drop(held);
         if is_empty && !is_gone {
             self.clear_away(roots, place, key, big);
+        }
+        Ok(Some(result))
+    }
+
+    /// What an edit comes to whose key's word has changed, if that is because somebody watches the key and the edit changes nothing: the watch is for changes.
+    #[cold]
+    fn leave_watched<T: Collected, R, E>(
+        &mut self,
+        hit: &Hit<'g>,
+        held: &Collection,
+        limits: &Limits,
+        edit: &mut impl FnMut(&mut Edit<'_, T>) -> Result<R, E>,
+    ) -> Result<Option<R>, E> {
+        let pointer = word::pointer(hit.word);
+        if std::mem::take(&mut self.local.met_watched) != pointer {
+            return Ok(None);
+        }
+        let mut trial = held.clone();
+        let Some(value) = T::of(&mut trial) else { return Ok(None) };
+        let mut editing = Edit::new(value, limits, None, None);
+        let result = edit(&mut editing)?;
+        if editing.touched {
+            // The next look breaks the watch.
+            self.local.met_watched = pointer;
+            return Ok(None);
         }
         Ok(Some(result))
     }

@@ -341,3 +341,29 @@ fn flushes_break_the_watches_of_what_was_there() {
     ks.set(b"absent", NewValue::Integer(1), Expiry::Never);
     assert!(of_absent.is_broken() && !ks.is_unchanged(&of_absent));
 }
+
+#[test]
+fn edits_that_change_nothing_leave_watches_alone() {
+    use crate::types::collection::Set;
+    let store = store(1);
+    let mut local = store.local();
+    let guard = local.pin();
+    let mut ks = store.keyspace(&mut local, &guard, 0, NOW);
+    let add = |ks: &mut Keyspace<'_, '_>, key: &[u8], from: u64, to: u64| {
+        let added = ks.edit(key, |set: &mut Edit<'_, Set>| {
+            let added = (from..to).filter(|n| set.add(format!("member{n}").as_bytes())).count();
+            Ok::<_, WrongType>(added)
+        });
+        added.unwrap()
+    };
+    for (key, len) in [(&b"small"[..], 3), (b"large", 3_000)] {
+        assert_eq!(add(&mut ks, key, 0, len), len as usize);
+        let mut watch = store.watch();
+        ks.watch(&mut watch, key);
+        assert_eq!(add(&mut ks, key, 0, len), 0);
+        assert!(ks.read(key).is_some());
+        assert!(!watch.is_broken() && ks.is_unchanged(&watch), "{len} members");
+        assert_eq!(add(&mut ks, key, 0, len + 1), 1);
+        assert!(watch.is_broken() && !ks.is_unchanged(&watch), "{len} members");
+    }
+}
