@@ -231,6 +231,13 @@ pub fn waited_for_cpu(schedstat: &str) -> Duration {
     Duration::from_nanos(waited.unwrap_or(0))
 }
 
+/// How long the host of this virtual machine has given its CPUs to others, all CPUs together; zero where the kernel does not know. No clock of a thread shows it.
+pub fn stolen() -> Duration {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let ticks = text.split_whitespace().nth(8).and_then(|ticks| ticks.parse::<u64>().ok());
+    Duration::from_millis(ticks.unwrap_or(0) * 1000 / rustix::param::clock_ticks_per_second())
+}
+
 fn node_arguments(arguments: &[&str]) -> Vec<String> {
     std::iter::once("server").chain(arguments.iter().copied()).map(String::from).collect()
 }

@@ -19,7 +19,7 @@ use torc_tests::{Connection, Value, process, start_node, wait};
 /// No other request may take longer.
 const GOAL: Duration = Duration::from_millis(5);
 
-/// A host that takes the machine's CPUs away, as happens under virtual machines, is seen by no clock in it: so many may be its doing.
+/// A host that takes the machine's CPUs away, as happens under virtual machines, is seen by no clock in it: so many may be its doing beside what the kernel knows of.
 const FLUKES: usize = 2;
 
 fn elements() -> u64 {
@@ -31,6 +31,7 @@ struct Bystanders {
     over: Arc<AtomicBool>,
     phase: Arc<Mutex<&'static str>>,
     thread: JoinHandle<Vec<Answered>>,
+    stolen_before: Duration,
 }
 
 /// How long a bystander waited.
@@ -70,7 +71,7 @@ impl Bystanders {
                 answered
             })
         };
-        Bystanders { over, phase, thread }
+        Bystanders { over, phase, thread, stolen_before: process::stolen() }
     }
 
     /// What goes on from now.
@@ -106,7 +107,10 @@ impl Bystanders {
             );
             slow += times.iter().filter(|&&time| time > GOAL).count();
         }
-        assert!(slow <= FLUKES, "{slow} of {} took over {GOAL:?}", answered.len());
+        let stolen = process::stolen() - self.stolen_before;
+        let excused = FLUKES + (stolen.as_millis() / GOAL.as_millis()) as usize;
+        let count = answered.len();
+        assert!(slow <= excused, "{slow} of {count} took over {GOAL:?}; stolen {stolen:?}");
     }
 }
 

@@ -195,6 +195,7 @@ fn a_million_keys_expire_in_the_same_second() {
             + process::waited_for_cpu("/proc/thread-self/schedstat")
     };
     let (mut walls, mut times): (Vec<Duration>, Vec<Duration>) = Default::default();
+    let stolen_before = process::stolen();
     let (mut last, mut swept) = (COUNT as i64, false);
     let start = wait::now();
     while !swept && start.elapsed() < Duration::from_secs(90) {
@@ -209,6 +210,7 @@ fn a_million_keys_expire_in_the_same_second() {
         swept = last == 0;
     }
     let took = start.elapsed();
+    let stolen = process::stolen() - stolen_before;
     walls.sort();
     times.sort();
     let at = |times: &[Duration], share: usize| times[times.len() * share / 10_000];
@@ -229,9 +231,10 @@ fn a_million_keys_expire_in_the_same_second() {
     );
     assert_eq!(last, 0, "keys past their deadline were not swept");
     assert_eq!(info(&mut connection, "stats", "expired_keys"), COUNT as u64);
-    // A host that takes the machine's CPUs away, as happens under virtual machines, is seen by neither clock: two may be its doing.
+    // A host that takes the machine's CPUs away, as happens under virtual machines, is seen by neither clock: two may be its doing, and what the kernel knows of.
     let slow = times.iter().filter(|&&time| time > GOAL).count();
-    assert!(slow <= 2, "{slow} of {} pings took over {GOAL:?}", times.len());
+    let excused = 2 + (stolen.as_millis() / GOAL.as_millis()) as usize;
+    assert!(slow <= excused, "{slow} of {} took over {GOAL:?}; stolen {stolen:?}", times.len());
     wait::until("memory comes back", Duration::from_secs(30), || {
         server.rss_bytes() < empty + 20 * MIB
     });
