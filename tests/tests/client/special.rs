@@ -164,7 +164,9 @@ pub fn encrypted() {
         }
         let doubting = config().tls(TlsConfig::default()).call_timeout(Duration::from_millis(500));
         let error = Client::with_config(doubting).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Connection, "{error:?}");
+        // Where attempts fail fast, there are enough of them for the breaker.
+        let kinds = [ErrorKind::Connection, ErrorKind::CircuitOpen];
+        assert!(kinds.contains(&error.kind()), "{error:?}");
         let misnamed = config()
             .tls(trusting.server_name("elsewhere"))
             .call_timeout(Duration::from_millis(500));

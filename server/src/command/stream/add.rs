@@ -158,12 +158,6 @@ pub(crate) fn xtrim(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     }
     trimming.check(ctx, true)?;
     let key = &args[1];
-    // To look first leaves a watched key alone of which nothing goes.
-    let goes = with_stream(ctx, key, |stream| stream.map_or(0, |stream| trimming.count(stream)))?;
-    if goes == 0 {
-        reply.integer(0);
-        return Ok(Flow::Next);
-    }
     let gone = ctx
         .keyspace()
         .edit(key, |stream: &mut Edit<'_, Stream>| Ok::<_, WireError>(trimming.apply(stream)))?;

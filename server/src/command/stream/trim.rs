@@ -91,15 +91,11 @@ impl Trimming {
         Ok(())
     }
 
-    /// How many entries go.
-    pub(super) fn count(&self, stream: &Stream) -> u64 {
-        let Some(how) = self.how else { return 0 };
-        stream.trimmed(how, self.approximate, self.limit.unwrap_or(0).unsigned_abs())
-    }
-
     /// Trims; how many entries went.
     pub(super) fn apply(&self, stream: &mut Edit<'_, Stream>) -> u64 {
-        let count = self.count(stream.view());
+        let Some(how) = self.how else { return 0 };
+        let limit = self.limit.unwrap_or(0).unsigned_abs();
+        let count = stream.view().trimmed(how, self.approximate, limit);
         stream.trim(count);
         count
     }
