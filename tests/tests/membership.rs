@@ -264,6 +264,25 @@ fn a_node_joins_by_one_seed() {
 }
 
 #[test]
+fn who_restarts_and_does_not_hear_the_answers_soon_has_all_records() {
+    for seed in 1..=10 {
+        let mut world = World::formed(3, Setup { links: true, ..setup(seed, 0) });
+        world.run_for(seconds(1));
+        world.kill(2);
+        world.run_for(ms(3_000 + 37 * seed));
+        // It asks at once, and the answers are lost. Then pings come before it asks again: it is not alone, and knows nobody.
+        world.cut_one_way(&[0, 1], &[2]);
+        let restarted = record(2, address(2), 1_790_000_100_000);
+        world.start(2, restarted, &["10.0.0.1:7946", "10.0.0.2:7946"], |_| {});
+        world.run_for(ms(20));
+        world.heal();
+        let complete = |world: &World| world.gossip(2).records().len() == 3;
+        let took = world.run_until(seconds(10), complete);
+        assert!(took.is_some_and(|took| took < ms(1_000)), "seed {seed}: {took:?}");
+    }
+}
+
+#[test]
 fn a_cluster_forms_from_a_name_that_is_resolved_again() {
     let mut world = World::new(Setup { loss: 50, ..Setup::default() });
     let count = 12;

@@ -429,6 +429,7 @@ impl Gossip {
         self.tell(events, out);
         let events = self.peers.release_held(VETO_WINDOW, now);
         self.tell(events, out);
+        self.meet_unrecorded(out);
         let has_majority = self.has_majority();
         self.forget_the_dead(has_majority);
         self.mind_majority(has_majority, out);

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! The same comparison runs with one random peer every ten seconds or so; it repairs whatever rumours missed. Liveness travels in it as a
-//! hint that lets a joiner start with all members at once; no one is declared down by it.
+//! hint that lets a joiner start with all members at once; no one is declared down by it. Whoever meets a member that it has no record of compares with that one at once.
 
 use super::book::{Applied, PARTS};
 use super::envelope::BODY_BYTES_MAX;
@@ -150,7 +150,23 @@ impl Gossip {
             return;
         }
         let peer = alive[self.rng.below(alive.len() as u64) as usize];
-        let (way, body) = (self.way_to(&peer, true), self.own_sums());
+        self.compare_with(&peer, out);
+    }
+
+    /// Compares books with a member that answers and is not on record. Who joins meets such members when the answers to its own questions were lost: pings make it no longer
+    /// alone, so that it asks nobody any more, and without records it would take itself for the only node of the ring.
+    pub(super) fn meet_unrecorded(&mut self, out: &mut Vec<Output>) {
+        let unrecorded = {
+            let book = self.book.lock();
+            self.peers.alive().find(|id| book.get(id.node).is_none()).copied()
+        };
+        if let Some(peer) = unrecorded {
+            self.compare_with(&peer, out);
+        }
+    }
+
+    fn compare_with(&mut self, peer: &SwimId, out: &mut Vec<Output>) {
+        let (way, body) = (self.way_to(peer, true), self.own_sums());
         self.send(way, &body, out);
     }
 

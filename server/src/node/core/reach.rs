@@ -32,6 +32,11 @@ impl Reach {
         self.nodes.insert(node, Some(now));
     }
 
+    /// Whether there is a link to a node that is not known.
+    pub fn has_stranger(&self, is_known: impl Fn(NodeId) -> bool) -> bool {
+        self.nodes.iter().any(|(node, down_since)| down_since.is_none() && !is_known(*node))
+    }
+
     /// For how long there has been no link to `node`; zero, if there is one.
     pub fn gone_for(&self, node: NodeId, now: Duration) -> Duration {
         match self.nodes.get(&node) {
@@ -54,6 +59,7 @@ mod tests {
         reach.up(a);
         assert_eq!(reach.gone_for(a, later), Duration::ZERO);
         assert_eq!(reach.gone_for(b, later), Duration::from_secs(2));
+        assert!(reach.has_stranger(|node| node == b) && !reach.has_stranger(|node| node == a));
         reach.down(a, later);
         reach.members([a].into_iter(), later);
         assert_eq!(reach.gone_for(a, Duration::from_secs(15)), Duration::from_secs(3));

@@ -150,6 +150,10 @@ impl Core {
         let mut others = self.view.members().filter(|(index, _)| *index != me);
         let since = match others.any(|(_, member)| member.alive && member.is_placed()) {
             true => self.same_since + MEET,
+            // Somebody linked to this node who knows more of the ring: it will be told.
+            false if self.reach.has_stranger(|node| self.view.find(node).is_some()) => {
+                return self.met;
+            }
             // Nobody answers. Whoever is first of those who want to begin a ring does; one who had slots before takes them up with nothing.
             false => self.began + BEGIN_AFTER,
         };
