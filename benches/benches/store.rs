@@ -49,12 +49,10 @@ impl Table for Store {
         let guard = local.pin();
         let mut places = [None; BATCH];
         for (place, (key, _)) in places.iter_mut().zip(keys) {
-            let found = self.place(key);
-            self.prefetch_bucket(&guard, 0, found);
-            *place = Some(found);
+            *place = Some(self.place(key));
         }
-        for &place in places.iter().flatten() {
-            self.prefetch_entry(&guard, 0, place);
+        if let Some(ahead) = self.ahead(&guard, 0) {
+            ahead.ask(|| places.iter().flatten().copied());
         }
         let mut bytes = 0;
         for (&place, (key, write)) in places.iter().flatten().zip(keys) {

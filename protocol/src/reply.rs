@@ -55,6 +55,7 @@ impl<'o> Reply<'o> {
     }
 
     /// `+OK`.
+    #[inline]
     pub fn ok(&mut self) {
         self.out.extend_from_slice(b"+OK\r\n");
     }
@@ -70,12 +71,16 @@ impl<'o> Reply<'o> {
     }
 
     /// An integer.
+    #[inline]
     pub fn integer(&mut self, value: i64) {
         self.number(b':', value);
     }
 
     /// A bulk string.
+    #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        // Once for all its parts: a length takes at most twenty digits.
+        self.out.reserve(bytes.len() + 25);
         self.header(b'$', bytes.len());
         self.out.extend_from_slice(bytes);
         self.out.extend_from_slice(b"\r\n");
@@ -88,6 +93,7 @@ impl<'o> Reply<'o> {
     }
 
     /// The absence of a value where a string stood: `$-1` or `_`.
+    #[inline]
     pub fn null(&mut self) {
         self.out.extend_from_slice(match self.protocol {
             Protocol::Resp2 => b"$-1\r\n",
@@ -175,12 +181,29 @@ impl<'o> Reply<'o> {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    #[inline]
     fn header(&mut self, kind: u8, len: usize) {
         // A length never exceeds isize::MAX.
         self.number(kind, len as i64);
     }
 
+    /// Most numbers in replies are short, and a line of known length is a store or two.
+    #[inline(always)]
     fn number(&mut self, kind: u8, value: i64) {
+        let digit = |unit: u32| b'0' + (value as u32 / unit % 10) as u8;
+        match value {
+            0..10 => self.out.extend_from_slice(&[kind, digit(1), b'\r', b'\n']),
+            10..100 => self.out.extend_from_slice(&[kind, digit(10), digit(1), b'\r', b'\n']),
+            100..1_000 => {
+                let line = [kind, digit(100), digit(10), digit(1), b'\r', b'\n'];
+                self.out.extend_from_slice(&line);
+            }
+            _ => self.long_number(kind, value),
+        }
+    }
+
+    #[inline(never)]
+    fn long_number(&mut self, kind: u8, value: i64) {
         let mut text = itoa::Buffer::new();
         self.line(kind, text.format(value).as_bytes());
     }

@@ -274,13 +274,27 @@ impl Drop for Node {
 
 /// A ring of `count` nodes on loopback, whole.
 pub fn ring(count: usize, further: &[&str]) -> Vec<Node> {
-    let mut nodes = vec![Node::start(Place::free(), None, further)];
-    nodes[0].await_answer();
-    let seed = nodes[0].place.clone();
-    nodes.extend((1..count).map(|_| Node::start(Place::free(), Some(&seed), further)));
+    ring_at((0..count).map(|_| Place::free()), further)
+}
+
+/// A ring of a node at each place, whole. The first begins it.
+pub fn ring_at(places: impl IntoIterator<Item = Place>, further: &[&str]) -> Vec<Node> {
+    let mut nodes: Vec<Node> = Vec::new();
+    for place in places {
+        let seed = nodes.first().map(|first| first.place.clone());
+        nodes.push(Node::start(place, seed.as_ref(), further));
+        if seed.is_none() {
+            nodes[0].await_answer();
+        }
+    }
     nodes.iter().for_each(Node::await_answer);
     await_whole(&nodes, LIMIT);
     nodes
+}
+
+/// Where they are.
+pub fn places(nodes: &[Node]) -> Vec<Place> {
+    nodes.iter().map(|node| node.place.clone()).collect()
 }
 
 /// Waits until all nodes agree that all of them serve; how long that took.

@@ -14,7 +14,7 @@ mod storm;
 use callers::{Callers, Told};
 use rustix::process::Signal;
 use std::time::Duration;
-use torc_tests::ring::{self, LIMIT, Node, Place, await_whole, pass};
+use torc_tests::ring::{self, LIMIT, Node, Place, await_whole, pass, places};
 
 /// What calls are given. A death is noticed within three seconds.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -29,10 +29,6 @@ fn rounds() -> usize {
 fn url(places: &[Place]) -> String {
     let seeds: Vec<String> = places.iter().map(|place| place.cluster.to_string()).collect();
     format!("redis://{}", seeds.join(","))
-}
-
-fn places(nodes: &[Node]) -> Vec<Place> {
-    nodes.iter().map(|node| node.place.clone()).collect()
 }
 
 /// What every fault must leave true.
@@ -113,18 +109,12 @@ fn a_node_is_cut_off_and_comes_back() {
     };
     let open: &[&str] =
         &["--cluster-secret", "a secret", "--requirepass", "", "--protected-mode", "no"];
-    let place = |index| Place::within(switch.machine(index), space::Switch::address(index));
-    let mut nodes = vec![Node::start(place(0), None, open)];
-    nodes[0].await_answer();
-    let seed = nodes[0].place.clone();
-    nodes.extend((1..3).map(|index| Node::start(place(index), Some(&seed), open)));
-    nodes.iter().for_each(Node::await_answer);
-    await_whole(&nodes, LIMIT);
+    let nodes = ring::ring_at(switch.places(), open);
     let places = places(&nodes);
     // Threads of the client are born in the first machine, and so are its sockets.
     let told = std::thread::spawn({
         let url = url(&places);
-        let space = switch.machine(0).to_owned();
+        let space = places[0].space.clone().unwrap();
         move || {
             let file = std::fs::File::open(format!("/run/netns/{space}")).unwrap();
             let kind = Some(rustix::thread::LinkNameSpaceType::Network);

@@ -19,7 +19,7 @@ use rustix::process::Signal;
 use space::Switch;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use torc_tests::ring::{self, LIMIT, Node, Place, Table, await_whole, is_whole, pass};
+use torc_tests::ring::{self, LIMIT, Node, Place, Table, await_whole, is_whole, pass, places};
 use torc_tests::wait;
 
 /// Clients may see errors or waits for so long after a crash.
@@ -45,10 +45,6 @@ fn is_long() -> bool {
 
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
-}
-
-fn places(nodes: &[Node]) -> Vec<Place> {
-    nodes.iter().map(|node| node.place.clone()).collect()
 }
 
 /// Four writers, one each begins at each node.
@@ -322,18 +318,12 @@ fn two_sides_of_a_partition_come_together() {
         Err(why) => return println!("NOT TESTED: no network namespaces here: {why}"),
     };
     let cut = if is_long() { seconds(30) } else { seconds(10) };
-    let place = |index| Place::within(switch.machine(index), Switch::address(index));
     let open: &[&str] = &[
         &["--cluster-secret", "a secret", "--requirepass", "", "--protected-mode", "no"][..],
         &["--enable-debug-command", "yes"],
     ]
     .concat();
-    let mut nodes = vec![Node::start(place(0), None, open)];
-    nodes[0].await_answer();
-    let seed = nodes[0].place.clone();
-    nodes.extend((1..3).map(|index| Node::start(place(index), Some(&seed), open)));
-    nodes.iter().for_each(Node::await_answer);
-    await_whole(&nodes, LIMIT);
+    let nodes = ring::ring_at(switch.places(), open);
     let places = places(&nodes);
 
     // What one side deletes and nobody writes again has to stay away.

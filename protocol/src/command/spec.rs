@@ -5,7 +5,7 @@ use super::keys::KeysBy;
 use super::refusal::Refusal;
 
 /// Index of a command or subcommand in [`super::COMMANDS`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct CommandId(pub(super) u16);
 
 impl CommandId {

@@ -22,12 +22,12 @@ impl Histogram {
         Histogram { buckets: [const { AtomicU64::new(0) }; BUCKETS] }
     }
 
-    /// Counts one value. Only the owning worker calls this.
+    /// Counts a value so many times. Only the owning worker calls this.
     #[inline]
-    pub(super) fn count(&self, usec: u64) {
+    pub(super) fn count(&self, usec: u64, times: u64) {
         let bucket = &self.buckets[bucket_of(usec)];
         // Relaxed load and store: one writer, and readers want no more than a recent value.
-        bucket.store(bucket.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        bucket.store(bucket.load(Ordering::Relaxed) + times, Ordering::Relaxed);
     }
 
     pub(super) fn clear(&self) {
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn percentiles_and_powers_count_all() {
         let histogram = Histogram::new();
-        (1..=100).for_each(|usec| histogram.count(usec));
+        (1..=100).for_each(|usec| histogram.count(usec, 1));
         let mut sum = Distribution::default();
         sum.add(&histogram);
         assert_eq!(sum.total(), 100);

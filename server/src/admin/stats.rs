@@ -90,13 +90,25 @@ impl WorkerStats {
     /// A command ran in `usec` microseconds, with whatever result.
     #[inline]
     pub fn call(&self, command: CommandId, usec: u64) {
+        self.calls(command, 1, usec);
+    }
+
+    /// A command ran `count` times, in `usec` microseconds together, with whatever results. Each counts as having taken the same time; the first ones take what does
+    /// not divide, so that the sum is exact.
+    #[inline]
+    pub fn calls(&self, command: CommandId, count: u64, usec: u64) {
         self.catch_up();
         let counters = &self.by_command[command.index()];
-        self.commands.add(1);
-        counters.calls.add(1);
+        self.commands.add(count);
+        counters.calls.add(count);
         counters.usec.add(usec);
         if self.control.histograms.load(Ordering::Relaxed) {
-            counters.histogram.get_or_init(|| Box::new(Histogram::new())).count(usec);
+            let histogram = counters.histogram.get_or_init(|| Box::new(Histogram::new()));
+            let (each, longer) = (usec / count.max(1), usec % count.max(1));
+            histogram.count(each, count - longer);
+            if longer > 0 {
+                histogram.count(each + 1, longer);
+            }
         }
     }
 

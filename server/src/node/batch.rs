@@ -10,6 +10,7 @@ use super::feed;
 use super::multi;
 use super::pipeline::{Park, Verdict, WorkerState};
 use super::plane::Plane;
+use super::planned::Planned;
 use super::routed::Ring;
 use super::timing::Timing;
 use crate::admin::Instance;
@@ -20,56 +21,9 @@ use crate::base::limits::REPLY_BYTES_GATHERED;
 use crate::command::connection::has_password;
 use crate::command::pubsub::refusal;
 use crate::command::{self, Ctx, Flow, Mute};
-use crate::store::{Guard, KeyHash, KeyHint, Local};
-use std::ops::Range;
+use crate::store::{Guard, KeyHint, Local};
 use torc_protocol::command::{CommandSpec, Flags, find_full};
-use torc_protocol::request::Span;
 use torc_protocol::{Args, Reply, WireError};
-
-/// One decoded request.
-#[derive(Debug)]
-pub(super) struct Planned {
-    /// Its bytes in the input.
-    pub(super) bytes: Range<usize>,
-    /// Its arguments among the batch's spans.
-    spans: Range<usize>,
-    /// What it asks for, or why that cannot be.
-    spec: Result<&'static CommandSpec, WireError>,
-    /// Where its first key lives, if that was computed ahead.
-    place: Option<(usize, KeyHash)>,
-}
-
-impl Planned {
-    /// The request in these bytes of the input.
-    pub fn new(
-        bytes: Range<usize>,
-        spans: Range<usize>,
-        spec: Result<&'static CommandSpec, WireError>,
-    ) -> Self {
-        Planned { bytes, spans, spec, place: None }
-    }
-
-    /// What it asks for.
-    pub fn spec(&self) -> Result<&'static CommandSpec, &WireError> {
-        self.spec.as_ref().copied()
-    }
-
-    /// The slot of its first key, if that was computed ahead.
-    pub fn place(&self) -> Option<usize> {
-        self.place.map(|(_, place)| place.slot())
-    }
-
-    pub(super) fn args<'a>(&self, input: &'a [u8], spans: &'a [Span]) -> Args<'a> {
-        Args::new(input, &spans[self.spans.clone()])
-    }
-
-    fn hint(&self, args: Args<'_>) -> KeyHint {
-        match self.place {
-            Some((index, place)) => KeyHint::new(&args[index], place),
-            None => KeyHint::none(),
-        }
-    }
-}
 
 /// How far a batch came.
 #[derive(Debug, PartialEq, Eq)]
@@ -123,8 +77,13 @@ pub(super) fn execute(
     let Some(guard) = (if entered { local.pin_unless(is_busy) } else { None }) else {
         return busy::refuse_all(client, input, out, worker, instance, timing);
     };
-    if batch.len() > 1 {
-        prefetch(instance, &guard, client.session.db, input, spans, batch);
+    if batch.len() > 1
+        && let Some(ahead) = instance.store.ahead(&guard, client.session.db)
+    {
+        for planned in batch.iter_mut() {
+            planned.find_place(&planned.args(input, spans), &instance.store);
+        }
+        ahead.ask(|| batch.iter().filter_map(Planned::place));
     }
     let now = timing.now();
     let id = client.session.id;
@@ -146,7 +105,7 @@ pub(super) fn execute(
     for planned in batch.iter() {
         let args = planned.args(input, spans);
         let step = if routed || in_multi {
-            let request = &input[planned.bytes.clone()];
+            let request = planned.request(input);
             if in_multi {
                 run.step_multi(planned, args, request, out)
             } else {
@@ -160,11 +119,11 @@ pub(super) fn execute(
         }
         let (consumed, verdict) = match step {
             // The bound is checked here too: sixteen replies may be of 512 MiB each.
-            Step::Done if out.len() >= REPLY_BYTES_GATHERED => (planned.bytes.end, Verdict::More),
+            Step::Done if out.len() >= REPLY_BYTES_GATHERED => (planned.end(), Verdict::More),
             Step::Done => continue,
-            Step::Stop(verdict) => (planned.bytes.end, verdict),
-            Step::Held(park) => (planned.bytes.start, Verdict::Parked(park)),
-            Step::Again => (planned.bytes.start, Verdict::More),
+            Step::Stop(verdict) => (planned.end(), verdict),
+            Step::Held(park) => (planned.start(), Verdict::Parked(park)),
+            Step::Again => (planned.start(), Verdict::More),
         };
         ran = Ran::Until { consumed, verdict };
         break;
@@ -191,19 +150,19 @@ pub(super) fn execute(
 /// Writes more of the reply of the first command, which has run.
 #[cold]
 fn go_on(client: &mut Client, out: &mut Vec<u8>, batch: &[Planned]) -> Ran {
-    let bytes = &batch[0].bytes;
+    let request = &batch[0];
     if client.replies.is_full() {
         let verdict = Verdict::Parked(Park::Replies);
-        return Ran::Until { consumed: bytes.start, verdict };
+        return Ran::Until { consumed: request.start(), verdict };
     }
     let Client { session, .. } = client;
     let mut reply = Reply::new(out, session.protocol);
     let done = session.long_reply.as_mut().is_none_or(|rest| rest.write(&mut reply));
-    let mut consumed = bytes.start;
+    let mut consumed = request.start();
     if done {
         session.long_reply = None;
         session.once.end();
-        consumed = bytes.end;
+        consumed = request.end();
         if session.is_special() {
             session.take_own_pushes(out);
         }
@@ -225,32 +184,6 @@ fn demands_copies(client: &Client, instance: &Instance) -> bool {
     client.session.demands_more || !instance.settings.is_one_copy_enough()
 }
 
-/// Hashes the batch's first keys and asks for their buckets, then for their entries.
-fn prefetch(
-    instance: &Instance,
-    guard: &Guard,
-    db: u8,
-    input: &[u8],
-    spans: &[Span],
-    batch: &mut [Planned],
-) {
-    let store = &instance.store;
-    for planned in batch.iter_mut() {
-        let Ok(spec) = planned.spec else { continue };
-        let args = planned.args(input, spans);
-        let Some(index) = spec.first_key(&args) else { continue };
-        let Some(key) = args.get(index) else { continue };
-        let place = store.place(key);
-        store.prefetch_bucket(guard, db, place);
-        planned.place = Some((index, place));
-    }
-    for planned in batch.iter() {
-        if let Some((_, place)) = planned.place {
-            store.prefetch_entry(guard, db, place);
-        }
-    }
-}
-
 /// What the commands of one batch share.
 pub(super) struct Run<'r, 't> {
     pub instance: &'r Instance,
@@ -270,14 +203,14 @@ impl Run<'_, '_> {
     #[inline(always)]
     fn step(&mut self, planned: &Planned, args: Args<'_>, out: &mut Vec<u8>) -> Step {
         let position = out.len();
-        let step = match &planned.spec {
-            Ok(spec) => match self.checked(planned, spec, args, out) {
+        let step = match planned.spec() {
+            Some(spec) => match self.checked(planned, spec, args, out) {
                 held @ (Step::Held(_) | Step::Again) => return held,
                 step => step,
             },
-            Err(_) if is_http(args) => return self.refuse_http(),
-            Err(error) => {
-                self.refuse(error, out);
+            None if is_http(args) => return self.refuse_http(),
+            None => {
+                self.refuse(&Planned::trouble(args), out);
                 Step::Done
             }
         };

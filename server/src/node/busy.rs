@@ -49,16 +49,16 @@ pub(super) fn refuse_all(
     for planned in batch.iter() {
         let args = planned.args(input, spans);
         let step = match planned.spec() {
-            Ok(spec) if is_allowed(spec) => run.step_apart(planned, args, out),
-            Ok(spec) => run.reject(spec, &BUSY, out),
-            Err(_) => run.step_apart(planned, args, out),
+            Some(spec) if is_allowed(spec) => run.step_apart(planned, args, out),
+            Some(spec) => run.reject(spec, &BUSY, out),
+            None => run.step_apart(planned, args, out),
         };
         if let Step::Stop(verdict) = step {
-            return Ran::Until { consumed: planned.bytes.end, verdict };
+            return Ran::Until { consumed: planned.end(), verdict };
         }
     }
     // One batch a turn: the end of the script is not waited for in this one.
     batch
         .last()
-        .map_or(Ran::Whole, |last| Ran::Until { consumed: last.bytes.end, verdict: Verdict::More })
+        .map_or(Ran::Whole, |last| Ran::Until { consumed: last.end(), verdict: Verdict::More })
 }

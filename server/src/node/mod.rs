@@ -15,6 +15,7 @@ pub mod link;
 mod multi;
 mod pipeline;
 pub mod plane;
+mod planned;
 pub mod replicator;
 mod replies;
 mod routed;

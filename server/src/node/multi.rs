@@ -17,9 +17,10 @@ mod ring;
 
 pub(super) use ring::Expected;
 
-use super::batch::{Planned, Run, Step, flags_hidden, is_http};
+use super::batch::{Run, Step, flags_hidden, is_http};
 use super::client::Client;
 use super::pipeline::{Park, Verdict};
+use super::planned::Planned;
 use crate::admin::Instance;
 use crate::base::limits::BATCH_COMMANDS_MAX;
 use crate::cluster::route::Port;
@@ -120,11 +121,10 @@ impl Run<'_, '_> {
 
     fn queue_or_run(&mut self, planned: &Planned, args: Args<'_>, out: &mut Vec<u8>) -> Step {
         let spec = match planned.spec() {
-            Ok(spec) => spec,
-            Err(_) if is_http(args) => return self.refuse_http(),
-            Err(error) => {
-                let error = error.clone();
-                self.refuse(&error, out);
+            Some(spec) => spec,
+            None if is_http(args) => return self.refuse_http(),
+            None => {
+                self.refuse(&Planned::trouble(args), out);
                 self.fail_transaction();
                 return Step::Done;
             }

@@ -4,17 +4,17 @@
 //! their buckets asked for, then their entries, and only then the commands run, under one epoch pin: the waits for memory overlap.
 //! No pin outlives [`run`].
 
-use super::batch::{self, Planned, Ran};
+use super::batch::{self, Ran};
 use super::blocked::Waits;
 use super::client::Client;
 use super::plane::Plane;
+use super::planned::Planned;
 use super::timing::{Timeline, Timing};
 use crate::admin::Instance;
 use crate::base::clock::UnixMs;
 use crate::base::limits::{BATCH_COMMANDS_MAX, REPLY_BYTES_GATHERED};
 use crate::command::connection::has_password;
 use crate::store::Local;
-use torc_protocol::command::resolve;
 use torc_protocol::request::{Limits, Span, Status};
 use torc_protocol::{Args, ProtocolError, Reply, WireError};
 
@@ -212,7 +212,7 @@ fn plan(
         match client.decoder.decode(input, position, &mut worker.spans, &limits) {
             Ok(Status::Request { spans }) => {
                 let args = Args::new(input, &worker.spans[spans.clone()]);
-                worker.batch.push(Planned::new(start..*position, spans, resolve(&args)));
+                worker.batch.push(Planned::new(start..*position, spans, &args));
             }
             Ok(Status::Incomplete { more_bytes_hint }) => return End::Incomplete(more_bytes_hint),
             Err(error) => return End::Broken(error),

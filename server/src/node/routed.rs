@@ -3,7 +3,7 @@
 //! Taken by batches of a node that is part of a ring, and by those whose client demands more copies than one; a lone node's batches never come here.
 //! The order of the checks is Redis Cluster's: who may run the command, then where, then whether there is room for it.
 
-use super::batch::{Planned, Run, Step};
+use super::batch::{Run, Step};
 use super::client::Client;
 use super::pipeline::Park;
 use super::plane::replication::hold_alone;
@@ -11,6 +11,7 @@ use super::plane::{
     Begin, ClientKey, Counted, Gathering, Held, Plane, Sink, Snapshot, Target, Trouble, Unit, Wide,
     no_quorum, no_quorum_read, push_command, tracked_slots,
 };
+use super::planned::Planned;
 use super::replies::HoleId;
 use crate::admin::Instance;
 use crate::base::limits::FORWARD_HOPS_MAX;
@@ -47,7 +48,7 @@ impl Run<'_, '_> {
         request: &[u8],
         out: &mut Vec<u8>,
     ) -> Step {
-        let Ok(spec) = planned.spec() else { return self.step_apart(planned, args, out) };
+        let Some(spec) = planned.spec() else { return self.step_apart(planned, args, out) };
         if self.client.replies.is_full() || self.client.is_expecting() {
             return Step::Held(Park::Replies);
         }
@@ -710,7 +711,7 @@ impl Planned {
     fn only_slot(&self, spec: &CommandSpec) -> Option<KeySlots> {
         let [only] = spec.keys else { return None };
         let single = matches!(only.find, Find::Range { last: 0, .. }) && spec.keys_by.is_none();
-        let slot = self.place()?;
+        let slot = self.place()?.slot();
         Slot::new(slot as u16).filter(|_| single).map(KeySlots::One)
     }
 }

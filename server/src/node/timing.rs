@@ -47,8 +47,11 @@ pub(super) struct Timing<'a> {
     line: &'a mut Timeline,
     last_ns: u64,
     slowlog_us: i64,
-    sharing: [Option<CommandId>; BATCH_COMMANDS_MAX],
-    sharing_count: usize,
+    /// Commands that share a measurement: runs of the same one, and how long each is.
+    sharing: [(CommandId, u64); BATCH_COMMANDS_MAX],
+    runs: usize,
+    /// How many they are in all.
+    sharing_count: u64,
 }
 
 impl<'a> Timing<'a> {
@@ -60,7 +63,8 @@ impl<'a> Timing<'a> {
             line,
             last_ns: nanoseconds(&instance.clock),
             slowlog_us: instance.settings.slowlog_log_slower_than(),
-            sharing: [None; BATCH_COMMANDS_MAX],
+            sharing: [(CommandId::default(), 0); BATCH_COMMANDS_MAX],
+            runs: 0,
             sharing_count: 0,
         }
     }
@@ -82,9 +86,14 @@ impl<'a> Timing<'a> {
 
     /// Counts a command that shares its measurement with its neighbours.
     pub fn share(&mut self, id: CommandId) {
-        if let Some(place) = self.sharing.get_mut(self.sharing_count) {
-            *place = Some(id);
-            self.sharing_count += 1;
+        self.sharing_count += 1;
+        if let Some((last, count)) = self.sharing[..self.runs].last_mut()
+            && *last == id
+        {
+            *count += 1;
+        } else if let Some(place) = self.sharing.get_mut(self.runs) {
+            *place = (id, 1);
+            self.runs += 1;
         }
     }
 
@@ -100,19 +109,20 @@ impl<'a> Timing<'a> {
 
     /// Measures what shares a measurement so far.
     pub fn settle(&mut self) {
-        let count = self.sharing_count as u64;
-        if count == 0 {
+        let mut all = self.sharing_count;
+        if all == 0 {
             return;
         }
-        let us = self.lap_us();
+        let mut us = self.lap_us();
         self.record_latency("fast-command", us);
         let stats = self.instance.stats.worker(self.worker);
-        for (index, id) in self.sharing[..self.sharing_count].iter().flatten().enumerate() {
-            // The first ones take what does not divide, so that the sum is exact.
-            let extra = u64::from((index as u64) < us % count);
-            stats.call(*id, us / count + extra);
+        for &(id, count) in &self.sharing[..self.runs] {
+            // Of what is left, so that the sum is exact.
+            let share = us * count / all;
+            stats.calls(id, count, share);
+            (us, all) = (us - share, all - count);
         }
-        self.sharing_count = 0;
+        (self.runs, self.sharing_count) = (0, 0);
     }
 
     /// Whole microseconds since the last read; the rest is carried on.

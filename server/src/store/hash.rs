@@ -19,7 +19,7 @@ pub enum HashKind {
 }
 
 /// A key's place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KeyHash {
     /// Slot number.
     pub(super) slot: usize,

@@ -165,7 +165,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 
     /// Looks `key` up without counting or marking (RENAME, MEMORY USAGE, DEBUG OBJECT).
-    #[inline]
+    #[inline(always)]
     pub fn peek(&mut self, key: &[u8]) -> Option<Entry<'g>> {
         let roots = self.roots()?;
         let place = self.place(key);
@@ -229,6 +229,7 @@ impl<'k, 'g> Keyspace<'k, 'g> {
     }
 
     /// Removes a key whose time has come, unless somebody else just changed it.
+    #[cold]
     pub(super) fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
         let mut done = self.local.drop_entry(roots, hit, self.db, self.now);
         if done.is_err() && self.local.met_watched == word::pointer(hit.word) {

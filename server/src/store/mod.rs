@@ -6,6 +6,7 @@
 
 mod access;
 mod age;
+mod ahead;
 mod amend;
 mod awaited;
 mod background;
@@ -41,6 +42,7 @@ mod stress;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::Ahead;
 pub use amend::Amended;
 pub use awaited::AwaitedKey;
 pub use chain::{
@@ -241,20 +243,10 @@ impl Store {
         self.inner.hasher.place(key)
     }
 
-    /// Asks for the bucket of a key ahead of its look-up.
+    /// What is asked of memory ahead of look-ups in database `db`; nothing while that was never written.
     #[inline]
-    pub fn prefetch_bucket(&self, guard: &Guard, db: u8, place: KeyHash) {
-        if let Some(roots) = self.inner.databases[db as usize].roots(guard) {
-            index::prefetch_bucket(&roots.words[place.slot], place.hash);
-        }
-    }
-
-    /// Asks for the entry of a key whose bucket was prefetched.
-    #[inline]
-    pub fn prefetch_entry(&self, guard: &Guard, db: u8, place: KeyHash) {
-        if let Some(roots) = self.inner.databases[db as usize].roots(guard) {
-            index::prefetch_entry(&roots.words[place.slot], place.hash);
-        }
+    pub fn ahead<'g>(&self, guard: &'g Guard, db: u8) -> Option<Ahead<'g>> {
+        self.inner.databases[db as usize].roots(guard).map(|roots| Ahead { roots })
     }
 
     /// What the store counts.

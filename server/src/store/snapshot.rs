@@ -8,10 +8,11 @@
 //! Keys whose word has changed are looked up again, some rounds; then the keys are latched like a transaction's. Large strings change without
 //! their word, so they are locked for reading while their words are looked at and until they are handed out.
 
+use super::ahead::Ahead;
 use super::database::Roots;
 use super::entry::Entry;
 use super::hash::KeyHash;
-use super::index::{Witness, prefetch_bucket, prefetch_entry};
+use super::index::Witness;
 use super::keyspace::{Found, Keyspace};
 use crate::base::limits::BATCH_COMMANDS_MAX;
 
@@ -84,17 +85,14 @@ impl<'g> Keyspace<'_, 'g> {
     ) -> Vec<Seen<'g>> {
         let mut seen = Vec::with_capacity(count);
         let mut places = [None; GROUP_KEYS];
+        let ahead = Ahead { roots };
         for first in (0..count).step_by(GROUP_KEYS) {
             let group = first..count.min(first + GROUP_KEYS);
             for (place, index) in places.iter_mut().zip(group.clone()) {
-                let found = self.place(key(index));
-                prefetch_bucket(&roots.words[found.slot], found.hash);
-                *place = Some(found);
+                *place = Some(self.place(key(index)));
             }
             let places = &places[..group.len()];
-            for place in places.iter().flatten() {
-                prefetch_entry(&roots.words[place.slot], place.hash);
-            }
+            ahead.ask(|| places.iter().flatten().copied());
             for (&place, index) in places.iter().flatten().zip(group) {
                 seen.push(self.look(roots, place, key(index)));
             }

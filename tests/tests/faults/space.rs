@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Command, Output};
+use torc_tests::ring::Place;
 
 /// A switch and its machines. Dropping it removes them.
 #[derive(Debug)]
@@ -35,14 +36,16 @@ impl Switch {
         Ok(switch)
     }
 
-    /// The namespace of a machine.
-    pub fn machine(&self, index: usize) -> &str {
-        &self.machines[index]
+    /// The address of a machine.
+    fn address(index: usize) -> IpAddr {
+        Ipv4Addr::new(10, 77, 0, index as u8 + 1).into()
     }
 
-    /// The address of a machine.
-    pub fn address(index: usize) -> IpAddr {
-        Ipv4Addr::new(10, 77, 0, index as u8 + 1).into()
+    /// One place in each machine.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        let at =
+            |(index, machine): (usize, &String)| Place::within(machine, Switch::address(index));
+        self.machines.iter().enumerate().map(at)
     }
 
     /// Connects a machine to the others, or cuts it off.

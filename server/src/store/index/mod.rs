@@ -188,6 +188,12 @@ pub fn probe<'t>(
     }
 }
 
+/// Asks for the root word itself.
+#[inline]
+pub fn prefetch_root(root: &AtomicU64) {
+    table::prefetch(std::ptr::from_ref(root).cast());
+}
+
 /// Asks for the bucket of `hash`.
 pub fn prefetch_bucket(root: &AtomicU64, hash: u64) {
     let place = descend(root, hash);
@@ -195,6 +201,17 @@ pub fn prefetch_bucket(root: &AtomicU64, hash: u64) {
         Table::from_root(place.word).prefetch(hash << place.depth);
     }
 }
+
+/// Asks for the first overflow line of the bucket of `hash`, if it has one.
+pub fn prefetch_overflow(root: &AtomicU64, hash: u64) {
+    let place = descend(root, hash);
+    if place.word != 0 {
+        Table::from_root(place.word).prefetch_overflow(hash << place.depth);
+    }
+}
+
+/// Lines that are asked for of an entry.
+const ENTRY_LINES: usize = 2;
 
 /// Asks for the entries whose tag is that of `hash`.
 pub fn prefetch_entry(root: &AtomicU64, hash: u64) {
@@ -215,7 +232,11 @@ pub fn prefetch_entry(root: &AtomicU64, hash: u64) {
         let Some(slot) = table.slot(bucket, index) else { return };
         let found = slot.load(Ordering::Relaxed);
         if word::word_tag(found) == tag && word::is_entry(found) {
-            table::prefetch(std::ptr::without_provenance(word::pointer(found) as usize));
+            let entry = word::pointer(found) as usize;
+            // An entry may begin anywhere in a line; this covers values of up to a hundred bytes.
+            for line in 0..ENTRY_LINES {
+                table::prefetch(std::ptr::without_provenance(entry + 64 * line));
+            }
             return;
         }
     }

@@ -216,6 +216,14 @@ impl Table {
         prefetch(self.first.0.wrapping_add(self.bucket(hash) * LINE_BYTES));
     }
 
+    /// Asks the processor for the overflow line of the bucket of `hash`.
+    pub fn prefetch_overflow(self, hash: u64) {
+        // Relaxed: only an address to prefetch.
+        if let Some(near) = Line::from_link(self.link(self.bucket(hash)).load(Ordering::Relaxed)) {
+            prefetch(near.0);
+        }
+    }
+
     fn word<'t>(self, bucket: usize, i: usize) -> &'t AtomicU64 {
         debug_assert!(bucket < 1 << self.lg && i < LINE);
         self.first.word(bucket * LINE + i)

@@ -1,0 +1,176 @@
+//! The hot path, a workload at a time, for callgrind to count: `benches/instructions` runs it. It prints a line for each: its name, and how many operations were counted.
+//!
+//! All that a workload does is counted between the entry and the end of [`measured`], after it ran once without being counted. No network, one thread, everything in memory.
+
+use std::hint::black_box;
+use torc_benches::bench_node::BenchNode;
+use torc_benches::requests::{get, key, request, set};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+const KEYS: usize = 20_000;
+const VALUE_BYTES: usize = 100;
+/// Counted operations of each workload.
+const OPERATIONS: usize = 8_192;
+
+/// What is counted.
+struct Workload {
+    name: &'static str,
+    /// Requests that come together.
+    pipeline: usize,
+    /// The request of each number.
+    request: fn(usize) -> Vec<u8>,
+}
+
+/// Keys in an order that has nothing to do with where they are.
+fn any(number: usize) -> usize {
+    number.wrapping_mul(7_919) % KEYS
+}
+
+fn get_any(number: usize) -> Vec<u8> {
+    get(any(number))
+}
+
+fn set_any(number: usize) -> Vec<u8> {
+    set(any(number), VALUE_BYTES)
+}
+
+fn member(number: usize) -> String {
+    format!("member:{}", any(number))
+}
+
+const WORKLOADS: &[Workload] = &[
+    Workload { name: "ping, pipeline 1", pipeline: 1, request: |_| request(&["PING"]) },
+    Workload { name: "get, pipeline 1", pipeline: 1, request: get_any },
+    Workload { name: "get, pipeline 16", pipeline: 16, request: get_any },
+    Workload { name: "get, pipeline 64", pipeline: 64, request: get_any },
+    Workload {
+        name: "get of nothing, pipeline 16",
+        pipeline: 16,
+        request: |number| get(KEYS + number),
+    },
+    Workload { name: "set, pipeline 1", pipeline: 1, request: set_any },
+    Workload { name: "set, pipeline 16", pipeline: 16, request: set_any },
+    Workload { name: "set, pipeline 64", pipeline: 64, request: set_any },
+    Workload {
+        name: "set with a deadline, pipeline 16",
+        pipeline: 16,
+        request: |number| {
+            request(&["SET", &key(any(number)), &"v".repeat(VALUE_BYTES), "EX", "1000"])
+        },
+    },
+    Workload {
+        name: "expire, pipeline 16",
+        pipeline: 16,
+        request: |number| request(&["EXPIRE", &key(any(number)), "2000"]),
+    },
+    Workload {
+        name: "incr, pipeline 16",
+        pipeline: 16,
+        request: |number| request(&["INCR", &format!("count:{}", any(number))]),
+    },
+    Workload {
+        name: "mget of 10, pipeline 16",
+        pipeline: 16,
+        request: |number| {
+            let keys: Vec<String> = (0..10).map(|more| key(any(10 * number + more))).collect();
+            let words: Vec<&str> =
+                std::iter::once("MGET").chain(keys.iter().map(String::as_str)).collect();
+            request(&words)
+        },
+    },
+    Workload {
+        name: "hset, small, pipeline 16",
+        pipeline: 16,
+        request: |number| {
+            let hash = format!("hash:{}", any(number) % 2_000);
+            request(&["HSET", &hash, &format!("field:{}", number % 10), "some value"])
+        },
+    },
+    Workload {
+        name: "hget, small, pipeline 16",
+        pipeline: 16,
+        request: |number| {
+            let hash = format!("hash:{}", any(number) % 2_000);
+            request(&["HGET", &hash, &format!("field:{}", number % 10)])
+        },
+    },
+    Workload {
+        name: "hset, large, pipeline 16",
+        pipeline: 16,
+        request: |number| request(&["HSET", "hash", &member(number), "some value"]),
+    },
+    Workload {
+        name: "hget, large, pipeline 16",
+        pipeline: 16,
+        request: |number| request(&["HGET", "hash", &member(number)]),
+    },
+    Workload {
+        name: "sadd, large, pipeline 16",
+        pipeline: 16,
+        request: |number| request(&["SADD", "set", &member(number)]),
+    },
+    Workload {
+        name: "zadd, large, pipeline 16",
+        pipeline: 16,
+        request: |number| {
+            request(&["ZADD", "zset", &(any(3 * number) * 37 % 1_000).to_string(), &member(number)])
+        },
+    },
+    Workload {
+        name: "zscore, large, pipeline 16",
+        pipeline: 16,
+        request: |number| request(&["ZSCORE", "zset", &member(number)]),
+    },
+    Workload {
+        name: "zrange of 10, large, pipeline 16",
+        pipeline: 16,
+        request: |number| {
+            let first = any(number) % 4_000;
+            request(&["ZRANGE", "zset", &first.to_string(), &(first + 9).to_string()])
+        },
+    },
+    Workload {
+        name: "lpush and rpop, pipeline 16",
+        pipeline: 16,
+        request: |number| match number % 2 {
+            0 => request(&["LPUSH", "list", "an element"]),
+            _ => request(&["RPOP", "list"]),
+        },
+    },
+];
+
+/// The one function in which callgrind counts.
+#[inline(never)]
+fn measured(node: &mut BenchNode, inputs: &mut [Vec<u8>]) {
+    for input in inputs {
+        black_box(node.run(input));
+    }
+}
+
+/// The same, uncounted.
+fn warm_up(node: &mut BenchNode, inputs: &[Vec<u8>]) {
+    for input in inputs {
+        let reply = node.run(&mut input.clone());
+        assert!(!reply.starts_with(b"-"), "{}", String::from_utf8_lossy(reply));
+    }
+}
+
+fn main() {
+    let mut node = BenchNode::start();
+    for first in (0..KEYS).step_by(1_000) {
+        let load = first..first + 1_000;
+        node.run(&mut load.flat_map(|index| set(index, VALUE_BYTES)).collect::<Vec<u8>>());
+    }
+    for workload in WORKLOADS {
+        let numbers: Vec<usize> = (0..OPERATIONS).collect();
+        let of = |numbers: &[usize]| -> Vec<u8> {
+            numbers.iter().flat_map(|number| (workload.request)(*number)).collect()
+        };
+        let mut inputs: Vec<Vec<u8>> = numbers.chunks(workload.pipeline).map(of).collect();
+        warm_up(&mut node, &inputs);
+        measured(&mut node, &mut inputs);
+        println!("{OPERATIONS}\t{}", workload.name);
+    }
+}

@@ -1,0 +1,99 @@
+//! One request of a batch: where it lies, what it asks for, and where its first key lives.
+//!
+//! Forty bytes that own nothing. An error is not kept: whoever answers it finds it again ([`Planned::trouble`]).
+
+use crate::store::{KeyHash, KeyHint, Store};
+use std::ops::Range;
+use torc_protocol::command::{CommandSpec, resolve};
+use torc_protocol::request::Span;
+use torc_protocol::{Args, WireError};
+
+/// See the module's description. Offsets fit 32 bits, as those of spans do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Planned {
+    start: u32,
+    end: u32,
+    first_span: u32,
+    span_count: u32,
+    spec: Option<&'static CommandSpec>,
+    /// Which argument its first key is, if that was looked up ahead; else 0.
+    key: u32,
+    place: KeyHash,
+}
+
+impl Planned {
+    /// The request at `bytes` of the input, whose arguments are `spans` of the batch's.
+    #[inline]
+    pub fn new(bytes: Range<usize>, spans: Range<usize>, args: &Args<'_>) -> Self {
+        Planned {
+            start: bytes.start as u32,
+            end: bytes.end as u32,
+            first_span: spans.start as u32,
+            span_count: spans.len() as u32,
+            spec: resolve(args).ok(),
+            key: 0,
+            place: KeyHash::default(),
+        }
+    }
+
+    /// What it asks for; `None` if that cannot be.
+    #[inline]
+    pub fn spec(&self) -> Option<&'static CommandSpec> {
+        self.spec
+    }
+
+    /// Why it cannot be.
+    #[cold]
+    pub fn trouble(args: Args<'_>) -> WireError {
+        resolve(&args).err().unwrap_or(WireError::Syntax)
+    }
+
+    /// Where it begins in the input.
+    pub fn start(&self) -> usize {
+        self.start as usize
+    }
+
+    /// Where the next begins.
+    #[inline]
+    pub fn end(&self) -> usize {
+        self.end as usize
+    }
+
+    /// Its bytes.
+    pub fn request<'a>(&self, input: &'a [u8]) -> &'a [u8] {
+        &input[self.start()..self.end()]
+    }
+
+    /// Its arguments.
+    #[inline]
+    pub fn args<'a>(&self, input: &'a [u8], spans: &'a [Span]) -> Args<'a> {
+        let first = self.first_span as usize;
+        Args::new(input, &spans[first..first + self.span_count as usize])
+    }
+
+    /// Looks up where its first key lives, if it has one.
+    #[inline]
+    pub fn find_place(&mut self, args: &Args<'_>, store: &Store) {
+        if let Some(spec) = self.spec
+            && let Some(index) = spec.first_key(args)
+            && let Some(key) = args.get(index)
+        {
+            (self.key, self.place) = (index as u32, store.place(key));
+        }
+    }
+
+    /// Where its first key lives, if that was looked up ahead.
+    #[inline]
+    pub fn place(&self) -> Option<KeyHash> {
+        (self.key != 0).then_some(self.place)
+    }
+
+    /// The same for the store.
+    #[inline]
+    pub fn hint(&self, args: Args<'_>) -> KeyHint {
+        match self.place() {
+            Some(place) => KeyHint::new(&args[self.key as usize], place),
+            None => KeyHint::none(),
+        }
+    }
+}
