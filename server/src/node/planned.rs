@@ -1,6 +1,6 @@
 //! One request of a batch: where it lies, what it asks for, and where its first key lives.
 //!
-//! Forty bytes that own nothing. An error is not kept: whoever answers it finds it again ([`Planned::trouble`]).
+//! Forty-eight bytes that own nothing. An error is not kept: whoever answers it finds it again ([`Planned::trouble`]).
 
 use crate::store::{KeyHash, KeyHint, Store};
 use std::ops::Range;
@@ -20,6 +20,8 @@ pub(super) struct Planned {
     key: u32,
     place: KeyHash,
 }
+
+const _: () = assert!(size_of::<Planned>() == 48);
 
 impl Planned {
     /// The request at `bytes` of the input, whose arguments are `spans` of the batch's.
