@@ -457,6 +457,7 @@ impl DataLinks {
                     if let (Some(peer), Some((local, replicator))) = (*index, replication(state)) {
                         replicator.link_up(local, peer);
                         link.start_effects();
+                        state.on_link_up(instance, peer);
                     }
                     true
                 }

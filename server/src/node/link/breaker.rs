@@ -64,7 +64,7 @@ impl Breaker {
         Breaker { state: State::Closed { failures: 0 }, failures_max, backoff }
     }
 
-    /// Whether a request may go. In the half-open state that is one, which [`Breaker::begun`] names.
+    /// Whether a request may go. In the half-open state none goes beside the one that [`Breaker::begun`] names.
     pub fn admits(&self) -> bool {
         match self.state {
             State::Closed { .. } => true,
@@ -73,7 +73,7 @@ impl Breaker {
         }
     }
 
-    /// An admitted request got the id `id`.
+    /// An admitted request got the id `id`, and will soon be answered if the peer is well: it is the probe of the half-open state.
     pub fn begun(&mut self, id: u32) {
         if let State::HalfOpen { probe } = &mut self.state {
             *probe = Some(id);

@@ -499,7 +499,10 @@ impl Link {
             self.requests.cancel(id);
             return Err(RequestError::TooLong);
         }
-        self.breaker.begun(id);
+        // What waits may be answered tomorrow: as a probe it would keep all others from the peer until then.
+        if !ask.blocking {
+            self.breaker.begun(id);
+        }
         Ok(id)
     }
 

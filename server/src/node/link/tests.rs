@@ -395,6 +395,33 @@ fn timeouts_open_the_breaker_and_a_probe_closes_it() {
     pair.ask(10 * MS, b"").unwrap();
 }
 
+/// A BLPOP was the first request by a connection that had opened at last, and nothing else went by it until the list had an element.
+#[test]
+fn a_request_that_waits_is_no_probe() {
+    let mut pair = Pair::new(Config::default());
+    while !pair.a.link.is_broken() {
+        if pair.tick().0 == Action::Dial {
+            pair.a.link.disconnected(pair.now, &mut Vec::new());
+        }
+        let wake = pair.a.link.next_wake().unwrap();
+        pair.pass(wake.saturating_sub(pair.now.monotonic));
+    }
+    pair.pass(pair.config.backoff_max);
+    pair.connect();
+    let waits = Ask { slot: None, deadline: None, blocking: true };
+    for _ in 0..3 {
+        pair.a.link.request(pair.now, waits, put(b"")).unwrap();
+    }
+    pair.exchange();
+    let probe = pair.ask(10 * MS, b"").unwrap();
+    assert_eq!(pair.ask(10 * MS, b""), Err(RequestError::Open), "one probe");
+    pair.exchange();
+    pair.b.link.respond(probe, None, 0, put(b"")).unwrap();
+    pair.exchange();
+    pair.ask(10 * MS, b"").unwrap();
+    pair.ask(10 * MS, b"").unwrap();
+}
+
 #[test]
 fn what_waits_for_a_peer_that_cannot_be_reached_ends_when_the_breaker_opens() {
     let mut pair = Pair::new(Config::default());

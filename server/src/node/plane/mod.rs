@@ -52,6 +52,7 @@ use crate::admin::Instance;
 use crate::base::limits::FORWARD_BYTES_MAX;
 use crate::base::rng::Rng;
 use crate::cluster::View;
+use crate::cluster::view::MemberIndex;
 use forward::Ticket;
 use gather::Job;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -473,6 +474,15 @@ impl WorkerState {
     /// The message of `ticket` will have no response.
     pub fn on_failure(&mut self, instance: &Instance, ticket: u64, failure: Failure) {
         self.with_plane(instance, |plane| plane.failed(instance, ticket, failure));
+    }
+
+    /// A link to `peer` has opened: what waited for it goes on its way.
+    pub fn on_link_up(&mut self, instance: &Instance, peer: MemberIndex) {
+        self.with_plane(instance, |plane| {
+            if let Some(view) = instance.cluster.view() {
+                plane.reopen(instance, &view, peer);
+            }
+        });
     }
 
     /// Enough copies have what `waiter` waits for.

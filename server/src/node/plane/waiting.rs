@@ -4,7 +4,7 @@
 //!   refused, not sent, or nobody serves the slot
 //!        │
 //!        ▼                      the table names somebody else, or this node ─▶ dispatched
-//!   waiting (at whom it failed) ─ he answers again ──────────────────────────▶ dispatched
+//!   waiting (at whom it failed) ─ he answers again, or a link to him opens ───▶ dispatched
 //!        │                      he is dead, and it was a part for him alone ─▶ its job is planned anew
 //!        └ deadline ─▶ an error that says that nothing was changed
 //! ```
@@ -12,7 +12,8 @@
 //! A node that cannot be reached is *closed*: what is for it waits at once, and one unit at a time asks whether it is back. So a death costs clients a wait until the
 //! ring has noticed it and someone else serves, and costs this node one attempt in [`PROBE`], however many clients there are.
 //!
-//! **Invariant.** Whatever waits has a timer at its deadline. It counts as under way, so `forward-requests-max` and the bound on bytes hold for it too.
+//! **Invariant.** Whatever waits has a timer at its deadline, and until then a way on: the node at which it failed is closed, so that somebody asks whether it is back, or it
+//! goes on at the next look. It counts as under way, so `forward-requests-max` and the bound on bytes hold for it too.
 
 use super::forward::unreachable;
 use super::unit::{Sink, Target, Trouble, Unit};
@@ -81,7 +82,7 @@ impl Plane {
         self.waiting.closed.insert(index, self.now + PROBE);
     }
 
-    /// `index` has answered: what waited for it goes on its way.
+    /// `index` has answered, or a link to it has opened: what waited for it goes on its way.
     pub(super) fn reopen(&mut self, instance: &Instance, view: &View, index: MemberIndex) {
         if self.waiting.closed.remove(&index).is_none() {
             return;
@@ -127,15 +128,18 @@ impl Plane {
             return;
         }
         let routes = instance.cluster.routes();
+        let closed = &self.waiting.closed;
         let goes_on = |waiter: &Waiter| match waiter.unit.target {
-            Target::Node(index) => !view.is_alive(index),
+            Target::Node(index) => !view.is_alive(index) || !closed.contains_key(&index),
             Target::Slot(slot) => match routes.get(slot) {
                 Route::Serve | Route::Down => true,
                 Route::Wait => false,
                 Route::Forward(index) if index == view.me() => false,
                 Route::Forward(index) => {
                     let owner = self.hints.resolve(&view, slot, index);
-                    view.member(index).is_some() && waiter.at != Some(owner)
+                    let stays = waiter.at == Some(owner)
+                        && (closed.contains_key(&owner) || !view.is_alive(owner));
+                    view.member(index).is_some() && !stays
                 }
             },
         };
@@ -143,7 +147,7 @@ impl Plane {
         let found: Vec<u64> = found.map(|(&number, _)| number).collect();
         for unit in self.remove_waiting(&found) {
             match (unit.target, &unit.sink) {
-                (Target::Node(_), &Sink::Job(job, _)) => {
+                (Target::Node(index), &Sink::Job(job, _)) if !view.is_alive(index) => {
                     self.ended(&unit);
                     self.plan_anew(instance, job);
                 }
@@ -161,9 +165,13 @@ impl Plane {
 
     /// Who is dead will not answer, so nobody need ask; should it come back, it begins anew.
     fn forget_closed(&mut self, view: &View) {
-        let now = self.now;
-        // While anything waits for it, it is probed, which puts the time off.
-        self.waiting.closed.retain(|&index, again| view.is_alive(index) && now < *again + PROBE);
+        let Waiting { units, closed, .. } = &mut self.waiting;
+        let is_recent = |again: Duration| self.now < again + PROBE;
+        // However late this look is: a worker that was held up for longer still has to ask for those who wait.
+        let is_awaited = |index| units.values().any(|waiter| waiter.at == Some(index));
+        closed.retain(|&index, again| {
+            view.is_alive(index) && (is_recent(*again) || is_awaited(index))
+        });
     }
 
     /// Sends one unit to each closed node that is due, to find out whether it is back.
@@ -172,7 +180,14 @@ impl Plane {
         let due: Vec<MemberIndex> = due.map(|(&index, _)| index).collect();
         for index in due {
             self.waiting.closed.insert(index, self.now + PROBE);
-            for unit in self.take_waiting(|waiter| waiter.at == Some(index), 1) {
+            let of_index = |waiter: &Waiter| waiter.at == Some(index);
+            // A command that blocks says nothing of a node that takes it.
+            let answered = |waiter: &Waiter| of_index(waiter) && waiter.unit.blocked.is_none();
+            let mut asks = self.take_waiting(answered, 1);
+            if asks.is_empty() {
+                asks = self.take_waiting(of_index, 1);
+            }
+            for unit in asks {
                 self.stats.retries += 1;
                 self.build(view, index, unit);
             }

@@ -57,6 +57,24 @@ fn a_node_that_cannot_be_reached_is_tried_seldom_and_gets_everything_once_it_can
 }
 
 #[test]
+fn a_worker_that_is_held_up_asks_all_the_same_whether_a_node_is_back() {
+    for stall_ms in [40, 60, 90, 110, 150, 400, 2_000] {
+        let mut world = World::new(stall_ms, &[]);
+        world.replicate();
+        let (writer, waiter) = (world.connect(0), world.connect(0));
+        let keys = keys_of(&world, DEAD, 2);
+        world.cut_off(DEAD, 30_000);
+        world.say(writer, &format!("incr {}", keys[0]));
+        world.say(waiter, &format!("blpop {} 0", keys[1]));
+        world.pass(20);
+        world.stall(stall_ms);
+        world.pass(300);
+        assert_eq!(world.take_output(writer), r":1\r\n", "held up for {stall_ms} ms");
+        assert_eq!(world.nodes[DEAD].instance.blocked.parked(), 1, "held up for {stall_ms} ms");
+    }
+}
+
+#[test]
 fn waits_end_at_the_deadline_and_say_that_nothing_was_changed() {
     let mut world = World::new(3, &[("forward-timeout", "500")]);
     let client = world.connect(0);

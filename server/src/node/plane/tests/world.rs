@@ -610,6 +610,11 @@ impl World {
         }
     }
 
+    /// As [`World::pass`], but nobody runs meanwhile: the machine has other things to do.
+    pub fn stall(&mut self, ms: u64) {
+        self.advance(self.now_us + ms * 1_000);
+    }
+
     fn next_wake_us(&self) -> Option<u64> {
         let start = Duration::from_millis(START_MS);
         let wakes = self.nodes.iter().filter_map(|node| node.worker.next_wake());
