@@ -28,6 +28,8 @@ pub struct Multi {
     pub failed: bool,
     /// Whether EXEC is to have the store for itself.
     pub alone: bool,
+    /// How many commands EXEC has run, once it runs them one by one.
+    pub done: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -80,9 +82,13 @@ impl Multi {
 
     /// The commands in order.
     pub fn commands(&self) -> impl Iterator<Item = (&'static CommandSpec, Args<'_>)> {
-        self.commands
-            .iter()
-            .map(|queued| (queued.spec, Args::new(&self.bytes, &self.spans[queued.spans.clone()])))
+        (0..self.len()).filter_map(|index| self.command(index))
+    }
+
+    /// The command at `index`.
+    pub fn command(&self, index: usize) -> Option<(&'static CommandSpec, Args<'_>)> {
+        let Queued { spec, spans } = self.commands.get(index)?;
+        Some((spec, Args::new(&self.bytes, &self.spans[spans.clone()])))
     }
 
     /// Whether a command has one of these flags.

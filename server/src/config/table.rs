@@ -348,6 +348,10 @@ settings! {
     /// How long a write waits for its copies before it is answered `-NOQUORUM`.
     write_timeout "write-timeout": live (integer 1, 3_600_000, "milliseconds") = "1000", "Nodes are far from each other.";
 
+    /// What becomes of a transaction whose keys lie in several slots: `error` refuses it with `-CROSSSLOT`; `pipeline` runs its commands in their order as if each came by itself, so that others see
+    /// it half done, and a node's death can leave it so. What is watched, scripts and commands that wait are refused all the same.
+    multi_cross_slot "multi-cross-slot": live (choice MultiCrossSlot) = "error", "A framework wraps in `MULTI` what need not be one step: `pipeline`.";
+
     /// How long a request may take that another node serves, or that waits while its slot changes hands.
     forward_timeout "forward-timeout": live (integer 1, 3_600_000, "milliseconds") = "3000", "Clients give up earlier, or nodes are far from each other.";
 
@@ -499,6 +503,19 @@ impl Choice for WriteConsistency {
         ("quorum", WriteConsistency::Quorum),
         ("all", WriteConsistency::All),
     ];
+}
+
+/// See `multi-cross-slot`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the setting's own words")]
+pub enum MultiCrossSlot {
+    Error,
+    Pipeline,
+}
+
+impl Choice for MultiCrossSlot {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("error", MultiCrossSlot::Error), ("pipeline", MultiCrossSlot::Pipeline)];
 }
 
 /// See `default-read-consistency`.

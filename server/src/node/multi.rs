@@ -3,7 +3,8 @@
 //! ```text
 //!   MULTI ── queue … queue ── EXEC ─┬─ keys of this node: hold them ── compare what is watched ── run all ── release
 //!                                   ├─ FLUSHALL, KEYS and their like: the same in a batch of its own, with the gate closed
-//!                                   └─ keys of another node ─▶ one unit: MULTI … EXEC                                      [`ring`]
+//!                                   ├─ keys of another node ─▶ one unit: MULTI … EXEC                                      [`ring`]
+//!                                   └─ keys of several slots, where the operator lets it: one by one                       [`one_by_one`]
 //! ```
 //!
 //! Checks that Redis makes of a command when it is queued are made then; what they refuse makes EXEC fail. What a command says of its own arguments, it says
@@ -13,6 +14,7 @@
 //!
 //! Source: redis.io/docs/interact/transactions, and the replies of Redis 7.0.
 
+mod one_by_one;
 mod ring;
 
 pub(super) use ring::Expected;
@@ -120,7 +122,10 @@ impl Run<'_, '_> {
     }
 
     fn queue_or_run(&mut self, planned: &Planned, args: Args<'_>, out: &mut Vec<u8>) -> Step {
+        let has_begun =
+            self.client.session.multi.as_ref().is_some_and(|multi| multi.done.is_some());
         let spec = match planned.spec() {
+            Some(exec) if has_begun => return self.go_on_one_by_one(exec, args, out),
             Some(spec) => spec,
             None if is_http(args) => return self.refuse_http(),
             None => {
@@ -236,6 +241,10 @@ impl Run<'_, '_> {
                 ring::Where::Done => {
                     self.client.session.end_transaction();
                     return Step::Done;
+                }
+                ring::Where::OneByOne => {
+                    drop(keys);
+                    return self.exec_one_by_one(spec, multi, args, out);
                 }
             }
         }

@@ -38,6 +38,12 @@ impl Planned {
         }
     }
 
+    /// A command that is not in the batch's input: what EXEC runs.
+    pub fn apart(spec: &'static CommandSpec) -> Self {
+        let (place, spec) = (KeyHash::default(), Some(spec));
+        Planned { start: 0, end: 0, first_span: 0, span_count: 0, spec, key: 0, place }
+    }
+
     /// What it asks for; `None` if that cannot be.
     #[inline]
     pub fn spec(&self) -> Option<&'static CommandSpec> {

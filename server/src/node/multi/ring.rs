@@ -36,6 +36,8 @@ pub(super) enum Where {
     Later(Step),
     /// It was sent, or answered.
     Done,
+    /// Its commands are to run as if each came by itself.
+    OneByOne,
 }
 
 /// A reply that this node reads before its client does.
@@ -126,6 +128,11 @@ impl Run<'_, '_> {
         let slot = match (route::decide(view, self.instance.cluster.routes(), ask), slots) {
             (Verdict::Local, _) => return Where::Here,
             (Verdict::Forward(_) | Verdict::Wait(_), KeySlots::One(slot)) => slot,
+            (Verdict::CrossSlot, _) if self.may_run_one_by_one() => {
+                let Some(error) = self.not_to_be_parted(multi) else { return Where::OneByOne };
+                self.answer_error(spec, &error, out);
+                return Where::Done;
+            }
             (verdict, _) => {
                 let error = verdict.error(view).unwrap_or(WireError::SlotDown);
                 self.answer_error(spec, &error, out);
@@ -269,7 +276,7 @@ impl Run<'_, '_> {
 }
 
 /// Why a transaction cannot run at another node: a command in it concerns this node or this connection alone.
-fn not_to_be_sent(multi: &Multi) -> Option<WireError> {
+pub(super) fn not_to_be_sent(multi: &Multi) -> Option<WireError> {
     let (spec, _) = multi.commands().find(|(spec, _)| {
         let about_connection = spec.acl.contains(Categories::CONNECTION)
             && !matches!(spec.full_name, "ping" | "echo" | "select" | "hello");

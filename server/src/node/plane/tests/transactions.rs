@@ -132,6 +132,105 @@ fn keys_of_other_nodes_are_watched() {
 }
 
 #[test]
+fn commands_on_several_slots_run_one_by_one_where_that_is_allowed() {
+    let mut world = World::new(5, &[("multi-cross-slot", "pipeline")]);
+    world.replicate();
+    let tags: Vec<String> = (0..3).map(|node| tag_of(&world, node)).collect();
+    let named = |line: &str| {
+        let named = line.replace("@0", &tags[0]);
+        named.replace("@1", &tags[1]).replace("@2", &tags[2])
+    };
+    let say_all = |world: &mut World, client: usize, lines: &[&str]| {
+        lines.iter().for_each(|line| world.say(client, &named(line)));
+    };
+    for node in 0..3 {
+        let client = world.connect(node);
+        world.ask(client, "flushall");
+        // Of a slot in their order, replies in order, whole-ring commands and errors among them, and what comes behind behind.
+        let lines = [
+            "multi", "set @0a 1", "incr @1a", "incr @0a", "incr @1a", "lpush @2a x", "dbsize", "lpop @2a 2", "incr @2a", "select 1",
+            "append @2a y", "get @0a", "select 0", "mget @0a @1a @2a", "exec", "get @0a",
+        ]; // fmt: skip
+        say_all(&mut world, client, &lines);
+        world.settle();
+        let queued = r"+QUEUED\r\n".repeat(lines.len() - 3);
+        let expected = r"*13\r\n+OK\r\n:1\r\n:2\r\n:2\r\n:1\r\n:3\r\n*1\r\n$1\r\nx\r\n:1\r\n+OK\r\n:1\r\n$-1\r\n+OK\r\n*3\r\n$1\r\n2\r\n$1\r\n2\r\n$1\r\n1\r\n$1\r\n2\r\n";
+        assert_eq!(world.take_output(client), [r"+OK\r\n", &queued, expected].concat());
+        // More than a batch, each behind one of its slot that is under way.
+        let mut lines = vec!["multi"];
+        lines.extend((0..300).map(|n| ["incr @0n", "incr @1n", "incr @2n"][n % 3]));
+        lines.extend(["eval return(1) 0", "exec", "ping"]);
+        say_all(&mut world, client, &lines);
+        world.settle();
+        let counts: String = (0..300).map(|n| format!(r":{}\r\n", n / 3 + 1)).collect();
+        let output = world.take_output(client);
+        assert!(
+            output.ends_with(&format!(r"*301\r\n{counts}:1\r\n+PONG\r\n")),
+            "{output}"
+        );
+    }
+    // What cannot be kept is refused: a watch, a command that waits, one about the connection.
+    let client = world.connect(0);
+    say_all(&mut world, client, &["watch @0a", "multi", "set @0a 9", "set @1a 9", "exec"]);
+    world.settle();
+    assert!(world.take_output(client).ends_with(CROSSSLOT));
+    for refused in ["blpop @1x 0", "client reply off"] {
+        say_all(&mut world, client, &["multi", "set @0a 9", refused, "set @1a 9", "exec"]);
+        world.settle();
+        let output = world.take_output(client);
+        assert!(output.contains("cannot be part of a transaction"), "{output}");
+    }
+    assert_eq!(world.ask(client, &named("mget @0a @1a")), r"*2\r\n$1\r\n2\r\n$1\r\n2\r\n");
+    // By the cluster port it is what Redis Cluster says.
+    let client = world.connect_cluster(0);
+    say_all(&mut world, client, &["multi", "set @1a 1"]);
+    world.settle();
+    assert!(world.take_output(client).contains("-MOVED "));
+    world.check_idle();
+}
+
+/// Transactions over many slots while the slots move: each counter has one more for each of its commands that was answered.
+#[test]
+fn one_by_one_while_slots_move() {
+    for seed in 0..12 {
+        let mut world = World::new(seed, &[("multi-cross-slot", "pipeline")]);
+        world.replicate();
+        let clients: Vec<usize> = (0..3).map(|node| world.connect(node)).collect();
+        let (mut sent, mut sums) = (0, 0);
+        for _ in 0..40 {
+            let client = clients[world.sim.below(3) as usize];
+            world.say(client, "multi");
+            let count = 2 + world.sim.below(9);
+            for _ in 0..count {
+                let key = world.sim.below(6);
+                world.say(client, &format!("incr key{key}"));
+            }
+            // Two slots at least.
+            world.say(client, "incr key0");
+            world.say(client, "incr key1");
+            world.say(client, "exec");
+            sent += count + 2;
+            for _ in 0..world.sim.below(20) {
+                world.step();
+            }
+            let (slot, to) = (world.sim.below(6), world.sim.below(3) as usize);
+            world.flip(slot_of(format!("key{slot}").as_bytes()), to);
+        }
+        world.settle();
+        for &client in &clients {
+            let output = world.take_output(client);
+            assert!(!output.contains("\\r\\n-"), "seed {seed}: {output}");
+        }
+        for key in 0..6 {
+            let reply = world.ask(clients[0], &format!("incrby key{key} 0"));
+            sums += reply.trim_start_matches(':').trim_end_matches(r"\r\n").parse::<u64>().unwrap();
+        }
+        assert_eq!(sums, sent, "seed {seed}");
+        world.check_idle();
+    }
+}
+
+#[test]
 fn clients_of_the_cluster_port_are_told_when_they_queue() {
     let mut world = ring(4);
     let client = world.connect_cluster(0);
