@@ -8,7 +8,7 @@
 
 use super::cache::{Script, Scripts, Sha};
 use super::convert::{self, Answered};
-use super::sandbox::{Sandbox, chunk, error_text};
+use super::sandbox::Sandbox;
 use super::{Called, Host, Judgement};
 use mlua::{Function, HookTriggers, Lua, MultiValue, Value, VmState};
 use std::borrow::Cow;
@@ -199,14 +199,14 @@ impl Engine {
             return Ok(function.clone());
         }
         let code = &script.body[script.code..];
-        match chunk(&self.lua, code, "@user_script") {
+        match self.sandbox.compile(&self.lua, code) {
             Ok(function) => {
                 self.compiled.insert(script.sha, function.clone());
                 Ok(function)
             }
-            Err(error) => {
+            Err(said) => {
                 let mut line = b"ERR Error compiling script (new function): ".to_vec();
-                line.extend_from_slice(&error_text(&error));
+                line.extend_from_slice(&said);
                 Err(line)
             }
         }

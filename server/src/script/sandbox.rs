@@ -13,7 +13,8 @@ use super::cache::{Sha, sha_of};
 use super::convert;
 use super::random::Random;
 use super::{bit, cjson, cmsgpack, native, structs};
-use mlua::{ChunkMode, Function, Lua, MultiValue, Table, Value};
+use mlua::{Function, Lua, MultiValue, Table, Value};
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use torc_protocol::Args;
@@ -33,6 +34,7 @@ pub struct Sandbox {
     globals: Table,
     set_invoke: Function,
     xpcall: Function,
+    loadstring: Function,
     handler: Function,
     /// Where the last error was raised.
     place: Rc<RefCell<Option<Place>>>,
@@ -47,9 +49,30 @@ struct Place {
     line: i64,
 }
 
-/// Compiles text; bytecode is refused.
-pub fn chunk(lua: &Lua, code: &[u8], name: &str) -> mlua::Result<Function> {
-    lua.load(code).set_name(name).set_mode(ChunkMode::Text).into_function()
+/// What begins like bytecode begins with this.
+const ESCAPE: u8 = 0x1b;
+
+/// Compiles text by the interpreter's own `loadstring`, whose errors cite it byte for byte; `name` as Lua has it. Bytecode never comes to the interpreter: its first byte is
+/// what Redis calls it, a symbol that nobody expected.
+fn chunk(
+    lua: &Lua,
+    loadstring: &Function,
+    code: &[u8],
+    name: &[u8],
+) -> mlua::Result<Result<Function, Vec<u8>>> {
+    let (is_bytecode, mut text) = (code.first() == Some(&ESCAPE), Cow::Borrowed(code));
+    if is_bytecode {
+        text.to_mut()[0] = 1;
+    }
+    let asked = (lua.create_string(&*text)?, lua.create_string(name)?);
+    let (function, said): (Option<Function>, Option<mlua::String>) = loadstring.call(asked)?;
+    Ok(function.ok_or_else(|| {
+        let said = said.map_or_else(Vec::new, |said| said.as_bytes().to_vec());
+        match said.strip_suffix(b"'char(1)'") {
+            Some(said) if is_bytecode => [said, b"'char(27)'"].concat(),
+            _ => said,
+        }
+    }))
 }
 
 /// What an error of the interpreter says.
@@ -70,6 +93,7 @@ impl Sandbox {
         let random = Rc::new(Cell::new(Random::seeded(0)));
         let json = Rc::new(Cell::new(cjson::Settings::default()));
         let xpcall: Function = lua.globals().get("xpcall")?;
+        let loadstring: Function = lua.globals().get("loadstring")?;
         let host = lua.create_table()?;
         host.set("bit", bit::functions(lua)?)?;
         host.set("cjson", cjson::functions(lua, &json)?)?;
@@ -79,7 +103,8 @@ impl Sandbox {
         host.set("new_cjson", new_json)?;
         host.set("cmsgpack", cmsgpack::functions(lua)?)?;
         host.set("struct", structs::functions(lua)?)?;
-        host.set("compile", lua.create_function(compile)?)?;
+        let own = loadstring.clone();
+        host.set("compile", lua.create_function(move |lua, asked| compile(lua, &own, asked))?)?;
         host.set("sha1hex", lua.create_function(sha1hex)?)?;
         host.set("null", Value::NULL)?;
         host.set("version", VERSION)?;
@@ -116,7 +141,23 @@ impl Sandbox {
             found.replace(place_of_error(lua));
             Ok(error)
         })?;
-        Ok(Sandbox { globals, set_invoke, xpcall, handler, place, random, unseeded, json })
+        Ok(Sandbox {
+            globals,
+            set_invoke,
+            xpcall,
+            loadstring,
+            handler,
+            place,
+            random,
+            unseeded,
+            json,
+        })
+    }
+
+    /// The function that a script is, or why it is none.
+    pub fn compile(&self, lua: &Lua, code: &[u8]) -> Result<Function, Vec<u8>> {
+        chunk(lua, &self.loadstring, code, b"@user_script")
+            .unwrap_or_else(|error| Err(error_text(&error)))
     }
 
     /// Before a run: its keys and arguments; and all is as it was for the first one.
@@ -187,16 +228,15 @@ fn place_of_error(lua: &Lua) -> Option<Place> {
 /// `loadstring`, and the end of `load`: the function, or nil and why not.
 fn compile(
     lua: &Lua,
+    loadstring: &Function,
     (code, name): (mlua::String, Option<mlua::String>),
 ) -> mlua::Result<(Value, Value)> {
     let code = code.as_bytes();
-    let name = name.as_ref().map(|name| name.to_string_lossy());
-    // C strings end at a NUL, which is all that a chunk's name is.
-    let name = name.unwrap_or_else(|| String::from_utf8_lossy(&code).into_owned());
-    let name = name.split('\0').next().unwrap_or_default();
-    match chunk(lua, &code, name) {
+    // What has no name is called by its text.
+    let name = name.as_ref().map_or_else(|| code.to_vec(), |name| name.as_bytes().to_vec());
+    match chunk(lua, loadstring, &code, &name)? {
         Ok(function) => Ok((Value::Function(function), Value::Nil)),
-        Err(error) => Ok((Value::Nil, Value::String(lua.create_string(error_text(&error))?))),
+        Err(said) => Ok((Value::Nil, Value::String(lua.create_string(said)?))),
     }
 }
 

@@ -104,6 +104,20 @@ impl Asked {
         }
         Stretch { from, to, reverse: self.reverse }
     }
+
+    /// The members asked for, to be stored.
+    fn copy(&self, zset: ZsetView<'_>, bounds: Bounds<'_>, limits: &Limits) -> Zset {
+        let Stretch { from, to, reverse } = self.stretch(zset, bounds);
+        let (mut result, mut buffer) = (Zset::new(), itoa::Buffer::new());
+        if self.by == By::Rank && to - from > limits.entries_max as u64 {
+            // Redis knows their number beforehand, so that they never are in a small form, which forgets the signs of zeros.
+            result.convert(limits.hash);
+        }
+        for known in zset.range(from, to, reverse) {
+            result.insert(known.member.text(&mut buffer), known.score, Stamp::NONE, limits);
+        }
+        result
+    }
 }
 
 fn answer(
@@ -158,14 +172,6 @@ pub(crate) fn zrevrangebylex(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Repl
     answer(ctx, Asked::new(By::Member, true), args, false, reply)
 }
 
-fn copied(zset: ZsetView<'_>, Stretch { from, to, reverse }: Stretch, limits: &Limits) -> Zset {
-    let (mut result, mut buffer) = (Zset::new(), itoa::Buffer::new());
-    for known in zset.range(from, to, reverse) {
-        result.insert(known.member.text(&mut buffer), known.score, Stamp::NONE, limits);
-    }
-    result
-}
-
 /// The errors of ZRANGESTORE's arguments.
 pub(crate) fn check_range(args: Args<'_>) -> Result<(), WireError> {
     let asked = Asked::new(By::Rank, false).options(args, 5, true, false)?;
@@ -182,9 +188,7 @@ pub(crate) fn range_of_fetched(
     let range = asked.bounds(&args[3], &args[4])?;
     let result = match found {
         None => Zset::new(),
-        Some(Collection::Zset(zset)) => {
-            copied(zset.view(), asked.stretch(zset.view(), range), &bounds.zset)
-        }
+        Some(Collection::Zset(zset)) => asked.copy(zset.view(), range, &bounds.zset),
         Some(_) => return Err(WireError::WrongType),
     };
     Ok(Combined::Zset(result, false))
@@ -201,7 +205,7 @@ pub(crate) fn zrangestore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'
     let mut result = Zset::new();
     if let Some(entry) = transaction.look_up(source) {
         let found = entry.collection(Kind::Zset)?;
-        result = copied(found.zset(), asked.stretch(found.zset(), bounds), &limits);
+        result = asked.copy(found.zset(), bounds, &limits);
     }
     let len = result.view().len();
     let replaced = transaction.read(destination).is_some();

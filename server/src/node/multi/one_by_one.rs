@@ -31,7 +31,8 @@ impl Run<'_, '_> {
         };
         let waiting = multi.commands().find(waits).map(|(spec, _)| {
             let name = spec.full_name;
-            let error = format!("ERR {name} cannot be part of a transaction on keys of several slots");
+            let error =
+                format!("ERR {name} cannot be part of a transaction on keys of several slots");
             WireError::Line(error.into())
         });
         waiting.or_else(|| not_to_be_sent(multi))
@@ -88,12 +89,7 @@ impl Run<'_, '_> {
     }
 
     /// One command, which neither waits nor answers in parts.
-    fn step_one(
-        &mut self,
-        spec: &'static CommandSpec,
-        args: Args<'_>,
-        out: &mut Vec<u8>,
-    ) -> Step {
+    fn step_one(&mut self, spec: &'static CommandSpec, args: Args<'_>, out: &mut Vec<u8>) -> Step {
         if names_too_few(spec, args) && !self.local.holds_gate() {
             return Step::Again;
         }

@@ -148,8 +148,22 @@ fn commands_on_several_slots_run_one_by_one_where_that_is_allowed() {
         world.ask(client, "flushall");
         // Of a slot in their order, replies in order, whole-ring commands and errors among them, and what comes behind behind.
         let lines = [
-            "multi", "set @0a 1", "incr @1a", "incr @0a", "incr @1a", "lpush @2a x", "dbsize", "lpop @2a 2", "incr @2a", "select 1",
-            "append @2a y", "get @0a", "select 0", "mget @0a @1a @2a", "exec", "get @0a",
+            "multi",
+            "set @0a 1",
+            "incr @1a",
+            "incr @0a",
+            "incr @1a",
+            "lpush @2a x",
+            "dbsize",
+            "lpop @2a 2",
+            "incr @2a",
+            "select 1",
+            "append @2a y",
+            "get @0a",
+            "select 0",
+            "mget @0a @1a @2a",
+            "exec",
+            "get @0a",
         ]; // fmt: skip
         say_all(&mut world, client, &lines);
         world.settle();
@@ -164,10 +178,7 @@ fn commands_on_several_slots_run_one_by_one_where_that_is_allowed() {
         world.settle();
         let counts: String = (0..300).map(|n| format!(r":{}\r\n", n / 3 + 1)).collect();
         let output = world.take_output(client);
-        assert!(
-            output.ends_with(&format!(r"*301\r\n{counts}:1\r\n+PONG\r\n")),
-            "{output}"
-        );
+        assert!(output.ends_with(&format!(r"*301\r\n{counts}:1\r\n+PONG\r\n")), "{output}");
     }
     // What cannot be kept is refused: a watch, a command that waits, one about the connection.
     let client = world.connect(0);
