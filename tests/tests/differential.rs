@@ -139,7 +139,7 @@ impl Pair {
         let [ours, reference] = [0, 1].map(|server| encodings[server].text());
         let is_newer = match (types[0].text().as_str(), ours.as_str(), reference.as_str()) {
             ("list", "listpack", "quicklist") | ("set", "listpack", "hashtable") => true,
-            ("zset", "listpack", "skiplist") => sorts,
+            ("zset", "listpack", "skiplist") if sorts => true,
             // What was gathered from several nodes, or copied between them, has the form that its contents allow.
             ("string", ..)
             | ("zset" | "hash", "listpack", "skiplist" | "hashtable")

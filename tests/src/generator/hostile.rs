@@ -132,6 +132,14 @@ impl Generator {
             {
                 args[2] = b"-500".to_vec();
             }
+            // A set that is not to be sorted has no order.
+            "SORT" | "SORT_RO" => {
+                for at in 2..args.len().saturating_sub(1) {
+                    if args[at].eq_ignore_ascii_case(b"BY") && !args[at + 1].contains(&b'*') {
+                        args[at + 1].push(b'*');
+                    }
+                }
+            }
             // The differences `newer-withscore` and `newer-rank`.
             "ZRANK" | "ZREVRANK" if args.len() == 4 => args.truncate(3),
             "LPOS" => {
