@@ -1,0 +1,141 @@
+"""Who takes part in a workload: servers with a data set in them, and the targets at which the load is sent.
+
+The first target of a workload is the one that the others are compared with.
+"""
+
+import dataclasses
+import sys
+import tempfile
+import time
+
+from measure import load, servers, workloads
+from measure.servers import COMMANDS, Ring, Server
+
+PEERS = ["redis", "valkey", "memcached"]
+SETTLE_SECONDS = 2  # after filling, for what servers put off: copies, tables that grow by and by
+
+
+@dataclasses.dataclass
+class Target:
+    """What load is sent at: a port and how, and the servers whose CPU time counts."""
+
+    name: str
+    servers: list
+    port: int
+    protocol: str = "redis"
+    prefix: str = "key:"
+    is_cluster: bool = False  # whether the load generator follows the slots to all nodes
+    commands: tuple = ()  # in place of the workload's
+    prepare: object = None  # called before each run
+
+    @property
+    def nodes(self):
+        return len(self.servers)
+
+
+def one(name, server, **more):
+    return Target(name, [server], server.port, "memcache_text" if name == "memcached" else "redis", **more)
+
+
+class Fleet:
+    """Starts what `data` asks for, and fills it. `rss_bytes_per_key` tells what each server then takes more than it did empty."""
+
+    def __init__(self, data, options, generator):
+        self.data, self.options, self.generator = data, options, generator
+        self.folder = tempfile.TemporaryDirectory()
+        self.filled = {}  # by target: the server, and its resident bytes while empty
+        self.rss_bytes_per_key = {}
+        self.floor = None
+
+    def __enter__(self):
+        try:
+            getattr(self, f"start_{self.data.servers}")()
+            time.sleep(SETTLE_SECONDS)
+            for name, (server, before) in self.filled.items():
+                self.rss_bytes_per_key[name] = (server.rss_bytes() - before) / self.data.keys
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        servers.stop_all()
+        self.folder.cleanup()
+
+    def start(self, name, *words):
+        return Server([*COMMANDS[name], *words], self.folder.name, str(self.options.server_core))
+
+    def two_workers(self):
+        """On the server's core and another one: the load's too, if the machine has no third."""
+        free = servers.CORES - {self.options.server_core, self.options.load_core}
+        second = min(free, default=self.options.load_core)
+        command = [*COMMANDS["torc"][:-1], "2"]
+        return Server(command, self.folder.name, f"{self.options.server_core},{second}")
+
+    def fill(self, target):
+        self.filled[target.name] = target.servers[0], target.servers[0].rss_bytes()
+        load.fill(target, self.data, self.generator.first_key)
+        return target
+
+    def start_peers(self):
+        names = ["torc", *[name for name in self.options.peers if self.data.plain or name != "memcached"]]
+        self.targets = [self.fill(one(name, self.start(name))) for name in names]
+
+    def start_workers(self):
+        self.targets = [one("1 worker", self.start("torc")), one("2 workers", self.two_workers())]
+        for target in self.targets:
+            self.fill(target)
+
+    def start_hot(self):
+        server = self.two_workers()
+        self.targets = [self.fill(one("uniform", server)), one("hot", server, commands=workloads.HOT_MIX)]
+
+    def start_ring(self):
+        """All keys: through the cluster port, where a client finds the node that serves a key, and through one node's port for any client."""
+        lone, ring = self.start("torc"), Ring(self.folder.name, cores=str(self.options.server_core))
+        first = ring.nodes[0]
+        self.targets = [
+            self.fill(one("lone node", lone)),
+            Target("ring, by the cluster port", ring.nodes, first.cluster_port, is_cluster=True),
+            self.fill(Target("ring, by one plain port", ring.nodes, first.port)),
+        ]
+
+    def start_slot(self):
+        """Keys of one slot, so that it is known which node serves them: asked itself, or through another node."""
+        lone, ring = self.start("torc"), Ring(self.folder.name, cores=str(self.options.server_core))
+        tag = ring.served_by(0)
+        prefix = "{" + tag + "}:"
+
+        def to(name, node, copies):
+            def prepare():
+                if not ring.serves(0, tag):
+                    sys.exit("the slot that is measured went to another node")
+                ring.set_write_consistency(copies)
+
+            return Target(name, ring.nodes, node.port, prefix=prefix, prepare=prepare)
+
+        self.targets = [
+            self.fill(one("lone node", lone, prefix=prefix)),
+            self.fill(to("local", ring.nodes[0], "one")),
+            to("local, W=2", ring.nodes[0], "2"),
+            to("forwarded", ring.nodes[1], "one"),
+            to("forwarded, W=2", ring.nodes[1], "2"),
+        ]
+
+    def of(self, workload):
+        """The targets of a workload: those that have it, and the floor with the reply that suits it."""
+        is_read = all(words[0] == "GET" for _, words in workload.commands)
+        targets = [
+            target for target in self.targets
+            if self.generator.can(workload, target) and (target.protocol == "redis" or workload.is_plain) and not (is_read and target.name.endswith("W=2"))
+        ]  # fmt: skip
+        if self.data.servers == "peers" and self.options.floor:
+            if self.floor:
+                self.floor.stop()
+            reply = [] if workload.reply_bytes is None else [str(workload.reply_bytes)]
+            self.floor = self.start("floor", *reply)
+            targets.append(one("floor", self.floor))
+        return targets
