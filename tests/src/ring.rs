@@ -3,7 +3,7 @@
 use crate::{Connection, Value, wait};
 use rustix::process::{Pid, Signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -11,6 +11,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A node has this long until it answers, and a ring until it is whole.
@@ -115,8 +116,10 @@ impl Place {
     }
 }
 
-/// Ports that are free for TCP and UDP. Another process can take one before the node does, which then fails to start.
+/// Ports that are free for TCP and UDP, and were given to nobody else of this process. Another process can take one before the node does, which then fails to start.
 fn free_ports() -> [u16; 3] {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut held = Vec::new();
     while held.len() < 3 {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
@@ -125,7 +128,10 @@ fn free_ports() -> [u16; 3] {
         let port = port / 2 + 5_000;
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
         if let (Ok(tcp), Ok(udp)) = (free, UdpSocket::bind((Ipv4Addr::LOCALHOST, port))) {
-            held.push((tcp, udp, port));
+            // A node binds its ports after these are let go, and the kernel may name them again before that.
+            if given.insert(port) {
+                held.push((tcp, udp, port));
+            }
         }
     }
     [held[0].2, held[1].2, held[2].2]

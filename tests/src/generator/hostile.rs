@@ -142,6 +142,14 @@ impl Generator {
             }
             // The differences `newer-withscore` and `newer-rank`.
             "ZRANK" | "ZREVRANK" if args.len() == 4 => args.truncate(3),
+            "COMMAND"
+                if args.len() == 6
+                    && [&b"ZRANK"[..], b"ZREVRANK"]
+                        .iter()
+                        .any(|rank| args[2].eq_ignore_ascii_case(rank)) =>
+            {
+                args.truncate(5);
+            }
             "LPOS" => {
                 for arg in args.iter_mut().filter(|arg| number(arg) == Some(i64::MIN)) {
                     *arg = b"-1".to_vec();

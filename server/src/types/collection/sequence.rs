@@ -237,6 +237,10 @@ impl Sequence {
 
     /// All of it in one block of no more than `bytes_max`, if it fits.
     pub(super) fn pack(&self, bytes_max: usize) -> Option<Vec<u8>> {
+        // Asked after every removal, so that whether it may fit has to be cheap to say.
+        if !self.tree.is_within(bytes_max) {
+            return None;
+        }
         let mut packed = edit::empty(0);
         if self.numbered {
             edit::make_marked(&mut packed, Some(Position::default()));

@@ -32,7 +32,7 @@ pub(super) use leaf::Leaf;
 pub(super) use path::{Below, ByIndex, Counting, Path};
 pub(super) use walk::{Leaves, TreeWalk};
 
-use super::block::Block;
+use super::block::{Block, HEADER_BYTES};
 use std::sync::Arc;
 
 /// Children of an inner node at most: two levels of them hold some 100,000 elements.
@@ -133,6 +133,16 @@ impl<K> Child<K> {
         Child { low, count: leaf.block().count() as u64, node: Node::Leaf(leaf) }
     }
 
+    /// What is left of `bytes` once its elements are in them; none if they do not fit.
+    fn left_of(&self, bytes: usize) -> Option<usize> {
+        match &self.node {
+            Node::Leaf(leaf) => bytes.checked_sub(leaf.block().used() - HEADER_BYTES),
+            Node::Inner(inner) => {
+                inner.children.iter().try_fold(bytes, |left, child| child.left_of(left))
+            }
+        }
+    }
+
     /// Its block, if it is a leaf; an empty one if not.
     #[inline]
     pub(super) fn block(&self) -> Block<'_> {
@@ -224,6 +234,11 @@ impl<K> Tree<K> {
     /// Number of elements.
     pub(super) fn len(&self) -> u64 {
         self.root.count
+    }
+
+    /// Whether its elements would fill a block of no more than `bytes`. Looks at a leaf more than these fill.
+    pub(super) fn is_within(&self, bytes: usize) -> bool {
+        bytes.checked_sub(HEADER_BYTES).and_then(|left| self.root.left_of(left)).is_some()
     }
 
     /// Bytes that its nodes take from the allocator.
