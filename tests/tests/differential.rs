@@ -109,10 +109,11 @@ impl Pair {
         found
     }
 
-    fn ask(&mut self, server: usize, args: &[&[u8]]) -> Value {
+    fn ask(&mut self, server: usize, args: &[&[u8]], sorts: bool) -> Value {
         let reply = self.connections[server].call(args).expect("a reply");
-        // Sums in a ring forget the signs of zeros.
-        let is_scored = matches!(self.ours, Ours::Ring(_)) && args[0] == b"ZRANGE";
+        // Sums in a ring forget the signs of zeros, and so do small sorted sets, which a Redis that sorted them has made big.
+        let forgets = sorts || matches!(self.ours, Ours::Ring(_));
+        let is_scored = forgets && args[0] == b"ZRANGE";
         match args[0] {
             b"XINFO" => timeless(reply),
             _ if is_scored => unsigned(reply),
@@ -122,7 +123,8 @@ impl Pair {
 
     /// What differs of one key, as text. A collection's payload is restored by the other server, too.
     fn compare_key(&mut self, key: &[u8], sorts: bool) -> Option<String> {
-        let ask_both = |pair: &mut Pair, args: &[&[u8]]| [pair.ask(0, args), pair.ask(1, args)];
+        let ask_both =
+            |pair: &mut Pair, args: &[&[u8]]| [pair.ask(0, args, sorts), pair.ask(1, args, sorts)];
         let differ = |what: &str, [ours, reference]: &[Value; 2]| {
             Some(format!("{what} of {}: {ours:?} and {reference:?}", text::quote(key)))
         };
@@ -172,8 +174,8 @@ impl Pair {
         let payloads = ask_both(self, &[b"DUMP", key]);
         for server in 0..2 {
             let Value::Bulk(payload) = &payloads[1 - server] else { continue };
-            let replaced = self.ask(server, &[b"RESTORE", key, b"0", payload, b"REPLACE"]);
-            let again = in_order(self.ask(server, read));
+            let replaced = self.ask(server, &[b"RESTORE", key, b"0", payload, b"REPLACE"], sorts);
+            let again = in_order(self.ask(server, read, sorts));
             // Small sorted sets forget the signs of zeros, and what was big may be restored as small.
             if unsigned(again.clone()) != unsigned(contents[0].clone()) {
                 return differ(

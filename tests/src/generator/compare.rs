@@ -14,7 +14,7 @@ pub enum Compare {
     Encoding(bool),
     /// The same of a ring, where what was gathered from several nodes, or copied between them, has the form that its contents allow.
     EncodingOfRing(bool),
-    /// As another, but for the signs of zeros, which sums in a ring forget.
+    /// As another, but for the signs of zeros, which sums in a ring forget, and small sorted sets, but not those that a Redis has sorted.
     Unsigned(Box<Compare>),
     /// What tells of streams, but for the time that passes.
     Timeless,
@@ -68,6 +68,15 @@ impl Compare {
     pub(super) fn of_ring(self) -> Compare {
         match self {
             Compare::Encoding(sorts) => Compare::EncodingOfRing(sorts),
+            other => other.unsigned(),
+        }
+    }
+
+    pub(super) fn unsigned(self) -> Compare {
+        match self {
+            known @ (Compare::Encoding(_) | Compare::EncodingOfRing(_) | Compare::Unsigned(_)) => {
+                known
+            }
             other => Compare::Unsigned(Box::new(other)),
         }
     }
