@@ -49,6 +49,7 @@ pub(super) fn refuse_all(
     for planned in batch.iter() {
         let args = planned.args(input, spans);
         let step = match planned.spec() {
+            Some(_) if run.is_one_by_one() => run.refuse_rest(&BUSY, out),
             Some(spec) if is_allowed(spec) => run.step_apart(planned, args, out),
             Some(spec) => run.reject(spec, &BUSY, out),
             None => run.step_apart(planned, args, out),

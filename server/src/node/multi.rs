@@ -122,10 +122,8 @@ impl Run<'_, '_> {
     }
 
     fn queue_or_run(&mut self, planned: &Planned, args: Args<'_>, out: &mut Vec<u8>) -> Step {
-        let has_begun =
-            self.client.session.multi.as_ref().is_some_and(|multi| multi.done.is_some());
         let spec = match planned.spec() {
-            Some(exec) if has_begun => return self.go_on_one_by_one(exec, args, out),
+            Some(exec) if self.is_one_by_one() => return self.go_on_one_by_one(exec, args, out),
             Some(spec) => spec,
             None if is_http(args) => return self.refuse_http(),
             None => {

@@ -56,6 +56,22 @@ impl Run<'_, '_> {
         self.go_on_one_by_one(spec, args, out)
     }
 
+    /// Whether the client's request is an EXEC that has begun so.
+    pub(in crate::node) fn is_one_by_one(&self) -> bool {
+        self.client.session.multi.as_ref().is_some_and(|multi| multi.done.is_some())
+    }
+
+    /// Answers what is left with `error`: the head of the array has promised so many replies.
+    pub(in crate::node) fn refuse_rest(&mut self, error: &WireError, out: &mut Vec<u8>) -> Step {
+        let multi = self.client.session.multi.take();
+        let left = multi.map_or(0, |multi| multi.len() - multi.done.unwrap_or(0));
+        if !is_muted(&self.client.session) {
+            (0..left).for_each(|_| self.error(error, out));
+        }
+        self.client.session.end_transaction();
+        Step::Done
+    }
+
     /// Runs what is left, as far as it can run now.
     pub(super) fn go_on_one_by_one(
         &mut self,

@@ -200,6 +200,31 @@ fn commands_on_several_slots_run_one_by_one_where_that_is_allowed() {
     world.check_idle();
 }
 
+/// The array that has begun is whole whatever happens: a script keeps the node busy before the rest can run.
+#[test]
+fn what_is_left_one_by_one_is_refused_while_a_script_keeps_the_node_busy() {
+    let mut world = World::new(6, &[("multi-cross-slot", "pipeline")]);
+    world.replicate();
+    let client = world.connect(0);
+    let (here, there) = (tag_of(&world, 0), tag_of(&world, 1));
+    // MGET waits for INCR, which is under way.
+    let mget = format!("mget {here}n {there}n");
+    for line in ["multi", &format!("incr {there}n"), &mget, "ping", "exec"] {
+        world.say(client, line);
+    }
+    let instance = std::sync::Arc::clone(&world.nodes[0].instance);
+    let mut slow = instance.scripts.standing.enter(7);
+    assert!(slow.set_busy());
+    world.settle();
+    let output = world.take_output(client);
+    let busy = r"-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\r\n";
+    assert!(output.ends_with(&format!(r"*3\r\n:1\r\n{busy}{busy}")), "{output}");
+    drop(slow);
+    assert_eq!(world.ask(client, "exec"), r"-ERR EXEC without MULTI\r\n");
+    assert_eq!(world.ask(client, &format!("get {there}n")), r"$1\r\n1\r\n");
+    world.check_idle();
+}
+
 /// Transactions over many slots while the slots move: each counter has one more for each of its commands that was answered.
 #[test]
 fn one_by_one_while_slots_move() {
