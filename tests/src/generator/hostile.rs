@@ -40,6 +40,10 @@ impl Generator {
 
     /// Takes out what two equal servers may answer differently or what needs half a gigabyte; see the module's text.
     pub(super) fn tame(&mut self, args: &mut Args) {
+        if self.sorts {
+            // One that is out of range a Redis remembers until it sorts, as `errno`.
+            args.iter_mut().skip(1).for_each(shorten_numbers);
+        }
         if args[0].eq_ignore_ascii_case(b"COMMAND") && args.len() == 3 {
             args.push(Vec::new());
         }
@@ -165,6 +169,15 @@ impl Generator {
             _ => {}
         }
     }
+}
+
+/// Leaves of digits in a row as many as surely fit 64 bits.
+fn shorten_numbers(arg: &mut Vec<u8>) {
+    let mut digits = 0;
+    arg.retain(|byte| {
+        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
+        digits <= 18
+    });
 }
 
 #[derive(Debug, Clone, Copy)]
