@@ -170,23 +170,42 @@ fn fill(
     }
 }
 
-/// Reads the reply, an array of strings without line ends, as it comes; how many they are.
-fn read_all(address: SocketAddr, request: &str) -> u64 {
-    let mut stream = BufReader::with_capacity(1 << 18, TcpStream::connect(address).unwrap());
-    write!(stream.get_mut(), "{request}\r\n").unwrap();
-    let mut head = String::new();
-    stream.read_line(&mut head).unwrap();
-    let count: u64 = head.trim_end().strip_prefix('*').expect(&head).parse().unwrap();
-    let (wanted, mut seen) = (2 * count, 0);
-    while seen < wanted {
-        let bytes = stream.fill_buf().unwrap();
-        assert!(!bytes.is_empty(), "{request}: it ends after {seen} of {wanted} lines");
-        seen += bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
-        let length = bytes.len();
-        stream.consume(length);
+/// A reply under way: an array of strings without line ends, read as it comes.
+struct LongReply {
+    stream: BufReader<TcpStream>,
+    request: String,
+    /// How many strings were announced.
+    count: u64,
+}
+
+impl LongReply {
+    /// Asks, and reads until the reply has begun.
+    fn begin(address: SocketAddr, request: &str) -> Self {
+        let mut stream = BufReader::with_capacity(1 << 18, TcpStream::connect(address).unwrap());
+        write!(stream.get_mut(), "{request}\r\n").unwrap();
+        let mut head = String::new();
+        stream.read_line(&mut head).unwrap();
+        let count = head.trim_end().strip_prefix('*').expect(&head).parse().unwrap();
+        LongReply { stream, request: request.to_string(), count }
     }
-    assert_eq!(seen, wanted, "{request}: more than was announced");
-    count
+
+    /// Reads what is left of it; how many strings it had.
+    fn finish(mut self) -> u64 {
+        let (request, wanted, mut seen) = (&self.request, 2 * self.count, 0);
+        while seen < wanted {
+            let bytes = self.stream.fill_buf().unwrap();
+            assert!(!bytes.is_empty(), "{request}: it ends after {seen} of {wanted} lines");
+            seen += bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            let length = bytes.len();
+            self.stream.consume(length);
+        }
+        assert_eq!(seen, wanted, "{request}: more than was announced");
+        self.count
+    }
+}
+
+fn read_all(address: SocketAddr, request: &str) -> u64 {
+    LongReply::begin(address, request).finish()
 }
 
 fn member(n: u64) -> String {
@@ -273,15 +292,9 @@ fn a_large_hash_stops_nobody() {
     }
     assert_eq!(seen as u64, count);
     bystanders.meanwhile("DEL, while it is read");
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read_all(server.address(), "HGETALL profile"));
-        // Its first bytes are on their way when the key goes.
-        wait::until("it is being read", Duration::from_secs(20), || {
-            client.run("CLIENT LIST").text().contains("cmd=hgetall")
-        });
-        assert_eq!(client.run("DEL profile").integer(), Some(1));
-        assert_eq!(reader.join().unwrap(), 2 * count);
-    });
+    let reader = LongReply::begin(server.address(), "HGETALL profile");
+    assert_eq!(client.run("DEL profile").integer(), Some(1));
+    assert_eq!(reader.finish(), 2 * count);
     bystanders.meanwhile("afterwards");
     wait::until("memory comes back", Duration::from_secs(60), || server.rss_bytes() < 100 << 20);
     bystanders.judge();
