@@ -139,7 +139,7 @@ struct Budget {
 #[cold]
 pub(super) fn follow_growth(local: &mut Local, guard: &Guard, pages: usize) {
     let inner = local.inner.clone();
-    let due = pages * GROWTH_ROUNDS * SLOT_COUNT / local.heap.pages().max(1);
+    let due = pages * GROWTH_ROUNDS * SLOT_COUNT / local.heap.page_count().max(1);
     let budget = Budget { slots: due.clamp(1, GROWTH_SLOTS), lines: GROWTH_LINES };
     let mut walk = std::mem::take(&mut local.growth_walk);
     tidy_tables(&inner, local, guard, &mut walk, Share { index: 0, of: 1 }, budget, false);

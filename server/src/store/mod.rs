@@ -26,6 +26,7 @@ mod local;
 mod maintain;
 mod notices;
 mod owned;
+mod pages;
 mod record;
 mod replica;
 mod restamp;

@@ -1,7 +1,7 @@
 //! Memory for entries and mini-tables: size classes 8 bytes apart, pages of one class.
 //!
 //! A general allocator rounds the 88 bytes of a common entry to 96; over an index of 14 bytes a key that is the difference
-//! between 103 and 111 bytes a key. Pages are 64 KiB, 64 KiB-aligned, and given back as soon as they are empty. Threads keep
+//! between 103 and 111 bytes a key. [`Pages`] are given back as soon as they are empty. Threads keep
 //! magazines of free blocks ([`Heap`]), so the shared lists ([`Slab`]) are locked once in dozens of operations; a block may be
 //! freed by another thread than the one that allocated it.
 //!
@@ -11,11 +11,11 @@
 //!
 //! Under AddressSanitizer (`--cfg torc_asan`) every block is its own system allocation, so that misuse is caught.
 
+use super::pages::{PAGE_BYTES, Pages};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-const PAGE_BYTES: usize = 64 * 1024;
 const HEADER_BYTES: usize = 64;
 /// Classes are 8 bytes apart up to here,
 const FINE_BYTES_MAX: usize = 512;
@@ -97,8 +97,10 @@ pub struct Slab {
     classes: Vec<Mutex<Class>>,
     /// The first page of each class's list, from which blocks are taken, for those who do not hold the lock.
     heads: Vec<AtomicPtr<Page>>,
+    /// Where pages come from. Locked, if need be, by who holds a class's lock, and never the other way round.
+    pages: Mutex<Pages>,
     /// Pages of all classes.
-    pages: AtomicUsize,
+    page_count: AtomicUsize,
 }
 
 impl std::fmt::Debug for Slab {
@@ -115,14 +117,19 @@ impl Slab {
         Arc::new(Slab {
             classes: classes.collect(),
             heads: heads.collect(),
-            pages: AtomicUsize::new(0),
+            pages: Mutex::new(Pages::new()),
+            page_count: AtomicUsize::new(0),
         })
     }
 
-    /// Pages that exist.
-    pub fn pages(&self) -> usize {
+    /// Pages in use.
+    pub fn page_count(&self) -> usize {
         // Relaxed: a statistic.
-        self.pages.load(Ordering::Relaxed)
+        self.page_count.load(Ordering::Relaxed)
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes `count` blocks; returns how many pages had to be made for them.
@@ -131,7 +138,7 @@ impl Slab {
         let mut list = self.classes[class].lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..count {
             if list.partial.is_null() {
-                list.push(new_page(class));
+                list.push(new_page(self.pages().take(), class));
                 made += 1;
             }
             let page = list.partial;
@@ -145,7 +152,7 @@ impl Slab {
         }
         // Relaxed, both: a hint and a statistic.
         self.heads[class].store(list.partial, Ordering::Relaxed);
-        self.pages.fetch_add(made, Ordering::Relaxed);
+        self.page_count.fetch_add(made, Ordering::Relaxed);
         made
     }
 
@@ -164,9 +171,9 @@ impl Slab {
                 let alone = list.partial == page && (*page).next.is_null();
                 if used(page) == 0 && !alone {
                     list.unlink(page);
-                    dealloc(page.cast(), page_layout());
+                    self.pages().give(page.cast());
                     // Relaxed: a statistic.
-                    self.pages.fetch_sub(1, Ordering::Relaxed);
+                    self.page_count.fetch_sub(1, Ordering::Relaxed);
                 }
             }
         }
@@ -177,6 +184,7 @@ impl Slab {
 
 impl Drop for Slab {
     fn drop(&mut self) {
+        let pages = self.pages.get_mut().unwrap_or_else(PoisonError::into_inner);
         for class in &mut self.classes {
             let list = class.get_mut().unwrap_or_else(PoisonError::into_inner);
             while !list.partial.is_null() {
@@ -186,7 +194,7 @@ impl Drop for Slab {
                 unsafe {
                     list.unlink(page);
                     if used(page) == 0 {
-                        dealloc(page.cast(), page_layout());
+                        pages.give(page.cast());
                     }
                 }
             }
@@ -225,16 +233,9 @@ impl Class {
     }
 }
 
-fn page_layout() -> Layout {
-    Layout::from_size_align(PAGE_BYTES, PAGE_BYTES).expect("a constant layout that is valid")
-}
-
-fn new_page(class: usize) -> *mut Page {
-    // SAFETY: the layout's size is not 0.
-    let page = unsafe { alloc(page_layout()) }.cast::<Page>();
-    if page.is_null() {
-        handle_alloc_error(page_layout());
-    }
+/// Makes memory that [`Pages`] gave a page of a class.
+fn new_page(memory: *mut u8, class: usize) -> *mut Page {
+    let page = memory.cast::<Page>();
     let header = Page {
         class: class as u32,
         free: NONE,
@@ -243,7 +244,7 @@ fn new_page(class: usize) -> *mut Page {
         prev: std::ptr::null_mut(),
         next: std::ptr::null_mut(),
     };
-    // SAFETY: freshly allocated, aligned, and larger than the header.
+    // SAFETY: nobody else's, aligned, and larger than the header.
     unsafe { page.write(header) };
     page
 }
@@ -337,8 +338,8 @@ impl Heap {
     }
 
     /// Pages that exist, over all heaps.
-    pub fn pages(&self) -> usize {
-        self.slab.pages()
+    pub fn page_count(&self) -> usize {
+        self.slab.page_count()
     }
 
     /// A block of at least `bytes` (not 0), 8-aligned; 64-aligned if `bytes` is a multiple of 64. Its content is arbitrary.
@@ -381,7 +382,7 @@ impl Heap {
         }
     }
 
-    /// Gives back the blocks of some magazines, in turn. A block in a magazine keeps its page, and after a change of sizes
+    /// Gives back the blocks of some magazines, in turn, and after each round what pages have that stayed free. A block in a magazine keeps its page, and after a change of sizes
     /// nobody asks for it again.
     pub fn trim(&mut self) {
         /// With ten calls a second, every magazine once in 1.5 seconds.
@@ -391,6 +392,9 @@ impl Heap {
             self.trim_class = (class + 1) % CLASS_COUNT;
             if !self.magazines[class].is_empty() {
                 self.slab.flush(class, self.magazines[class].drain(..));
+            }
+            if self.trim_class == 0 {
+                self.slab.pages().purge();
             }
         }
     }

@@ -379,7 +379,7 @@ fn a_fast_load_leaves_no_pages_behind() {
             keyspace.set(i.to_string().as_bytes(), NewValue::Integer(1), Expiry::Never)
         });
     }
-    let (pages, used) = (store.inner.slab.pages() as f64 * 65536.0, store.used_bytes() as f64);
+    let (pages, used) = (store.inner.slab.page_count() as f64 * 65536.0, store.used_bytes() as f64);
     assert!(pages < used * 1.04, "{pages} bytes of pages for {used} bytes");
 }
 

@@ -1,0 +1,290 @@
+//! Pages of 64 KiB for the slab, cut from chunks of 2 MiB that a processor can map as one.
+//!
+//! Keys lie anywhere. With the kernel's pages of 4 KiB nearly every look-up misses the TLB, and a prefetch waits for the walk through the page tables as a load does. So
+//! the kernel is asked for huge pages, which fault in whole: not for the first chunks, beside which one that has just been begun would be much.
+//!
+//! The lowest chunk with a free page gives the next one, so that others empty, and an empty one goes back to the allocator. Pages that stay free in a chunk that does not
+//! empty give their memory back by [`Pages::purge`]. That breaks a huge page up, which is why it waits until nobody has wanted them for a while; and since the kernel, left
+//! to itself, would put the huge page together again with zeros in the gaps, the chunk is kept to small pages until it is full once more.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+/// What blocks of one class are cut from; aligned to as much.
+pub(super) const PAGE_BYTES: usize = 64 * 1024;
+const CHUNK_BYTES: usize = 2 * 1024 * 1024;
+const PAGES_EACH: usize = CHUNK_BYTES / PAGE_BYTES;
+const ALL: u32 = u32::MAX;
+const _: () = assert!(PAGES_EACH == ALL.count_ones() as usize);
+/// Chunks that are left to small pages: up to 16 MiB, each byte counts that an empty node has more than it needs.
+const CHUNKS_SMALL: usize = 8;
+/// Chunks that one [`Pages::purge`] looks at, at most: each may take a few system calls.
+const CHUNKS_PURGED_MAX: usize = 64;
+
+/// Sets of pages, a bit each.
+struct Chunk {
+    base: *mut u8,
+    /// Not handed out.
+    free: u32,
+    /// Those of them that were, and have their memory still.
+    kept: u32,
+    /// Those of them that had been given back before the last purge.
+    aged: u32,
+    /// What the kernel was asked to back it with.
+    backing: Backing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backing {
+    /// Whatever it likes.
+    Any,
+    HugePage,
+    SmallPages,
+}
+
+/// All chunks of one slab.
+pub(super) struct Pages {
+    /// By address.
+    chunks: BTreeMap<usize, Chunk>,
+    /// Addresses of those that have a free page.
+    roomy: BTreeSet<usize>,
+    /// Where the next purge goes on.
+    purged_to: usize,
+}
+
+// SAFETY: the chunks are owned by this, and whoever has a page of them has it alone.
+unsafe impl Send for Pages {}
+
+impl Pages {
+    /// No chunks yet.
+    pub fn new() -> Self {
+        Pages { chunks: BTreeMap::new(), roomy: BTreeSet::new(), purged_to: 0 }
+    }
+
+    /// A page of [`PAGE_BYTES`], aligned to as much. Its content is arbitrary.
+    pub fn take(&mut self) -> *mut u8 {
+        let address = self.roomy.first().copied().unwrap_or_else(|| self.grow());
+        let chunk = self.chunks.get_mut(&address).expect("a chunk with room is one of the chunks");
+        // Those that have memory first.
+        let index = if chunk.kept != 0 { chunk.kept } else { chunk.free }.trailing_zeros();
+        let others = !(1 << index);
+        chunk.free &= others;
+        chunk.kept &= others;
+        chunk.aged &= others;
+        if chunk.free == 0 {
+            self.roomy.remove(&address);
+            if chunk.backing == Backing::SmallPages {
+                chunk.ask(Backing::HugePage);
+            }
+        }
+        chunk.base.wrapping_add(index as usize * PAGE_BYTES)
+    }
+
+    /// Takes a page back.
+    ///
+    /// # Safety
+    /// `page` came from [`Pages::take`] of this, and nobody uses it any more.
+    pub unsafe fn give(&mut self, page: *mut u8) {
+        let within = page.addr() % CHUNK_BYTES;
+        let address = page.addr() - within;
+        let chunk = self.chunks.get_mut(&address).expect("a page lies in the chunk it is cut from");
+        let bit = 1 << (within / PAGE_BYTES);
+        debug_assert_eq!(chunk.free & bit, 0, "a page is given back once");
+        chunk.free |= bit;
+        chunk.kept |= bit;
+        if chunk.free != ALL {
+            self.roomy.insert(address);
+            return;
+        }
+        if chunk.backing == Backing::HugePage {
+            // The allocator has other uses for it.
+            chunk.ask(Backing::SmallPages);
+        }
+        let base = chunk.base;
+        self.roomy.remove(&address);
+        self.chunks.remove(&address);
+        // SAFETY: allocated by `grow` with this layout, and none of its pages is in use.
+        unsafe { dealloc(base, layout()) };
+    }
+
+    /// Gives back to the kernel what pages have that were free at the last call already and still are. To be called every second or so.
+    pub fn purge(&mut self) {
+        let from = (Bound::Excluded(self.purged_to), Bound::Unbounded);
+        let mut last = 0;
+        for (count, &address) in self.roomy.range(from).enumerate() {
+            if count == CHUNKS_PURGED_MAX {
+                break;
+            }
+            last = address;
+            if let Some(chunk) = self.chunks.get_mut(&address) {
+                chunk.purge();
+            }
+        }
+        // After the last of them, the first again.
+        self.purged_to = if self.roomy.last() == Some(&last) { 0 } else { last };
+    }
+
+    #[cold]
+    fn grow(&mut self) -> usize {
+        // SAFETY: the layout's size is not 0.
+        let base = unsafe { alloc(layout()) };
+        if base.is_null() {
+            handle_alloc_error(layout());
+        }
+        let mut chunk = Chunk { base, free: ALL, kept: 0, aged: 0, backing: Backing::Any };
+        if self.chunks.len() >= CHUNKS_SMALL {
+            chunk.ask(Backing::HugePage);
+        }
+        self.chunks.insert(base.addr(), chunk);
+        self.roomy.insert(base.addr());
+        base.addr()
+    }
+}
+
+impl Chunk {
+    /// Has the kernel back it in this way from now on.
+    fn ask(&mut self, backing: Backing) {
+        let wish = if backing == Backing::HugePage { Wish::HugePage } else { Wish::SmallPages };
+        advise(self.base, CHUNK_BYTES, wish);
+        self.backing = backing;
+    }
+
+    fn purge(&mut self) {
+        let mut left = self.aged;
+        self.kept &= !left;
+        self.aged = self.kept;
+        if left != 0 && self.backing == Backing::HugePage {
+            self.ask(Backing::SmallPages);
+        }
+        while left != 0 {
+            // Neighbours in one call.
+            let first = left.trailing_zeros();
+            let count = (left >> first).trailing_ones();
+            left &= !(ALL >> (u32::BITS - count) << first);
+            let from = self.base.wrapping_add(first as usize * PAGE_BYTES);
+            advise(from, count as usize * PAGE_BYTES, Wish::Nothing);
+        }
+    }
+}
+
+fn layout() -> Layout {
+    Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES).expect("a constant layout that is valid")
+}
+
+/// What the kernel is asked to do with memory. A kernel that does not know how says so, and nothing but time or memory is lost.
+#[derive(Debug, Clone, Copy)]
+enum Wish {
+    HugePage,
+    SmallPages,
+    /// Take the memory; what is read there next is 0.
+    Nothing,
+}
+
+/// `from` and `bytes` are a free part of a chunk.
+#[cfg(target_os = "linux")]
+fn advise(from: *mut u8, bytes: usize, wish: Wish) {
+    use rustix::mm::{Advice, madvise};
+    let advice = match wish {
+        Wish::HugePage => Advice::LinuxHugepage,
+        Wish::SmallPages => Advice::LinuxNoHugepage,
+        Wish::Nothing => Advice::LinuxDontNeed,
+    };
+    // SAFETY: the memory is the caller's alone, and no content of it is in use.
+    let _ = unsafe { madvise(from.cast(), bytes, advice) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise(_: *mut u8, _: usize, _: Wish) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::Rng;
+
+    /// Marks a page, so that whoever else writes to it is noticed.
+    fn write(page: *mut u8, mark: u8) {
+        // SAFETY: the test has the page.
+        unsafe { page.write_bytes(mark, PAGE_BYTES) };
+    }
+
+    fn is(page: *mut u8, mark: u8) -> bool {
+        // SAFETY: the test has the page, and wrote all of it.
+        let bytes = unsafe { std::slice::from_raw_parts(page, PAGE_BYTES) };
+        bytes.iter().all(|&byte| byte == mark)
+    }
+
+    #[test]
+    fn pages_are_distinct_whatever_is_given_back_and_purged_meanwhile() {
+        let (mut pages, mut rng) = (Pages::new(), Rng::seeded(3));
+        let mut live: Vec<(*mut u8, u8)> = Vec::new();
+        for round in 0..4_000_u32 {
+            match rng.below(100) {
+                0..55 => {
+                    let page = pages.take();
+                    assert_eq!(page.addr() % PAGE_BYTES, 0);
+                    write(page, round as u8);
+                    live.push((page, round as u8));
+                }
+                55..97 if !live.is_empty() => {
+                    let at = rng.below(live.len() as u64) as usize;
+                    let (page, mark) = live.swap_remove(at);
+                    assert!(is(page, mark));
+                    // SAFETY: taken above, and forgotten.
+                    unsafe { pages.give(page) };
+                }
+                _ => pages.purge(),
+            }
+        }
+        let chunks = live.len().div_ceil(PAGES_EACH);
+        assert!(pages.chunks.len() <= 2 * chunks, "{} for {chunks}", pages.chunks.len());
+        for (page, mark) in live {
+            assert!(is(page, mark));
+            // SAFETY: as above.
+            unsafe { pages.give(page) };
+        }
+        assert!(pages.chunks.is_empty() && pages.roomy.is_empty());
+    }
+
+    #[test]
+    fn what_stays_free_is_purged_and_nothing_else() {
+        let mut pages = Pages::new();
+        let mut taken: Vec<*mut u8> = (0..PAGES_EACH).map(|_| pages.take()).collect();
+        taken.iter().for_each(|&page| write(page, 1));
+        let again = taken.swap_remove(7);
+        let given: Vec<_> = [3, 4, 20].map(|at| taken[at]).to_vec();
+        for &page in given.iter().chain([&again]) {
+            // SAFETY: not used any more, but for a look at what is there while the chunk lives.
+            unsafe { pages.give(page) };
+        }
+        pages.purge();
+        assert!(given.iter().all(|&page| is(page, 1)), "the first only sees them");
+        // The one that is wanted again is the lowest of those with memory, whichever that is.
+        let wanted = pages.take();
+        write(wanted, 2);
+        pages.purge();
+        assert!(is(wanted, 2));
+        let purged = given.iter().chain([&again]).filter(|&&page| page != wanted);
+        if cfg!(target_os = "linux") {
+            purged.for_each(|&page| assert!(is(page, 0)));
+        }
+        let others = taken.iter().filter(|&page| !given.contains(page) && *page != wanted);
+        others.for_each(|&page| assert!(is(page, 1)));
+    }
+
+    #[test]
+    fn each_purge_goes_on_where_the_last_one_stopped() {
+        let mut pages = Pages::new();
+        let count = (CHUNKS_PURGED_MAX + 3) * PAGES_EACH;
+        let taken: Vec<_> = (0..count).map(|_| pages.take()).collect();
+        for &page in taken.iter().step_by(PAGES_EACH) {
+            // SAFETY: taken above and not used.
+            unsafe { pages.give(page) };
+        }
+        let kept = |pages: &Pages| pages.chunks.values().filter(|it| it.kept != 0).count();
+        assert_eq!(kept(&pages), CHUNKS_PURGED_MAX + 3);
+        // Two rounds over all of them take four calls: first they are seen, then purged.
+        (0..4).for_each(|_| pages.purge());
+        assert_eq!(kept(&pages), 0);
+    }
+}
