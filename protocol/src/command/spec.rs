@@ -71,6 +71,12 @@ impl Group {
         Group::Cluster,
     ];
 
+    /// Whether its commands are about one type of keys that hold elements.
+    #[inline]
+    pub const fn is_of_collections(self) -> bool {
+        matches!(self, Group::Hash | Group::List | Group::Set | Group::SortedSet | Group::Stream)
+    }
+
     /// Its name in COMMAND DOCS.
     pub const fn name(self) -> &'static str {
         match self {

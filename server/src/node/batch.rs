@@ -84,6 +84,10 @@ pub(super) fn execute(
             planned.find_place(&planned.args(input, spans), &instance.store);
         }
         ahead.ask(|| batch.iter().filter_map(Planned::place));
+        if batch.iter().any(Planned::is_of_collections) {
+            let of_collections = batch.iter().filter(|it| it.is_of_collections());
+            ahead.ask_collections(of_collections.filter_map(Planned::place));
+        }
     }
     let now = timing.now();
     let id = client.session.id;

@@ -96,7 +96,13 @@ impl Planned {
         (self.key != 0).then_some(self.place)
     }
 
-    /// The same for the store.
+    /// Whether it asks something of a collection.
+    #[inline]
+    pub fn is_of_collections(&self) -> bool {
+        self.spec.is_some_and(|spec| spec.group.is_of_collections())
+    }
+
+    /// The place for the store, and whose it is.
     #[inline]
     pub fn hint(&self, args: Args<'_>) -> KeyHint {
         match self.place() {

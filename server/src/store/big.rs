@@ -5,6 +5,7 @@
 
 use super::collection::Collection;
 use super::entry::Kind;
+use super::index::table;
 use super::owned::Hold;
 use crate::base::sync::Backoff;
 use crate::base::version::Version;
@@ -13,6 +14,9 @@ use parking_lot::{
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Lines that are asked for of a collection's root: as many as are measured to pay.
+const ROOT_LINES: usize = 8;
 
 /// A large value; its entry holds a pointer to it.
 #[derive(Debug)]
@@ -109,6 +113,24 @@ impl Big {
         let more = before.bytes() as i64 - held.bytes() as i64;
         *held = before;
         more
+    }
+
+    /// Asks memory for what every look at it reads.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        let lines = size_of::<Self>().div_ceil(64);
+        table::prefetch_lines(std::ptr::from_ref(self).cast(), lines);
+    }
+
+    /// Asks memory for the beginning of a collection, unless somebody edits it.
+    #[inline]
+    pub(super) fn prefetch_root(&self) {
+        if let Some(value) = self.value.try_read_recursive()
+            && let BigValue::Collection(collection) = &*value
+            && let Some(root) = collection.root()
+        {
+            table::prefetch_lines(root, ROOT_LINES);
+        }
     }
 
     /// The bytes of a string; none if it is none.

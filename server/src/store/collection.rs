@@ -126,6 +126,13 @@ macro_rules! collected {
                 }
             }
 
+            /// Where the root of a large one lies.
+            pub fn root(&self) -> Option<*const u8> {
+                match self {
+                    $(Collection::$kind(value) => value.root(),)*
+                }
+            }
+
             /// What remains to be freed.
             pub fn discard(self) -> Discard {
                 match self {

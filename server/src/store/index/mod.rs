@@ -213,11 +213,19 @@ pub fn prefetch_overflow(root: &AtomicU64, hash: u64) {
 /// Lines that are asked for of an entry.
 const ENTRY_LINES: usize = 2;
 
-/// Asks for the entries whose tag is that of `hash`.
+/// Asks for the entry whose tag is that of `hash`.
 pub fn prefetch_entry(root: &AtomicU64, hash: u64) {
+    if let Some(entry) = candidate(root, hash) {
+        // An entry may begin anywhere in a line; this covers values of up to a hundred bytes.
+        table::prefetch_lines(std::ptr::without_provenance(entry as usize), ENTRY_LINES);
+    }
+}
+
+/// The address of the first entry whose tag is that of `hash`: most likely that of the key, if it is there.
+pub fn candidate(root: &AtomicU64, hash: u64) -> Option<u64> {
     let place = descend(root, hash);
     if place.word == 0 {
-        return;
+        return None;
     }
     let table = Table::from_root(place.word);
     let bucket = table.bucket(hash << place.depth);
@@ -228,18 +236,13 @@ pub fn prefetch_entry(root: &AtomicU64, hash: u64) {
     while bits != 0 {
         let index = bits.trailing_zeros() as usize;
         bits &= bits - 1;
-        // Relaxed: only an address to prefetch.
-        let Some(slot) = table.slot(bucket, index) else { return };
-        let found = slot.load(Ordering::Relaxed);
+        // Acquire: pairs with the CAS that stored the word, so that the entry's bytes are seen.
+        let found = table.slot(bucket, index)?.load(Ordering::Acquire);
         if word::word_tag(found) == tag && word::is_entry(found) {
-            let entry = word::pointer(found) as usize;
-            // An entry may begin anywhere in a line; this covers values of up to a hundred bytes.
-            for line in 0..ENTRY_LINES {
-                table::prefetch(std::ptr::without_provenance(entry + 64 * line));
-            }
-            return;
+            return Some(word::pointer(found));
         }
     }
+    None
 }
 
 impl<'t> Hit<'t> {

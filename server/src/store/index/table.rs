@@ -230,6 +230,11 @@ impl Table {
     }
 }
 
+/// Asks the processor for so many cache lines from `address` on.
+pub fn prefetch_lines(address: *const u8, count: usize) {
+    (0..count).for_each(|line| prefetch(address.wrapping_add(line * LINE_BYTES)));
+}
+
 /// Asks the processor for the cache line at `address`, which need not be valid.
 pub fn prefetch(address: *const u8) {
     #[cfg(target_arch = "x86_64")]

@@ -140,6 +140,11 @@ impl Keyed {
         self.tree.len()
     }
 
+    /// Where its root lies.
+    pub(super) fn root(&self) -> *const u8 {
+        self.tree.root()
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         size_of::<Self>() + self.tree.heap_bytes() + self.tops.heap_bytes()
     }

@@ -314,6 +314,14 @@ impl Set {
         }
     }
 
+    /// Where the root of a large one lies, which every look-up reads first.
+    pub fn root(&self) -> Option<*const u8> {
+        match &self.0 {
+            Form::Packed(_) => None,
+            Form::Big(keyed) => Some(keyed.root()),
+        }
+    }
+
     /// What remains to be freed.
     pub fn discard(self) -> Discard {
         match self.0 {

@@ -41,6 +41,11 @@ impl Sorted {
         self.members.len()
     }
 
+    /// Where its root lies.
+    pub(super) fn root(&self) -> *const u8 {
+        self.members.root()
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         self.members.memory_bytes() + size_of::<Ranks>() + self.ranks.heap_bytes()
     }

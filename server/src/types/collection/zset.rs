@@ -335,6 +335,14 @@ impl Zset {
         if small.packed().is_some() { small } else { self }
     }
 
+    /// Where the root of a large one lies, which every look-up reads first.
+    pub fn root(&self) -> Option<*const u8> {
+        match &self.0 {
+            Form::Packed(_) => None,
+            Form::Big(sorted) => Some(sorted.root()),
+        }
+    }
+
     /// What remains to be freed.
     pub fn discard(self) -> Discard {
         match self.0 {

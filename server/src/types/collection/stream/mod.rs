@@ -452,6 +452,11 @@ impl Stream {
         self.body.groups.by_name.contains_key(name) && self.edit_group(name, edit)
     }
 
+    /// Where all that is read of it begins.
+    pub fn root(&self) -> Option<*const u8> {
+        Some(std::ptr::from_ref(&*self.body).cast())
+    }
+
     /// What remains to be freed.
     pub fn discard(self) -> Discard {
         let Body { entries, groups, .. } = *self.body;

@@ -236,6 +236,14 @@ impl<K> Tree<K> {
         self.root.count
     }
 
+    /// Where its root lies.
+    pub(super) fn root(&self) -> *const u8 {
+        match &self.root.node {
+            Node::Leaf(leaf) => leaf.block().bytes().as_ptr(),
+            Node::Inner(inner) => Arc::as_ptr(inner).cast(),
+        }
+    }
+
     /// Whether its elements would fill a block of no more than `bytes`. Looks at a leaf more than these fill.
     pub(super) fn is_within(&self, bytes: usize) -> bool {
         bytes.checked_sub(HEADER_BYTES).and_then(|left| self.root.left_of(left)).is_some()
