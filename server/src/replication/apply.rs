@@ -12,14 +12,21 @@ use super::stored::{
     put_plain, remove_element,
 };
 use crate::base::clock::UnixMs;
+use crate::base::limits::BATCH_COMMANDS_MAX;
 use crate::base::version::Version;
 use crate::store::{
-    Amended, Collection, ElementChange, Entry, Guard, Keyspace, Kind, Local, Merged, Spliced,
-    State, Store, Value,
+    Amended, Collection, ElementChange, Entry, Guard, KeyHash, Keyspace, Kind, Local, Merged,
+    Spliced, State, Store, Value,
 };
 use crate::types::collection::Limits;
 use torc_protocol::peer::message::Ack;
 use torc_protocol::slot::Slot;
+
+/// Effects whose keys memory is asked for together, before the first is applied. More would not lie in the cache any more by their turn.
+const EFFECTS_AHEAD: usize = BATCH_COMMANDS_MAX;
+
+/// An effect of a batch, with the bytes that it came from.
+type Decoded<'a> = Result<(Effect<'a>, &'a [u8]), DecodeError>;
 
 /// What applying takes from the thread that does it.
 pub struct Applier<'a> {
@@ -41,21 +48,51 @@ impl Applier<'_> {
     /// # Errors
     /// Where the bytes are no effects; what stands before them was applied. The link is to be closed.
     pub fn batch(&mut self, bytes: &[u8], acks: &mut Vec<Ack>) -> Result<(), DecodeError> {
-        for effect in Batch::new(bytes) {
-            match effect {
-                Ok((effect, bytes)) => self.effect(&effect, bytes, acks),
-                Err(DecodeError::Unsupported { slot, kind, version }) => {
-                    tracing::warn!(
-                        kind,
-                        version,
-                        "an effect of a later release cannot be applied; update this node"
-                    );
-                    self.slots.mark_dirty(slot);
+        let mut effects = Batch::new(bytes);
+        let mut group = Vec::with_capacity(EFFECTS_AHEAD);
+        loop {
+            group.extend(effects.by_ref().take(EFFECTS_AHEAD));
+            if group.is_empty() {
+                return Ok(());
+            }
+            self.ask_ahead(&group);
+            for effect in group.drain(..) {
+                match effect {
+                    Ok((effect, bytes)) => self.effect(&effect, bytes, acks),
+                    Err(DecodeError::Unsupported { slot, kind, version }) => {
+                        tracing::warn!(
+                            kind,
+                            version,
+                            "an effect of a later release cannot be applied; update this node"
+                        );
+                        self.slots.mark_dirty(slot);
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             }
         }
-        Ok(())
+    }
+
+    /// Asks memory for the first keys of effects that are about to be applied. Those of another database than the first's go without.
+    fn ask_ahead(&self, effects: &[Decoded<'_>]) {
+        let firsts = effects.iter().flatten().filter_map(|(effect, _)| effect.ops().next());
+        let mut places = [(KeyHash::default(), false); EFFECTS_AHEAD];
+        let (mut count, mut database) = (0, None);
+        for op in firsts {
+            if let Some((db, key)) = op.key()
+                && *database.get_or_insert(db) == db
+            {
+                places[count] = (self.store.place(key), matches!(op, Op::Elements { .. }));
+                count += 1;
+            }
+        }
+        let places = &places[..count];
+        if count > 1
+            && let Some(ahead) = database.and_then(|db| self.store.ahead(self.guard, db))
+        {
+            ahead.ask(|| places.iter().map(|it| it.0));
+            ahead.ask_collections(places.iter().filter(|it| it.1).map(|it| it.0));
+        }
     }
 
     fn effect(&mut self, effect: &Effect<'_>, bytes: &[u8], acks: &mut Vec<Ack>) {
