@@ -16,6 +16,8 @@ mod control;
 mod faults;
 #[path = "sim/guest.rs"]
 mod guest;
+#[path = "sim/heal.rs"]
+mod heal;
 #[path = "sim/history.rs"]
 mod history;
 #[path = "sim/named.rs"]

@@ -17,7 +17,7 @@ use torc_server::cluster::member::MemberState;
 
 const KEYS: u64 = 200;
 
-fn setup(seed: u64, nodes: usize) -> Setup {
+pub fn setup(seed: u64, nodes: usize) -> Setup {
     Setup {
         seed,
         nodes,
@@ -33,7 +33,7 @@ fn setup(seed: u64, nodes: usize) -> Setup {
 }
 
 /// A ring that serves.
-fn ring(setup: Setup) -> World {
+pub fn ring(setup: Setup) -> World {
     let mut world = World::new(setup);
     settle(&mut world, 40);
     world
@@ -106,18 +106,23 @@ fn is_under_way(world: &World, wanted: Kind) -> bool {
     })
 }
 
+/// Goes on until a node compares its copies with another's.
+pub fn await_comparison(world: &mut World) {
+    for _ in 0..20_000 {
+        if is_under_way(world, Kind::Digest) {
+            return;
+        }
+        world.run_for(SECOND / 1_000);
+    }
+    panic!("nobody compares");
+}
+
 #[test]
 fn the_primary_of_a_slot_is_killed_while_anti_entropy_runs() {
     for seed in 0..5 {
         let mut world = ring(setup(seed, 3));
         write(&mut world, 0, 2, |n| n);
-        for _ in 0..20_000 {
-            if is_under_way(&world, Kind::Digest) {
-                break;
-            }
-            world.run_for(SECOND / 1_000);
-        }
-        assert!(is_under_way(&world, Kind::Digest), "nobody compares");
+        await_comparison(&mut world);
         let primary = world.servers(slot_of(b"key:0"))[0];
         world.kill(primary, seed % 2 == 0);
         world.run_for(6 * SECOND);

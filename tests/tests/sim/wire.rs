@@ -196,6 +196,7 @@ impl World {
             && let Some(peer) = node.index_of(node_id(b))
         {
             node.link_up(peer);
+            self.core(a, Input::DataLinkUp(node_id(b)));
         }
     }
 

@@ -458,6 +458,7 @@ impl DataLinks {
                         replicator.link_up(local, peer);
                         link.start_effects();
                         state.on_link_up(instance, peer);
+                        self.shared.tell(Mail::DataLinkUp(*node));
                     }
                     true
                 }

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use torc_protocol::peer::hello::Reason;
 use torc_protocol::slot::Slot;
 
-/// Letters to the control thread that may wait. Each is small, and its loss costs a second at most.
+/// Letters to the control thread that may wait. Each is small, and what its loss costs stands beside it.
 const MAIL_MAX: usize = 4_096;
 
 /// Connections of peers on their way to a worker.
@@ -23,6 +23,8 @@ const ARRIVALS_MAX: usize = 4_096;
 /// What the control thread is told.
 #[derive(Debug)]
 pub(in crate::net) enum Mail {
+    /// A worker's data link to a node opened. When lost, what was written before is found when the two nodes compare in their turn.
+    DataLinkUp(NodeId),
     /// A data link heard a node. Once a second is enough; when lost, the next second's will do.
     Heard(NodeId),
     /// The answer to a question for a name, empty if there was none. When lost, it is asked for again.

@@ -1,4 +1,9 @@
 //! Anti-entropy: each pair of nodes compares, now and then, what it knows of the slots that both keep.
+//!
+//! It does so in turn, and soon after anything that may have kept writes from being told: a node came or went, a link was down. Turns are for what nobody noticed.
+//!
+//! A slot that is being pulled when a peer tells its hash is compared with that hash once it is synced: it is pulled from one node, which need not know what this peer knows.
+//! After a partition that matters, for then every node pulls its slots anew, often from one of its own side, while those of the other side tell their hashes.
 
 use super::message::encode_digest;
 use super::{Core, Output, every_slot};
@@ -12,7 +17,7 @@ use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// Each pair of nodes compares what it knows of its slots this often.
 const ANTI_ENTROPY: Duration = Duration::from_secs(10);
-/// After nodes came or went they do so sooner: what was written before a link stood was not told over it.
+/// And so long after nodes came or went or links opened: what was written before was not told to all. Workers' links open several at a time, so this is waited for.
 pub(super) const COMPARE_SOON: Duration = Duration::from_secs(1);
 
 /// So many synced slots of which two nodes know different things are more than what is on its way between them.
@@ -22,12 +27,22 @@ impl Core {
     /// Tells every peer, now and then, what this node knows of the slots that both keep.
     pub(super) fn compare(&mut self, now: Now, out: &mut Vec<Output>) {
         if now.monotonic < self.compare_at {
-            return;
+            let is_due = |_: &NodeId, at: &mut Duration| *at <= now.monotonic;
+            let due: Vec<NodeId> =
+                self.compare_soon.extract_if(.., is_due).map(|(peer, _)| peer).collect();
+            return due.into_iter().for_each(|peer| self.compare_with(peer, out));
         }
         self.compare_at = now.monotonic + ANTI_ENTROPY;
+        self.compare_soon.clear();
         let view = Arc::clone(&self.view);
         let others = view.members().filter(|(index, member)| *index != view.me() && member.alive);
         others.for_each(|(_, member)| self.compare_with(member.id, out));
+    }
+
+    /// A worker's link to a peer has opened: it is compared with before its turn, over the control link, for what was written while there was no link.
+    pub(super) fn compare_soon(&mut self, peer: NodeId, now: Now) {
+        // A link that opens while one is waited for is seen to with it.
+        self.compare_soon.entry(peer).or_insert(now.monotonic + COMPARE_SOON);
     }
 
     pub(super) fn compare_with(&self, peer: NodeId, out: &mut Vec<Output>) {
@@ -50,17 +65,35 @@ impl Core {
         let mut apart = 0;
         for (slot, hash) in hashes {
             let vector = self.slots.vector(&self.instance.store, slot);
+            self.early.remove(&(slot, from));
             if vector_hash(&vector) == hash {
                 self.pruner.agrees(slot, &vector, from);
             } else if self.view.is_mine(slot) && self.duties.is_synced(slot) {
-                // One that is not synced is pulled anyway, from one node and not from all that compare.
                 self.puller.want(slot, from, false);
                 apart += 1;
+            } else if self.view.list(slot).contains(&self.view.me()) {
+                // It is being pulled, from one node and not from all that compare. Who joins has nothing yet that others lack, and would ask everybody for everything.
+                self.early.insert((slot, from), hash);
             }
         }
         if apart >= APART_SLOTS {
             self.pace.catch_up(now.monotonic);
         }
+    }
+
+    /// Compares slots that have been synced since a peer told its hash of them.
+    pub(super) fn compare_early(&mut self) {
+        let Core { early, view, duties, puller, slots, instance, .. } = self;
+        early.retain(|&(slot, from), hash| {
+            if !view.is_mine(slot) {
+                return false;
+            }
+            let is_synced = duties.is_synced(slot);
+            if is_synced && vector_hash(&slots.vector(&instance.store, slot)) != *hash {
+                puller.want(slot, from, false);
+            }
+            !is_synced
+        });
     }
 
     /// Tells a peer what this node knows of one slot, so that it pulls what it lacks.

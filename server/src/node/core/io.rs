@@ -51,6 +51,8 @@ pub enum Input<'a> {
     },
     /// The control link to a node has no room for answers to pulls, or has some again. Links that are not spoken of have room.
     Clogged(NodeId, bool),
+    /// A worker's link to a node works: what was written before was not told over it.
+    DataLinkUp(NodeId),
     /// A worker's link heard something of a node. Once a second for each is enough.
     Heard(NodeId),
     /// The answer to [`Output::Resolve`]; empty if there was none.

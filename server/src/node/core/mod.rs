@@ -94,8 +94,11 @@ pub struct Core {
     auditor: Auditor,
     pruner: Pruner,
     began: Duration,
-    /// When this node compares what it knows with the others next.
+    /// When this node compares what it knows with all others next, and with some of them before that.
     compare_at: Duration,
+    compare_soon: BTreeMap<NodeId, Duration>,
+    /// Hashes that peers told of slots before these were synced here: one at most for each slot and peer.
+    early: BTreeMap<(Slot, NodeId), u64>,
     /// When chains are looked through next.
     give_up_at: Duration,
     /// When copies that are not to be kept any more may be removed.
@@ -158,6 +161,8 @@ impl Core {
             pruner: Pruner::default(),
             began: now.monotonic,
             compare_at: now.monotonic + COMPARE_SOON,
+            compare_soon: BTreeMap::new(),
+            early: BTreeMap::new(),
             give_up_at: now.monotonic + GIVE_UP,
             wipe_at: now.monotonic + WIPE_AFTER,
             wiping: None,
@@ -221,6 +226,7 @@ impl Core {
                 self.lose(node, now, out);
             }
             Input::Clogged(node, clogged) => self.answerer.set_clogged(node, clogged),
+            Input::DataLinkUp(node) => self.compare_soon(node, now),
             Input::Heard(node) => {
                 self.gossip(membership::Input::DataFrameHeard(node), now, out);
             }
@@ -298,6 +304,7 @@ impl Core {
         }
         self.step(now, out, Duties::review);
         self.report(now, out);
+        self.compare_early();
         self.compare(now, out);
         self.audit(now, out);
         self.prune(now);

@@ -7,6 +7,7 @@ use super::compare::COMPARE_SOON;
 use super::duty::Duties;
 use super::upkeep::WIPE_AFTER;
 use super::{Core, Output, every_slot, members};
+use crate::cluster::member::Member;
 use crate::cluster::membership::{self, Event, Now, Via};
 use crate::cluster::record::{NodeRecord, NodeState};
 use crate::cluster::{NodeId, View};
@@ -90,7 +91,9 @@ impl Core {
                 self.slots.forget_acks(index);
                 self.pruner.forget(member.id);
             }
-            if member.alive && before.is_none_or(|before| !before.alive) {
+            // Who comes may lack what was written before; of what one who goes wrote last, some may have heard and others not.
+            let stand = |it: &Member| (it.incarnation, it.alive, it.is_placed());
+            if before.map(stand) != Some(stand(member)) {
                 self.compare_at = self.compare_at.min(now.monotonic + COMPARE_SOON);
             }
         }

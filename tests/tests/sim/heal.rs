@@ -1,0 +1,178 @@
+//! Copies that have come apart are equal soon after nothing keeps them so any more, and not only when their nodes compare them in their turn, every ten seconds.
+
+use super::history::Ask;
+use super::named::{ring, setup};
+use super::plan::{Trouble, mend};
+use super::world::{Event, SECOND, Setup, World};
+use std::collections::BTreeSet;
+use torc_protocol::slot::{SLOT_COUNT, Slot, slot_of};
+use torc_server::base::rng::Rng;
+
+/// Copies may differ for so long after trouble has ended. Who comes back is seen within a second and compared with a second later; the rest is for pulls that are asked for
+/// once more.
+const SOON: u64 = 4 * SECOND;
+
+/// Keys that each writer sets in a tenth of a second, each of them once.
+const KEYS_EACH: u64 = 5;
+
+/// One client a node, which stays there and writes to every slot, whatever becomes of its requests.
+struct Writers {
+    guests: Vec<usize>,
+    written: u64,
+}
+
+impl Writers {
+    fn new(world: &mut World) -> Writers {
+        let guests = (0..world.seats.len()).map(|_| world.add_guest(1, false)).collect();
+        let writers = Writers { guests, written: 0 };
+        writers.guests.iter().for_each(|&guest| world.guests[guest].checks = true);
+        writers
+    }
+
+    fn run_until(&mut self, world: &mut World, end: u64) {
+        while world.now < end {
+            for (home, &guest) in self.guests.iter().enumerate() {
+                let numbers = self.written..self.written + KEYS_EACH;
+                let set = |n: u64| Ask::Set(format!("side:{home}:{n}"), n);
+                if world.is_running(home) {
+                    world.ask_and_leave(guest, home, numbers.map(set).collect());
+                }
+            }
+            self.written += KEYS_EACH;
+            world.run_for(SECOND / 10);
+        }
+    }
+}
+
+/// Slots whose copies are not the same.
+fn differing(world: &World) -> BTreeSet<usize> {
+    let differs = |slot: &Slot| {
+        let nodes = world.seats.iter().filter_map(|seat| seat.node.as_ref());
+        let keepers = nodes.filter(|node| node.view().list(*slot).contains(&node.view().me()));
+        let mut vectors = keepers.map(|node| node.slots.vector(&node.instance.store, *slot));
+        let first = vectors.next();
+        first.is_some_and(|first| !vectors.all(|it| it.is_same_history(&first)))
+    };
+    let slots = (0..SLOT_COUNT as u16).filter_map(Slot::new);
+    slots.filter(differs).map(Slot::index).collect()
+}
+
+/// Goes on until all copies are equal, and says how long that took; fails if it is not so within [`SOON`].
+fn await_equal(world: &mut World, what: &str) -> u64 {
+    let start = world.now;
+    while world.now < start + SOON {
+        world.run_for(SECOND / 50);
+        if differing(world).is_empty() {
+            return world.now - start;
+        }
+    }
+    panic!("{what}: copies of {:?} differ {SOON} us later", differing(world));
+}
+
+fn cut_off(world: &mut World, number: usize) {
+    for other in (0..world.seats.len()).filter(|&other| other != number) {
+        world.net.cut_way(number, other);
+        world.net.cut_way(other, number);
+    }
+}
+
+/// Everybody sees everybody.
+fn is_met(world: &World) -> bool {
+    world.seats.iter().all(|seat| {
+        let view = seat.node.as_ref().unwrap().view();
+        view.members().all(|(_, member)| member.alive)
+    })
+}
+
+/// Where all had been given up by somebody, each pulls each slot from one other. A peer that compared meanwhile was not listened to, though the one that was pulled from did
+/// not know what that peer had to tell: a node that was slow to answer for a second left another one behind for ten.
+#[test]
+fn a_partition_is_made_up_for_though_a_node_is_slow_to_answer() {
+    for seed in 0..12 {
+        for slow in 0..2 {
+            let mut world = ring(setup(seed, 3));
+            let mut writers = Writers::new(&mut world);
+            cut_off(&mut world, 2);
+            let end = world.now + 6 * SECOND;
+            writers.run_until(&mut world, end);
+            assert!(!is_met(&world), "nobody noticed");
+            world.net.heal();
+            while !is_met(&world) {
+                world.run_for(SECOND / 1_000);
+            }
+            // Time to ask it for its copies, and to grant it batons.
+            world.run_for(SECOND / 100);
+            world.pause(slow);
+            world.run_for(11 * SECOND / 10);
+            world.resume(slow);
+            await_equal(&mut world, &format!("seed {seed}, {slow} is slow"));
+        }
+    }
+}
+
+/// What is written while a worker's link is down is told to nobody over it. That was found when nodes compared in their turn, or by the next write to the same slot.
+#[test]
+fn what_a_broken_data_link_did_not_tell_is_made_up_for() {
+    for seed in 0..3 {
+        let mut world = ring(setup(seed, 3));
+        let mut writers = Writers::new(&mut world);
+        // So that no comparison whose turn it is anyway helps.
+        super::named::await_comparison(&mut world);
+        let lines: Vec<_> = world.net.links.keys().copied().filter(|line| !line.control).collect();
+        for line in lines {
+            world.close(line, 0);
+        }
+        let end = world.now + SECOND / 10;
+        writers.run_until(&mut world, end);
+        assert!(!differing(&world).is_empty(), "everything was told");
+        await_equal(&mut world, &format!("seed {seed}"));
+    }
+}
+
+/// What a node wrote last, only some may have heard. Who serves in its place asks all for it, and the others were left behind.
+#[test]
+fn what_a_dying_node_told_to_one_comes_to_all() {
+    for seed in 0..3 {
+        let mut world = ring(setup(seed, 3));
+        super::named::await_comparison(&mut world);
+        let line = |other| super::net::Line { dialler: 0, other, control: false };
+        let guest = world.add_guest(1, false);
+        world.guests[guest].checks = true;
+        let served = |world: &World, key: &String| world.servers(slot_of(key.as_bytes())) == [0];
+        // Of each node that stays, whichever serves next, the other one lacks something.
+        for lacks in [1, 2] {
+            world.close(line(lacks), 0);
+            let keys = (0..400).map(|n| format!("last:{lacks}:{n}"));
+            let keys: Vec<String> = keys.filter(|key| served(&world, key)).take(40).collect();
+            assert_eq!(keys.len(), 40);
+            let asks = keys.into_iter().map(|key| Ask::Set(key, lacks as u64)).collect();
+            world.ask_and_leave(guest, 0, asks);
+            world.run_for(SECOND / 200);
+        }
+        world.kill(0, true);
+        assert!(!differing(&world).is_empty(), "all had heard of it");
+        while world.seats[1].node.as_ref().unwrap().view().members().all(|(_, it)| it.alive) {
+            world.run_for(SECOND / 100);
+        }
+        await_equal(&mut world, &format!("seed {seed}"));
+    }
+}
+
+/// Three to five nodes that are cut off, freeze, and lose links, under writes that end with the trouble.
+#[test]
+fn whatever_kept_nodes_apart_is_made_up_for_soon() {
+    for seed in 0..100 {
+        let mut dice = Rng::seeded(seed ^ 0x6865_616c);
+        let nodes = 3 + dice.below(3) as usize;
+        let mut world = ring(Setup { trouble: Trouble::Split, ..setup(seed, nodes) });
+        world.net.loss = [0, 10, 50][dice.below(3) as usize];
+        world.net.doubled = dice.below(20);
+        world.net.latency_us = [300, 1_000, 20_000][dice.below(3) as usize];
+        let mut writers = Writers::new(&mut world);
+        let end = world.now + 8 * SECOND;
+        world.at(world.now + SECOND / 2, Event::Call(end));
+        writers.run_until(&mut world, end);
+        mend(&mut world);
+        await_equal(&mut world, &format!("seed {seed}, {nodes} nodes"));
+    }
+}
