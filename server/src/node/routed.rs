@@ -24,7 +24,7 @@ use crate::command::pubsub::refusal;
 use crate::command::{Mute, Session};
 use std::sync::Arc;
 use std::time::Duration;
-use torc_protocol::command::{Categories, CommandSpec, Find, Flags, key_positions};
+use torc_protocol::command::{Categories, CommandSpec, Find, Flags, KeysBy, key_positions};
 use torc_protocol::peer::request::{ReadLevel, WriteLevel};
 use torc_protocol::slot::{Slot, slot_of};
 use torc_protocol::{Args, WireError};
@@ -710,7 +710,9 @@ impl Planned {
     /// The slot of a command's only key, if the batch has looked it up already.
     fn only_slot(&self, spec: &CommandSpec) -> Option<KeySlots> {
         let [only] = spec.keys else { return None };
-        let single = matches!(only.find, Find::Range { last: 0, .. }) && spec.keys_by.is_none();
+        // The arguments of SET and BITFIELD say what becomes of the key, and not where it stands.
+        let is_fixed = matches!(spec.keys_by, None | Some(KeysBy::Set | KeysBy::Bitfield));
+        let single = matches!(only.find, Find::Range { last: 0, .. }) && is_fixed;
         let slot = self.place()?.slot();
         Slot::new(slot as u16).filter(|_| single).map(KeySlots::One)
     }
