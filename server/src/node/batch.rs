@@ -80,14 +80,13 @@ pub(super) fn execute(
     if batch.len() > 1
         && let Some(ahead) = instance.store.ahead(&guard, client.session.db)
     {
+        let mut any_of_collections = false;
         for planned in batch.iter_mut() {
             planned.find_place(&planned.args(input, spans), &instance.store);
+            any_of_collections |= planned.is_of_collections();
         }
-        ahead.ask(|| batch.iter().filter_map(Planned::place));
-        if batch.iter().any(Planned::is_of_collections) {
-            let of_collections = batch.iter().filter(|it| it.is_of_collections());
-            ahead.ask_collections(of_collections.filter_map(Planned::place));
-        }
+        let places = || batch.iter().filter_map(Planned::place);
+        if any_of_collections { ahead.ask_collections(places) } else { ahead.ask(places) }
     }
     let now = timing.now();
     let id = client.session.id;

@@ -76,22 +76,22 @@ impl Applier<'_> {
     /// Asks memory for the first keys of effects that are about to be applied. Those of another database than the first's go without.
     fn ask_ahead(&self, effects: &[Decoded<'_>]) {
         let firsts = effects.iter().flatten().filter_map(|(effect, _)| effect.ops().next());
-        let mut places = [(KeyHash::default(), false); EFFECTS_AHEAD];
-        let (mut count, mut database) = (0, None);
+        let mut places = [KeyHash::default(); EFFECTS_AHEAD];
+        let (mut count, mut database, mut any_of_collections) = (0, None, false);
         for op in firsts {
             if let Some((db, key)) = op.key()
                 && *database.get_or_insert(db) == db
             {
-                places[count] = (self.store.place(key), matches!(op, Op::Elements { .. }));
-                count += 1;
+                (places[count], count) = (self.store.place(key), count + 1);
+                any_of_collections |= matches!(op, Op::Elements { .. });
             }
         }
         let places = &places[..count];
         if count > 1
             && let Some(ahead) = database.and_then(|db| self.store.ahead(self.guard, db))
         {
-            ahead.ask(|| places.iter().map(|it| it.0));
-            ahead.ask_collections(places.iter().filter(|it| it.1).map(|it| it.0));
+            let places = || places.iter().copied();
+            if any_of_collections { ahead.ask_collections(places) } else { ahead.ask(places) }
         }
     }
 

@@ -213,16 +213,8 @@ pub fn prefetch_overflow(root: &AtomicU64, hash: u64) {
 /// Lines that are asked for of an entry.
 const ENTRY_LINES: usize = 2;
 
-/// Asks for the entry whose tag is that of `hash`.
-pub fn prefetch_entry(root: &AtomicU64, hash: u64) {
-    if let Some(entry) = candidate(root, hash) {
-        // An entry may begin anywhere in a line; this covers values of up to a hundred bytes.
-        table::prefetch_lines(std::ptr::without_provenance(entry as usize), ENTRY_LINES);
-    }
-}
-
-/// The address of the first entry whose tag is that of `hash`: most likely that of the key, if it is there.
-pub fn candidate(root: &AtomicU64, hash: u64) -> Option<u64> {
+/// Asks for the first entry whose tag is that of `hash`, most likely the key's, and returns its address.
+pub fn prefetch_entry(root: &AtomicU64, hash: u64) -> Option<u64> {
     let place = descend(root, hash);
     if place.word == 0 {
         return None;
@@ -239,7 +231,10 @@ pub fn candidate(root: &AtomicU64, hash: u64) -> Option<u64> {
         // Acquire: pairs with the CAS that stored the word, so that the entry's bytes are seen.
         let found = table.slot(bucket, index)?.load(Ordering::Acquire);
         if word::word_tag(found) == tag && word::is_entry(found) {
-            return Some(word::pointer(found));
+            let entry = word::pointer(found);
+            // An entry may begin anywhere in a line; this covers values of up to a hundred bytes.
+            table::prefetch_lines(std::ptr::without_provenance(entry as usize), ENTRY_LINES);
+            return Some(entry);
         }
     }
     None

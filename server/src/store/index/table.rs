@@ -231,6 +231,7 @@ impl Table {
 }
 
 /// Asks the processor for so many cache lines from `address` on.
+#[inline]
 pub fn prefetch_lines(address: *const u8, count: usize) {
     (0..count).for_each(|line| prefetch(address.wrapping_add(line * LINE_BYTES)));
 }
