@@ -25,12 +25,13 @@ pub(super) async fn first(inner: &Arc<Inner>) -> Result<()> {
         let mut last = None;
         for (at, seed) in seeds.iter().enumerate() {
             match inspect(inner, seed).await {
-                Ok(Some((table, zones, is_torc))) => {
+                Ok(Found::Cluster(table, zones, is_torc)) => {
                     install(inner, table, zones, is_torc);
                     return Ok(());
                 }
-                Ok(None) => {
+                Ok(Found::Alone { is_torc }) => {
                     inner.set_preferred(at);
+                    inner.view.store(Arc::new(View { nodes: seeds, routes: None, is_torc }));
                     return Ok(());
                 }
                 // Waiting does not change it.
@@ -47,27 +48,39 @@ pub(super) async fn first(inner: &Arc<Inner>) -> Result<()> {
     }
 }
 
-/// What a seed says; `None` if it stands alone, or is to be taken so.
-async fn inspect(
-    inner: &Arc<Inner>,
-    node: &Arc<Node>,
-) -> Result<Option<(Table, HashMap<String, String>, bool)>> {
+/// What a seed is.
+enum Found {
+    /// A node of a cluster: who serves what, zones by node, whether it is Torc.
+    Cluster(Table, HashMap<String, String>, bool),
+    /// It stands alone, or is to be taken so.
+    Alone { is_torc: bool },
+}
+
+/// What a seed says.
+async fn inspect(inner: &Arc<Inner>, node: &Arc<Node>) -> Result<Found> {
     let config = &inner.config;
     let is_alone = config.mode == Mode::Standalone || config.database != 0;
     // A password that is refused here says nothing about clusters.
     node.acquire(Role::Serving).await?;
     if is_alone || matches!(node.address(), Address::Unix(_)) {
-        return Ok(None);
+        // A node of a ring answers for all of it, from copies too, so sessions are told there.
+        return Ok(match ask(inner, node, &[b"TORC", b"STATUS"]).await {
+            Ok(_) => Found::Alone { is_torc: true },
+            Err(error) if error.kind() == ErrorKind::Server => Found::Alone { is_torc: false },
+            Err(error) => return Err(error),
+        });
     }
     match ask_table(inner, node).await {
-        Ok(found) => Ok(Some(found)),
+        Ok((table, zones, is_torc)) => Ok(Found::Cluster(table, zones, is_torc)),
         Err(error) if error.kind() == ErrorKind::Connection => Err(error),
         Err(error) if config.mode == Mode::Cluster => {
             Err(Error::config(format!("{} is no node of a cluster: {error}", node.name())))
         }
         // A server that is no cluster's, or may not be asked.
-        Err(error) if error.kind() == ErrorKind::Server && !error.is_retryable() => Ok(None),
-        Err(error) if error.kind() == ErrorKind::Protocol => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Server && !error.is_retryable() => {
+            Ok(Found::Alone { is_torc: false })
+        }
+        Err(error) if error.kind() == ErrorKind::Protocol => Ok(Found::Alone { is_torc: false }),
         Err(error) => {
             Err(Error::caused(ErrorKind::Connection, Applied::No, error.to_string(), error))
         }
