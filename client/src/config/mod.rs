@@ -315,8 +315,9 @@ impl Config {
 
     /// How long a call that is alone on its connection looks for its reply before it lets its thread sleep (default zero: it does not). Between processes of
     /// one machine that saves the wake-ups, which can be most of a round trip; 50 µs are enough there. The runtime's other tasks run in between, but the thread uses
-    /// its core while it looks, and offers it to other threads each time. Where replies take longer, it is soon done for one call in a thousand only.
-    /// It has an effect on tokio runtimes of one thread (`current_thread`), on connections that are not encrypted.
+    /// its core while it looks. Each time it offers that core to other threads: where those of other programs always want it, calls may become slower than without.
+    /// Where replies take longer, it is soon done for one call in a thousand only. It has an effect on tokio runtimes of one thread (`current_thread`), on connections
+    /// that are not encrypted.
     pub fn busy_poll(mut self, time: Duration) -> Config {
         self.busy_poll = time;
         self

@@ -312,7 +312,7 @@ impl Connection {
         Ok(ticket)
     }
 
-    /// Sends a request that has no replies of its own: subscriptions in RESP3 answer by pushes.
+    /// Sends a request that has no replies of its own: subscriptions are answered by pushes.
     ///
     /// # Errors
     /// As [`Connection::submit`].
