@@ -25,13 +25,12 @@ pub(super) async fn first(inner: &Arc<Inner>) -> Result<()> {
         let mut last = None;
         for (at, seed) in seeds.iter().enumerate() {
             match inspect(inner, seed).await {
-                Ok(Found::Cluster(table, zones, is_torc)) => {
+                Ok(Some((table, zones, is_torc))) => {
                     install(inner, table, zones, is_torc);
                     return Ok(());
                 }
-                Ok(Found::Alone { is_torc }) => {
+                Ok(None) => {
                     inner.set_preferred(at);
-                    inner.view.store(Arc::new(View { nodes: seeds, routes: None, is_torc }));
                     return Ok(());
                 }
                 // Waiting does not change it.
@@ -48,39 +47,27 @@ pub(super) async fn first(inner: &Arc<Inner>) -> Result<()> {
     }
 }
 
-/// What a seed is.
-enum Found {
-    /// A node of a cluster: who serves what, zones by node, whether it is Torc.
-    Cluster(Table, HashMap<String, String>, bool),
-    /// It stands alone, or is to be taken so.
-    Alone { is_torc: bool },
-}
-
-/// What a seed says.
-async fn inspect(inner: &Arc<Inner>, node: &Arc<Node>) -> Result<Found> {
+/// What a seed says; `None` if it stands alone, or is to be taken so.
+async fn inspect(
+    inner: &Arc<Inner>,
+    node: &Arc<Node>,
+) -> Result<Option<(Table, HashMap<String, String>, bool)>> {
     let config = &inner.config;
     let is_alone = config.mode == Mode::Standalone || config.database != 0;
     // A password that is refused here says nothing about clusters.
     node.acquire(Role::Serving).await?;
     if is_alone || matches!(node.address(), Address::Unix(_)) {
-        // A node of a ring answers for all of it, from copies too, so sessions are told there.
-        return Ok(match ask(inner, node, &[b"TORC", b"STATUS"]).await {
-            Ok(_) => Found::Alone { is_torc: true },
-            Err(error) if error.kind() == ErrorKind::Server => Found::Alone { is_torc: false },
-            Err(error) => return Err(error),
-        });
+        return Ok(None);
     }
     match ask_table(inner, node).await {
-        Ok((table, zones, is_torc)) => Ok(Found::Cluster(table, zones, is_torc)),
+        Ok(found) => Ok(Some(found)),
         Err(error) if error.kind() == ErrorKind::Connection => Err(error),
         Err(error) if config.mode == Mode::Cluster => {
             Err(Error::config(format!("{} is no node of a cluster: {error}", node.name())))
         }
         // A server that is no cluster's, or may not be asked.
-        Err(error) if error.kind() == ErrorKind::Server && !error.is_retryable() => {
-            Ok(Found::Alone { is_torc: false })
-        }
-        Err(error) if error.kind() == ErrorKind::Protocol => Ok(Found::Alone { is_torc: false }),
+        Err(error) if error.kind() == ErrorKind::Server && !error.is_retryable() => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Protocol => Ok(None),
         Err(error) => {
             Err(Error::caused(ErrorKind::Connection, Applied::No, error.to_string(), error))
         }
@@ -148,6 +135,31 @@ async fn ask_table(
     let is_torc = status.is_ok();
     let zones = status.map(|status| parse_zones(&status)).unwrap_or_default();
     Ok((table, zones, is_torc))
+}
+
+/// Whether `node` keeps the versions of sessions (CLIENT TOKEN). A cluster has said so with its table. Without one it is asked when the first session needs it, and
+/// until it has answered.
+///
+/// # Errors
+/// It does not answer. Nothing else was asked of it.
+pub(super) async fn keeps_tokens(inner: &Arc<Inner>, node: &Arc<Node>) -> Result<bool> {
+    let (is_cluster, is_torc) = {
+        let view = inner.view.load();
+        (view.is_cluster(), view.is_torc)
+    };
+    if is_cluster {
+        return Ok(is_torc);
+    }
+    if let Some(known) = inner.lone_keeps_tokens.get() {
+        return Ok(*known);
+    }
+    let answer = match ask(inner, node, &[b"TORC", b"STATUS"]).await {
+        Ok(_) => true,
+        // Another server, a node that is in no ring, or a user who may not ask.
+        Err(error) if error.kind() == ErrorKind::Server && !error.is_retryable() => false,
+        Err(error) => return Err(error.with_applied(Applied::No)),
+    };
+    Ok(*inner.lone_keeps_tokens.get_or_init(|| answer))
 }
 
 async fn ask(inner: &Arc<Inner>, node: &Arc<Node>, args: &[&[u8]]) -> Result<Value> {
