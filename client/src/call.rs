@@ -194,6 +194,9 @@ impl<T: FromReply> Future for Calling<'_, T> {
                         return Poll::Pending;
                     };
                     this.state = begin(this.inner, request, options, cx);
+                    if matches!(&this.state, State::Sent(sent) if !sent.ticket.is_looking()) {
+                        return Poll::Pending;
+                    }
                 }
                 State::Slow(future) => {
                     let Poll::Ready(outcome) = future.as_mut().poll(cx) else {

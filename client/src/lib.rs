@@ -65,7 +65,7 @@ pub use crate::bytes::Bytes;
 pub use breaker::BreakerPolicy;
 pub use call::{Call, Calling};
 pub use client::Client;
-pub use config::{Address, Config, Mode, ReadFrom};
+pub use config::{Address, Config, Mode, Protocol, ReadFrom};
 pub use consistency::{Consistency, ReadLevel, WriteLevel};
 pub use error::{Error, ErrorKind, Result};
 pub use metrics::{Event, Observer};

@@ -3,7 +3,7 @@
 use crate::base::{clock, lock};
 use crate::breaker::{Breaker, BreakerPolicy, Verdict};
 use crate::config::Address;
-use crate::connection::{Connection, Dialled, Endpoint, PushSink, connect};
+use crate::connection::{Connection, Endpoint, PushSink, connect};
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::metrics::{Event, Observer};
 use arc_swap::ArcSwapOption;
@@ -104,12 +104,16 @@ impl Node {
         &self.name
     }
 
-    fn lane(&self, role: Role) -> &Lane {
-        let lanes = match role {
+    fn lanes(&self, role: Role) -> &[Lane] {
+        match role {
             Role::Serving => &self.serving,
             Role::Copies => &self.copies,
-        };
-        &lanes[thread_number() % lanes.len()]
+        }
+    }
+
+    /// Which lane is this thread's.
+    fn lane_index(&self, role: Role) -> usize {
+        thread_number() % self.lanes(role).len()
     }
 
     /// A connection that can be used at once.
@@ -119,19 +123,28 @@ impl Node {
         if self.is_suspect.load(Ordering::Relaxed) {
             return None;
         }
-        self.lane(role).current.load_full().filter(|connection| !connection.is_closed())
+        let lane = &self.lanes(role)[self.lane_index(role)];
+        lane.current.load_full().filter(|connection| !connection.is_closed())
     }
 
     /// A shared connection, made if there is none.
     ///
     /// # Errors
     /// The breaker is open, or the node cannot be connected to. Nothing was sent.
-    pub(crate) async fn acquire(&self, role: Role) -> Result<Arc<Connection>> {
+    pub(crate) async fn acquire(self: &Arc<Self>, role: Role) -> Result<Arc<Connection>> {
         if let Some(connection) = self.ready(role) {
             return Ok(connection);
         }
         self.ask_breaker()?;
-        let lane = self.lane(role);
+        let (node, lane) = (Arc::clone(self), self.lane_index(role));
+        // A task of its own: a caller who is polled once and then held would keep all those waiting who want the same connection.
+        let connecting = tokio::spawn(async move { node.fill(role, lane).await });
+        connecting.await.unwrap_or_else(|_| Err(Error::closed()))
+    }
+
+    /// The connection of a lane, made if there is none.
+    async fn fill(&self, role: Role, lane: usize) -> Result<Arc<Connection>> {
+        let lane = &self.lanes(role)[lane];
         let usable = || lane.current.load_full().filter(|connection| !connection.is_closed());
         if let Some(connection) = usable() {
             return Ok(connection);
@@ -149,9 +162,9 @@ impl Node {
         }
         let dialled = self.dial(role, None).await;
         *dialling = dialled.as_ref().err().map(|error| (clock::now(), error.clone()));
-        let dialled = dialled?;
-        lane.current.store(Some(Arc::clone(&dialled.connection)));
-        Ok(dialled.connection)
+        let connection = dialled?;
+        lane.current.store(Some(Arc::clone(&connection)));
+        Ok(connection)
     }
 
     /// A connection for one caller alone, which goes back when it is dropped.
@@ -171,7 +184,7 @@ impl Node {
         };
         let connection = match kept {
             Some(connection) => connection,
-            None => self.dial(Role::Serving, None).await?.connection,
+            None => self.dial(Role::Serving, None).await?,
         };
         Ok(Exclusive { node: Arc::clone(self), connection, is_clean: true, _permit: permit })
     }
@@ -180,7 +193,11 @@ impl Node {
     ///
     /// # Errors
     /// The node cannot be connected to.
-    pub(crate) async fn dial(&self, role: Role, pushes: Option<PushSink>) -> Result<Dialled> {
+    pub(crate) async fn dial(
+        &self,
+        role: Role,
+        pushes: Option<PushSink>,
+    ) -> Result<Arc<Connection>> {
         let around = &self.around;
         let dialled = connect(&around.endpoint, &self.address, role == Role::Copies, pushes).await;
         match &dialled {

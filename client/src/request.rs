@@ -12,7 +12,8 @@ use torc_protocol::number::{DoubleText, parse_f64};
 use torc_protocol::request::{Span, encode_arg, encode_head};
 use torc_protocol::slot::{Slot, slot_of};
 
-/// What can be an argument: text, bytes, numbers, durations (in whole milliseconds), and references to these.
+/// What can be an argument: text, bytes, numbers, durations, and references to these. A duration is written as whole milliseconds: for PX, PEXPIRE and the like,
+/// not for what counts seconds.
 pub trait Arg {
     /// Appends it to `out`, in the form in which the server reads it.
     fn write_to(&self, out: &mut ArgBuffer);
@@ -282,6 +283,14 @@ impl Request {
         })
     }
 
+    /// The slot of all its keys; `None` if there is no such, or no key.
+    pub(crate) fn only_slot(&self) -> Option<Slot> {
+        let first = self.slot()?;
+        let keys = self.key_indices();
+        let is_first = |&index: &usize| self.with_args(|args| slot_of(&args[index])) == first;
+        (keys.len() < 2 || keys.iter().all(is_first)).then_some(first)
+    }
+
     /// Does something with its arguments.
     pub(crate) fn with_args<T>(&self, use_args: impl FnOnce(&Args<'_>) -> T) -> T {
         let (bytes, mut spans, mut at) = (&self.body.0[..], Vec::with_capacity(self.args), 0);
@@ -537,6 +546,9 @@ mod tests {
         check("spublish c m", &[], Some("c"));
         check("ping", &[], None);
         check("nonsense a", &[], None);
+        assert_eq!(request("mget {a}1 {a}2").only_slot(), Some(slot_of(b"a")));
+        assert_eq!(request("mget a b").only_slot(), None);
+        assert_eq!(request("get a").only_slot(), Some(slot_of(b"a")));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Sessions: reads from any copy that still see what the session wrote and read before.
 //!
 //! Torc's CLIENT TOKEN keeps a connection's versions. Connections are shared here, so the session keeps them itself and lends them: each request of a session is
-//! sent as `CLIENT TOKEN SET`, the command, `CLIENT TOKEN GET`, in one write, and what comes back is learnt. Only the versions of the command's own slot are lent.
+//! sent as `CLIENT TOKEN SET`, the command, `CLIENT TOKEN GET`, in one write, and what comes back is learnt. Only the versions of the command's own slot are lent,
+//! or all of them where its keys lie in several.
 
 use crate::base::lock;
 use crate::call::Call;
@@ -16,8 +17,8 @@ use torc_protocol::slot::SLOT_COUNT;
 
 /// What one user, request or job has written and read, so that its later reads, from whatever copy, are not older.
 ///
-/// Calls of a session read from copies ([`ReadLevel::Session`](crate::ReadLevel)) and yet see the session's own writes, and never go back in time, for each key. With servers other
-/// than a Torc ring, a session's reads go to the primary. Clones are the same session. [`Session::token`] carries it to another process.
+/// Calls of a session read from copies ([`ReadLevel::Session`](crate::ReadLevel)) and yet see the session's own writes, and never go back in time, for each key. So they do where the
+/// client has one node of a ring that answers for all of it ([`Mode::Standalone`](crate::Mode)). With servers other than a Torc ring, and with users who may not ask TORC STATUS, a session's reads go to the primary. Clones are the same session. [`Session::token`] carries it to another process.
 ///
 /// ```no_run
 /// # async fn example(client: torc_client::Client) -> torc_client::Result<()> {
@@ -74,7 +75,7 @@ impl Session {
         demands: Consistency,
         out: &mut Vec<u8>,
     ) -> u32 {
-        let slot = request.slot().map(|slot| slot.index() as u16);
+        let slot = request.only_slot().map(|slot| slot.index() as u16);
         let token = if request.is_read() { lock(&self.0).token(slot) } else { String::new() };
         encode_request(out, &[b"CLIENT", b"TOKEN", b"SET", token.as_bytes()]);
         let demands = match demands.read {

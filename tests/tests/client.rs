@@ -24,6 +24,15 @@ struct About {
     is_cluster: bool,
 }
 
+/// Calls that look for their replies do all that others do, on the runtime where they may.
+#[test]
+fn polling_busily() {
+    let server = Server::reference(&[]);
+    let about = About { url: format!("{}?busy_poll_us=50", url(server.port())), is_cluster: false };
+    one_thread().block_on(suite::run(&about));
+    one_thread().block_on(special::a_held_call_holds_nobody_up(&about.url));
+}
+
 /// A runtime of several threads, where more can go wrong.
 fn threads() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
@@ -52,6 +61,8 @@ fn run_suite(about: &About) {
 fn redis_server() {
     let server = Server::reference(&[]);
     run_suite(&About { url: url(server.port()), is_cluster: false });
+    one_thread().block_on(special::a_held_call_holds_nobody_up(&url(server.port())));
+    threads().block_on(special::a_held_call_holds_nobody_up(&url(server.port())));
 }
 
 #[test]
@@ -95,7 +106,26 @@ fn torc_ring_on_its_plain_port() {
         client.flushall().await.unwrap();
         suite::strings(&client).await;
         suite::pipelines(&client).await;
+        let lone = |node: &ring::Node| About {
+            url: format!("{}?mode=standalone", url(node.place.plain.port())),
+            is_cluster: false,
+        };
+        special::sessions_through_one_node(&nodes.iter().map(lone).collect::<Vec<_>>()).await;
     });
+}
+
+/// Servers and proxies that know only the older protocol, and clients that are told to speak it.
+#[test]
+fn the_older_protocol() {
+    let server = Server::reference(&["--rename-command", "HELLO", ""]);
+    run_suite(&About { url: url(server.port()), is_cluster: false });
+    let server = Server::reference(&["--requirepass", "secret"]);
+    let asked = format!("redis://:secret@127.0.0.1:{}?protocol=2&name=old", server.port());
+    run_suite(&About { url: asked.clone(), is_cluster: false });
+    threads().block_on(special::speaks_the_older_protocol(&asked));
+    let nodes = ring::ring(3, &[]);
+    let asked = format!("redis://{}?protocol=2", nodes[0].place.cluster);
+    run_suite(&About { url: asked, is_cluster: true });
 }
 
 #[test]

@@ -128,17 +128,19 @@ fn measure(
     for at in 0..count {
         let (rate, cpu) = (of(at, |turn| turn.per_second), of(at, |turn| turn.cpu_us));
         let mut ratios = String::from(" | ");
-        if at == 0 {
-            let rounds = 0..turns[0].len();
+        if peers.all[at].name().starts_with("torc-client") {
+            let rounds = 0..turns[at].len();
             // The first is ours, the next two are clients to compare with.
             let best_rate =
                 |round: usize| (1..3).map(|peer| turns[peer][round].per_second).fold(0.0, f64::max);
             let best_cpu = |round: usize| {
                 (1..3).map(|peer| turns[peer][round].cpu_us).fold(f64::INFINITY, f64::min)
             };
-            let rates =
-                rounds.clone().map(|round| turns[0][round].per_second / best_rate(round)).collect();
-            let cpus = rounds.map(|round| best_cpu(round) / turns[0][round].cpu_us).collect();
+            let rates = rounds
+                .clone()
+                .map(|round| turns[at][round].per_second / best_rate(round))
+                .collect();
+            let cpus = rounds.map(|round| best_cpu(round) / turns[at][round].cpu_us).collect();
             ratios = format!("{:.2} | {:.2}", median(rates), median(cpus));
         }
         println!(

@@ -3,7 +3,7 @@
 use crate::Load;
 use bytes::Bytes;
 use fred::interfaces::{ClientLike, KeysInterface};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Keys in use, and the length of their values.
@@ -16,13 +16,18 @@ const SET_EVERY: usize = 11;
 #[derive(Clone)]
 pub enum Peer {
     Torc(torc_client::Client),
+    /// The same, told to look for replies.
+    Busy(torc_client::Client),
     Redis(redis::aio::MultiplexedConnection),
     Fred(fred::clients::Client),
     /// No client: one task writes a request and reads its reply, on the same runtime. What is above it is a client's doing, the rest the kernel's and the server's.
     Floor(u16),
 }
 
-/// All of them, Torc's first.
+/// For how long [`Peer::Busy`] looks for a reply.
+const BUSY_POLL: Duration = Duration::from_micros(50);
+
+/// All of them, Torc's first, those that take part in some loads only last.
 pub struct Peers {
     pub all: Vec<Peer>,
 }
@@ -30,17 +35,26 @@ pub struct Peers {
 impl Peers {
     pub async fn connect(port: u16) -> Peers {
         let url = format!("redis://127.0.0.1:{port}");
-        let torc = torc_client::Client::with_config(
-            torc_client::Config::from_url(&url).expect("a URL").mode(torc_client::Mode::Standalone),
-        );
-        let torc = torc.await.expect("the server answers");
+        let config = || {
+            let config = torc_client::Config::from_url(&url).expect("a URL");
+            config.mode(torc_client::Mode::Standalone)
+        };
+        let torc = torc_client::Client::with_config(config()).await.expect("the server answers");
+        let busy = torc_client::Client::with_config(config().busy_poll(BUSY_POLL));
+        let busy = busy.await.expect("the server answers");
         let redis = redis::Client::open(url.as_str()).expect("a URL");
         let redis = redis.get_multiplexed_async_connection().await.expect("the server answers");
         let config = fred::types::config::Config::from_url(&url).expect("a URL");
         let fred = fred::types::Builder::from_config(config).build().expect("a client");
         fred.init().await.expect("the server answers");
         let peers = Peers {
-            all: vec![Peer::Torc(torc), Peer::Redis(redis), Peer::Fred(fred), Peer::Floor(port)],
+            all: vec![
+                Peer::Torc(torc),
+                Peer::Redis(redis),
+                Peer::Fred(fred),
+                Peer::Busy(busy),
+                Peer::Floor(port),
+            ],
         };
         peers.fill().await;
         peers
@@ -68,6 +82,7 @@ impl Peer {
     pub fn name(&self) -> &'static str {
         match self {
             Peer::Torc(_) => "torc-client",
+            Peer::Busy(_) => "torc-client, busy_poll",
             Peer::Redis(_) => "redis",
             Peer::Fred(_) => "fred",
             Peer::Floor(_) => "(bare socket)",
@@ -76,7 +91,7 @@ impl Peer {
 
     /// Whether it can take part.
     pub fn takes(&self, load: Load) -> bool {
-        !matches!(self, Peer::Floor(_)) || load == Load::Single { callers: 1 }
+        !matches!(self, Peer::Floor(_) | Peer::Busy(_)) || load == Load::Single { callers: 1 }
     }
 
     /// Until `end`; how many commands that were.
@@ -108,10 +123,10 @@ impl Peer {
             let key = &keys[done as usize % keys.len()];
             let is_set = done as usize % SET_EVERY == 0;
             match &self {
-                Peer::Torc(client) if is_set => {
+                Peer::Torc(client) | Peer::Busy(client) if is_set => {
                     client.command("SET").arg(key).arg(&value).await.expect("SET");
                 }
-                Peer::Torc(client) => {
+                Peer::Torc(client) | Peer::Busy(client) => {
                     let found: Option<Vec<u8>> =
                         client.command("GET").arg(key).reply_as().await.expect("GET");
                     assert_eq!(found.map(|it| it.len()), Some(VALUE_BYTES));
@@ -156,7 +171,7 @@ impl Peer {
             let chosen = (0..commands)
                 .map(|nth| (&keys[(done + nth) % keys.len()], (done + nth) % SET_EVERY == 0));
             match &self {
-                Peer::Torc(client) => {
+                Peer::Torc(client) | Peer::Busy(client) => {
                     let mut pipeline = client.pipeline();
                     for (key, is_set) in chosen {
                         if is_set {

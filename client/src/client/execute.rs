@@ -1,5 +1,6 @@
 //! A call's long way: attempts, until one succeeds, the deadline passes, or repeating could apply the command twice.
 
+use super::fetch::keeps_tokens;
 use super::inner::{Inner, Target, View};
 use crate::base::{clock, rng};
 use crate::config::Address;
@@ -375,8 +376,10 @@ async fn attempt(
     }
     let connection = node.acquire(target.role).await?;
     let attempt_deadline = deadline.min(clock::after(now, inner.config.attempt_timeout));
-    let session =
-        options.session().or(inner.session.as_ref()).filter(|_| inner.view.load().is_torc);
+    let session = match options.session().or(inner.session.as_ref()) {
+        Some(session) if keeps_tokens(inner, node).await? => Some(session),
+        _ => None,
+    };
     let mut prefix = if asking { asking_words() } else { Vec::new() };
     let mut before = u32::from(asking);
     let mut suffix = Vec::new();

@@ -137,6 +137,31 @@ async fn ask_table(
     Ok((table, zones, is_torc))
 }
 
+/// Whether `node` keeps the versions of sessions (CLIENT TOKEN). A cluster has said so with its table. Without one it is asked when the first session needs it, and
+/// until it has answered.
+///
+/// # Errors
+/// It does not answer. Nothing else was asked of it.
+pub(super) async fn keeps_tokens(inner: &Arc<Inner>, node: &Arc<Node>) -> Result<bool> {
+    let (is_cluster, is_torc) = {
+        let view = inner.view.load();
+        (view.is_cluster(), view.is_torc)
+    };
+    if is_cluster {
+        return Ok(is_torc);
+    }
+    if let Some(known) = inner.lone_keeps_tokens.get() {
+        return Ok(*known);
+    }
+    let answer = match ask(inner, node, &[b"TORC", b"STATUS"]).await {
+        Ok(_) => true,
+        // Another server, a node that is in no ring, or a user who may not ask.
+        Err(error) if error.kind() == ErrorKind::Server && !error.is_retryable() => false,
+        Err(error) => return Err(error.with_applied(Applied::No)),
+    };
+    Ok(*inner.lone_keeps_tokens.get_or_init(|| answer))
+}
+
 async fn ask(inner: &Arc<Inner>, node: &Arc<Node>, args: &[&[u8]]) -> Result<Value> {
     let connection = node.acquire(Role::Serving).await?;
     let mut bytes = Vec::new();

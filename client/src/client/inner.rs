@@ -15,7 +15,7 @@ use crate::topology::{Reason, Refresh, Table};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 use torc_protocol::slot::Slot;
@@ -95,6 +95,8 @@ pub(crate) struct Inner {
     turn: AtomicUsize,
     /// Without a cluster: the seed that answered last.
     preferred: AtomicUsize,
+    /// Without a cluster: whether the server keeps the versions of sessions, once it was asked.
+    pub lone_keeps_tokens: OnceLock<bool>,
     is_closed: AtomicBool,
 }
 
@@ -139,6 +141,7 @@ impl Inner {
             refresh_wanted: Arc::new(Notify::new()),
             turn: AtomicUsize::new(rng::below(64)),
             preferred: AtomicUsize::new(0),
+            lone_keeps_tokens: OnceLock::new(),
             is_closed: AtomicBool::new(false),
             around,
             config,

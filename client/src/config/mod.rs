@@ -45,6 +45,17 @@ pub enum Mode {
     Cluster,
 }
 
+/// The version of the protocol that is spoken with servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// RESP2: what stands between may not know the other.
+    Resp2,
+    /// RESP3 with servers that know it, which Torc does and Redis from version 6; RESP2 with others.
+    #[default]
+    Resp3,
+}
+
 /// Which nodes answer commands that only read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -83,6 +94,7 @@ pub struct Config {
     pub(crate) password: Option<String>,
     pub(crate) database: u32,
     pub(crate) client_name: Option<String>,
+    pub(crate) protocol: Protocol,
     pub(crate) mode: Mode,
     pub(crate) connections_per_node: Option<usize>,
     pub(crate) blocking_connections_max: usize,
@@ -99,6 +111,7 @@ pub struct Config {
     pub(crate) reply_bytes_max: usize,
     pub(crate) hedge_after: Option<Duration>,
     pub(crate) coalesce: bool,
+    pub(crate) busy_poll: Duration,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::TlsConfig>,
@@ -125,6 +138,7 @@ impl Config {
             password: None,
             database: 0,
             client_name: None,
+            protocol: Protocol::default(),
             mode: Mode::Auto,
             connections_per_node: None,
             blocking_connections_max: 64,
@@ -141,6 +155,7 @@ impl Config {
             reply_bytes_max: 1 << 30,
             hedge_after: None,
             coalesce: false,
+            busy_poll: Duration::ZERO,
             observer: None,
             #[cfg(feature = "tls")]
             tls: None,
@@ -149,8 +164,8 @@ impl Config {
 
     /// From a URL: `redis://[user:password@]host[:port][,host…][/database][?option=value&…]`, `rediss://` for TLS (feature `tls`), `unix:///path`.
     ///
-    /// Options: `mode` (`auto`, `standalone`, `cluster`), `read` (`primary`, `any`, `session`, `zone:NAME`), `timeout_ms`, `attempt_timeout_ms`, `connect_timeout_ms`,
-    /// `connections`, `name`, `db`. What has no option has a method. The port is 6379 where none is given; user and password may be percent-encoded.
+    /// Options: `mode` (`auto`, `standalone`, `cluster`), `protocol` (`2`, `3`), `read` (`primary`, `any`, `session`, `zone:NAME`), `timeout_ms`, `attempt_timeout_ms`, `connect_timeout_ms`,
+    /// `busy_poll_us`, `connections`, `name`, `db`. What has no option has a method. The port is 6379 where none is given; user and password may be percent-encoded.
     ///
     /// # Errors
     /// The text is no such URL, or an option is unknown or has no legal value.
@@ -189,6 +204,13 @@ impl Config {
     /// The name that CLIENT LIST shows.
     pub fn client_name(mut self, name: &str) -> Config {
         self.client_name = Some(name.to_owned());
+        self
+    }
+
+    /// The protocol (default RESP3, where the server knows it). All that the client does works with either; replies of commands without a type of their own are
+    /// poorer in RESP2: maps are arrays there, and numbers with a fraction are text.
+    pub fn protocol(mut self, protocol: Protocol) -> Config {
+        self.protocol = protocol;
         self
     }
 
@@ -288,6 +310,16 @@ impl Config {
     /// next, so each answer was read after the call began, and nothing that was acknowledged before is missed; the call may take twice as long.
     pub fn coalesce(mut self, coalesce: bool) -> Config {
         self.coalesce = coalesce;
+        self
+    }
+
+    /// How long a call that is alone on its connection looks for its reply before it lets its thread sleep (default zero: it does not). Between processes of
+    /// one machine that saves the wake-ups, which can be most of a round trip; 50 µs are enough there. The runtime's other tasks run in between, but the thread uses
+    /// its core while it looks. Each time it offers that core to other threads: where those of other programs always want it, calls may become slower than without.
+    /// Where replies take longer, it is soon done for one call in a thousand only. It has an effect on tokio runtimes of one thread (`current_thread`), on connections
+    /// that are not encrypted.
+    pub fn busy_poll(mut self, time: Duration) -> Config {
+        self.busy_poll = time;
         self
     }
 

@@ -1,6 +1,6 @@
 //! Reads a URL. A grammar of its own, small enough to need no crate: a list of hosts is no legal authority elsewhere.
 
-use super::{Address, Config, Mode, ReadFrom};
+use super::{Address, Config, Mode, Protocol, ReadFrom};
 use crate::error::{Error, Result};
 use std::time::Duration;
 
@@ -83,6 +83,11 @@ fn with_option(url: &str, config: Config, name: &str, value: &str) -> Result<Con
             "cluster" => Mode::Cluster,
             _ => return Err(illegal()),
         }),
+        "protocol" => config.protocol(match value {
+            "2" => Protocol::Resp2,
+            "3" => Protocol::Resp3,
+            _ => return Err(illegal()),
+        }),
         "read" => config.read_from(match value {
             "primary" => ReadFrom::Primary,
             "any" => ReadFrom::Any,
@@ -95,6 +100,7 @@ fn with_option(url: &str, config: Config, name: &str, value: &str) -> Result<Con
         "timeout_ms" => config.call_timeout(ms()?),
         "attempt_timeout_ms" => config.attempt_timeout(ms()?),
         "connect_timeout_ms" => config.connect_timeout(ms()?),
+        "busy_poll_us" => config.busy_poll(Duration::from_micros(number(url, name, value)?)),
         "connections" => config.connections_per_node(number(url, name, value)?),
         "name" => config.client_name(value),
         "db" => config.database(number(url, name, value)?),
@@ -163,6 +169,8 @@ mod tests {
             (config.connections_per_node, config.client_name),
             (Some(3), Some("x y".into()))
         );
+        let config = parse("redis://h?protocol=2&busy_poll_us=50").unwrap();
+        assert_eq!((config.protocol, config.busy_poll.as_micros()), (Protocol::Resp2, 50));
     }
 
     #[test]
@@ -174,6 +182,8 @@ mod tests {
             "redis://h:x",
             "redis://h/x",
             "redis://h?mode=x",
+            "redis://h?protocol=4",
+            "redis://h?busy_poll_us=-1",
             "redis://h?no=1",
             "redis://%zz@h",
             "redis://[::1",

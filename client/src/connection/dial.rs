@@ -5,7 +5,7 @@ use super::handshake::greet;
 use super::shared::{Connection, Limits, PushSink};
 use super::stream::{Stream, Tls};
 use crate::base::clock;
-use crate::config::{Address, Config};
+use crate::config::{Address, Config, Protocol};
 use crate::error::{Applied, Error, ErrorKind, Result};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +16,10 @@ pub(crate) struct Endpoint {
     pub password: Option<String>,
     pub database: u32,
     pub client_name: Option<String>,
+    pub protocol: Protocol,
     pub connect_timeout: Duration,
     pub limits: Limits,
     pub tls: Option<Tls>,
-}
-
-/// A connection, and what its server said of itself.
-#[derive(Debug)]
-pub(crate) struct Dialled {
-    pub connection: Arc<Connection>,
-    /// Whether it speaks RESP3, without which there are no pushes.
-    pub is_resp3: bool,
 }
 
 impl Endpoint {
@@ -36,12 +29,14 @@ impl Endpoint {
             password: config.password.clone(),
             database: config.database,
             client_name: config.client_name.clone(),
+            protocol: config.protocol,
             connect_timeout: config.connect_timeout,
             limits: Limits {
                 in_flight_max: config.in_flight_max,
                 out_bytes_max: config.out_bytes_max,
                 reply_bytes_max: config.reply_bytes_max,
                 stall: config.attempt_timeout,
+                busy_poll: config.busy_poll,
             },
             #[cfg(feature = "tls")]
             tls: config.tls.as_ref().map(|tls| tls.connector()).transpose()?,
@@ -59,7 +54,7 @@ pub(crate) async fn connect(
     address: &Address,
     reads_copies: bool,
     pushes: Option<PushSink>,
-) -> Result<Dialled> {
+) -> Result<Arc<Connection>> {
     let dial = async {
         let stream = Stream::open(address, endpoint.tls.as_ref()).await.map_err(|error| {
             let message = format!("cannot connect: {error}");
@@ -69,9 +64,9 @@ pub(crate) async fn connect(
         let guard = CloseUnlessKept(Some(&connection));
         tokio::spawn(Driver::new(Arc::clone(&connection), stream.read).run());
         let deadline = clock::after(clock::now(), endpoint.connect_timeout);
-        let is_resp3 = greet(&connection, endpoint, reads_copies, deadline).await?;
+        greet(&connection, endpoint, reads_copies, deadline).await?;
         guard.keep();
-        Ok(Dialled { connection, is_resp3 })
+        Ok(connection)
     };
     let outcome = tokio::time::timeout(endpoint.connect_timeout, dial).await;
     let outcome = outcome.unwrap_or_else(|_| {

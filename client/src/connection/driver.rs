@@ -1,29 +1,20 @@
 //! The task of a connection: reads replies, gives them to callers, and writes what callers have gathered.
 //!
 //! After replies for several callers it lets those run first and then writes what they have sent meanwhile, so that a burst of callers is one write and
-//! one read, however many there are.
+//! one read, however many there are. While a lone caller reads for itself, it only watches the clock.
 
+use super::reader::Reader;
 use super::shared::{Connection, Push, Writer, broken};
+use super::stream::ReadHalf;
 use crate::base::clock;
 use crate::error::{Applied, Error, ErrorKind};
-use crate::reply::Frame;
-use bytes::{Buf as _, BytesMut};
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Sleep;
-use torc_protocol::response::{ReplyBounds, Scanner};
-
-/// Free space that a read is offered, at least; a read that does not fill it need not be repeated to learn that there is no more.
-const READ_BYTES: usize = 16 << 10;
-/// What is allocated at once.
-const BUFFER_BYTES: usize = 64 << 10;
-/// The most that is reserved for a long reply at once, whatever its length says.
-const RESERVE_BYTES_MAX: usize = 4 << 20;
 
 /// What the driver was woken for.
 enum Event {
@@ -34,60 +25,41 @@ enum Event {
     Ended(Error),
 }
 
-/// The end of a reply in the buffer, counted from the end of the one before.
-struct End {
-    bytes: usize,
-    is_push: bool,
-}
-
 pub(super) struct Driver {
     connection: Arc<Connection>,
-    read: Box<dyn AsyncRead + Send + Unpin>,
-    buffer: BytesMut,
-    scanner: Scanner,
-    bounds: ReplyBounds,
-    /// Whole replies at the beginning of the buffer, and their bytes together.
-    ends: Vec<End>,
-    scanned: usize,
+    /// The socket's reading side, unless it is lent to a lone caller.
+    reader: Option<Box<Reader>>,
+    /// Whether nothing was under way when it was used last, so that it may be lent.
+    is_idle: bool,
     wakers: Vec<Waker>,
-    pushes: Vec<bytes::Bytes>,
     timer: Pin<Box<Sleep>>,
     timer_at: Option<Instant>,
     /// The socket's writing side, while it takes no more.
     writer: Option<Writer>,
     flush: bool,
-    /// When bytes came last.
-    heard: Instant,
+    /// Whether the alarm has gone off. What the socket has is read before anything is given up.
+    is_due: bool,
     /// Whether tasks run on several threads, where a task that wakes itself runs before those it woke.
     is_threaded: bool,
 }
 
 impl Driver {
-    pub(super) fn new(
-        connection: Arc<Connection>,
-        read: Box<dyn AsyncRead + Send + Unpin>,
-    ) -> Self {
-        let now = clock::now();
-        let bounds = ReplyBounds { reply_bytes_max: connection.limits().reply_bytes_max };
+    pub(super) fn new(connection: Arc<Connection>, read: ReadHalf) -> Self {
+        let has_sink = connection.pushes.is_some();
+        let is_threaded =
+            !matches!(Handle::current().runtime_flavor(), RuntimeFlavor::CurrentThread);
+        let reader = Reader::new(read, connection.limits(), has_sink, !is_threaded);
         Driver {
             connection,
-            read,
-            buffer: BytesMut::with_capacity(BUFFER_BYTES),
-            scanner: Scanner::new(),
-            bounds,
-            ends: Vec::new(),
-            scanned: 0,
+            reader: Some(Box::new(reader)),
+            is_idle: !has_sink,
             wakers: Vec::new(),
-            pushes: Vec::new(),
-            timer: Box::pin(tokio::time::sleep_until(now.into())),
+            timer: Box::pin(tokio::time::sleep_until(clock::now().into())),
             timer_at: None,
             writer: None,
             flush: false,
-            heard: now,
-            is_threaded: !matches!(
-                Handle::current().runtime_flavor(),
-                RuntimeFlavor::CurrentThread
-            ),
+            is_due: false,
+            is_threaded,
         }
     }
 
@@ -135,6 +107,9 @@ impl Driver {
             if shared.armed && !self.flush {
                 return Poll::Ready(Event::Armed);
             }
+            if self.reader.is_none() && !shared.is_direct {
+                self.reader = shared.reader.take();
+            }
             shared.alarm
         };
         if self.flush {
@@ -153,26 +128,51 @@ impl Driver {
         }
         if self.timer_at.is_some() && self.timer.as_mut().poll(cx).is_ready() {
             self.timer_at = None;
-            return Poll::Ready(Event::Alarm);
+            self.is_due = true;
         }
-        self.poll_read(cx)
+        if self.is_due {
+            self.take_over();
+        }
+        match self.poll_read(cx) {
+            // A caller who reads at this moment wakes this task when it is done.
+            Poll::Pending if self.is_due && self.reader.is_some() => {
+                self.is_due = false;
+                Poll::Ready(Event::Alarm)
+            }
+            other => other,
+        }
+    }
+
+    /// Takes the reading side back from a caller to whom it is lent: it may never look at it again.
+    fn take_over(&mut self) {
+        let mut shared = self.connection.lock();
+        shared.is_direct = false;
+        if self.reader.is_none() {
+            self.reader = shared.reader.take();
+        }
+        self.is_idle = false;
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        if self.buffer.capacity() - self.buffer.len() < READ_BYTES {
-            let missing = self.scanner.missing_bytes(self.buffer.len());
-            self.buffer.reserve(missing.clamp(BUFFER_BYTES, RESERVE_BYTES_MAX));
+        let Some(reader) = &mut self.reader else { return Poll::Pending };
+        match reader.poll_fill(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Event::Read),
+            Poll::Ready(Err(error)) => Poll::Ready(Event::Ended(error)),
+            Poll::Pending => {
+                if self.is_idle {
+                    self.lend();
+                }
+                Poll::Pending
+            }
         }
-        let read = pin!(self.read.read_buf(&mut self.buffer));
-        match read.poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(0)) => Poll::Ready(Event::Ended(Error::new(
-                ErrorKind::Connection,
-                Applied::Maybe,
-                "the server closed the connection",
-            ))),
-            Poll::Ready(Ok(_)) => Poll::Ready(Event::Read),
-            Poll::Ready(Err(error)) => Poll::Ready(Event::Ended(broken(error))),
+    }
+
+    /// Puts the reading side where a lone caller finds it, if nothing is under way. Bytes that come before one does still wake this task.
+    fn lend(&mut self) {
+        self.is_idle = false;
+        let mut shared = self.connection.lock();
+        if shared.queue.is_empty() {
+            shared.reader = self.reader.take();
         }
     }
 
@@ -206,84 +206,28 @@ impl Driver {
 
     /// Gives whole replies to those who wait for them. Returns how many calls that completes.
     fn dispatch(&mut self) -> Result<usize, Error> {
-        self.heard = clock::now();
-        while self.scanned < self.buffer.len() {
-            let rest = &self.buffer[self.scanned..];
-            let is_push = rest[0] == b'>';
-            match self.scanner.scan(rest, &self.bounds).map_err(Error::protocol)? {
-                Some(bytes) => {
-                    self.ends.push(End { bytes, is_push });
-                    self.scanned += bytes;
-                }
-                None => break,
-            }
-        }
-        let outcome = self.hand_out();
-        self.scanned = 0;
-        self.ends.clear();
-        let woken = self.wakers.len();
-        self.wakers.drain(..).for_each(Waker::wake);
-        if let Some(sink) = &self.connection.pushes {
-            self.pushes.drain(..).for_each(|push| sink(Push::Frame(push)));
-        }
-        self.pushes.clear();
-        outcome.map(|()| woken)
-    }
-
-    fn hand_out(&mut self) -> Result<(), Error> {
-        let mut guard = self.connection.lock();
-        let shared = &mut *guard;
-        let mut ends = self.ends.iter().peekable();
-        while let Some(first) = ends.next() {
-            if first.is_push {
-                self.pushes.push(self.buffer.split_to(first.bytes).freeze());
-                continue;
-            }
-            let Some(entry) = shared.queue.front_mut() else {
-                if self.connection.pushes.is_some() {
-                    // A subscription that was refused.
-                    self.pushes.push(self.buffer.split_to(first.bytes).freeze());
-                    continue;
-                }
-                return Err(Error::new(
-                    ErrorKind::Protocol,
-                    Applied::Maybe,
-                    "the server sent a reply that nobody asked for",
-                ));
-            };
-            entry.replies -= 1;
-            let mut bytes = first.bytes;
-            while entry.replies > 0
-                && let Some(next) = ends.next_if(|next| !next.is_push)
-            {
-                entry.replies -= 1;
-                bytes += next.bytes;
-            }
-            let piece = if self.buffer.starts_with(b"+OK\r\n") && bytes == 5 {
-                self.buffer.advance(5);
-                Frame::Ok
-            } else {
-                Frame::One(self.buffer.split_to(bytes).freeze())
-            };
-            let slot = entry.slot;
-            if entry.replies == 0 {
-                shared.queue.pop_front();
-                self.wakers.extend(shared.slots.complete(slot, piece));
-            } else {
-                shared.slots.add(slot, piece);
-            }
-        }
+        let Some(reader) = &mut self.reader else { return Ok(0) };
+        reader.scan()?;
+        let mut shared = self.connection.lock();
+        let outcome = reader.hand_out(&mut shared, None);
         // They will send more, which is then written together.
-        shared.armed |= self.wakers.len() > 1;
-        Ok(())
+        shared.armed |= outcome.as_ref().is_ok_and(|woken| *woken > 1);
+        self.is_idle = shared.queue.is_empty() && self.connection.pushes.is_none();
+        drop(shared);
+        reader.tell(self.connection.pushes.as_ref());
+        outcome
     }
 
     /// Ends what waited too long.
     fn expire(&mut self) -> Result<(), Error> {
         let now = clock::now();
-        let is_oldest = self.connection.lock().expire(now, &mut self.wakers);
+        let mut shared = self.connection.lock();
+        let is_oldest = shared.expire(now, &mut self.wakers);
+        let silence = now.duration_since(shared.heard);
+        self.is_idle = shared.queue.is_empty() && self.connection.pushes.is_none();
+        drop(shared);
         self.wakers.drain(..).for_each(Waker::wake);
-        if is_oldest && now.duration_since(self.heard) >= self.connection.limits().stall {
+        if is_oldest && silence >= self.connection.limits().stall {
             let message = "the server sent nothing for too long";
             return Err(Error::new(ErrorKind::Connection, Applied::Maybe, message));
         }
@@ -314,6 +258,7 @@ impl Driver {
         shared.fail(error, &mut self.wakers);
         // The socket closes when both of its halves are gone.
         shared.writer = None;
+        shared.reader = None;
         drop(shared);
         self.wakers.drain(..).for_each(Waker::wake);
         if let Some(sink) = &self.connection.pushes {

@@ -1,7 +1,8 @@
 //! What callers and the driver share, and the callers' side of it.
 
+use super::reader::Reader;
 use super::slots::{SlotId, Slots};
-use crate::base::lock;
+use crate::base::{clock, lock};
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::reply::Frame;
 use std::collections::VecDeque;
@@ -23,6 +24,8 @@ pub(crate) struct Limits {
     pub reply_bytes_max: usize,
     /// A connection on which nothing came for so long, while a request waited beyond its deadline, is given up.
     pub stall: Duration,
+    /// For how long a caller who is alone looks for its reply before it leaves that to the runtime.
+    pub busy_poll: Duration,
 }
 
 /// Receives what no request asked for. Called by the driver: it must neither block nor take long.
@@ -56,6 +59,15 @@ pub(super) struct Shared {
     pub(super) out: Vec<u8>,
     /// The socket's writing side, unless somebody is writing.
     pub(super) writer: Option<Writer>,
+    /// The socket's reading side, while it is lent and nobody reads.
+    pub(super) reader: Option<Box<Reader>>,
+    /// Whether a lone caller reads for itself, and the driver leaves the socket alone. Set by a caller who finds the connection idle; ended by the next one
+    /// who does not, by one who goes away, and by the alarm.
+    pub(super) is_direct: bool,
+    /// Whether that caller looks for its reply before the socket wakes it.
+    is_looking: bool,
+    /// When bytes came last.
+    pub(super) heard: Instant,
     /// Whether the driver is about to write, so that callers need do no more than append.
     pub(super) armed: bool,
     pub(super) driver: Option<Waker>,
@@ -189,6 +201,10 @@ impl Connection {
             shared: Mutex::new(Shared {
                 out: Vec::with_capacity(4096),
                 writer: Some(Writer::new(half)),
+                reader: None,
+                is_direct: false,
+                is_looking: false,
+                heard: clock::now(),
                 armed: false,
                 driver: None,
                 queue: VecDeque::new(),
@@ -260,11 +276,16 @@ impl Connection {
         if full {
             return Err(overloaded());
         }
-        let slot = shared.slots.claim(cx.waker().clone());
         let is_calm = shared.queue.is_empty()
             && shared.out.is_empty()
             && !shared.armed
             && shared.writer.as_ref().is_some_and(Writer::is_idle);
+        let mut wake_driver = if is_calm {
+            self.watch(&mut shared, cx)?
+        } else {
+            std::mem::take(&mut shared.is_direct)
+        };
+        let slot = shared.slots.claim(cx.waker().clone());
         let begin = shared.accepted;
         for part in request.parts {
             shared.out.extend_from_slice(part);
@@ -272,12 +293,12 @@ impl Connection {
         }
         let deadline = Some(request.deadline);
         shared.queue.push_back(Entry { slot, replies: request.replies, begin, deadline });
-        let mut wake_driver = false;
         if shared.alarm.is_none_or(|alarm| request.deadline < alarm) {
             shared.alarm = deadline;
             wake_driver = true;
         }
-        let ticket = Ticket { connection: Arc::clone(self), slot: Some(slot) };
+        let is_looking = is_calm && shared.is_direct && shared.is_looking;
+        let ticket = Ticket { connection: Arc::clone(self), slot: Some(slot), is_looking };
         if is_calm {
             self.write_now(shared, cx, wake_driver);
         } else {
@@ -291,7 +312,7 @@ impl Connection {
         Ok(ticket)
     }
 
-    /// Sends a request that has no replies of its own: subscriptions in RESP3 answer by pushes.
+    /// Sends a request that has no replies of its own: subscriptions are answered by pushes.
     ///
     /// # Errors
     /// As [`Connection::submit`].
@@ -309,6 +330,98 @@ impl Connection {
         shared.armed = true;
         self.wake_driver(shared, wake);
         Ok(())
+    }
+
+    /// Makes a caller who finds nothing under way the one whom the socket wakes, if its reading side is there to be lent. That is done before anything is written,
+    /// so that a server that is known to be gone is sent nothing. Asks the system nothing, unless something came that nobody waits for. Returns whether the driver is to be woken.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    #[inline]
+    fn watch(&self, shared: &mut Shared, cx: &mut Context<'_>) -> Result<bool> {
+        let Some(reader) = &mut shared.reader else { return Ok(false) };
+        match reader.poll_fill(cx) {
+            Poll::Pending => {
+                shared.is_direct = true;
+                shared.is_looking = reader.begin_look();
+                Ok(false)
+            }
+            Poll::Ready(outcome) => self.surprise(shared, outcome),
+        }
+    }
+
+    /// What came although nothing was asked for: a push, or the end.
+    #[cold]
+    fn surprise(&self, shared: &mut Shared, outcome: Result<()>) -> Result<bool> {
+        shared.is_direct = false;
+        let Some(mut reader) = shared.reader.take() else { return Ok(false) };
+        let outcome = outcome.and_then(|()| reader.scan());
+        let outcome = outcome.and_then(|()| reader.hand_out(shared, None));
+        // Without a sink there is nobody to tell.
+        reader.tell(None);
+        shared.reader = Some(reader);
+        match outcome {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                self.set_closed();
+                shared.broken = Some(error.clone());
+                shared.driver.iter().for_each(Waker::wake_by_ref);
+                Err(error.with_applied(Applied::No))
+            }
+        }
+    }
+
+    /// Reads for the caller who is alone. Cancel-safe: whatever it has read is given out.
+    fn poll_direct(
+        &self,
+        slot: SlotId,
+        mut reader: Box<Reader>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Frame>> {
+        loop {
+            let filled = match reader.poll_fill(cx) {
+                Poll::Ready(filled) => filled.and_then(|()| reader.scan()),
+                Poll::Pending => match reader.poll_look(cx) {
+                    Poll::Ready(filled) => filled.and_then(|()| reader.scan()),
+                    Poll::Pending => {
+                        self.give_back(self.lock(), reader);
+                        return Poll::Pending;
+                    }
+                },
+            };
+            let mut shared = self.lock();
+            let outcome = filled.and_then(|()| reader.hand_out(&mut shared, Some(slot)));
+            if let Err(error) = outcome {
+                // The driver ends everybody's wait, this caller's too.
+                shared.broken = Some(error);
+                shared.is_direct = false;
+            }
+            let fetched = shared.slots.fetch(slot, cx.waker());
+            let is_broken = shared.broken.is_some();
+            if reader.has_news() {
+                drop(shared);
+                reader.tell(self.pushes.as_ref());
+                shared = self.lock();
+            }
+            if let Some(outcome) = fetched {
+                self.give_back(shared, reader);
+                return Poll::Ready(outcome);
+            }
+            if is_broken {
+                self.give_back(shared, reader);
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Leaves the reading side for the next one, who is the driver if somebody has asked for it meanwhile.
+    #[inline]
+    fn give_back(&self, mut shared: MutexGuard<'_, Shared>, reader: Box<Reader>) {
+        if shared.closed.is_none() {
+            shared.reader = Some(reader);
+        }
+        let wake = !shared.is_direct;
+        self.wake_driver(shared, wake);
     }
 
     /// Writes on the caller's own time: nothing is under way that the request could share a write with.
@@ -365,27 +478,47 @@ pub(crate) struct Ticket {
     connection: Arc<Connection>,
     /// `None` once fetched.
     slot: Option<SlotId>,
+    is_looking: bool,
 }
 
 impl Ticket {
+    /// Whether polling it at once has a purpose. Otherwise whoever submitted it is woken when it has.
+    #[inline]
+    pub(crate) fn is_looking(&self) -> bool {
+        self.is_looking
+    }
+
     /// The replies, or why there are none.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame>> {
         let Some(slot) = self.slot else { return Poll::Pending };
-        match self.connection.lock().slots.fetch(slot, cx.waker()) {
-            None => Poll::Pending,
-            Some(outcome) => {
-                self.slot = None;
-                Poll::Ready(outcome)
-            }
+        let mut shared = self.connection.lock();
+        let polled = match shared.slots.fetch(slot, cx.waker()) {
+            Some(outcome) => Poll::Ready(outcome),
+            None if !shared.is_direct => Poll::Pending,
+            None => match shared.reader.take() {
+                None => Poll::Pending,
+                Some(reader) => {
+                    drop(shared);
+                    self.connection.poll_direct(slot, reader, cx)
+                }
+            },
+        };
+        if polled.is_ready() {
+            self.slot = None;
         }
+        polled
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
-            self.connection.lock().slots.abandon(slot);
+            let mut shared = self.connection.lock();
+            shared.slots.abandon(slot);
+            // It may be the one whom the socket wakes.
+            let wake = std::mem::take(&mut shared.is_direct);
+            self.connection.wake_driver(shared, wake);
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Connections to a server that is played by the test, over a pipe.
 
 use super::driver::Driver;
-use super::shared::{Connection, Limits, Submission, Ticket};
-use crate::base::clock;
+use super::shared::{Connection, Limits, Push, PushSink, Submission, Ticket};
+use super::stream::ReadHalf;
+use crate::base::{clock, lock};
 use crate::error::{ErrorKind, Result};
 use crate::reply::Value;
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::task::Poll;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 
 const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
 
@@ -19,6 +21,7 @@ fn limits() -> Limits {
         out_bytes_max: 1 << 20,
         reply_bytes_max: 1 << 20,
         stall: Duration::from_secs(60),
+        busy_poll: Duration::ZERO,
     }
 }
 
@@ -26,9 +29,35 @@ fn limits() -> Limits {
 fn pipe(limits: Limits, bytes: usize) -> (Arc<Connection>, DuplexStream) {
     let (own, server) = tokio::io::duplex(bytes);
     let (read, write) = tokio::io::split(own);
-    let connection = Arc::new(Connection::new(Box::new(write), limits, None));
-    tokio::spawn(Driver::new(Arc::clone(&connection), Box::new(read)).run());
-    (connection, server)
+    (start(ReadHalf::Other(Box::new(read)), Box::new(write), limits, None), server)
+}
+
+fn start(
+    read: ReadHalf,
+    write: Box<dyn AsyncWrite + Send + Unpin>,
+    limits: Limits,
+    pushes: Option<PushSink>,
+) -> Arc<Connection> {
+    let connection = Arc::new(Connection::new(write, limits, pushes));
+    tokio::spawn(Driver::new(Arc::clone(&connection), read).run());
+    connection
+}
+
+/// Lets the driver see that nothing is under way.
+async fn settle() {
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A task that counts how often it is woken, and never runs.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 async fn submit(connection: &Arc<Connection>, replies: u32, wait: Duration) -> Result<Ticket> {
@@ -139,4 +168,141 @@ async fn nonsense_and_unasked_replies_end_the_connection() {
         assert!(connection.is_closed());
         drop(asked);
     }
+}
+
+#[tokio::test]
+async fn a_lone_caller_is_woken_by_the_socket_and_reads_for_itself() {
+    let (connection, mut server) = pipe(limits(), 1 << 16);
+    settle().await;
+    for turn in 0..3 {
+        let wakes = Arc::new(Wakes::default());
+        let waker = Arc::clone(&wakes).into();
+        let mut cx = Context::from_waker(&waker);
+        let deadline = clock::after(clock::now(), LONG);
+        let request = Submission { parts: [PING, &[], &[]], replies: 2, deadline };
+        let mut ticket = connection.submit(&request, &mut cx).unwrap();
+        expect(&mut server, 1).await;
+        // Nothing here waits, so no other task runs, the driver neither.
+        server.write_all(b"+OK\r\n:1").await.unwrap();
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "turn {turn}");
+        assert!(ticket.poll(&mut cx).is_pending());
+        server.write_all(b"\r\n").await.unwrap();
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 2, "turn {turn}");
+        let Poll::Ready(frame) = ticket.poll(&mut cx) else { panic!("the replies are there") };
+        assert_eq!(frame.unwrap().into_values().unwrap(), [Value::Ok, Value::Integer(1)]);
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 2, "who reads need not be woken");
+    }
+}
+
+/// A future that was polled once and is then held, as in a `select!` whose other branch makes a call, must not keep the socket to itself.
+#[tokio::test]
+async fn a_lone_caller_who_does_not_read_holds_nobody_up() {
+    let (connection, mut server) = pipe(limits(), 1 << 16);
+    settle().await;
+    let held = submit(&connection, 1, LONG).await.unwrap();
+    let next = submit(&connection, 1, LONG).await.unwrap();
+    expect(&mut server, 2).await;
+    server.write_all(b":1\r\n:2\r\n").await.unwrap();
+    assert_eq!(next.await.unwrap().into_value().unwrap(), Value::Integer(2));
+    assert_eq!(held.await.unwrap().into_value().unwrap(), Value::Integer(1));
+    settle().await;
+    let dropped = submit(&connection, 1, LONG).await.unwrap();
+    drop(dropped);
+    server.write_all(b":3\r\n").await.unwrap();
+    settle().await;
+    assert_eq!(connection.in_flight(), 0, "somebody has read it");
+    let after = submit(&connection, 1, LONG).await.unwrap();
+    server.write_all(b":4\r\n").await.unwrap();
+    assert_eq!(after.await.unwrap().into_value().unwrap(), Value::Integer(4));
+}
+
+/// What the socket has is read before a wait is ended: a reply that its caller has not fetched is no silence of the server's.
+#[tokio::test]
+async fn a_reply_that_nobody_fetched_is_read_at_its_deadline() {
+    let (connection, mut server) = pipe(Limits { stall: Duration::ZERO, ..limits() }, 1 << 16);
+    settle().await;
+    let held = submit(&connection, 1, Duration::from_millis(20)).await.unwrap();
+    server.write_all(b":1\r\n").await.unwrap();
+    let end = clock::after(clock::now(), LONG);
+    while connection.in_flight() > 0 {
+        assert!(clock::now() < end, "it is never read");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(held.await.unwrap().into_value().unwrap(), Value::Integer(1));
+    assert!(!connection.is_closed());
+}
+
+#[tokio::test]
+async fn a_server_that_hung_up_is_noticed_before_anything_is_sent() {
+    let (connection, mut server) = pipe(limits(), 1 << 16);
+    settle().await;
+    let call = submit(&connection, 1, LONG).await.unwrap();
+    server.write_all(b":1\r\n").await.unwrap();
+    assert!(call.await.is_ok());
+    drop(server);
+    // The driver has not run since.
+    let error = submit(&connection, 1, LONG).await.unwrap_err();
+    assert_eq!((error.kind(), error.maybe_applied()), (ErrorKind::Connection, false));
+    assert!(connection.is_closed());
+}
+
+#[tokio::test]
+async fn who_polls_busily_sees_a_reply_before_the_runtime_does() {
+    let (own, server) = tokio::net::UnixStream::pair().unwrap();
+    let (read, write) = own.into_split();
+    let limits = Limits { busy_poll: LONG, ..limits() };
+    let connection = start(ReadHalf::Unix(read), Box::new(write), limits, None);
+    settle().await;
+    for turn in 0..2 {
+        let mut is_first = true;
+        let mut ticket = None;
+        let frame = poll_fn(|cx| {
+            if std::mem::take(&mut is_first) {
+                let deadline = clock::after(clock::now(), LONG);
+                let request = Submission { parts: [PING, &[], &[]], replies: 1, deadline };
+                let mut sent = connection.submit(&request, cx).unwrap();
+                assert!(sent.is_looking());
+                assert!(sent.poll(cx).is_pending(), "it comes back by itself");
+                ticket = Some(sent);
+                return Poll::Pending;
+            }
+            // The runtime learns of this when this task lets it.
+            server.try_write(b":1\r\n").unwrap();
+            let polled = ticket.as_mut().unwrap().poll(cx);
+            assert!(polled.is_ready(), "turn {turn}");
+            polled
+        });
+        assert_eq!(frame.await.unwrap().into_value().unwrap(), Value::Integer(1));
+    }
+    drop(server);
+    let end = clock::after(clock::now(), LONG);
+    while submit(&connection, 1, LONG).await.is_ok() {
+        assert!(clock::now() < end, "the end is never noticed");
+        settle().await;
+    }
+}
+
+/// In RESP2 a message is an array, as is the reply to a PING between subscriptions.
+#[tokio::test]
+async fn messages_in_the_older_protocol_are_no_replies() {
+    let (own, mut server) = tokio::io::duplex(1 << 16);
+    let (read, write) = tokio::io::split(own);
+    let pushed = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&pushed);
+    let sink: PushSink = Box::new(move |push| {
+        if let Push::Frame(frame) = push {
+            lock(&sink).push(frame.to_vec());
+        }
+    });
+    let read = ReadHalf::Other(Box::new(read));
+    let connection = start(read, Box::new(write), limits(), Some(sink));
+    let ping = submit(&connection, 1, LONG).await.unwrap();
+    let message = b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n";
+    server.write_all(message).await.unwrap();
+    server.write_all(b"*2\r\n$4\r\npong\r\n$0\r\n\r\n").await.unwrap();
+    server.write_all(message).await.unwrap();
+    let pong = ping.await.unwrap().into_value().unwrap();
+    assert_eq!(pong, Value::Array(vec![Value::Bulk("pong".into()), Value::Bulk("".into())]));
+    settle().await;
+    assert_eq!(*lock(&pushed), [message.to_vec(), message.to_vec()]);
 }

@@ -259,14 +259,8 @@ async fn link_for(
         return Ok(at);
     }
     let sink = Arc::clone(shared);
-    let dialled = node.dial(Role::Serving, Some(Box::new(move |push| sink.receive(push)))).await?;
-    let connection = dialled.connection;
-    if !dialled.is_resp3 {
-        connection.close();
-        return Err(Error::usage(
-            "subscriptions need a server that speaks RESP3 (Redis 6 or later)",
-        ));
-    }
+    let push = Box::new(move |push| sink.receive(push));
+    let connection = node.dial(Role::Serving, Some(push)).await?;
     links.push(Link { node, connection, asked: BTreeSet::new(), is_for_shards });
     Ok(links.len() - 1)
 }

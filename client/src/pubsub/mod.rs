@@ -6,8 +6,8 @@
 //!     └────────────── bounded queue of messages ◀────────────┘
 //! ```
 //!
-//! What was published while a link was down is lost, as always with publish and subscribe; [`Message::Resumed`] says that this may have been so. RESP3 is needed: in
-//! RESP2 a message and a reply look alike.
+//! What was published while a link was down is lost, as always with publish and subscribe; [`Message::Resumed`] says that this may have been so. In RESP2 a message
+//! and a reply look alike; a link asks nothing but PING, whose reply does not look like a message.
 
 mod keeper;
 mod parse;
@@ -73,7 +73,10 @@ pub struct Subscriber {
 }
 
 impl Client {
-    /// A subscriber without subscriptions.
+    /// A subscriber without subscriptions. It connects once there is something to subscribe to.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, which its task runs on.
     ///
     /// ```no_run
     /// # async fn example(client: torc_client::Client) -> torc_client::Result<()> {

@@ -18,7 +18,8 @@ pub(super) enum Pushed {
 pub(super) fn parse(frame: bytes::Bytes) -> Option<Pushed> {
     let mut parts = match Value::parse(frame).ok()? {
         Value::Error(error) => return Some(Pushed::Refused(error)),
-        Value::Push(parts) => parts.into_iter(),
+        // RESP3's, and RESP2's.
+        Value::Push(parts) | Value::Array(parts) => parts.into_iter(),
         _ => return None,
     };
     let mut text = || match parts.next()? {
@@ -65,6 +66,15 @@ mod tests {
             read(b">3\r\n$10\r\nssubscribe\r\n$1\r\nc\r\n:1\r\n"),
             Some(Pushed::Confirmed(Kind::Shard, bytes("c")))
         );
+        assert_eq!(
+            read(b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n"),
+            Some(Pushed::Message(Message::Published {
+                channel: bytes("c"),
+                pattern: None,
+                payload: bytes("m")
+            }))
+        );
+        assert_eq!(read(b"*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n"), None);
         assert!(matches!(read(b"-MOVED 1 h:1\r\n"), Some(Pushed::Refused(_))));
         assert_eq!(read(b">2\r\n$10\r\ninvalidate\r\n*0\r\n"), None);
         assert_eq!(read(b">1\r\n$7\r\nmessage\r\n"), None);

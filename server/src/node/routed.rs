@@ -301,6 +301,10 @@ impl Run<'_, '_> {
         let covers_ring = session.port == Port::Plain && session.hops == 0;
         let wide = match spec.full_name {
             "wait" | "waitaof" => return self.wait(spec, args, covers_ring, out),
+            // What other nodes are doing for the client is part of what it has seen, and of its own session alone.
+            "client|token" if !self.client.pending.is_empty() => {
+                return Step::Held(Park::Replies);
+            }
             "subscribe" | "psubscribe" => return self.subscribe(planned, spec, args, out),
             "ssubscribe" | "sunsubscribe" | "spublish" => {
                 return self.route_shard(planned, spec, args, out);

@@ -5,7 +5,7 @@ use super::{About, connect, threads};
 use std::process::Command;
 use std::time::Duration;
 use torc_client::{
-    Client, Config, Consistency, ErrorKind, ReadFrom, ReadLevel, TlsConfig, WriteLevel,
+    Client, Config, Consistency, ErrorKind, Message, ReadFrom, ReadLevel, TlsConfig, WriteLevel,
 };
 use torc_protocol::slot::slot_of;
 use torc_tests::Server;
@@ -83,6 +83,39 @@ pub async fn sessions(about: &About) {
         assert_eq!(read, turn, "another client, same session");
     }
     assert!(!session.token().is_empty());
+}
+
+/// The same through nodes that answer for the whole ring: each client has one node, and goes to no other.
+pub async fn sessions_through_one_node(nodes: &[About]) {
+    let mut clients = Vec::new();
+    for node in nodes {
+        clients.push(connect(node).await);
+    }
+    let session = clients[0].session();
+    for turn in 0..300usize {
+        let key = format!("lone:{}", turn % 20);
+        let client = &clients[turn % clients.len()];
+        client.set(&key, turn as i64).within(&session).await.unwrap();
+        // The next node may have a copy that has not heard of it.
+        let client = &clients[(turn + 1) % clients.len()];
+        let read: i64 = client.get(&key).within(&session).reply_as().await.unwrap();
+        assert_eq!(read, turn as i64, "own write");
+        let carried = torc_client::Session::from_token(&session.token()).unwrap();
+        let other = format!("lone:{}", (turn + 7) % 20);
+        let both = clients[(turn + 2) % clients.len()].mget([&key, &other]).within(&carried);
+        let both: (i64, Option<i64>) = both.reply_as().await.unwrap();
+        assert_eq!(both.0, turn as i64, "several slots, same session");
+        assert_eq!(both.1, (turn >= 13).then(|| turn as i64 - 13), "several slots");
+    }
+    assert!(!session.token().is_empty());
+    // What copies answer is what a session needs the token for: without one they may be late.
+    let client =
+        Client::with_config(Config::from_url(&nodes[0].url).unwrap().read_from(ReadFrom::Session));
+    let client = client.await.unwrap();
+    for turn in 0..100i64 {
+        client.set("lone:own", turn).await.unwrap();
+        assert_eq!(client.get("lone:own").reply_as::<i64>().await.unwrap(), turn);
+    }
 }
 
 /// Levels reach the server: one that cannot be met is an error that says the write may be there.
@@ -174,4 +207,52 @@ pub fn encrypted() {
     });
     drop(server);
     let _ = std::fs::remove_dir_all(&dir);
+}
+
+/// What is asked for is what is spoken, subscriptions included.
+pub async fn speaks_the_older_protocol(url: &str) {
+    let client = Client::connect(url).await.unwrap();
+    let mut subscriber = client.subscriber();
+    subscriber.subscribe(["old"]).await.unwrap();
+    let list = async || client.command("CLIENT").arg("LIST").reply_as::<String>().await.unwrap();
+    let listed = list().await;
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(lines.len() >= 2, "{listed}");
+    assert!(lines.iter().all(|line| line.ends_with(" resp=2")), "{listed}");
+    assert!(lines.iter().any(|line| line.contains(" sub=1 ") && line.contains(" name=old ")));
+    // A sign of life between messages, and unsubscribing from everything, end nothing.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while !list().await.lines().any(|line| line.contains(" sub=1 ") && line.contains(" cmd=ping "))
+    {
+        assert!(tokio::time::Instant::now() < deadline, "the subscriber's link is never asked");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    client.publish("old", "1").await.unwrap();
+    let next = tokio::time::timeout(Duration::from_secs(5), subscriber.next()).await.unwrap();
+    assert!(matches!(next, Some(Message::Published { .. })), "{next:?}");
+    subscriber.unsubscribe(["old"]);
+    subscriber.subscribe(["new"]).await.unwrap();
+    client.publish("new", "2").await.unwrap();
+    let next = tokio::time::timeout(Duration::from_secs(5), subscriber.next()).await.unwrap();
+    assert!(matches!(next, Some(Message::Published { .. })), "{next:?}");
+    assert_eq!(subscriber.missed(), 0);
+}
+
+/// A call that was polled once and is then held, as by a `select!` whose other branch makes a call, holds up no other: neither while it connects nor when it has sent.
+pub async fn a_held_call_holds_nobody_up(url: &str) {
+    let client = Client::connect(url).await.unwrap();
+    for turn in 0..20 {
+        if turn % 2 == 0 {
+            let kill = client.command("CLIENT").arg("KILL").arg("TYPE").arg("NORMAL");
+            let _ = kill.arg("SKIPME").arg("NO").await;
+        }
+        let mut held = std::pin::pin!(client.get("k").into_future());
+        let begun = std::future::poll_fn(|cx| std::task::Poll::Ready(held.as_mut().poll(cx)));
+        let begun = begun.await;
+        client.set("k", turn).timeout(Duration::from_secs(2)).await.unwrap();
+        match begun {
+            std::task::Poll::Ready(outcome) => drop(outcome.unwrap()),
+            std::task::Poll::Pending => drop(held.await.unwrap()),
+        }
+    }
 }
