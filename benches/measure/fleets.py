@@ -82,7 +82,7 @@ class Fleet:
 
     def start_peers(self):
         names = ["torc", *[name for name in self.options.peers if self.data.plain or name != "memcached"]]
-        self.targets = [self.fill(one(name, self.start(name))) for name in names]
+        self.targets = [self.fill(one(name, self.start(name, *self.data.options))) for name in names]
 
     def start_workers(self):
         self.targets = [one("1 worker", self.start("torc")), one("2 workers", self.two_workers())]

@@ -71,6 +71,9 @@ def all_of(session):
     against = {name: spread for name, spread in against.items() if spread}
     worst = min(against, key=lambda name: against[name].median, default=None)
     goals.append(Goal(f"the same in every workload: ≥ 1; the lowest of {len(against)}", against.get(worst), 1, True, remark=f", {worst}"))
+    for name in samples:
+        if name.startswith("load-"):
+            goals.append(Goal(f"p99.9 at the same offered load, Torc ÷ {peer}, {name}: ≤ 1", ratio(name, "torc", peer, "p999_ms"), 1, False))
     memory = next((taken for data, taken in session.rss.items() if data.value_bytes == MEMORY.value_bytes), {})
     torc, other = Spread.of(memory.get("torc")), Spread.of(memory.get(peer))
     goals.append(Goal(f"RSS per key, B, of {KEY_BYTES} B and {MEMORY.value_bytes} B: < 105", torc, 105, False, 1))

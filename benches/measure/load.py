@@ -90,10 +90,11 @@ class Memtier:
             run([
                 self.name, "-s", "127.0.0.1", "-p", str(target.port), "--protocol", target.protocol, "-t", "1", "-c", str(connections),
                 "--test-time", str(seconds), "--pipeline", str(workload.pipeline), "-d", str(max(1, data.value_bytes)),
-                "--key-prefix", target.prefix, "--key-minimum", str(FIRST_KEY), "--key-maximum", str(FIRST_KEY + data.keys - 1),
+                "--key-prefix", target.prefix, "--key-minimum", str(FIRST_KEY), "--key-maximum", str(FIRST_KEY + workload.key_count - 1),
                 # Without it all connections ask for the same keys in the same order.
                 "--distinct-client-seed", "--randomize", "--print-percentiles", "50,99,99.9", "--hide-histogram", "--json-out-file", out.name,
                 *(["--cluster-mode"] if target.is_cluster else []), *self.commands(workload, commands),
+                *(["--rate-limiting", str(workload.offered // connections)] if workload.offered else []),
             ])  # fmt: skip
             totals = json.loads(pathlib.Path(out.name).read_text())["ALL STATS"]["Totals"]
         if totals["Count"] == 0 or totals["Connection Errors"]:
@@ -123,14 +124,14 @@ class RedisBenchmark:
     name, first_key = "redis-benchmark", 0
     leaves_out = (
         "It sends one command at a time, so of each mix the most frequent command was sent alone. Left out for its sake: memcached, gaussian keys, "
-        "the hot key, clients of Redis Cluster, p99.9, and what one command alone would make grow or shrink."
+        "the hot key, clients of Redis Cluster, loads of a given rate, p99.9, and what one command alone would make grow or shrink."
     )
 
     def __init__(self):
         self.rates = {}
 
     def can(self, workload, target):
-        return target.protocol == "redis" and not target.is_cluster and workload.pattern == "R" and workload.alone and not target.commands
+        return target.protocol == "redis" and not target.is_cluster and workload.pattern == "R" and workload.alone and not workload.offered and not target.commands
 
     def get_ready(self, target, workload, commands):
         """The first time a short run tells how fast the target is."""

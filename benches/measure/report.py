@@ -26,7 +26,8 @@ def head(session):
         f"* Commit: {commit()}. `{options.command_line}`.",
         f"* Servers: {versions(options.peers)}. Not taking part: {', '.join(missing) or 'none'}.",
         f"* Method: each server has one thread that serves and is pinned to core {options.server_core}, {generator.name} to core {options.load_core}, with {CONNECTIONS} connections, each"
-        " of which sends as soon as it was answered (latencies are those of full load, the load generator's own part included). All servers of a workload hold the same keys at the"
+        " of which sends as soon as it was answered (latencies are those of full load, the load generator's own part included), but in workloads called load, which offer operations at a"
+        " given rate. All servers of a workload hold the same keys at the"
         f" same time; {options.rounds} rounds of {options.seconds} s each, every round begins with another server.",
         "* CPU is user and system time of all threads of a process, from `/proc/PID/task/*/schedstat`, divided by the operations that were answered. Figures are medians, with the lowest and"
         " the highest round; ratios are taken within a round.",
@@ -77,7 +78,7 @@ def memory_title(data):
 
 
 def peers_memory(session):
-    return {memory_title(data): weighed for data, weighed in session.rss.items() if data.servers == "peers"}
+    return {memory_title(data): weighed for data, weighed in session.rss.items() if data.servers == "peers" and not data.options}
 
 
 def memory(session):

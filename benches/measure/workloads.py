@@ -25,12 +25,13 @@ class Data:
     passes: int = 1
     elements: int = 1  # of one command of `fill`
     servers: str = "peers"  # or "workers", "hot", "ring" or "slot": who holds it, see `contenders`
+    options: tuple = ()  # of the servers, beyond what they always have
     scales: bool = True  # whether --quick takes fewer keys
 
     @property
     def plain(self):
         """Whether it is strings alone, which memcached can hold too."""
-        return self.fill == WRITE
+        return self.fill == WRITE and not self.options
 
     @property
     def need_bytes(self):
@@ -50,6 +51,13 @@ class Workload:
     pattern: str = "R"  # of keys: R uniform, G gaussian
     settle_seconds: float = 0.0  # watched after the last reply, for what is put off
     alone: bool = True  # whether the most frequent command alone leaves the data as they are
+    offered: int = 0  # operations a second of all connections together; 0: as many as are answered
+    range_keys: int = 0  # keys that are asked for, where they are more than the data has at first
+
+    @property
+    def key_count(self):
+        """How many different keys are asked for."""
+        return self.range_keys or self.data.keys
 
     @property
     def is_plain(self):
@@ -71,6 +79,10 @@ ZSETS = Data(100_000, 0, fill=("ZADD", KEY, *[word for f in FIELDS for word in (
 BOARD = Data(1_000_000, 0, fill=("ZADD", "board", "1", KEY))
 LISTS = Data(10_000, 100, fill=("RPUSH", KEY, DATA), passes=100)
 EXPIRING = Data(1_000_000, 100)
+EVICTING = Data(1_000_000, 100, options=("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"), scales=False)
+GROWING = Data(50_000, 100, scales=False)
+# A quarter of what the slowest peer manages, so that waiting is for what the server does besides.
+OFFERED = 200_000
 WORKERS = Data(1_000_000, 100, servers="workers")
 # One request in 12 is for one of these keys, and the others share the rest: 1 / 12 is 1,000 times as much as 11 / 12 / 11,000.
 HOT = Data(11_000, 100, servers="hot", scales=False)
@@ -83,6 +95,7 @@ WORKLOADS = [
     Workload("even-16", "SET:GET 1:1", BASE, ((1, WRITE), (1, READ)), 16),
     *[Workload(f"get-{p}", "GET alone", BASE, ((1, READ),), p) for p in (1, 16)],
     Workload("gauss-16", "SET:GET 1:10, gaussian keys", BASE, MIX, 16, pattern="G"),
+    Workload("load-16", f"SET:GET 1:10, {OFFERED:,} operations a second offered", BASE, MIX, 16, offered=OFFERED),
     Workload("value32-16", "SET:GET 1:10, values of 32 B", Data(1_000_000, 32), MIX, 16),
     Workload("value1k-16", "SET:GET 1:10, values of 1 KiB", Data(1_000_000, 1024), MIX, 16),
     *[Workload(f"value16k-{p}", "SET:GET 1:10, values of 16 KiB", BIG, MIX, p) for p in (1, 16)],
@@ -95,6 +108,9 @@ WORKLOADS = [
     Workload("list-16", "RPUSH:LPOP 1:1, lists of about 100", LISTS, ((1, ("RPUSH", KEY, DATA)), (1, ("LPOP", KEY))), 16, alone=False),
     Workload("ttl-16", "SETEX 100:GET 1:1", EXPIRING, ((1, (*WRITE, "EX", "100")), (1, READ)), 16),
     Workload("expiring-16", "SETEX 1:GET 1:1, and 3 s for what expires", EXPIRING, ((1, (*WRITE, "EX", "1")), (1, READ)), 16, settle_seconds=3),
+    Workload("load-expiring-16", f"SETEX 1:GET 1:1, so that keys expire, {OFFERED:,} operations a second offered", EXPIRING, ((1, (*WRITE, "EX", "1")), (1, READ)), 16, offered=OFFERED),
+    Workload("load-evicting-16", f"SET:GET 1:1, each SET evicts, {OFFERED:,} operations a second offered", EVICTING, ((1, WRITE), (1, READ)), 16, alone=False, offered=OFFERED, range_keys=10_000_000),
+    Workload("load-growing-16", f"SET:GET 1:1 of ever more keys, {OFFERED:,} operations a second offered", GROWING, ((1, WRITE), (1, READ)), 16, alone=False, offered=OFFERED, range_keys=10_000_000),
     Workload("workers-16", "SET:GET 1:10, two workers on two cores", WORKERS, MIX, 16),
     Workload("hot-16", "SET:GET 1:10, two workers, one key 1,000× hotter", HOT, (*MIX, (1, READ)), 16),
     *[Workload(f"ring-get-{p}", "GET by a ring, all keys", RING, ((1, READ),), p, settle_seconds=0.2) for p in (1, 16)],

@@ -46,11 +46,11 @@ pub(super) struct Reader {
     /// Whether what no request asked for has somebody who takes it.
     has_sink: bool,
     busy: BusyPoll,
-    /// What [`Reader::look`] reads into.
+    /// What [`Reader::poll_look`] reads into.
     looked: Box<[u8]>,
 }
 
-/// Longer replies are read in parts by [`Reader::look`].
+/// Longer replies are read in parts by [`Reader::poll_look`].
 const LOOK_BYTES: usize = 4096;
 
 impl Reader {
