@@ -15,7 +15,7 @@ use parking_lot::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Lines that are asked for of a collection's root: as many as are measured to pay.
+/// Lines that are asked for of a collection's root: half of a full leaf of the hash tree. Who reads on from there reads in order, which the processor foresees.
 const ROOT_LINES: usize = 8;
 
 /// A large value; its entry holds a pointer to it.
