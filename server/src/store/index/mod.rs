@@ -210,8 +210,9 @@ pub fn prefetch_overflow(root: &AtomicU64, hash: u64) {
     }
 }
 
-/// Lines that are asked for of an entry.
-const ENTRY_LINES: usize = 2;
+/// Bytes that are asked for of an entry: all of a key of 16 bytes with a value of 100. With versions an entry begins anywhere in a line, so two lines would often be one
+/// too few, and a reply's copy would wait for the third.
+const ENTRY_BYTES: usize = 128;
 
 /// Asks for the first entry whose tag is that of `hash`, most likely the key's, and returns its address.
 pub fn prefetch_entry(root: &AtomicU64, hash: u64) -> Option<u64> {
@@ -232,8 +233,7 @@ pub fn prefetch_entry(root: &AtomicU64, hash: u64) -> Option<u64> {
         let found = table.slot(bucket, index)?.load(Ordering::Acquire);
         if word::word_tag(found) == tag && word::is_entry(found) {
             let entry = word::pointer(found);
-            // An entry may begin anywhere in a line; this covers values of up to a hundred bytes.
-            table::prefetch_lines(std::ptr::without_provenance(entry as usize), ENTRY_LINES);
+            table::prefetch_bytes(std::ptr::without_provenance(entry as usize), ENTRY_BYTES);
             return Some(entry);
         }
     }

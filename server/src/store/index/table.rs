@@ -236,6 +236,12 @@ pub fn prefetch_lines(address: *const u8, count: usize) {
     (0..count).for_each(|line| prefetch(address.wrapping_add(line * LINE_BYTES)));
 }
 
+/// Asks the processor for the cache lines of so many bytes at `address`, at least one of them.
+#[inline]
+pub fn prefetch_bytes(address: *const u8, bytes: usize) {
+    prefetch_lines(address, (address.addr() % LINE_BYTES + bytes).div_ceil(LINE_BYTES));
+}
+
 /// Asks the processor for the cache line at `address`, which need not be valid.
 pub fn prefetch(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
