@@ -7,6 +7,7 @@ use super::blocked::Waits;
 use super::busy;
 use super::client::Client;
 use super::feed;
+use super::held::HeldWrites;
 use super::multi;
 use super::pipeline::{Park, Verdict, WorkerState};
 use super::plane::Plane;
@@ -103,6 +104,7 @@ pub(super) fn execute(
         feed,
         ring,
         waits,
+        held: Vec::new(),
     };
     let mut ran = Ran::Whole;
     for planned in batch.iter() {
@@ -131,6 +133,7 @@ pub(super) fn execute(
         ran = Ran::Until { consumed, verdict };
         break;
     }
+    run.wait_for_copies(out);
     run.timing.settle();
     if run.local.is_owning() {
         // The gate, if it was closed for an EXEC or a script that then did not run.
@@ -199,6 +202,7 @@ pub(super) struct Run<'r, 't> {
     pub feed: &'r mut Vec<u8>,
     pub ring: Option<Ring<'r>>,
     pub waits: &'r mut Waits,
+    pub held: Vec<HeldWrites>,
 }
 
 impl Run<'_, '_> {

@@ -7,7 +7,7 @@
 //! Acknowledgements tell of effects alone. A peer that came to a write in another way (it was restarted and pulled the slot, or its acknowledgement was lost), and writes that
 //! another node gave their versions, are asked about: see [`super::standing`].
 
-use super::plane::{Held, Replication, Waiter};
+use super::plane::{Held, Replication, Short, Waiter};
 use super::standing::{
     Gap, Question, Standings, begin_answer, decode_answer, decode_question, put_standing,
 };
@@ -386,8 +386,9 @@ fn wanted(level: WriteLevel, copies: usize) -> u32 {
 impl Replication for Replicator {
     fn take_written(&mut self, local: &mut Local, writes: &mut Vec<(Slot, Version)>) {
         let Some(journal) = journal(local) else { return };
+        let begin = writes.len();
         for &(slot, version) in journal.written() {
-            match writes.iter_mut().find(|(of, _)| *of == slot) {
+            match writes[begin..].iter_mut().find(|(of, _)| *of == slot) {
                 Some((_, highest)) => *highest = version.max(*highest),
                 None => writes.push((slot, version)),
             }
@@ -395,20 +396,39 @@ impl Replication for Replicator {
         journal.clear_written();
     }
 
+    fn reach(
+        &self,
+        view: &View,
+        writes: &[(Slot, Version)],
+        level: WriteLevel,
+    ) -> Result<u32, Short> {
+        let mut most = 1;
+        for &(slot, _) in writes {
+            let wanted = wanted(level, view.list(slot).len());
+            let reachable = view.effect_targets(slot).count() as u32;
+            if reachable + 1 < wanted {
+                return Err(Short { applied: 1, wanted });
+            }
+            most = most.max(wanted);
+        }
+        Ok(most)
+    }
+
+    fn copies(&self, writes: &[(Slot, Version)]) -> u32 {
+        1 + Some(self.holders(writes)).filter(|&holders| holders != u32::MAX).unwrap_or(0)
+    }
+
     fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel, timeout: Duration) -> Held {
         let Some(view) = self.instance.cluster.view() else {
             return super::plane::replication::hold_alone(level);
         };
         self.meet(&view);
-        let copies = |slot: Slot| wanted(level, view.list(slot).len());
-        let most = writes.iter().map(|(slot, _)| copies(*slot)).max().unwrap_or(1);
-        for &(slot, _) in writes {
-            let reachable = view.effect_targets(slot).count() as u32;
-            if reachable + 1 < copies(slot) {
-                return Held::Never { applied: 1, wanted: copies(slot) };
-            }
-        }
-        match self.wait(&view, writes, |slot| copies(slot).saturating_sub(1), timeout) {
+        let most = match self.reach(&view, writes, level) {
+            Ok(most) => most,
+            Err(Short { applied, wanted }) => return Held::Never { applied, wanted },
+        };
+        let needed = |slot: Slot| wanted(level, view.list(slot).len()).saturating_sub(1);
+        match self.wait(&view, writes, needed, timeout) {
             Ok(None) => Held::Enough,
             Ok(Some(waiter)) => Held::Later { waiter, wanted: most },
             Err(Full) => Held::Never { applied: 1, wanted: most },

@@ -5,8 +5,8 @@
 //!                     └ front: everything behind it waits        └ while nothing waits, replies go here at once
 //! ```
 //!
-//! A **hole** is reserved for the reply of a command that runs elsewhere. A **held** reply is written already, and goes out when enough replicas have
-//! the write that it tells of, or gives way to an error. What is ready at the front leaves at once; so the front is always a hole or held.
+//! A **hole** is reserved for the reply of a command that runs elsewhere. **Held** replies are written already, and go out when enough replicas have
+//! the writes that they tell of, or give way to errors. What is ready at the front leaves at once; so the front is always a hole or held.
 //!
 //! A long reply that came in **pieces** leaves in pieces: the output is given some of them, and the next ones once those were sent ([`Replies::refill`]).
 //!
@@ -15,6 +15,7 @@
 
 use crate::base::limits::{REPLY_BYTES_GATHERED, REPLY_BYTES_WAITING_MAX, REPLY_HOLES_MAX};
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// A place among a client's replies. Numbers rise for the life of the client and are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,8 +40,10 @@ pub enum Fill {
     Bytes(Vec<u8>),
     /// These bytes, one piece after the other, none of them empty.
     Pieces(VecDeque<Vec<u8>>),
-    /// The reply that was held, as it is.
+    /// The replies that were held, as they are.
     Release,
+    /// The replies that were held, with these bytes in place of those that stand there. In the order of the places, which do not overlap.
+    Edited(Vec<(Range<usize>, Vec<u8>)>),
 }
 
 impl Fill {
@@ -57,9 +60,22 @@ impl Fill {
         match self {
             Fill::Bytes(bytes) => out.extend_from_slice(bytes),
             Fill::Pieces(pieces) => pieces.iter().for_each(|piece| out.extend_from_slice(piece)),
-            Fill::Release => {}
+            Fill::Release | Fill::Edited(_) => {}
         }
     }
+}
+
+/// What is held, with other bytes in some places.
+fn edited(held: &[u8], edits: &[(Range<usize>, Vec<u8>)]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(held.len());
+    let mut at = 0;
+    for (place, instead) in edits {
+        bytes.extend_from_slice(&held[at..place.start]);
+        bytes.extend_from_slice(instead);
+        at = place.end;
+    }
+    bytes.extend_from_slice(&held[at..]);
+    bytes
 }
 
 #[derive(Debug)]
@@ -110,12 +126,30 @@ impl Replies {
         self.open_part(Part::Hole)
     }
 
-    /// As [`Replies::reserve`], for a reply that `out` holds from `start` on and that is not to go out yet.
-    pub fn hold(&mut self, out: &mut Vec<u8>, start: usize, mark: &mut usize) -> HoleId {
+    /// As [`Replies::reserve`], for a reply that `out` holds from `start` on and that is not to go out yet. If `joins` is held and nothing waits behind it, the reply joins it,
+    /// and so does what was written in between. Returns the place, and where in what is held there the reply stands.
+    pub fn hold(
+        &mut self,
+        out: &mut Vec<u8>,
+        start: usize,
+        mark: &mut usize,
+        joins: Option<HoleId>,
+    ) -> (HoleId, Range<usize>) {
+        let last = HoleId((self.first + self.parts.len() as u64).wrapping_sub(1));
+        if joins == Some(last)
+            && let Some(Part::Held(held)) = self.parts.back_mut()
+        {
+            let from = held.len() + start - *mark;
+            held.extend_from_slice(&out[*mark..]);
+            self.bytes += out.len() - *mark;
+            out.truncate(*mark);
+            return (last, from..held.len());
+        }
         let reply = out.split_off(start.min(out.len()));
         self.settle(out, mark);
         self.bytes += reply.len();
-        self.open_part(Part::Held(reply))
+        let place = 0..reply.len();
+        (self.open_part(Part::Held(reply)), place)
     }
 
     fn open_part(&mut self, part: Part) -> HoleId {
@@ -164,6 +198,7 @@ impl Replies {
             Fill::Bytes(bytes) => Part::Ready(bytes),
             Fill::Pieces(pieces) => Part::Pieces(pieces),
             Fill::Release => Part::Ready(held),
+            Fill::Edited(edits) => Part::Ready(edited(&held, &edits)),
         };
         self.bytes += match &filled {
             Part::Pieces(pieces) => pieces.iter().map(Vec::len).sum(),
@@ -247,17 +282,49 @@ mod tests {
         out.extend_from_slice(b"ab");
         let start = out.len();
         out.extend_from_slice(b"OK");
-        let held = replies.hold(&mut out, start, &mut mark);
+        let (held, _) = replies.hold(&mut out, start, &mut mark, None);
         assert_eq!(out, b"sentab");
         let start = out.len();
         out.extend_from_slice(b"FINE");
-        let other = replies.hold(&mut out, start, &mut mark);
+        let (other, _) = replies.hold(&mut out, start, &mut mark, None);
         out.extend_from_slice(b"later");
         replies.settle(&mut out, &mut mark);
         assert!(replies.fill(held, Fill::Release, &mut out));
         assert!(replies.fill(other, bytes("no"), &mut out));
         assert_eq!(out, b"sentabOKnolater");
         assert_eq!((replies.open(), replies.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn replies_are_held_together_until_something_is_between_them() {
+        let (mut replies, mut out, mut mark) = (Replies::default(), b"sent".to_vec(), 4);
+        let mut hold = |replies: &mut Replies, out: &mut Vec<u8>, text: &str, joins| {
+            let start = out.len();
+            out.extend_from_slice(text.as_bytes());
+            replies.hold(out, start, &mut mark, joins)
+        };
+        let (first, place) = hold(&mut replies, &mut out, "one", None);
+        assert_eq!(place, 0..3);
+        out.extend_from_slice(b"read");
+        assert_eq!(hold(&mut replies, &mut out, "two", Some(first)), (first, 7..10));
+        assert_eq!(hold(&mut replies, &mut out, "three", Some(first)), (first, 10..15));
+        assert_eq!((text(&mut out).as_str(), replies.open(), replies.bytes()), ("sent", 1, 15));
+        mark = 0;
+        let hole = replies.reserve(&mut out, &mut mark);
+        let mut hold = |replies: &mut Replies, out: &mut Vec<u8>, text: &str, joins| {
+            let start = out.len();
+            out.extend_from_slice(text.as_bytes());
+            replies.hold(out, start, &mut mark, joins)
+        };
+        let (last, place) = hold(&mut replies, &mut out, "four", Some(first));
+        assert!(last != first && place == (0..4), "behind a hole it has a place of its own");
+        let edits = vec![(0..3, b"1".to_vec()), (10..15, b"-E3".to_vec())];
+        assert!(replies.fill(first, Fill::Edited(edits), &mut out));
+        assert_eq!(text(&mut out), "1readtwo-E3");
+        assert!(replies.fill(hole, bytes("hole"), &mut out));
+        assert!(replies.fill(last, Fill::Release, &mut out));
+        assert_eq!(text(&mut out), "holefour");
+        assert_eq!((replies.open(), replies.bytes(), replies.is_empty()), (0, 0, true));
     }
 
     #[test]

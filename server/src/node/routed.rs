@@ -6,10 +6,9 @@
 use super::batch::{Run, Step};
 use super::client::Client;
 use super::pipeline::Park;
-use super::plane::replication::hold_alone;
 use super::plane::{
     Begin, ClientKey, Counted, Gathering, Held, Plane, Sink, Snapshot, Target, Trouble, Unit, Wide,
-    no_quorum, no_quorum_read, push_command, tracked_slots,
+    no_quorum_read, push_command, tracked_slots,
 };
 use super::planned::Planned;
 use super::replies::HoleId;
@@ -370,7 +369,7 @@ impl Run<'_, '_> {
         if let (Step::Done, true, Some(change)) = (&step, told, self.instance.pubsub.unheard()) {
             let key = self.client.key();
             let Client { replies, mark, .. } = &mut *self.client;
-            let hole = replies.hold(out, position, mark);
+            let (hole, _) = replies.hold(out, position, mark, None);
             if let Some(Ring { plane, .. }) = &mut self.ring {
                 plane.hold_untold(change, key, hole);
             }
@@ -570,61 +569,6 @@ impl Run<'_, '_> {
             self.hold_write(position, out);
         }
         step
-    }
-
-    pub(super) fn hold_write(&mut self, position: usize, out: &mut Vec<u8>) {
-        let settings = &self.instance.settings;
-        let level = self.client.session.consistency().write_level(settings);
-        let timeout =
-            Duration::from_millis(self.client.session.consistency().write_timeout_ms(settings));
-        let held = match &mut self.ring {
-            Some(Ring { plane, .. }) => {
-                let mut writes = Vec::new();
-                plane.replication.take_written(self.local, &mut writes);
-                for &(slot, version) in &writes {
-                    self.client.note_written(slot.index() as u16, version.get());
-                }
-                if writes.is_empty() || level == WriteLevel::Copies(1) {
-                    return;
-                }
-                plane.replication.hold(&writes, level, timeout)
-            }
-            // What failed has written nothing.
-            None if out.get(position) == Some(&b'-') => return,
-            None => hold_alone(level),
-        };
-        match held {
-            Held::Enough => {}
-            Held::Never { applied, wanted } => {
-                out.truncate(position);
-                self.error(&no_quorum(applied, wanted), out);
-            }
-            Held::Later { .. } if is_muted(&self.client.session) => {
-                // Nobody is answered, so nobody waits; the promise is dropped when its time is over.
-                self.hold_reply(held, timeout, None);
-            }
-            Held::Later { .. } => {
-                let Client { replies, mark, .. } = &mut *self.client;
-                let hole = replies.hold(out, position, mark);
-                self.hold_reply(held, timeout, Some(hole));
-            }
-        }
-    }
-
-    fn hold_reply(&mut self, held: Held, timeout: Duration, hole: Option<HoleId>) {
-        let key = self.client.key();
-        let (Held::Later { waiter, wanted }, Some(Ring { plane, .. })) = (held, &mut self.ring)
-        else {
-            return;
-        };
-        match hole {
-            Some(hole) => {
-                plane.hold_reply(waiter, wanted, timeout, (key, hole));
-            }
-            None => {
-                plane.replication.give_up(waiter);
-            }
-        }
     }
 
     // --- Small parts ----------------------------------------------------------------------------------------------------

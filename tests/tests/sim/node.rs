@@ -16,7 +16,7 @@ use torc_server::cluster::{NodeId, View};
 use torc_server::command::Session;
 use torc_server::config::Settings;
 use torc_server::node::core::{self, Core};
-use torc_server::node::plane::{Held, Plane, Replication, Waiter};
+use torc_server::node::plane::{Held, Plane, Replication, Short, Waiter};
 use torc_server::node::replicator::Replicator;
 use torc_server::node::{Client, WorkerState};
 use torc_server::replication::journal::WorkerJournal;
@@ -142,6 +142,19 @@ struct Shared(Arc<Mutex<Replicator>>);
 impl Replication for Shared {
     fn take_written(&mut self, local: &mut Local, writes: &mut Vec<(Slot, Version)>) {
         self.0.lock().unwrap().take_written(local, writes);
+    }
+
+    fn reach(
+        &self,
+        view: &View,
+        writes: &[(Slot, Version)],
+        level: WriteLevel,
+    ) -> Result<u32, Short> {
+        self.0.lock().unwrap().reach(view, writes, level)
+    }
+
+    fn copies(&self, writes: &[(Slot, Version)]) -> u32 {
+        self.0.lock().unwrap().copies(writes)
     }
 
     fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel, timeout: Duration) -> Held {
@@ -275,9 +288,7 @@ impl Node {
 
     /// Acknowledgements of `peer` come in, or are looked for.
     pub fn acked(&mut self, waiters: Vec<Waiter>) {
-        for waiter in waiters {
-            self.worker.on_acked(&self.instance, waiter);
-        }
+        self.worker.on_acked(&self.instance, waiters);
     }
 
     /// Effects for `peer`, if there are any.

@@ -668,9 +668,8 @@ impl DataLinks {
         if !replicator.is_waiting() {
             return;
         }
-        for waiter in replicator.look(&view) {
-            desk.state.on_acked(desk.instance, waiter);
-        }
+        let waiters = replicator.look(&view);
+        desk.state.on_acked(desk.instance, waiters);
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn on_own_frame(
     };
     match waiters {
         Ok(waiters) => {
-            waiters.into_iter().for_each(|waiter| state.on_acked(instance, waiter));
+            state.on_acked(instance, waiters);
             true
         }
         Err(error) => {

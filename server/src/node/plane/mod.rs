@@ -39,18 +39,20 @@ mod tests;
 
 pub use forward::{Failure, Send};
 pub(super) use gather::{Begin, Gathering, Wide, tracked_slots};
-pub use replication::{Held, Lone, Replication, Waiter};
+pub use replication::{Held, Lone, Replication, Short, Waiter};
 pub(super) use resp::{bulk as bulk_text, elements as array_elements, push_command};
 pub use unit::ClientKey;
 pub(super) use unit::{BlockedUnit, Sink, Snapshot, Target, Trouble, Unit};
 pub use visit::PeerResponse;
 
 use super::client::Client;
+use super::held::HeldWrites;
 use super::pipeline::WorkerState;
 use super::replies::{Fill, HoleId};
 use crate::admin::Instance;
 use crate::base::limits::FORWARD_BYTES_MAX;
 use crate::base::rng::Rng;
+use crate::base::version::Version;
 use crate::cluster::View;
 use crate::cluster::view::MemberIndex;
 use forward::Ticket;
@@ -60,6 +62,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use told::Untold;
 use torc_protocol::WireError;
+use torc_protocol::slot::Slot;
 use visit::Visitor;
 
 /// A reply for one of this worker's clients.
@@ -112,8 +115,8 @@ enum Timer {
 /// What happens once enough copies have something, or when the time for it is over.
 #[derive(Debug)]
 enum Then {
-    /// A held reply goes out.
-    Release(ClientKey, HoleId),
+    /// Held replies go out.
+    Release(ClientKey, HeldWrites),
     /// A client is told how many have it (WAIT).
     Count(ClientKey, HoleId, Counted),
     /// A client is answered.
@@ -185,10 +188,15 @@ pub struct Plane {
     /// Jobs all of whose parts are there.
     finished: VecDeque<u64>,
     holds: HashMap<Waiter, Hold>,
+    /// What the command that runs wrote; kept for its memory.
+    pub(super) written: Vec<(Slot, Version)>,
     /// Replies that wait until other nodes have heard of a subscription.
     untold: VecDeque<Untold>,
     timers: BTreeSet<(Duration, Timer)>,
+    /// For clients,
     answers: VecDeque<Answer>,
+    /// and for visitors.
+    visitor_answers: VecDeque<Answer>,
     sends: VecDeque<Send>,
     responses: VecDeque<PeerResponse>,
     /// Whether visitors are being run, so that their own batches do not begin it again.
@@ -225,9 +233,11 @@ impl Plane {
             jobs: HashMap::new(),
             finished: VecDeque::new(),
             holds: HashMap::new(),
+            written: Vec::new(),
             untold: VecDeque::new(),
             timers: BTreeSet::new(),
             answers: VecDeque::new(),
+            visitor_answers: VecDeque::new(),
             sends: VecDeque::new(),
             responses: VecDeque::new(),
             pumping: false,
@@ -259,6 +269,7 @@ impl Plane {
             && self.timers.is_empty()
             && self.building.is_empty()
             && self.answers.is_empty()
+            && self.visitor_answers.is_empty()
             && self.sends.is_empty()
             && self.responses.is_empty()
     }
@@ -291,20 +302,28 @@ impl Plane {
     }
 
     pub(super) fn answer(&mut self, answer: Answer) {
-        self.answers.push_back(answer);
+        self.answers_like(answer.key).push_back(answer);
+    }
+
+    /// Where answers to such as `key` lie.
+    fn answers_like(&mut self, key: ClientKey) -> &mut VecDeque<Answer> {
+        match key {
+            ClientKey::Client { .. } => &mut self.answers,
+            ClientKey::Visitor(_) => &mut self.visitor_answers,
+        }
     }
 
     // --- Waiting for copies ---------------------------------------------------------------------------------------------
 
-    /// Holds the reply in `hole` until `waiter` is told of, or `timeout` is over.
-    pub(super) fn hold_reply(
+    /// Holds the replies to `writes` until `waiter` is told of, or `timeout` is over.
+    pub(super) fn hold_replies(
         &mut self,
         waiter: Waiter,
         wanted: u32,
         timeout: Duration,
-        (key, hole): (ClientKey, HoleId),
+        (key, writes): (ClientKey, HeldWrites),
     ) {
-        self.hold(waiter, wanted, self.now + timeout, Then::Release(key, hole));
+        self.hold(waiter, wanted, self.now + timeout, Then::Release(key, writes));
     }
 
     /// Answers `hole` with the number of replicas once `waiter` is told of, or `timeout` is over.
@@ -346,7 +365,9 @@ impl Plane {
         let Some(Hold { wanted, deadline, then }) = self.holds.remove(&waiter) else { return };
         self.timers.remove(&(deadline, Timer::Hold(waiter)));
         match then {
-            Then::Release(key, hole) => self.answer(Answer::new(key, Some(hole), Fill::Release)),
+            Then::Release(key, writes) => {
+                writes.released(key).for_each(|answer| self.answer(answer));
+            }
             Then::Answer(answer) => self.answer(*answer),
             Then::Count(key, hole, counted) => self.count(key, hole, counted, wanted),
             Then::Run(unit) => {
@@ -362,8 +383,9 @@ impl Plane {
         let applied = self.replication.give_up(waiter);
         let error = no_quorum(applied, wanted);
         match then {
-            Then::Release(key, hole) => {
-                self.answer(Answer::new(key, Some(hole), Fill::Bytes(error_bytes(&error))));
+            Then::Release(key, writes) => {
+                let answers: Vec<Answer> = writes.given_up(key, &*self.replication).collect();
+                answers.into_iter().for_each(|answer| self.answer(answer));
             }
             Then::Answer(answer) => {
                 self.answer(Answer { fill: Fill::Bytes(error_bytes(&error)), ..*answer });
@@ -445,7 +467,7 @@ pub(super) fn no_quorum_read(answered: u32, wanted: u32) -> WireError {
     WireError::Line(format!("NOQUORUM read from {answered} of {wanted}").into())
 }
 
-fn error_bytes(error: &WireError) -> Vec<u8> {
+pub(super) fn error_bytes(error: &WireError) -> Vec<u8> {
     [b"-", &*error.line(), b"\r\n"].concat()
 }
 
@@ -485,9 +507,13 @@ impl WorkerState {
         });
     }
 
-    /// Enough copies have what `waiter` waits for.
-    pub fn on_acked(&mut self, instance: &Instance, waiter: Waiter) {
-        self.with_plane(instance, |plane| plane.acked(instance, waiter));
+    /// Enough copies have what `waiters` wait for.
+    pub fn on_acked(&mut self, instance: &Instance, waiters: Vec<Waiter>) {
+        if !waiters.is_empty() {
+            self.with_plane(instance, |plane| {
+                waiters.into_iter().for_each(|waiter| plane.acked(instance, waiter));
+            });
+        }
     }
 
     /// Time has passed, or a slot's route has changed.
@@ -538,15 +564,16 @@ impl WorkerState {
         self.pump(instance);
         let key = client.key();
         let mut answered = false;
-        if let Some(plane) = &mut self.plane
-            && plane.answers.iter().any(|answer| answer.key == key)
-        {
-            for answer in std::mem::take(&mut plane.answers) {
-                if answer.key == key {
-                    client.answer(answer, out);
-                    answered = true;
-                } else {
-                    plane.answers.push_back(answer);
+        if let Some(plane) = &mut self.plane {
+            let answers = plane.answers_like(key);
+            if answers.iter().any(|answer| answer.key == key) {
+                for answer in std::mem::take(answers) {
+                    if answer.key == key {
+                        client.answer(answer, out);
+                        answered = true;
+                    } else {
+                        answers.push_back(answer);
+                    }
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! The plane keeps the deadlines; whoever implements this only says when a number of copies is reached.
 
 use crate::base::version::Version;
+use crate::cluster::View;
 use crate::store::Local;
 use std::time::Duration;
 use torc_protocol::peer::request::WriteLevel;
@@ -33,10 +34,33 @@ pub enum Held {
     },
 }
 
+/// Fewer copies than are asked for, and there is nobody who could have more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Short {
+    /// Copies that have it, this node's included.
+    pub applied: u32,
+    /// Copies that were asked for.
+    pub wanted: u32,
+}
+
 /// One worker's side of replication.
 pub trait Replication: Send + std::any::Any {
-    /// Moves what the worker's commands wrote since the last call into `writes`: of each slot its highest version, once.
+    /// Appends to `writes` what the worker's commands wrote since the last call: of each slot its highest version, once.
     fn take_written(&mut self, local: &mut Local, writes: &mut Vec<(Slot, Version)>);
+
+    /// How many copies `level` asks for of `writes`, this node's included.
+    ///
+    /// # Errors
+    /// Where so many nodes that keep their slots cannot be reached.
+    fn reach(
+        &self,
+        view: &View,
+        writes: &[(Slot, Version)],
+        level: WriteLevel,
+    ) -> Result<u32, Short>;
+
+    /// How many copies have all of `writes`, this node's included, as far as is known.
+    fn copies(&self, writes: &[(Slot, Version)]) -> u32;
 
     /// Whether as many copies as `level` says have applied all of `writes`; given up after `timeout`. `WriteLevel::Setting` does not come.
     fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel, timeout: Duration) -> Held;
@@ -78,6 +102,17 @@ pub(in crate::node) fn hold_alone(level: WriteLevel) -> Held {
 
 impl Replication for Lone {
     fn take_written(&mut self, _: &mut Local, _: &mut Vec<(Slot, Version)>) {}
+
+    fn reach(&self, _: &View, _: &[(Slot, Version)], level: WriteLevel) -> Result<u32, Short> {
+        match hold_alone(level) {
+            Held::Never { applied, wanted } => Err(Short { applied, wanted }),
+            _ => Ok(1),
+        }
+    }
+
+    fn copies(&self, _: &[(Slot, Version)]) -> u32 {
+        1
+    }
 
     fn hold(&mut self, _: &[(Slot, Version)], level: WriteLevel, _: Duration) -> Held {
         hold_alone(level)

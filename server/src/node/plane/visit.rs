@@ -331,15 +331,10 @@ impl Plane {
 
     /// Hands answers to the visitors that they are for.
     fn answer_visitors(&mut self) {
-        if !self.answers.iter().any(|answer| matches!(answer.key, ClientKey::Visitor(_))) {
-            return;
-        }
-        for answer in std::mem::take(&mut self.answers) {
-            let ClientKey::Visitor(number) = answer.key else {
-                self.answers.push_back(answer);
-                continue;
-            };
-            self.answer_visitor(number, answer);
+        while let Some(answer) = self.visitor_answers.pop_front() {
+            if let ClientKey::Visitor(number) = answer.key {
+                self.answer_visitor(number, answer);
+            }
         }
     }
 

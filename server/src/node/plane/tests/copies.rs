@@ -25,6 +25,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use torc_protocol::peer::message::{Ack, encode_acks};
 use torc_protocol::slot::{SLOT_COUNT, Slot, slot_of};
 
 const START_MS: u64 = 1_800_000_000_000;
@@ -143,11 +144,23 @@ impl Ring {
     }
 
     fn say(&mut self, number: usize, text: &str) {
-        let words: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
+        self.say_all(number, &[text]);
+    }
+
+    /// Commands that come together.
+    fn say_all(&mut self, number: usize, texts: &[&str]) {
         let mut input = Vec::new();
-        super::push_command(words.into_iter(), &mut input);
+        for text in texts {
+            let words: Vec<&[u8]> = text.split(' ').map(str::as_bytes).collect();
+            super::push_command(words.into_iter(), &mut input);
+        }
         let Node { instance, worker, client, out, .. } = &mut self.nodes[number];
-        run(client, &mut input, out, worker, instance);
+        let mut at = 0;
+        while at < input.len() {
+            let progress = run(client, &mut input[at..], out, worker, instance);
+            assert!(progress.consumed > 0, "{progress:?}");
+            at += progress.consumed;
+        }
         self.deliver(number);
     }
 
@@ -196,7 +209,24 @@ impl Ring {
 
     fn acked(&mut self, number: usize, waiters: Vec<crate::node::plane::Waiter>) {
         let Node { instance, worker, .. } = &mut self.nodes[number];
-        waiters.into_iter().for_each(|waiter| worker.on_acked(instance, waiter));
+        worker.on_acked(instance, waiters);
+    }
+
+    /// The last version that node 0 gave out.
+    fn last_version(&self, slot: Slot) -> u64 {
+        let Node { instance, slots, .. } = &self.nodes[0];
+        slots.own(&instance.store, slot).get()
+    }
+
+    /// Node 0 hears that `peer` has everything of `slot` up to `version`.
+    fn acknowledge(&mut self, peer: usize, slot: Slot, version: u64) {
+        let ack = Ack { slot, tag: self.nodes[0].slots.tag().get(), version };
+        let mut payload = Vec::new();
+        encode_acks([ack], &mut payload);
+        let index = self.index(0, peer);
+        let waiters = self.nodes[0].replication().1.receive_acks(index, &payload).unwrap();
+        self.acked(0, waiters);
+        self.deliver(0);
     }
 
     fn effects(&mut self, number: usize) {
@@ -399,6 +429,68 @@ fn a_write_whose_acknowledgement_was_lost_is_asked_about() {
     ring.cut.clear();
     ring.pass(200);
     assert_eq!(ring.heard(0), r"+OK\r\n");
+}
+
+#[test]
+fn of_a_batch_only_the_writes_that_lack_copies_are_refused() {
+    let mut ring = Ring::new();
+    let batch = ["set k v", "get k", "set other w", "set k x", "get other"];
+    ring.ask(0, "client consistency w all timeout 100");
+    ring.cut_off(0);
+    ring.say_all(0, &batch);
+    ring.pass(20);
+    // One slot's writes are at both others, the other's at one of them.
+    for (peer, key) in [(1, "k"), (2, "k"), (1, "other")] {
+        let slot = slot_of(key.as_bytes());
+        ring.acknowledge(peer, slot, ring.last_version(slot));
+    }
+    ring.pass(20);
+    assert_eq!(ring.heard(0), "");
+    ring.pass(100);
+    let refused = r"-NOQUORUM applied on 2 of 3\r\n";
+    assert_eq!(ring.heard(0), format!(r"+OK\r\n$1\r\nv\r\n{refused}+OK\r\n$1\r\nw\r\n"));
+    // Nobody waits any more, and what comes next is answered as ever.
+    assert!(ring.nodes[0].worker.plane().unwrap().is_idle());
+    ring.cut.clear();
+    for (peer, key) in [(1, "k"), (1, "other"), (2, "k"), (2, "other")] {
+        ring.pull(peer, 0, slot_of(key.as_bytes()));
+    }
+    ring.say_all(0, &batch);
+    ring.say(0, "client consistency w 2");
+    ring.say(0, "set k y");
+    ring.pass(200);
+    assert_eq!(ring.heard(0), r"+OK\r\n$1\r\nv\r\n+OK\r\n+OK\r\n$1\r\nw\r\n+OK\r\n+OK\r\n");
+}
+
+#[test]
+fn each_write_of_a_batch_waits_for_what_it_asked_for() {
+    let mut ring = Ring::new();
+    ring.ask(0, "set k v");
+    ring.cut_off(2);
+    ring.ask(0, "client consistency w all timeout 60");
+    ring.say(0, "client consistency w 2 once");
+    ring.say_all(0, &["set k a", "get k", "set k b", "get k"]);
+    ring.pass(20);
+    assert_eq!(ring.heard(0), r"+OK\r\n+OK\r\n$1\r\na\r\n");
+    ring.pass(60);
+    assert_eq!(ring.heard(0), r"-NOQUORUM applied on 2 of 3\r\n$1\r\nb\r\n");
+}
+
+#[test]
+fn a_batch_waits_for_the_last_of_its_writes_to_a_slot() {
+    let mut ring = Ring::new();
+    ring.ask(0, "client consistency w 2");
+    ring.cut_off(0);
+    ring.say(0, "client consistency w one once");
+    ring.say(0, "set k a");
+    let acknowledged = ring.last_version(slot_of(b"k"));
+    ring.say_all(0, &["set k b", "set k c"]);
+    assert_eq!(ring.heard(0), r"+OK\r\n+OK\r\n");
+    let between = acknowledged + (ring.last_version(slot_of(b"k")) - acknowledged) / 2;
+    ring.acknowledge(1, slot_of(b"k"), between);
+    assert_eq!(ring.heard(0), "");
+    ring.acknowledge(1, slot_of(b"k"), ring.last_version(slot_of(b"k")));
+    assert_eq!(ring.heard(0), r"+OK\r\n+OK\r\n");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::world::World;
 use super::*;
 use crate::base::version::Version;
+use crate::cluster::View;
 use crate::cluster::route::Route;
 use crate::store::Local;
 use parking_lot::Mutex;
@@ -223,6 +224,17 @@ impl Replication for Fake {
         let mut promises = self.0.lock();
         promises.last += 1;
         writes.push((slot_of(b"k"), Version::from_bits(promises.last * 10 + self.1)));
+    }
+
+    fn reach(&self, _: &View, _: &[(Slot, Version)], level: WriteLevel) -> Result<u32, Short> {
+        match level {
+            WriteLevel::Copies(9) => Err(Short { applied: 3, wanted: 9 }),
+            _ => Ok(2),
+        }
+    }
+
+    fn copies(&self, _: &[(Slot, Version)]) -> u32 {
+        1
     }
 
     fn hold(&mut self, writes: &[(Slot, Version)], level: WriteLevel, _: Duration) -> Held {

@@ -239,7 +239,7 @@ impl World {
 
     pub fn acked(&mut self, node: usize, waiter: crate::node::plane::Waiter) {
         let Node { instance, worker } = &mut self.nodes[node];
-        worker.on_acked(instance, waiter);
+        worker.on_acked(instance, vec![waiter]);
         self.drain(node);
     }
 
