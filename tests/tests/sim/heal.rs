@@ -1,7 +1,8 @@
 //! Copies that have come apart are equal soon after nothing keeps them so any more, and not only when their nodes compare them in their turn, every ten seconds.
 
 use super::history::Ask;
-use super::named::{ring, setup};
+use super::named::{await_comparison, ring, setup};
+use super::net::Line;
 use super::plan::{Trouble, mend};
 use super::world::{Event, SECOND, Setup, World};
 use std::collections::BTreeSet;
@@ -117,7 +118,7 @@ fn what_a_broken_data_link_did_not_tell_is_made_up_for() {
         let mut world = ring(setup(seed, 3));
         let mut writers = Writers::new(&mut world);
         // So that no comparison whose turn it is anyway helps.
-        super::named::await_comparison(&mut world);
+        await_comparison(&mut world);
         let lines: Vec<_> = world.net.links.keys().copied().filter(|line| !line.control).collect();
         for line in lines {
             world.close(line, 0);
@@ -129,13 +130,39 @@ fn what_a_broken_data_link_did_not_tell_is_made_up_for() {
     }
 }
 
+/// What fell off a log before a peer was told of it, that peer found when nodes compared in their turn, or by the next write to the same slot: here there is none.
+#[test]
+fn what_fell_off_a_log_is_made_up_for() {
+    for seed in 0..3 {
+        let mut world = ring(Setup { log_bytes: 8 * 1024, ..setup(seed, 3) });
+        let guest = world.add_guest(1, false);
+        world.guests[guest].checks = true;
+        await_comparison(&mut world);
+        // Shorter than it takes to give up the node or a link to it.
+        world.pause(2);
+        for round in 0..16 {
+            let key = |n: u64| match round {
+                // Several logs in all slots, and the last one in a single slot.
+                0..12 => format!("lost:{}", 400 * round + n),
+                _ => format!("{{last}}:{n}"),
+            };
+            let asks = (0..400).map(|n| Ask::Set(key(n), n)).collect();
+            world.ask_and_leave(guest, 0, asks);
+            world.run_for(SECOND / 20);
+        }
+        world.resume(2);
+        assert!(differing(&world).len() > 100, "everything was told");
+        await_equal(&mut world, &format!("seed {seed}"));
+    }
+}
+
 /// What a node wrote last, only some may have heard. Who serves in its place asks all for it, and the others were left behind.
 #[test]
 fn what_a_dying_node_told_to_one_comes_to_all() {
     for seed in 0..3 {
         let mut world = ring(setup(seed, 3));
-        super::named::await_comparison(&mut world);
-        let line = |other| super::net::Line { dialler: 0, other, control: false };
+        await_comparison(&mut world);
+        let line = |other| Line { dialler: 0, other, control: false };
         let guest = world.add_guest(1, false);
         world.guests[guest].checks = true;
         let served = |world: &World, key: &String| world.servers(slot_of(key.as_bytes())) == [0];

@@ -280,14 +280,15 @@ impl Node {
         }
     }
 
-    /// Effects for `peer`, if there are any.
-    pub fn read_effects(&mut self, peer: MemberIndex, bytes_max: usize) -> Vec<u8> {
+    /// Effects for `peer`, if there are any, and whether some fell off the log.
+    pub fn read_effects(&mut self, peer: MemberIndex, bytes_max: usize) -> (Vec<u8>, bool) {
         let mut out = Vec::new();
         let view = self.view();
         let replicator = Arc::clone(&self.replicator);
         let mut replicator = replicator.lock().unwrap();
-        replicator.read_effects(&mut self.worker.local, &view, peer, bytes_max, &mut out);
-        out
+        let local = &mut self.worker.local;
+        let read = replicator.read_effects(local, &view, peer, bytes_max, &mut out);
+        (out, read.fell_off)
     }
 
     pub fn link_up(&mut self, peer: MemberIndex) {

@@ -1,6 +1,7 @@
 //! Anti-entropy: each pair of nodes compares, now and then, what it knows of the slots that both keep.
 //!
-//! It does so in turn, and soon after anything that may have kept writes from being told: a node came or went, a link was down. Turns are for what nobody noticed.
+//! It does so in turn, and soon after anything that may have kept writes from being told: a node came or went, a link was down, effects fell off a log. Turns are for what
+//! nobody noticed.
 //!
 //! A slot that is being pulled when a peer tells its hash is compared with that hash once it is synced: it is pulled from one node, which need not know what this peer knows.
 //! After a partition that matters, for then every node pulls its slots anew, often from one of its own side, while those of the other side tell their hashes.
@@ -39,9 +40,10 @@ impl Core {
         others.for_each(|(_, member)| self.compare_with(member.id, out));
     }
 
-    /// A worker's link to a peer has opened: it is compared with before its turn, over the control link, for what was written while there was no link.
+    /// A worker has not told a peer of everything, for its link has just opened or its log was overrun: the peer is compared with before its turn, over the control link.
+    /// It finds such holes by itself only where the same slot is written to again.
     pub(super) fn compare_soon(&mut self, peer: NodeId, now: Now) {
-        // A link that opens while one is waited for is seen to with it.
+        // What was not told while a comparison is waited for is seen to with it.
         self.compare_soon.entry(peer).or_insert(now.monotonic + COMPARE_SOON);
     }
 

@@ -226,7 +226,7 @@ impl Core {
                 self.lose(node, now, out);
             }
             Input::Clogged(node, clogged) => self.answerer.set_clogged(node, clogged),
-            Input::DataLinkUp(node) => self.compare_soon(node, now),
+            Input::DataLinkUp(node) | Input::FellOff(node) => self.compare_soon(node, now),
             Input::Heard(node) => {
                 self.gossip(membership::Input::DataFrameHeard(node), now, out);
             }
