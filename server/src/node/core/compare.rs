@@ -11,6 +11,7 @@ use super::{Core, Output, every_slot};
 use crate::cluster::NodeId;
 use crate::cluster::membership::Now;
 use crate::replication::vector::Vector;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::Kind;
@@ -75,7 +76,7 @@ impl Core {
                 apart += 1;
             } else if self.view.list(slot).contains(&self.view.me()) {
                 // It is being pulled, from one node and not from all that compare. Who joins has nothing yet that others lack, and would ask everybody for everything.
-                self.early.insert((slot, from), hash);
+                self.early.insert((slot, from), Some(hash));
             }
         }
         if apart >= APART_SLOTS {
@@ -83,19 +84,37 @@ impl Core {
         }
     }
 
-    /// Compares slots that have been synced since a peer told its hash of them.
+    /// Compares slots that could not be compared when a peer told its hash of them: those that have been synced since, with peers that are alive.
     pub(super) fn compare_early(&mut self) {
+        if self.early.is_empty() {
+            return;
+        }
         let Core { early, view, duties, puller, slots, instance, .. } = self;
+        let alive: BTreeMap<NodeId, bool> =
+            view.members().map(|(_, it)| (it.id, it.alive)).collect();
         early.retain(|&(slot, from), hash| {
-            if !view.is_mine(slot) {
+            let Some(&is_alive) = alive.get(&from).filter(|_| view.is_mine(slot)) else {
                 return false;
+            };
+            if !is_alive || !duties.is_synced(slot) {
+                return true;
             }
-            let is_synced = duties.is_synced(slot);
-            if is_synced && vector_hash(&slots.vector(&instance.store, slot)) != *hash {
+            let vector = || slots.vector(&instance.store, slot);
+            if hash.is_none_or(|hash| vector_hash(&vector()) != hash) {
                 puller.want(slot, from, false);
             }
-            !is_synced
+            false
         });
+    }
+
+    /// Nothing can be asked of a peer for now. Over a link that is open it tells its hashes once, though it be given up and taken back meanwhile, for it does not know of
+    /// that: they are kept, and so is what was to be pulled. Over the next link it tells them anew.
+    pub(super) fn put_off(&mut self, peer: NodeId, pulls: &[Slot]) {
+        if self.reach.is_up(peer) {
+            self.early.extend(pulls.iter().map(|&slot| ((slot, peer), None)));
+        } else {
+            self.early.retain(|&(_, from), _| from != peer);
+        }
     }
 
     /// Tells a peer what this node knows of one slot, so that it pulls what it lacks.

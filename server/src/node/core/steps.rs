@@ -277,8 +277,7 @@ impl Core {
     /// A node cannot be asked any more.
     pub(super) fn lose(&mut self, node: NodeId, now: Now, out: &mut Vec<Output>) {
         let lost = self.puller.lose(node);
-        // It tells its hashes anew over the next link.
-        self.early.retain(|&(_, from), _| from != node);
+        self.put_off(node, &lost);
         if let Some(index) = self.index_of(node) {
             self.step(now, out, |duties, around, actions| {
                 for slot in lost {
