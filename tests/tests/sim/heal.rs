@@ -3,6 +3,7 @@
 use super::history::Ask;
 use super::named::{await_comparison, ring, setup};
 use super::net::{Line, Message};
+use super::node::node_id;
 use super::plan::{Trouble, mend};
 use super::world::{Event, SECOND, Setup, World};
 use std::collections::BTreeSet;
@@ -10,6 +11,8 @@ use torc_protocol::peer::frame::{self, Decoded};
 use torc_protocol::peer::{Kind, Limits};
 use torc_protocol::slot::{SLOT_COUNT, Slot, slot_of};
 use torc_server::base::rng::Rng;
+use torc_server::cluster::route::Route;
+use torc_server::node::core::message::{Baton, Said};
 
 /// Copies may differ for so long after trouble has ended. Who comes back is seen within a second and compared with a second later; the rest is for pulls that are asked for
 /// once more.
@@ -201,6 +204,47 @@ fn what_was_to_be_pulled_from_a_node_that_was_given_up_for_a_moment_is_pulled() 
         world.run_for(SECOND / 10);
         world.resume(asked);
         assert!(!differing(&world).is_empty(), "everything was told");
+        await_equal(&mut world, &format!("seed {seed}"));
+    }
+}
+
+/// What a node wrote to a slot that it does not keep any more, as one that served it in a partition, comes with its baton to who serves the slot. That one had told its
+/// hashes to the other copies before, and they compare with nobody who keeps none: they were behind until its next turn.
+#[test]
+fn what_comes_with_a_baton_from_one_who_keeps_no_copy_comes_to_all() {
+    for seed in 0..3 {
+        let mut world = ring(setup(seed, 4));
+        await_comparison(&mut world);
+        let view = world.seats[0].node.as_ref().unwrap().view();
+        let (index, _) = view.find(node_id(3)).unwrap();
+        let mut keys = (0..).map(|n| format!("left:{n}"));
+        let key = keys.find(|key| !view.list(slot_of(key.as_bytes())).contains(&index)).unwrap();
+        let slot = slot_of(key.as_bytes());
+        let server = world.servers(slot)[0];
+        // It writes as one that served, and tells nobody.
+        for other in 0..3 {
+            world.close(Line { dialler: 3, other, control: false }, 0);
+        }
+        let node = world.node(3).unwrap();
+        node.instance.cluster.routes().set(slot, Route::Serve);
+        let guest = world.add_guest(1, false);
+        world.guests[guest].checks = true;
+        world.ask_and_leave(guest, 3, vec![Ask::Set(key, 1)]);
+        let node = world.node(3).unwrap();
+        let vector = node.slots.vector(&node.instance.store, slot);
+        assert!(!vector.is_empty(), "it wrote nothing");
+        let said = vec![Said { slot, stamp: 0, others: [None; 2], vector: vector.clone() }];
+        let mut payload = Vec::new();
+        Baton::Word { served: true, said }.encode(&mut payload);
+        world.control_frame(3, server, Kind::Baton, None, payload);
+        let knows = |world: &World| {
+            let node = world.seats[server].node.as_ref().unwrap();
+            node.slots.vector(&node.instance.store, slot).covers_all(&vector)
+        };
+        while !knows(&world) {
+            world.run_for(SECOND / 1_000);
+        }
+        assert!(!differing(&world).is_empty(), "all had heard of it");
         await_equal(&mut world, &format!("seed {seed}"));
     }
 }

@@ -117,6 +117,12 @@ impl Core {
         }
     }
 
+    /// Tells all others that keep a slot what this node knows of it.
+    pub(super) fn tell_keepers(&self, slot: Slot, out: &mut Vec<Output>) {
+        let keepers = self.view.effect_targets(slot).filter_map(|index| self.view.member(index));
+        keepers.for_each(|keeper| self.tell_hash(slot, keeper.id, out));
+    }
+
     /// Tells a peer what this node knows of one slot, so that it pulls what it lacks.
     pub(super) fn tell_hash(&self, slot: Slot, peer: NodeId, out: &mut Vec<Output>) {
         let vector = self.slots.vector(&self.instance.store, slot);

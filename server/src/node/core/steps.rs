@@ -138,6 +138,10 @@ impl Core {
         let Some(index) = self.index_of(from) else { return };
         self.step(now, out, |duties, around, actions| duties.pulled(slot, index, around, actions));
         self.check_granted(now, out);
+        if !self.view.effect_targets(slot).any(|keeper| keeper == index) {
+            // It keeps the slot no more, as one that served it in a partition, so that nobody compares with it: the other copies hear of what it knew from this one.
+            self.tell_keepers(slot, out);
+        }
     }
 
     fn copied(&mut self, bytes: usize, now: Now) {
