@@ -1,16 +1,19 @@
-//! Copies that have come apart are equal soon after nothing keeps them so any more, and not only when their nodes compare them in their turn, every ten seconds.
+//! Copies that have come apart, and what nodes know of each other, are equal soon after nothing keeps them so any more, and not only when nodes compare them in their turn,
+//! every ten seconds.
 
 use super::history::Ask;
 use super::named::{await_comparison, ring, setup};
 use super::net::{Line, Message};
 use super::node::node_id;
 use super::plan::{Trouble, mend};
-use super::world::{Event, SECOND, Setup, World};
+use super::world::{Event, SECOND, Seat, Setup, World};
 use std::collections::BTreeSet;
 use torc_protocol::peer::frame::{self, Decoded};
 use torc_protocol::peer::{Kind, Limits};
 use torc_protocol::slot::{SLOT_COUNT, Slot, slot_of};
 use torc_server::base::rng::Rng;
+use torc_server::cluster::NodeId;
+use torc_server::cluster::member::MemberState;
 use torc_server::cluster::route::Route;
 use torc_server::node::core::message::{Baton, Said};
 
@@ -294,5 +297,44 @@ fn whatever_kept_nodes_apart_is_made_up_for_soon() {
         writers.run_until(&mut world, end);
         mend(&mut world);
         await_equal(&mut world, &format!("seed {seed}, {nodes} nodes"));
+    }
+}
+
+/// What each node that runs knows of all others.
+fn known(world: &World) -> BTreeSet<Vec<(NodeId, MemberState, bool, bool)>> {
+    let known = |seat: &Seat| {
+        let view = seat.node.as_ref()?.view();
+        let members = view.members().map(|(_, it)| (it.id, it.state, it.ready, it.alive));
+        let mut members: Vec<_> = members.collect();
+        members.sort_by_key(|member| member.0);
+        Some(members)
+    };
+    world.seats.iter().filter_map(known).collect()
+}
+
+/// What others say of themselves while a node is taken for dead, nobody tells it, and what is on its way is lost with its links. It heard of that when books were compared in
+/// their turn, within ten seconds; until then it went by records that were not true any more.
+#[test]
+fn what_was_said_while_a_node_was_frozen_is_heard_when_it_thaws() {
+    for seed in 0..12 {
+        for links_break in [false, true] {
+            let mut world = ring(setup(seed, 4));
+            world.pause(3);
+            for tenth in 0..80 {
+                if tenth == 40 {
+                    // It says that it is not ready.
+                    world.set_clock(1, 6 * SECOND as i64);
+                }
+                world.run_for(SECOND / 10);
+                let now = world.now;
+                let held = world.net.links.values_mut().filter(|_| !links_break);
+                held.for_each(|link| link.heard = [now; 2]);
+            }
+            assert!(known(&world).len() > 1, "it has heard of it");
+            world.resume(3);
+            // It is found to be alive, and links to it are dialled.
+            world.run_for(SECOND);
+            assert_eq!(known(&world).len(), 1, "seed {seed}, links break: {links_break}");
+        }
     }
 }
