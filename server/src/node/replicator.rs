@@ -110,7 +110,8 @@ impl Replicator {
         }
     }
 
-    /// Appends effects that `peer` has not been told of, up to about `bytes_max`.
+    /// Appends effects that `peer` has not been told of, up to about `bytes_max`. That effects for it fell off the log is said once, when it has been told the rest: a link
+    /// that is too slow for what is written is not to bear comparisons as well.
     pub fn read_effects(
         &mut self,
         local: &mut Local,
@@ -123,11 +124,9 @@ impl Replicator {
         match journal(local) {
             Some(journal) => {
                 let read = journal.log().read(peer.0.into(), keeps, bytes_max, out);
-                if read.fell_off {
-                    // The peer finds the holes by itself, in the chains or when vectors are compared.
-                    journal.log().take_lost(peer.0.into(), keeps);
-                }
-                read
+                let is_told = read.fell_off && read.count == 0;
+                let fell_off = is_told && !journal.log().take_lost(peer.0.into(), keeps).is_empty();
+                Read { fell_off, ..read }
             }
             None => Read::default(),
         }

@@ -1,6 +1,7 @@
 //! What can be done to machines.
 
 use super::net::Line;
+use super::node::node_id;
 use super::world::{Event, World};
 use torc_server::node::core::Input;
 
@@ -65,6 +66,26 @@ impl World {
             }
         }
         self.drain(number);
+    }
+
+    /// A node takes another one for dead, though the links between them stay open.
+    pub fn give_up(&mut self, number: usize, other: usize) {
+        self.judge(number, other, false);
+    }
+
+    /// It takes it for alive again.
+    pub fn take_back(&mut self, number: usize, other: usize) {
+        self.judge(number, other, true);
+    }
+
+    fn judge(&mut self, number: usize, other: usize, alive: bool) {
+        self.note(|| {
+            format!("{number} takes {other} for {}", if alive { "alive" } else { "dead" })
+        });
+        if let Some(node) = self.node(number) {
+            node.judge(node_id(other), alive);
+            self.core(number, Input::Heard(node_id(other)));
+        }
     }
 
     /// Sets a node's wall clock.

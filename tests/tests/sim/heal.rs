@@ -1,12 +1,21 @@
-//! Copies that have come apart are equal soon after nothing keeps them so any more, and not only when their nodes compare them in their turn, every ten seconds.
+//! Copies that have come apart, and what nodes know of each other, are equal soon after nothing keeps them so any more, and not only when nodes compare them in their turn,
+//! every ten seconds.
 
 use super::history::Ask;
-use super::named::{ring, setup};
+use super::named::{await_comparison, ring, setup};
+use super::net::{Line, Message};
+use super::node::node_id;
 use super::plan::{Trouble, mend};
-use super::world::{Event, SECOND, Setup, World};
+use super::world::{Event, SECOND, Seat, Setup, World};
 use std::collections::BTreeSet;
+use torc_protocol::peer::frame::{self, Decoded};
+use torc_protocol::peer::{Kind, Limits};
 use torc_protocol::slot::{SLOT_COUNT, Slot, slot_of};
 use torc_server::base::rng::Rng;
+use torc_server::cluster::NodeId;
+use torc_server::cluster::member::MemberState;
+use torc_server::cluster::route::Route;
+use torc_server::node::core::message::{Baton, Said};
 
 /// Copies may differ for so long after trouble has ended. Who comes back is seen within a second and compared with a second later; the rest is for pulls that are asked for
 /// once more.
@@ -69,6 +78,26 @@ fn await_equal(world: &mut World, what: &str) -> u64 {
     panic!("{what}: copies of {:?} differ {SOON} us later", differing(world));
 }
 
+/// Goes on until a frame of `kind` is on its way over a control link, and says from whom to whom.
+fn await_frame(world: &mut World, kind: Kind) -> (usize, usize) {
+    let limits = Limits::established(512 << 20);
+    let is_it = |message: &Message| match frame::decode(&message.bytes, &mut 0, &limits) {
+        Ok(Decoded::Frame(frame)) => frame.header.kind == Some(kind),
+        _ => false,
+    };
+    for _ in 0..100_000 {
+        for (line, link) in world.net.links.iter().filter(|(line, _)| line.control) {
+            for side in [0, 1] {
+                if link.queues[side].iter().any(is_it) {
+                    return (line.end(1 - side), line.end(side));
+                }
+            }
+        }
+        world.run_for(SECOND / 20_000);
+    }
+    panic!("nobody sends any {kind:?}");
+}
+
 fn cut_off(world: &mut World, number: usize) {
     for other in (0..world.seats.len()).filter(|&other| other != number) {
         world.net.cut_way(number, other);
@@ -117,7 +146,7 @@ fn what_a_broken_data_link_did_not_tell_is_made_up_for() {
         let mut world = ring(setup(seed, 3));
         let mut writers = Writers::new(&mut world);
         // So that no comparison whose turn it is anyway helps.
-        super::named::await_comparison(&mut world);
+        await_comparison(&mut world);
         let lines: Vec<_> = world.net.links.keys().copied().filter(|line| !line.control).collect();
         for line in lines {
             world.close(line, 0);
@@ -129,13 +158,107 @@ fn what_a_broken_data_link_did_not_tell_is_made_up_for() {
     }
 }
 
+/// What fell off a log before a peer was told of it, that peer found when nodes compared in their turn, or by the next write to the same slot: here there is none.
+#[test]
+fn what_fell_off_a_log_is_made_up_for() {
+    for seed in 0..3 {
+        let mut world = ring(Setup { log_bytes: 8 * 1024, ..setup(seed, 3) });
+        let guest = world.add_guest(1, false);
+        world.guests[guest].checks = true;
+        await_comparison(&mut world);
+        // Shorter than it takes to give up the node or a link to it.
+        world.pause(2);
+        for round in 0..16 {
+            let key = |n: u64| match round {
+                // Several logs in all slots, and the last one in a single slot.
+                0..12 => format!("lost:{}", 400 * round + n),
+                _ => format!("{{last}}:{n}"),
+            };
+            let asks = (0..400).map(|n| Ask::Set(key(n), n)).collect();
+            world.ask_and_leave(guest, 0, asks);
+            world.run_for(SECOND / 20);
+        }
+        world.resume(2);
+        assert!(differing(&world).len() > 100, "everything was told");
+        await_equal(&mut world, &format!("seed {seed}"));
+    }
+}
+
+/// A node that was given up and taken back while the link to it stayed open knows nothing of that, and does not compare again: what was to be pulled from it by its last
+/// comparison was dropped, and missing until its next turn.
+#[test]
+fn what_was_to_be_pulled_from_a_node_that_was_given_up_for_a_moment_is_pulled() {
+    for seed in 0..3 {
+        let mut world = ring(setup(seed, 3));
+        let mut writers = Writers::new(&mut world);
+        await_comparison(&mut world);
+        let lines: Vec<_> = world.net.links.keys().copied().filter(|line| !line.control).collect();
+        for line in lines {
+            world.close(line, 0);
+        }
+        let end = world.now + SECOND / 10;
+        writers.run_until(&mut world, end);
+        // Nodes compare since the links are open again, and one of them is asked for what it has told.
+        let (asker, asked) = await_frame(&mut world, Kind::Fence);
+        world.pause(asked);
+        world.give_up(asker, asked);
+        world.run_for(SECOND / 10);
+        world.take_back(asker, asked);
+        world.run_for(SECOND / 10);
+        world.resume(asked);
+        assert!(!differing(&world).is_empty(), "everything was told");
+        await_equal(&mut world, &format!("seed {seed}"));
+    }
+}
+
+/// What a node wrote to a slot that it does not keep any more, as one that served it in a partition, comes with its baton to who serves the slot. That one had told its
+/// hashes to the other copies before, and they compare with nobody who keeps none: they were behind until its next turn.
+#[test]
+fn what_comes_with_a_baton_from_one_who_keeps_no_copy_comes_to_all() {
+    for seed in 0..3 {
+        let mut world = ring(setup(seed, 4));
+        await_comparison(&mut world);
+        let view = world.seats[0].node.as_ref().unwrap().view();
+        let (index, _) = view.find(node_id(3)).unwrap();
+        let mut keys = (0..).map(|n| format!("left:{n}"));
+        let key = keys.find(|key| !view.list(slot_of(key.as_bytes())).contains(&index)).unwrap();
+        let slot = slot_of(key.as_bytes());
+        let server = world.servers(slot)[0];
+        // It writes as one that served, and tells nobody.
+        for other in 0..3 {
+            world.close(Line { dialler: 3, other, control: false }, 0);
+        }
+        let node = world.node(3).unwrap();
+        node.instance.cluster.routes().set(slot, Route::Serve);
+        let guest = world.add_guest(1, false);
+        world.guests[guest].checks = true;
+        world.ask_and_leave(guest, 3, vec![Ask::Set(key, 1)]);
+        let node = world.node(3).unwrap();
+        let vector = node.slots.vector(&node.instance.store, slot);
+        assert!(!vector.is_empty(), "it wrote nothing");
+        let said = vec![Said { slot, stamp: 0, others: [None; 2], vector: vector.clone() }];
+        let mut payload = Vec::new();
+        Baton::Word { served: true, said }.encode(&mut payload);
+        world.control_frame(3, server, Kind::Baton, None, payload);
+        let knows = |world: &World| {
+            let node = world.seats[server].node.as_ref().unwrap();
+            node.slots.vector(&node.instance.store, slot).covers_all(&vector)
+        };
+        while !knows(&world) {
+            world.run_for(SECOND / 1_000);
+        }
+        assert!(!differing(&world).is_empty(), "all had heard of it");
+        await_equal(&mut world, &format!("seed {seed}"));
+    }
+}
+
 /// What a node wrote last, only some may have heard. Who serves in its place asks all for it, and the others were left behind.
 #[test]
 fn what_a_dying_node_told_to_one_comes_to_all() {
     for seed in 0..3 {
         let mut world = ring(setup(seed, 3));
-        super::named::await_comparison(&mut world);
-        let line = |other| super::net::Line { dialler: 0, other, control: false };
+        await_comparison(&mut world);
+        let line = |other| Line { dialler: 0, other, control: false };
         let guest = world.add_guest(1, false);
         world.guests[guest].checks = true;
         let served = |world: &World, key: &String| world.servers(slot_of(key.as_bytes())) == [0];
@@ -174,5 +297,44 @@ fn whatever_kept_nodes_apart_is_made_up_for_soon() {
         writers.run_until(&mut world, end);
         mend(&mut world);
         await_equal(&mut world, &format!("seed {seed}, {nodes} nodes"));
+    }
+}
+
+/// What each node that runs knows of all others.
+fn known(world: &World) -> BTreeSet<Vec<(NodeId, MemberState, bool, bool)>> {
+    let known = |seat: &Seat| {
+        let view = seat.node.as_ref()?.view();
+        let members = view.members().map(|(_, it)| (it.id, it.state, it.ready, it.alive));
+        let mut members: Vec<_> = members.collect();
+        members.sort_by_key(|member| member.0);
+        Some(members)
+    };
+    world.seats.iter().filter_map(known).collect()
+}
+
+/// What others say of themselves while a node is taken for dead, nobody tells it, and what is on its way is lost with its links. It heard of that when books were compared in
+/// their turn, within ten seconds; until then it went by records that were not true any more.
+#[test]
+fn what_was_said_while_a_node_was_frozen_is_heard_when_it_thaws() {
+    for seed in 0..12 {
+        for links_break in [false, true] {
+            let mut world = ring(setup(seed, 4));
+            world.pause(3);
+            for tenth in 0..80 {
+                if tenth == 40 {
+                    // It says that it is not ready.
+                    world.set_clock(1, 6 * SECOND as i64);
+                }
+                world.run_for(SECOND / 10);
+                let now = world.now;
+                let held = world.net.links.values_mut().filter(|_| !links_break);
+                held.for_each(|link| link.heard = [now; 2]);
+            }
+            assert!(known(&world).len() > 1, "it has heard of it");
+            world.resume(3);
+            // It is found to be alive, and links to it are dialled.
+            world.run_for(SECOND);
+            assert_eq!(known(&world).len(), 1, "seed {seed}, links break: {links_break}");
+        }
     }
 }

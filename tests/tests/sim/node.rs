@@ -1,5 +1,6 @@
 //! One node of a world: everything that a process has but for sockets and threads.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -56,6 +57,7 @@ pub struct Node {
     pub core: Core,
     pub worker: WorkerState,
     replicator: Arc<Mutex<Replicator>>,
+    verdicts: Arc<Mutex<Verdicts>>,
     pub log_bytes: usize,
     /// When the core wants to be called, in world time.
     pub core_wake: u64,
@@ -103,10 +105,19 @@ pub fn record(start: &Start) -> NodeRecord {
     }
 }
 
+/// What a test makes a node believe of others, whatever they say.
+#[derive(Default)]
+struct Verdicts {
+    given_up: BTreeSet<NodeId>,
+    /// What the core has not been told yet.
+    news: Vec<membership::Event>,
+}
+
 /// Membership that knows some records from the start.
 struct Knowing {
     gossip: Gossip,
     known: Vec<NodeRecord>,
+    verdicts: Arc<Mutex<Verdicts>>,
 }
 
 impl Membership for Knowing {
@@ -121,10 +132,15 @@ impl Membership for Knowing {
             }
             input => self.gossip.handle(input, now, out),
         }
+        let news = std::mem::take(&mut self.verdicts.lock().unwrap().news);
+        out.extend(news.into_iter().map(membership::Output::Event));
     }
 
     fn liveness(&self, node: NodeId) -> Option<Liveness> {
-        self.gossip.liveness(node)
+        match self.verdicts.lock().unwrap().given_up.contains(&node) {
+            true => Some(Liveness::Down),
+            false => self.gossip.liveness(node),
+        }
     }
 
     fn record(&self, node: NodeId) -> Option<Arc<NodeRecord>> {
@@ -208,7 +224,12 @@ impl Node {
             forget_after: Duration::from_secs(600),
             seed: start.seed,
         });
-        let membership = Box::new(Knowing { gossip: gossip.unwrap(), known: start.known.clone() });
+        let verdicts = Arc::<Mutex<Verdicts>>::default();
+        let membership = Box::new(Knowing {
+            gossip: gossip.unwrap(),
+            known: start.known.clone(),
+            verdicts: Arc::clone(&verdicts),
+        });
         let id = node_id(start.number);
         let options = core::Options {
             node: id,
@@ -228,6 +249,7 @@ impl Node {
             core,
             worker,
             replicator,
+            verdicts,
             log_bytes: start.log_bytes,
             core_wake: 0,
             worker_wake: u64::MAX,
@@ -251,6 +273,19 @@ impl Node {
         let now = self.now();
         self.core.handle(input, now, &mut out);
         out
+    }
+
+    /// Makes the node take another one for dead, or for alive again; it hears of it with its next input.
+    pub fn judge(&mut self, node: NodeId, alive: bool) {
+        let mut verdicts = self.verdicts.lock().unwrap();
+        let event = if alive {
+            verdicts.given_up.remove(&node);
+            membership::Event::MemberUp { node, incarnation: 0 }
+        } else {
+            verdicts.given_up.insert(node);
+            membership::Event::MemberDown(node)
+        };
+        verdicts.news.push(event);
     }
 
     pub fn replicator(&self) -> MutexGuard<'_, Replicator> {
@@ -291,14 +326,15 @@ impl Node {
         self.worker.on_acked(&self.instance, waiters);
     }
 
-    /// Effects for `peer`, if there are any.
-    pub fn read_effects(&mut self, peer: MemberIndex, bytes_max: usize) -> Vec<u8> {
+    /// Effects for `peer`, if there are any, and whether some fell off the log.
+    pub fn read_effects(&mut self, peer: MemberIndex, bytes_max: usize) -> (Vec<u8>, bool) {
         let mut out = Vec::new();
         let view = self.view();
         let replicator = Arc::clone(&self.replicator);
         let mut replicator = replicator.lock().unwrap();
-        replicator.read_effects(&mut self.worker.local, &view, peer, bytes_max, &mut out);
-        out
+        let local = &mut self.worker.local;
+        let read = replicator.read_effects(local, &view, peer, bytes_max, &mut out);
+        (out, read.fell_off)
     }
 
     pub fn link_up(&mut self, peer: MemberIndex) {

@@ -6,6 +6,7 @@ use super::world::{Event, WINDOW, World};
 use std::time::Duration;
 use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Head, Kind};
+use torc_server::node::core::Input;
 use torc_server::node::plane::Failure;
 
 impl World {
@@ -78,7 +79,10 @@ impl World {
         while self.net.links[&line].queues[1].len() < WINDOW {
             let Some(node) = self.node(line.dialler) else { return };
             let Some(peer) = node.index_of(node_id(line.other)) else { return };
-            let bytes = node.read_effects(peer, 16 * 1024);
+            let (bytes, fell_off) = node.read_effects(peer, 16 * 1024);
+            if fell_off {
+                self.core(line.dialler, Input::FellOff(node_id(line.other)));
+            }
             if bytes.is_empty() {
                 return;
             }

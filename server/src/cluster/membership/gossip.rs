@@ -353,6 +353,8 @@ impl Gossip {
             OwnedNotification::Rejoin(id) => {
                 self.publish(|record| record.renewals = id.renewals);
                 self.timers.set_only(now, Alarm::Seeds);
+                // Nobody has told us anything while we were taken for dead.
+                self.timers.set_only(now, Alarm::Exchange);
                 Some(Event::Rejoined { incarnation: id.incarnation })
             }
             OwnedNotification::Idle => {
@@ -507,6 +509,7 @@ impl Membership for Gossip {
             Input::Timer => self.wake = None,
             Input::LinkUp(node) => {
                 self.links.insert(node);
+                self.linked(node, out);
             }
             Input::LinkDown(node) => {
                 self.links.remove(&node);

@@ -11,15 +11,18 @@
 //! ```
 //!
 //! The same comparison runs with one random peer every ten seconds or so; it repairs whatever rumours missed. Liveness travels in it as a
-//! hint that lets a joiner start with all members at once; no one is declared down by it. Whoever meets a member that it has no record of compares with that one at once.
+//! hint that lets a joiner start with all members at once; no one is declared down by it. Whoever meets a member that it has no record of compares with that one at once, and
+//! so do those who have just missed rumours: the two ends of a link that opens, and whoever hears that it was taken for dead, with a random peer.
 
 use super::book::{Applied, PARTS};
 use super::envelope::BODY_BYTES_MAX;
 use super::gossip::Gossip;
+use super::profile::LINKS_MEMBERS_MAX;
 use super::swim::SwimId;
 use super::timers::Alarm;
 use super::wire::{self, Item};
 use super::{Output, Via, Why};
+use crate::cluster::node_id::NodeId;
 use crate::cluster::record::{NodeRecord, NodeState, Stamp};
 use foca::Member;
 use std::net::SocketAddr;
@@ -162,6 +165,15 @@ impl Gossip {
         };
         if let Some(peer) = unrecorded {
             self.compare_with(&peer, out);
+        }
+    }
+
+    /// Compares books over a link that has opened. In small clusters rumours ride on links, and each is told a few times: those that were told while there was no link are
+    /// not told again. In large ones they go by datagram and reach everyone by many ways. One of the two ends is enough.
+    pub(super) fn linked(&mut self, node: NodeId, out: &mut Vec<Output>) {
+        if self.members() <= LINKS_MEMBERS_MAX && self.foca.identity().node < node {
+            let body = self.own_sums();
+            self.send(Via::Link(node), &body, out);
         }
     }
 

@@ -353,6 +353,7 @@ impl Control {
         for _ in 0..self.letters.len() {
             match self.letters.try_recv() {
                 Ok(Mail::DataLinkUp(node)) => self.step(Input::DataLinkUp(node)),
+                Ok(Mail::FellOff(node)) => self.step(Input::FellOff(node)),
                 Ok(Mail::Heard(node)) => self.step(Input::Heard(node)),
                 Ok(Mail::Resolved(name, addresses)) => self.resolved(&name, &addresses),
                 Ok(Mail::Gap { slot, node, is_here }) => {

@@ -338,6 +338,12 @@ impl DataLinks {
                 }
                 _ => link.conn.flush(now, &mut NoEffects),
             };
+            let fell_off = link.conn.link.take_fell_off();
+            if fell_off {
+                // What comes next goes on; what is missing before it is found by comparing copies.
+                link.conn.link.start_effects();
+                self.shared.tell(Mail::FellOff(link.node));
+            }
             let has_room = link.conn.link.queued_bytes(Class::Request) < RESPONSE_BYTES_AHEAD;
             if flushed.is_ok() && has_room && std::mem::take(&mut link.owes_room) {
                 desk.state.on_room(link.key);
@@ -345,6 +351,9 @@ impl DataLinks {
             match flushed {
                 Ok(()) => self.settle(at),
                 Err(lost) => self.lost(at, &lost, desk),
+            }
+            if fell_off {
+                self.mark(at);
             }
         }
     }
@@ -696,9 +705,12 @@ struct Effects<'a> {
 impl EffectSource for Effects<'_> {
     fn pull(&mut self, bytes_max: usize, payload: &mut Vec<u8>) -> Pulled {
         let Effects { local, replicator, view, peer } = self;
-        // What fell off the log is the peer's to find out, so the stream goes on.
         let read = replicator.read_effects(local, view, *peer, bytes_max, payload);
-        if read.count > 0 { Pulled::Batch } else { Pulled::Nothing }
+        match read.fell_off {
+            true => Pulled::FellOff,
+            false if read.count > 0 => Pulled::Batch,
+            false => Pulled::Nothing,
+        }
     }
 }
 

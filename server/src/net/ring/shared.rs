@@ -25,6 +25,8 @@ const ARRIVALS_MAX: usize = 4_096;
 pub(in crate::net) enum Mail {
     /// A worker's data link to a node opened. When lost, what was written before is found when the two nodes compare in their turn.
     DataLinkUp(NodeId),
+    /// Effects fell off a worker's log before a node was told of them. When lost, they are found when the two nodes compare in their turn.
+    FellOff(NodeId),
     /// A data link heard a node. Once a second is enough; when lost, the next second's will do.
     Heard(NodeId),
     /// The answer to a question for a name, empty if there was none. When lost, it is asked for again.

@@ -1,6 +1,7 @@
 //! Anti-entropy: each pair of nodes compares, now and then, what it knows of the slots that both keep.
 //!
-//! It does so in turn, and soon after anything that may have kept writes from being told: a node came or went, a link was down. Turns are for what nobody noticed.
+//! It does so in turn, and soon after anything that may have kept writes from being told: a node came or went, a link was down, effects fell off a log. Turns are for what
+//! nobody noticed.
 //!
 //! A slot that is being pulled when a peer tells its hash is compared with that hash once it is synced: it is pulled from one node, which need not know what this peer knows.
 //! After a partition that matters, for then every node pulls its slots anew, often from one of its own side, while those of the other side tell their hashes.
@@ -10,6 +11,7 @@ use super::{Core, Output, every_slot};
 use crate::cluster::NodeId;
 use crate::cluster::membership::Now;
 use crate::replication::vector::Vector;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::Kind;
@@ -39,9 +41,10 @@ impl Core {
         others.for_each(|(_, member)| self.compare_with(member.id, out));
     }
 
-    /// A worker's link to a peer has opened: it is compared with before its turn, over the control link, for what was written while there was no link.
+    /// A worker has not told a peer of everything, for its link has just opened or its log was overrun: the peer is compared with before its turn, over the control link.
+    /// It finds such holes by itself only where the same slot is written to again.
     pub(super) fn compare_soon(&mut self, peer: NodeId, now: Now) {
-        // A link that opens while one is waited for is seen to with it.
+        // What was not told while a comparison is waited for is seen to with it.
         self.compare_soon.entry(peer).or_insert(now.monotonic + COMPARE_SOON);
     }
 
@@ -73,7 +76,7 @@ impl Core {
                 apart += 1;
             } else if self.view.list(slot).contains(&self.view.me()) {
                 // It is being pulled, from one node and not from all that compare. Who joins has nothing yet that others lack, and would ask everybody for everything.
-                self.early.insert((slot, from), hash);
+                self.early.insert((slot, from), Some(hash));
             }
         }
         if apart >= APART_SLOTS {
@@ -81,19 +84,43 @@ impl Core {
         }
     }
 
-    /// Compares slots that have been synced since a peer told its hash of them.
+    /// Compares slots that could not be compared when a peer told its hash of them: those that have been synced since, with peers that are alive.
     pub(super) fn compare_early(&mut self) {
+        if self.early.is_empty() {
+            return;
+        }
         let Core { early, view, duties, puller, slots, instance, .. } = self;
+        let alive: BTreeMap<NodeId, bool> =
+            view.members().map(|(_, it)| (it.id, it.alive)).collect();
         early.retain(|&(slot, from), hash| {
-            if !view.is_mine(slot) {
+            let Some(&is_alive) = alive.get(&from).filter(|_| view.is_mine(slot)) else {
                 return false;
+            };
+            if !is_alive || !duties.is_synced(slot) {
+                return true;
             }
-            let is_synced = duties.is_synced(slot);
-            if is_synced && vector_hash(&slots.vector(&instance.store, slot)) != *hash {
+            let vector = || slots.vector(&instance.store, slot);
+            if hash.is_none_or(|hash| vector_hash(&vector()) != hash) {
                 puller.want(slot, from, false);
             }
-            !is_synced
+            false
         });
+    }
+
+    /// Nothing can be asked of a peer for now. Over a link that is open it tells its hashes once, though it be given up and taken back meanwhile, for it does not know of
+    /// that: they are kept, and so is what was to be pulled. Over the next link it tells them anew.
+    pub(super) fn put_off(&mut self, peer: NodeId, pulls: &[Slot]) {
+        if self.reach.is_up(peer) {
+            self.early.extend(pulls.iter().map(|&slot| ((slot, peer), None)));
+        } else {
+            self.early.retain(|&(_, from), _| from != peer);
+        }
+    }
+
+    /// Tells all others that keep a slot what this node knows of it.
+    pub(super) fn tell_keepers(&self, slot: Slot, out: &mut Vec<Output>) {
+        let keepers = self.view.effect_targets(slot).filter_map(|index| self.view.member(index));
+        keepers.for_each(|keeper| self.tell_hash(slot, keeper.id, out));
     }
 
     /// Tells a peer what this node knows of one slot, so that it pulls what it lacks.

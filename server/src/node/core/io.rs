@@ -53,6 +53,8 @@ pub enum Input<'a> {
     Clogged(NodeId, bool),
     /// A worker's link to a node works: what was written before was not told over it.
     DataLinkUp(NodeId),
+    /// Effects fell off a worker's log before its link could tell a node of them.
+    FellOff(NodeId),
     /// A worker's link heard something of a node. Once a second for each is enough.
     Heard(NodeId),
     /// The answer to [`Output::Resolve`]; empty if there was none.

@@ -97,8 +97,9 @@ pub struct Core {
     /// When this node compares what it knows with all others next, and with some of them before that.
     compare_at: Duration,
     compare_soon: BTreeMap<NodeId, Duration>,
-    /// Hashes that peers told of slots before these were synced here: one at most for each slot and peer.
-    early: BTreeMap<(Slot, NodeId), u64>,
+    /// What is compared later, one at most for each slot and peer: hashes that a peer told of slots before these were synced here, and, without a hash, what was to be pulled
+    /// from it when it was given up.
+    early: BTreeMap<(Slot, NodeId), Option<u64>>,
     /// When chains are looked through next.
     give_up_at: Duration,
     /// When copies that are not to be kept any more may be removed.
@@ -226,7 +227,7 @@ impl Core {
                 self.lose(node, now, out);
             }
             Input::Clogged(node, clogged) => self.answerer.set_clogged(node, clogged),
-            Input::DataLinkUp(node) => self.compare_soon(node, now),
+            Input::DataLinkUp(node) | Input::FellOff(node) => self.compare_soon(node, now),
             Input::Heard(node) => {
                 self.gossip(membership::Input::DataFrameHeard(node), now, out);
             }

@@ -32,6 +32,11 @@ impl Reach {
         self.nodes.insert(node, Some(now));
     }
 
+    /// Whether there is a link to `node`.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        matches!(self.nodes.get(&node), Some(None))
+    }
+
     /// Whether there is a link to a node that is not known.
     pub fn has_stranger(&self, is_known: impl Fn(NodeId) -> bool) -> bool {
         self.nodes.iter().any(|(node, down_since)| down_since.is_none() && !is_known(*node))
@@ -58,6 +63,7 @@ mod tests {
         reach.members([a, b].into_iter(), now);
         reach.up(a);
         assert_eq!(reach.gone_for(a, later), Duration::ZERO);
+        assert!(reach.is_up(a) && !reach.is_up(b));
         assert_eq!(reach.gone_for(b, later), Duration::from_secs(2));
         assert!(reach.has_stranger(|node| node == b) && !reach.has_stranger(|node| node == a));
         reach.down(a, later);

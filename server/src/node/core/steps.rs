@@ -138,6 +138,10 @@ impl Core {
         let Some(index) = self.index_of(from) else { return };
         self.step(now, out, |duties, around, actions| duties.pulled(slot, index, around, actions));
         self.check_granted(now, out);
+        if !self.view.effect_targets(slot).any(|keeper| keeper == index) {
+            // It keeps the slot no more, as one that served it in a partition, so that nobody compares with it: the other copies hear of what it knew from this one.
+            self.tell_keepers(slot, out);
+        }
     }
 
     fn copied(&mut self, bytes: usize, now: Now) {
@@ -277,8 +281,7 @@ impl Core {
     /// A node cannot be asked any more.
     pub(super) fn lose(&mut self, node: NodeId, now: Now, out: &mut Vec<Output>) {
         let lost = self.puller.lose(node);
-        // It tells its hashes anew over the next link.
-        self.early.retain(|&(_, from), _| from != node);
+        self.put_off(node, &lost);
         if let Some(index) = self.index_of(node) {
             self.step(now, out, |duties, around, actions| {
                 for slot in lost {
