@@ -15,8 +15,8 @@ use crate::base::clock::UnixMs;
 use crate::base::limits::BATCH_COMMANDS_MAX;
 use crate::base::version::Version;
 use crate::store::{
-    Amended, Collection, ElementChange, Entry, Guard, KeyHash, Keyspace, Kind, Local, Merged,
-    Spliced, State, Store, Value,
+    Amended, Collection, ElementChange, Entry, Guard, KeyHash, KeyHint, Keyspace, Kind, Local,
+    Merged, Spliced, State, Store, Value,
 };
 use crate::types::collection::Limits;
 use torc_protocol::peer::message::Ack;
@@ -42,6 +42,14 @@ pub struct Applier<'a> {
     pub now: UnixMs,
 }
 
+/// Where the first key of an effect is, for its look-up.
+fn hint_of(effect: &Effect<'_>, place: KeyHash) -> KeyHint {
+    match effect.first().and_then(Op::key) {
+        Some((_, key)) => KeyHint::new(key, place),
+        None => KeyHint::none(),
+    }
+}
+
 impl Applier<'_> {
     /// Applies a batch of effects as far as their chains allow, and appends what is now applied of each chain that moved.
     ///
@@ -55,10 +63,13 @@ impl Applier<'_> {
             if group.is_empty() {
                 return Ok(());
             }
-            self.ask_ahead(&group);
-            for effect in group.drain(..) {
+            let places = self.ask_ahead(&group);
+            for (effect, place) in group.drain(..).zip(places) {
                 match effect {
-                    Ok((effect, bytes)) => self.effect(&effect, bytes, acks),
+                    Ok((effect, bytes)) => {
+                        let hint = hint_of(&effect, place);
+                        self.effect(&effect, bytes, hint, acks);
+                    }
                     Err(DecodeError::Unsupported { slot, kind, version }) => {
                         tracing::warn!(
                             kind,
@@ -73,29 +84,34 @@ impl Applier<'_> {
         }
     }
 
-    /// Asks memory for the first keys of effects that are about to be applied. Those of another database than the first's go without.
-    fn ask_ahead(&self, effects: &[Decoded<'_>]) {
-        let firsts = effects.iter().flatten().filter_map(|(effect, _)| effect.ops().next());
+    /// Asks memory for the first keys of effects that are about to be applied, and says where each of them is. Keys of another database than the first's are not asked for.
+    fn ask_ahead(&self, effects: &[Decoded<'_>]) -> [KeyHash; EFFECTS_AHEAD] {
         let mut places = [KeyHash::default(); EFFECTS_AHEAD];
+        let mut asked = [KeyHash::default(); EFFECTS_AHEAD];
         let (mut count, mut database, mut any_of_collections) = (0, None, false);
-        for op in firsts {
-            if let Some((db, key)) = op.key()
-                && *database.get_or_insert(db) == db
+        for (effect, place) in effects.iter().zip(&mut places) {
+            if let Ok((effect, _)) = effect
+                && let Some(op) = effect.first()
+                && let Some((db, key)) = op.key()
             {
-                (places[count], count) = (self.store.place(key), count + 1);
-                any_of_collections |= matches!(op, Op::Elements { .. });
+                *place = self.store.place(key);
+                if *database.get_or_insert(db) == db {
+                    (asked[count], count) = (*place, count + 1);
+                    any_of_collections |= matches!(op, Op::Elements { .. });
+                }
             }
         }
-        let places = &places[..count];
+        let asked = &asked[..count];
         if count > 1
             && let Some(ahead) = database.and_then(|db| self.store.ahead(self.guard, db))
         {
-            let places = || places.iter().copied();
-            if any_of_collections { ahead.ask_collections(places) } else { ahead.ask(places) }
+            let asked = || asked.iter().copied();
+            if any_of_collections { ahead.ask_collections(asked) } else { ahead.ask(asked) }
         }
+        places
     }
 
-    fn effect(&mut self, effect: &Effect<'_>, bytes: &[u8], acks: &mut Vec<Ack>) {
+    fn effect(&mut self, effect: &Effect<'_>, bytes: &[u8], hint: KeyHint, acks: &mut Vec<Ack>) {
         let slots = self.slots;
         let slot = effect.slot;
         if effect.tag() == slots.tag() {
@@ -108,7 +124,7 @@ impl Applier<'_> {
         }
         match chain.offer(effect, bytes, self.now, slots.limits()) {
             Offer::Apply => {
-                if self.next(&mut chain, effect) {
+                if self.next(&mut chain, effect, hint) {
                     self.drain(&mut chain, slot);
                 } else {
                     slots.mark_dirty(slot);
@@ -131,24 +147,26 @@ impl Applier<'_> {
     pub fn drain(&mut self, chain: &mut Chain, slot: Slot) {
         while let Some(bytes) = chain.take_ready() {
             let Ok(effect) = Effect::decode(&bytes) else { continue };
-            if !self.next(chain, &effect) {
+            if !self.next(chain, &effect, KeyHint::none()) {
                 return self.slots.mark_dirty(slot);
             }
         }
     }
 
     /// Applies the effect that is next; whether that could be done.
-    fn next(&mut self, chain: &mut Chain, effect: &Effect<'_>) -> bool {
+    fn next(&mut self, chain: &mut Chain, effect: &Effect<'_>, hint: KeyHint) -> bool {
         let mut others = effect.deps.clone();
         let context = chain.context(effect.version, &mut others);
         // Several operations are a transaction: nobody here sees half of it either.
-        let is_transaction = effect.ops().nth(1).is_some();
+        let is_transaction = effect.others().next().is_some();
         if is_transaction {
             let ops: Vec<Op<'_>> = effect.ops().collect();
             let keys = ops.iter().filter_map(Op::key);
             self.store.hold(self.local, self.guard, self.now, keys);
         }
-        let done = effect.ops().try_for_each(|op| self.op(&op, &context));
+        let first = effect.first().map_or(Ok(()), |op| self.op(op, &context, hint));
+        let done =
+            first.and_then(|()| effect.others().try_for_each(|op| self.op(&op, &context, hint)));
         if is_transaction {
             self.store.release(self.local, self.guard, self.now);
         }
@@ -163,11 +181,11 @@ impl Applier<'_> {
         self.store.keyspace(self.local, self.guard, db, self.now)
     }
 
-    fn op(&mut self, op: &Op<'_>, context: &Context<'_>) -> Result<(), BaseMissing> {
+    fn op(&mut self, op: &Op<'_>, context: &Context<'_>, hint: KeyHint) -> Result<(), BaseMissing> {
         // A flush arrives as the deletes that it came to.
         let Some((db, key)) = op.key() else { return Err(BaseMissing) };
         let (origin, shapes) = (self.store.origin_version(), self.store.shapes());
-        let mut keyspace = self.keyspace(db);
+        let mut keyspace = self.keyspace(db).with_hint(hint);
         if let Op::Splice { base, len, offset, bytes, .. } = *op {
             let place = (offset as usize, bytes);
             let spliced = keyspace.splice(key, base, context.version, len as usize, place);

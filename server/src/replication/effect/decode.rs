@@ -94,14 +94,20 @@ impl<'a> Effect<'a> {
             return Err(Malformed::Value("version").into());
         }
         let deps = Vector::decode(&mut reader)?;
-        let ops = reader.rest();
-        // All are read once now, so that an effect is either whole or refused before any of it is applied.
-        while !reader.is_empty() {
-            if let Some(op) = read_op(&mut reader, slot)? {
-                check(&op, version)?;
+        let next = |reader: &mut Reader<'a>| -> Result<Option<Op<'a>>, DecodeError> {
+            while !reader.is_empty() {
+                if let Some(op) = read_op(reader, slot)? {
+                    check(&op, version)?;
+                    return Ok(Some(op));
+                }
             }
-        }
-        Ok(Effect { slot, previous, version, deps, ops })
+            Ok(None)
+        };
+        let first = next(&mut reader)?;
+        let others = reader.rest();
+        // All are read once now, so that an effect is either whole or refused before any of it is applied.
+        while next(&mut reader)?.is_some() {}
+        Ok(Effect { slot, previous, version, deps, first, others })
     }
 }
 

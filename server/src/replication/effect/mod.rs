@@ -32,7 +32,7 @@ use torc_protocol::slot::Slot;
 /// Of an operation's kind: who does not know it may skip it.
 pub const OPTIONAL: u8 = 0x80;
 
-/// A decoded effect; its operations still lie in the bytes that it came from.
+/// A decoded effect. It is its first operation in all but transactions; the others still lie in the bytes that it came from.
 #[derive(Debug, Clone)]
 pub struct Effect<'a> {
     /// The slot that it changed.
@@ -43,7 +43,8 @@ pub struct Effect<'a> {
     pub version: Version,
     /// What its origin had seen of other tags, as far as that rose since its previous effect in this slot.
     pub deps: Vector,
-    ops: &'a [u8],
+    first: Option<Op<'a>>,
+    others: &'a [u8],
 }
 
 impl<'a> Effect<'a> {
@@ -52,9 +53,19 @@ impl<'a> Effect<'a> {
         self.version.tag()
     }
 
+    /// What it did first; nothing if it did nothing.
+    pub fn first(&self) -> Option<&Op<'a>> {
+        self.first.as_ref()
+    }
+
+    /// What it did after that, in order.
+    pub fn others(&self) -> Ops<'a> {
+        Ops::new(self.others)
+    }
+
     /// What it did, in order.
-    pub fn ops(&self) -> Ops<'a> {
-        Ops::new(self.ops)
+    pub fn ops(&self) -> impl Iterator<Item = Op<'a>> {
+        self.first.clone().into_iter().chain(self.others())
     }
 }
 
