@@ -7,7 +7,6 @@ use super::blocked::Waits;
 use super::busy;
 use super::client::Client;
 use super::feed;
-use super::held::HeldWrites;
 use super::multi;
 use super::pipeline::{Park, Verdict, WorkerState};
 use super::plane::Plane;
@@ -104,7 +103,6 @@ pub(super) fn execute(
         feed,
         ring,
         waits,
-        held: Vec::new(),
     };
     let mut ran = Ran::Whole;
     for planned in batch.iter() {
@@ -202,7 +200,6 @@ pub(super) struct Run<'r, 't> {
     pub feed: &'r mut Vec<u8>,
     pub ring: Option<Ring<'r>>,
     pub waits: &'r mut Waits,
-    pub held: Vec<HeldWrites>,
 }
 
 impl Run<'_, '_> {

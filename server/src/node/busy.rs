@@ -45,7 +45,6 @@ pub(super) fn refuse_all(
         feed,
         ring: None,
         waits,
-        held: Vec::new(),
     };
     for planned in batch.iter() {
         let args = planned.args(input, spans);

@@ -118,11 +118,11 @@ impl Run<'_, '_> {
         }
         match plane.replication.reach(view, &plane.written, level) {
             Ok(wanted) => {
-                let writes = match self.held.last_mut() {
+                let writes = match plane.held.last_mut() {
                     Some(last) if last.level == level && last.timeout == timeout => last,
                     _ => {
-                        self.held.push(HeldWrites::new(level, timeout));
-                        self.held.last_mut().expect("one was pushed")
+                        plane.held.push(HeldWrites::new(level, timeout));
+                        plane.held.last_mut().expect("one was pushed")
                     }
                 };
                 let Client { replies, mark, .. } = &mut *self.client;
@@ -143,7 +143,7 @@ impl Run<'_, '_> {
     /// At the end of a batch: what it laid aside waits from now on.
     #[inline]
     pub(super) fn wait_for_copies(&mut self, out: &mut Vec<u8>) {
-        if !self.held.is_empty() {
+        if self.ring.as_ref().is_some_and(|ring| !ring.plane.held.is_empty()) {
             self.wait_for_copies_of_held(out);
         }
     }
@@ -152,7 +152,7 @@ impl Run<'_, '_> {
     fn wait_for_copies_of_held(&mut self, out: &mut Vec<u8>) {
         let Some(Ring { plane, .. }) = &mut self.ring else { return };
         let key = self.client.key();
-        for writes in std::mem::take(&mut self.held) {
+        for writes in std::mem::take(&mut plane.held) {
             match plane.replication.hold(&writes.highest(), writes.level, writes.timeout) {
                 Held::Later { waiter, wanted } => {
                     plane.hold_replies(waiter, wanted, writes.timeout, (key, writes));

@@ -190,6 +190,8 @@ pub struct Plane {
     holds: HashMap<Waiter, Hold>,
     /// What the command that runs wrote; kept for its memory.
     pub(super) written: Vec<(Slot, Version)>,
+    /// Replies of the batch that runs which are to wait for copies.
+    pub(super) held: Vec<HeldWrites>,
     /// Replies that wait until other nodes have heard of a subscription.
     untold: VecDeque<Untold>,
     timers: BTreeSet<(Duration, Timer)>,
@@ -234,6 +236,7 @@ impl Plane {
             finished: VecDeque::new(),
             holds: HashMap::new(),
             written: Vec::new(),
+            held: Vec::new(),
             untold: VecDeque::new(),
             timers: BTreeSet::new(),
             answers: VecDeque::new(),
