@@ -129,6 +129,11 @@ fn the_older_protocol() {
 }
 
 #[test]
+fn servers_that_start_late() {
+    threads().block_on(special::waits_for_its_server());
+}
+
+#[test]
 fn encrypted_connections() {
     special::encrypted();
 }

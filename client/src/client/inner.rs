@@ -146,13 +146,15 @@ impl Inner {
             around,
             config,
         });
-        let first = tokio::time::timeout(inner.config.call_timeout, fetch::first(&inner)).await;
-        first.unwrap_or_else(|_| {
-            Err(Error::new(
-                ErrorKind::Connection,
-                Applied::No,
-                "no server answers within call_timeout",
-            ))
+        let mut last = None;
+        let first = fetch::first(&inner, &mut last);
+        let outcome = tokio::time::timeout(inner.config.call_timeout, first).await;
+        outcome.unwrap_or_else(|_| {
+            let (kind, message) = (ErrorKind::Connection, "no server answers within call_timeout");
+            Err(match last {
+                Some(last) => Error::caused(kind, Applied::No, format!("{message}: {last}"), last),
+                None => Error::new(kind, Applied::No, message),
+            })
         })?;
         if inner.view.load().is_cluster() {
             tokio::spawn(fetch::keep_fresh(Arc::downgrade(&inner)));
