@@ -31,6 +31,7 @@ fn polling_busily() {
     let about = About { url: format!("{}?busy_poll_us=50", url(server.port())), is_cluster: false };
     one_thread().block_on(suite::run(&about));
     one_thread().block_on(special::a_held_call_holds_nobody_up(&about.url));
+    one_thread().block_on(special::looks_for_its_reply(&server));
 }
 
 /// A runtime of several threads, where more can go wrong.

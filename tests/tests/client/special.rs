@@ -2,9 +2,11 @@
 
 use super::cluster::RedisCluster;
 use super::{About, connect, threads};
+use rustix::process::Signal;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake};
 use std::time::Duration;
 use torc_client::{
     Address, BreakerPolicy, Client, Config, Consistency, ErrorKind, Event, Message, Observer,
@@ -258,6 +260,37 @@ pub async fn a_held_call_holds_nobody_up(url: &str) {
             std::task::Poll::Pending => drop(held.await.unwrap()),
         }
     }
+}
+
+/// A task that counts how often it is woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// As long as `busy_poll` lasts, a call comes back by itself, though the server says nothing.
+pub async fn looks_for_its_reply(server: &Server) {
+    let long = Duration::from_secs(60);
+    let config = Config::new([Address::Tcp("127.0.0.1".to_owned(), server.port())]);
+    let config = config.busy_poll(long).attempt_timeout(long).call_timeout(long);
+    let client = Client::with_config(config).await.unwrap();
+    client.set("k", "v").await.unwrap();
+    server.signal(Signal::STOP);
+    let mut call = std::pin::pin!(client.get("k").into_future());
+    let wakes = Arc::new(Wakes::default());
+    let waker = Arc::clone(&wakes).into();
+    assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while wakes.0.load(Ordering::Relaxed) == 0 {
+        assert!(tokio::time::Instant::now() < deadline, "it waits for the socket");
+        tokio::task::yield_now().await;
+    }
+    server.signal(Signal::CONT);
+    assert_eq!(call.await.unwrap().unwrap(), "v");
 }
 
 /// Attempts to connect to nobody fail at once and soon open the breaker, which ended the first call of a client that was started together with its server.
