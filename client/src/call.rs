@@ -96,7 +96,7 @@ impl<'c, T, C> Call<'c, T, C> {
         }
     }
 
-    /// How long this call may take with all its retries, in place of the configuration's.
+    /// How long this call may take with all its retries, in place of the configuration's; a blocking command ends then as well, however long it would wait.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.edit().timeout = Some(timeout);
         self

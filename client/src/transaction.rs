@@ -223,7 +223,7 @@ impl<'c> Transaction<'c> {
     /// Runs it and reads the replies as one: a tuple, or a vector where they are of one type.
     ///
     /// # Errors
-    /// As [`Transaction::run`], or the first error of any command.
+    /// As [`Transaction::run`], or the first error of any command. The others have run then, so [`Error::maybe_applied`] is true.
     pub async fn run_as<T: FromReply>(self) -> Result<T> {
         let replies = self.execute().await?;
         let replies = replies.into_iter().map(Value::into_result).collect::<Result<Vec<_>>>();

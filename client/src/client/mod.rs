@@ -38,10 +38,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the servers at `url`; see [`Config::from_url`].
+    /// Connects to the servers at `url`; see [`Config::from_url`]. A server that is still starting is waited for until the call timeout.
     ///
     /// # Errors
-    /// The URL is wrong, or no server of it answers within the call timeout.
+    /// The URL is wrong, no server of it answers within the call timeout, or one refuses the password.
     ///
     /// ```no_run
     /// # async fn example() -> torc_client::Result<()> {
@@ -53,10 +53,13 @@ impl Client {
         Self::with_config(Config::from_url(url)?).await
     }
 
-    /// Connects as `config` says. The connections live on the tokio runtime that this is called on.
+    /// Connects as `config` says. The connections live on the tokio runtime that this is called on, which needs I/O and time: see `enable_all` of its builder.
     ///
     /// # Errors
-    /// The configuration is wrong, or no server of it answers within the call timeout.
+    /// The configuration is wrong, no server of it answers within the call timeout, or one refuses the password.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, and on one without time.
     ///
     /// ```no_run
     /// # async fn example() -> torc_client::Result<()> {
@@ -72,7 +75,7 @@ impl Client {
         Ok(Client { inner })
     }
 
-    /// Any command, its name and first argument; the others follow with [`Call::arg`]. The command table tells where it goes and whether it may be repeated;
+    /// Any command by its name; its arguments follow with [`Call::arg`], the second word of a subcommand first. The command table tells where it goes and whether it may be repeated;
     /// commands that it does not know go to any node, and are never repeated where they may have been applied.
     ///
     /// ```no_run

@@ -67,7 +67,8 @@ pub enum ReadFrom {
     Any,
     /// A copy in this zone, where the servers say in which zone they are (Torc does) and there is one; else any copy.
     Zone(String),
-    /// Any copy that has what this client's session has written and read (Torc; elsewhere the primary). See [`Session`](crate::Session).
+    /// Any copy that has what this client's session has written and read (Torc; elsewhere the primary). See [`Session`](crate::Session). What a
+    /// [`Pipeline`](crate::Pipeline) writes is not part of it.
     Session,
 }
 
@@ -239,7 +240,8 @@ impl Config {
         self
     }
 
-    /// How long a call may take with all its retries (default 5 s). No call takes longer.
+    /// How long a call may take with all its retries (default 5 s). No call takes longer, but one that blocks: by as long as its own argument says, which may be for ever.
+    /// [`Call::timeout`](crate::Call::timeout) ends that too.
     pub fn call_timeout(mut self, timeout: Duration) -> Config {
         self.call_timeout = timeout;
         self
@@ -269,7 +271,8 @@ impl Config {
         self
     }
 
-    /// What all calls demand of Torc unless they say otherwise (default: what the server's settings say).
+    /// What all calls demand of Torc unless they say otherwise (default: what the server's settings say). Commands of a [`Pipeline`](crate::Pipeline), and of a transaction
+    /// of a [`Watch`](crate::Watch), are sent without it.
     pub fn consistency(mut self, consistency: Consistency) -> Config {
         self.consistency = consistency;
         self
