@@ -56,10 +56,8 @@ impl Client {
     /// Connects as `config` says. The connections live on the tokio runtime that this is called on, which needs I/O and time: see `enable_all` of its builder.
     ///
     /// # Errors
-    /// The configuration is wrong, no server of it answers within the call timeout, or one refuses the password.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime, and on one without time.
+    /// The configuration is wrong, no server of it answers within the call timeout, one refuses the password, or there is no tokio runtime that has I/O and time
+    /// ([`ErrorKind::Usage`](crate::ErrorKind)).
     ///
     /// ```no_run
     /// # async fn example() -> torc_client::Result<()> {
@@ -103,5 +101,36 @@ impl Client {
     /// and all its calls are gone.
     pub fn close(&self) {
         self.inner.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Address;
+    use crate::error::ErrorKind;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    use tokio::runtime::Builder;
+
+    /// The panic of the task that was to connect was taken for the end of the client, which told nobody what to do.
+    #[test]
+    fn a_runtime_that_lacks_something_is_told_what() {
+        let peer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::Tcp("127.0.0.1".to_owned(), peer.local_addr().unwrap().port());
+        let connect = || Client::with_config(Config::new([address.clone()]));
+        let check = |error: crate::error::Error, word: &str| {
+            assert_eq!(error.kind(), ErrorKind::Usage, "{error:?}");
+            assert!(error.message().contains(word), "{error:?}");
+        };
+        let without_io = Builder::new_current_thread().enable_time().build().unwrap();
+        check(without_io.block_on(connect()).unwrap_err(), "enable_io");
+        let without_time = Builder::new_current_thread().enable_io().build().unwrap();
+        check(without_time.block_on(connect()).unwrap_err(), "enable_time");
+        let Poll::Ready(outcome) = pin!(connect()).poll(&mut Context::from_waker(Waker::noop()))
+        else {
+            panic!("there is nothing to wait for");
+        };
+        check(outcome.unwrap_err(), "runtime");
     }
 }
