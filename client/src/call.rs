@@ -102,7 +102,7 @@ impl<'c, T, C> Call<'c, T, C> {
         self
     }
 
-    /// What this call demands of Torc, over what the configuration demands.
+    /// What this call demands of Torc, over what the configuration demands; as part of a pipeline too. A transaction demands what its commands do.
     pub fn consistency(mut self, consistency: Consistency) -> Self {
         self.options.edit().consistency = consistency;
         self

@@ -20,6 +20,7 @@
 //!   that fail ([`BreakerPolicy`]), and waits for a dead node's successor.
 //! * **Errors say what they mean:** whether trying again helps ([`Error::is_retryable`]) and whether the command may have been applied ([`Error::maybe_applied`]).
 //! * **Guarantees are chosen by call:** copies of a write ([`Call::consistency`]), and sessions that read their own writes from any copy ([`Client::session`]).
+//!   They hold in pipelines, in transactions and while keys are watched as they do for a single call, and so does what [`Config`] demands of all calls.
 //! * Subscriptions last through lost connections ([`Client::subscriber`]); blocking commands have connections of their own.
 //!
 //! Commands are methods of [`Client`], written from the server's own command table; [`Client::command`] makes any other. What happens inside is told to an [`Observer`].
@@ -57,6 +58,7 @@ mod reply;
 mod request;
 mod retry;
 mod scan;
+mod scope;
 mod session;
 mod spread;
 #[cfg(feature = "tls")]

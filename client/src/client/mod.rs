@@ -5,8 +5,10 @@ mod fetch;
 mod inner;
 mod scatter;
 
-pub(crate) use execute::{Attempt, Options, Progress, attempts, exchange, execute, report};
-pub(crate) use inner::{Inner, Target};
+pub(crate) use execute::{
+    Attempt, Options, Progress, attempts, choose, exchange, execute, report, scope_at,
+};
+pub(crate) use inner::{Inner, Target, View};
 
 use crate::call::Call;
 use crate::config::Config;
