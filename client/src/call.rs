@@ -96,13 +96,13 @@ impl<'c, T, C> Call<'c, T, C> {
         }
     }
 
-    /// How long this call may take with all its retries, in place of the configuration's.
+    /// How long this call may take with all its retries, in place of the configuration's; a blocking command ends then as well, however long it would wait.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.edit().timeout = Some(timeout);
         self
     }
 
-    /// What this call demands of Torc, over what the configuration demands.
+    /// What this call demands of Torc, over what the configuration demands; as part of a pipeline too. A transaction demands what its commands do.
     pub fn consistency(mut self, consistency: Consistency) -> Self {
         self.options.edit().consistency = consistency;
         self

@@ -88,8 +88,27 @@ impl Consistency {
         }
     }
 
-    /// `CLIENT CONSISTENCY … ONCE`, for the command behind it.
-    pub(crate) fn words(&self) -> Vec<String> {
+    /// Whether both name something, and not the same.
+    pub(crate) fn is_at_odds(self, other: Consistency) -> bool {
+        fn differ<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+            matches!((one, other), (Some(one), Some(other)) if one != other)
+        }
+        differ(self.write, other.write)
+            || differ(self.read, other.read)
+            || differ(self.timeout, other.timeout)
+    }
+
+    /// What of it can matter to commands that only read, if there are such, and to those that may write.
+    pub(crate) fn where_it_matters(self, reads: bool, writes: bool) -> Consistency {
+        Consistency {
+            write: self.write.filter(|_| writes),
+            read: self.read.filter(|_| reads),
+            timeout: self.timeout.filter(|_| writes),
+        }
+    }
+
+    /// `CLIENT CONSISTENCY …`, for the one command behind it or for all until [`Consistency::words_back`].
+    pub(crate) fn words(&self, is_once: bool) -> Vec<String> {
         let mut words = vec!["CLIENT".to_owned(), "CONSISTENCY".to_owned()];
         let mut push = |name: &str, value: String| words.extend([name.to_owned(), value]);
         if let Some(write) = self.write {
@@ -118,8 +137,18 @@ impl Consistency {
         if let Some(timeout) = self.timeout {
             push("TIMEOUT", timeout.as_millis().max(1).to_string());
         }
-        words.push("ONCE".to_owned());
+        if is_once {
+            words.push("ONCE".to_owned());
+        }
         words
+    }
+
+    /// `CLIENT CONSISTENCY …` that takes back what it names.
+    pub(crate) fn words_back(&self) -> Vec<String> {
+        let named =
+            [self.write.map(|_| "W"), self.read.map(|_| "R"), self.timeout.map(|_| "TIMEOUT")];
+        let words = named.into_iter().flatten().flat_map(|name| [name, "DEFAULT"]);
+        ["CLIENT", "CONSISTENCY"].into_iter().chain(words).map(str::to_owned).collect()
     }
 }
 
@@ -133,8 +162,12 @@ mod tests {
             .write(WriteLevel::Copies(2))
             .read(ReadLevel::Any)
             .timeout(Duration::from_millis(50));
-        assert_eq!(demand.words().join(" "), "CLIENT CONSISTENCY W 2 R ANY TIMEOUT 50 ONCE");
+        assert_eq!(demand.words(true).join(" "), "CLIENT CONSISTENCY W 2 R ANY TIMEOUT 50 ONCE");
+        assert_eq!(
+            demand.words_back().join(" "),
+            "CLIENT CONSISTENCY W DEFAULT R DEFAULT TIMEOUT DEFAULT"
+        );
         let over = Consistency::new().write(WriteLevel::All).over(demand);
-        assert_eq!(over.words().join(" "), "CLIENT CONSISTENCY W ALL R ANY TIMEOUT 50 ONCE");
+        assert_eq!(over.words(false).join(" "), "CLIENT CONSISTENCY W ALL R ANY TIMEOUT 50");
     }
 }

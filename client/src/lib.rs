@@ -9,14 +9,18 @@
 //! # }
 //! ```
 //!
+//! It runs on tokio: a program has that among its own dependencies, with the features `macros` and `rt-multi-thread` for `#[tokio::main]`. A runtime that is built by hand
+//! needs `enable_all`.
+//!
 //! * **Nobody has to know where a key lies.** The client asks the seeds, goes to the node that serves a key, follows it when it moves, and splits what concerns several nodes.
 //!   [`Config::read_from`] lets copies answer reads.
 //! * **Speed needs no care.** Calls of all tasks share a connection for each worker thread and node, and are written and read together. What is known to belong together can be
 //!   sent together ([`Client::pipeline`]), or run as one step ([`Client::transaction`]).
-//! * **Every call ends by its deadline** ([`Config::call_timeout`]). Within it the client repeats what cannot be applied twice by that ([`RetryPolicy`]), leaves nodes alone
+//! * **Every call ends by its deadline** ([`Config::call_timeout`]; what a blocking command says itself comes on top). Within it the client repeats what cannot be applied twice by that ([`RetryPolicy`]), leaves nodes alone
 //!   that fail ([`BreakerPolicy`]), and waits for a dead node's successor.
 //! * **Errors say what they mean:** whether trying again helps ([`Error::is_retryable`]) and whether the command may have been applied ([`Error::maybe_applied`]).
 //! * **Guarantees are chosen by call:** copies of a write ([`Call::consistency`]), and sessions that read their own writes from any copy ([`Client::session`]).
+//!   They hold in pipelines, in transactions and while keys are watched as they do for a single call, and so does what [`Config`] demands of all calls.
 //! * Subscriptions last through lost connections ([`Client::subscriber`]); blocking commands have connections of their own.
 //!
 //! Commands are methods of [`Client`], written from the server's own command table; [`Client::command`] makes any other. What happens inside is told to an [`Observer`].
@@ -54,6 +58,7 @@ mod reply;
 mod request;
 mod retry;
 mod scan;
+mod scope;
 mod session;
 mod spread;
 #[cfg(feature = "tls")]

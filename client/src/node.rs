@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinError;
 
 /// What a connection may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -139,7 +140,7 @@ impl Node {
         let (node, lane) = (Arc::clone(self), self.lane_index(role));
         // A task of its own: a caller who is polled once and then held would keep all those waiting who want the same connection.
         let connecting = tokio::spawn(async move { node.fill(role, lane).await });
-        connecting.await.unwrap_or_else(|_| Err(Error::closed()))
+        connecting.await.unwrap_or_else(|failed| Err(not_connected(failed)))
     }
 
     /// The connection of a lane, made if there is none.
@@ -271,6 +272,22 @@ impl Node {
         }
         lock(&self.idle).drain(..).for_each(|connection| connection.close());
     }
+}
+
+/// Why a task that was to connect did not come to its end: mostly because the runtime has come to its own.
+#[cold]
+fn not_connected(failed: JoinError) -> Error {
+    // A runtime cannot be asked whether it has I/O; it panics where it is needed.
+    let panic = failed.try_into_panic().ok();
+    let text = panic.as_ref().and_then(|panic| {
+        panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied())
+    });
+    if text.is_some_and(|text| text.contains("enable_io")) {
+        return Error::usage(
+            "the tokio runtime has no I/O: build it with `enable_io`, or `enable_all`",
+        );
+    }
+    Error::closed()
 }
 
 impl Drop for Node {

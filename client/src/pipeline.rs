@@ -2,19 +2,24 @@
 //!
 //! The commands for one node travel together and run there in the caller's order; nodes work at the same time. Replies stand in the order in which commands were
 //! pushed. A command that a node refuses, or that the node's failure leaves open, is tried again by the rules of a single call: one slot's in order, slots at the same time.
+//!
+//! Where commands demand something of Torc, or belong to a session, a node gets them in *segments*: neighbours of the same demands and session, within one scope.
 
 use crate::base::clock;
 use crate::call::Call;
-use crate::client::{Attempt, Client, Inner, Options, Progress, attempts, report};
+use crate::client::{
+    Attempt, Client, Inner, Options, Progress, Target, View, attempts, choose, report, scope_at,
+};
 use crate::connection::Submission;
-use crate::error::{Error, Result};
+use crate::error::{Applied, Error, Result};
 use crate::metrics::Event;
 use crate::node::{Node, Role};
 use crate::reply::{Frame, FromReply, Value};
 use crate::request::Request;
 use crate::retry::{Cause, cause_of};
+use crate::scope::{Scope, unscoped};
 use crate::spread::together;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -41,6 +46,8 @@ pub struct Pipeline<'c> {
     bytes: Vec<u8>,
     queued: Vec<Queued>,
     timeout: Option<Duration>,
+    /// Whether a command has demands or a session of its own; once it runs, or the configuration has.
+    is_scoped: bool,
     /// Why it cannot be run.
     refused: Option<Error>,
 }
@@ -54,10 +61,30 @@ struct Queued {
     whole: Option<Request>,
     /// What a repetition needs to know.
     meta: Request,
+    options: Options,
 }
 
-/// A node, how it is asked, which commands it gets, and their bytes.
-type Group = (Arc<Node>, Role, Vec<usize>, Vec<u8>);
+/// What one node gets.
+struct Group {
+    target: Target,
+    /// Which commands.
+    ats: Vec<usize>,
+    /// Their bytes; none where they are written in segments.
+    bytes: Vec<u8>,
+}
+
+/// Neighbours in a group that run within one scope.
+struct Segment {
+    scope: Scope,
+    count: usize,
+    /// Replies to what the scope says before them, and behind.
+    before: usize,
+    after: usize,
+}
+
+/// Most commands of one session in a segment. A server tells 256 slots of a session apart; more would make it, and so the session, forget which was which. Half of
+/// that leaves room for slots that have had several primaries.
+const SESSION_SEGMENT_MAX: usize = 128;
 
 impl Client {
     /// A pipeline without commands.
@@ -76,22 +103,26 @@ impl Client {
     /// ```
     pub fn pipeline(&self) -> Pipeline<'_> {
         let (bytes, queued) = (Vec::with_capacity(4096), Vec::with_capacity(64));
-        Pipeline { client: self, bytes, queued, timeout: None, refused: None }
+        Pipeline { client: self, bytes, queued, timeout: None, is_scoped: false, refused: None }
     }
 }
 
 impl<'c> Pipeline<'c> {
-    /// Adds a command. Its own options (timeout, consistency, session) do not count here.
+    /// Adds a command. Its consistency and session hold for it alone; a timeout of its own does not count here.
+    ///
+    /// Neighbours of the same demands and session cost one or two small commands more for all of them together, at each node.
     #[inline]
     pub fn push<T, C>(&mut self, call: Call<'_, T, C>) -> &mut Self {
-        let mut request = call.request;
+        let Call { mut request, options, .. } = call;
         request.settle();
+        self.is_scoped |= options.has_scope();
         if request.is_stateful() {
             let message = format!("{} cannot be part of a pipeline", request.name());
             self.refused.get_or_insert(Error::usage(message));
         }
         request.write_to(&mut self.bytes);
-        self.queued.push(Queued { end: self.bytes.len(), slot: None, whole: None, meta: request });
+        let end = self.bytes.len();
+        self.queued.push(Queued { end, slot: None, whole: None, meta: request, options });
         self
     }
 
@@ -133,7 +164,8 @@ impl<'c> Pipeline<'c> {
         if let Some(error) = self.refused.take() {
             return Err(error);
         }
-        let inner = &self.client.inner;
+        let inner = Arc::clone(&self.client.inner);
+        self.is_scoped |= inner.has_scope();
         let begin = clock::now();
         let timeout = self.timeout.unwrap_or(inner.config.call_timeout);
         let deadline = clock::after(begin, timeout);
@@ -166,10 +198,10 @@ impl<'c> Pipeline<'c> {
             Err(error) => return vec![Err(error); count],
         };
         let bytes = std::mem::take(&mut self.bytes);
-        let outcome = send(&inner, &target.node, target.role, &bytes, count, deadline).await;
-        let all: Vec<usize> = (0..count).collect();
+        let group = Group { target, ats: (0..count).collect(), bytes };
+        let outcome = self.send(&inner, &group, deadline).await;
         let mut outcomes: Vec<Option<Result<Value>>> = (0..count).map(|_| None).collect();
-        let failed = fill(&mut outcomes, &all, &target.node, outcome);
+        let failed = fill(&mut outcomes, &group, outcome);
         self.repair(&inner, &mut outcomes, failed, deadline).await;
         outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(Value::Null))).collect()
     }
@@ -177,11 +209,16 @@ impl<'c> Pipeline<'c> {
     async fn at_nodes(&mut self, deadline: Instant) -> Vec<Result<Value>> {
         let inner = Arc::clone(&self.client.inner);
         let mut outcomes: Vec<Option<Result<Value>>> = self.queued.iter().map(|_| None).collect();
-        // What each node gets: its commands, and their bytes.
         let mut groups: Vec<Group> = Vec::new();
         let mut alone = Vec::new();
         let mut begin = 0;
         let view = inner.view.load_full();
+        let is_scoped = self.is_scoped;
+        let mut places = Places::default();
+        if is_scoped {
+            let written = self.queued.iter().filter(|queued| !queued.meta.is_read());
+            places.written = written.filter_map(|queued| queued.meta.slot()).collect();
+        }
         for (at, queued) in self.queued.iter_mut().enumerate() {
             let bytes = &self.bytes[begin..queued.end];
             begin = queued.end;
@@ -191,32 +228,41 @@ impl<'c> Pipeline<'c> {
                 alone.push(at);
                 continue;
             }
-            match inner.target(&view, &queued.meta) {
+            let target = if is_scoped {
+                places.of(&inner, &view, queued)
+            } else {
+                inner.target(&view, &queued.meta)
+            };
+            match target {
                 Err(error) => outcomes[at] = Some(Err(error)),
                 Ok(target) => {
-                    let known = groups.iter().position(|(node, role, ..)| {
-                        Arc::ptr_eq(node, &target.node) && *role == target.role
+                    let known = groups.iter().position(|group| {
+                        Arc::ptr_eq(&group.target.node, &target.node)
+                            && group.target.role == target.role
                     });
                     let group = known.unwrap_or_else(|| {
-                        groups.push((target.node, target.role, Vec::new(), Vec::new()));
+                        groups.push(Group { target, ats: Vec::new(), bytes: Vec::new() });
                         groups.len() - 1
                     });
-                    groups[group].2.push(at);
-                    groups[group].3.extend_from_slice(bytes);
+                    groups[group].ats.push(at);
+                    if !is_scoped {
+                        groups[group].bytes.extend_from_slice(bytes);
+                    }
                 }
             }
         }
-        let sends = groups
-            .iter()
-            .map(|(node, role, ats, bytes)| send(&inner, node, *role, bytes, ats.len(), deadline));
+        let sends = groups.iter().map(|group| self.send(&inner, group, deadline));
+        let outcomes_by_group = together(sends.collect()).await;
         let mut failed = Vec::new();
-        for ((node, _, ats, _), outcome) in groups.iter().zip(together(sends.collect()).await) {
-            failed.extend(fill(&mut outcomes, ats, node, outcome));
+        for (group, outcome) in groups.iter().zip(outcomes_by_group) {
+            failed.extend(fill(&mut outcomes, group, outcome));
         }
         self.repair(&inner, &mut outcomes, failed, deadline).await;
         for at in alone {
-            let Some(request) = self.queued[at].whole.take() else { continue };
-            let call: Call<'_, Value> = Call::new(self.client, request);
+            let queued = &mut self.queued[at];
+            let Some(request) = queued.whole.take() else { continue };
+            let mut call: Call<'_, Value> = Call::new(self.client, request);
+            call.options = std::mem::take(&mut queued.options);
             let left = deadline.saturating_duration_since(clock::now());
             outcomes[at] = Some(call.timeout(left).await);
         }
@@ -239,18 +285,11 @@ impl<'c> Pipeline<'c> {
         let repairs = slots.into_values().map(|commands| async move {
             let mut repaired = Vec::with_capacity(commands.len());
             for (at, attempt) in commands {
-                let (options, mut progress) = (Options::default(), Progress::default());
-                let request = &self.queued[at].meta;
+                let mut progress = Progress::default();
+                let Queued { meta: request, options, .. } = &self.queued[at];
                 let error = attempt.error.clone();
-                let call = attempts(
-                    inner,
-                    request,
-                    &options,
-                    deadline,
-                    Some(attempt),
-                    &mut progress,
-                    None,
-                );
+                let call =
+                    attempts(inner, request, options, deadline, Some(attempt), &mut progress, None);
                 let outcome = tokio::time::timeout_at(deadline.into(), call).await;
                 let outcome = outcome.unwrap_or_else(|_| Err(error.with_applied(progress.worst())));
                 repaired.push((at, outcome.and_then(Frame::into_value)));
@@ -261,54 +300,213 @@ impl<'c> Pipeline<'c> {
             outcomes[at] = Some(outcome);
         }
     }
+
+    /// Sends a group and gives the reply to each of its commands; errors of the server stand in place.
+    ///
+    /// # Errors
+    /// There are no replies.
+    async fn send(
+        &self,
+        inner: &Arc<Inner>,
+        group: &Group,
+        deadline: Instant,
+    ) -> Result<Vec<Value>> {
+        let Target { node, role } = &group.target;
+        let prepare = async {
+            let connection = node.acquire(*role).await?;
+            let segments = match self.is_scoped {
+                false => None,
+                true => Some(self.segments(inner, node, &group.ats).await?),
+            };
+            Ok((connection, segments))
+        };
+        let prepared = match (node.ready(*role), self.is_scoped) {
+            (Some(connection), false) => (connection, None),
+            _ => {
+                let prepared = tokio::time::timeout_at(deadline.into(), prepare).await;
+                prepared.unwrap_or_else(|_| Err(Error::timeout(Applied::No)))?
+            }
+        };
+        let (connection, mut segments) = prepared;
+        let mut scoped = Vec::new();
+        let mut count = group.ats.len();
+        if let Some(segments) = &mut segments {
+            count += self.write_segments(&group.ats, segments, &mut scoped);
+        }
+        let bytes = if segments.is_some() { &scoped } else { &group.bytes };
+        let attempt = clock::after(clock::now(), inner.config.attempt_timeout);
+        let submission = Submission {
+            parts: [bytes, &[], &[]],
+            replies: u32::try_from(count).unwrap_or(u32::MAX),
+            deadline: deadline.min(attempt),
+        };
+        let ticket = poll_fn(|cx| Poll::Ready(connection.submit(&submission, cx))).await?;
+        let outcome = ticket.await;
+        report(node, &outcome);
+        let replies = outcome?.into_values()?;
+        let Some(segments) = segments else { return Ok(replies) };
+        let (own, is_closed) = read_segments(&segments, replies);
+        if !is_closed {
+            connection.close();
+        }
+        Ok(own)
+    }
+
+    /// Divides a group into segments.
+    ///
+    /// # Errors
+    /// The node does not say whether it keeps the versions of sessions.
+    async fn segments(
+        &self,
+        inner: &Arc<Inner>,
+        node: &Arc<Node>,
+        ats: &[usize],
+    ) -> Result<Vec<Segment>> {
+        let mut segments = Vec::new();
+        let mut rest = ats;
+        while let Some(&first) = rest.first() {
+            let options = &self.queued[first].options;
+            let session = options.session().or(inner.session.as_ref());
+            let count_max = if session.is_some() { SESSION_SEGMENT_MAX } else { usize::MAX };
+            let is_alike = |&&at: &&usize| {
+                let other = &self.queued[at].options;
+                let is_same = match (session, other.session().or(inner.session.as_ref())) {
+                    (Some(own), Some(other)) => own.is(other),
+                    (own, other) => own.is_none() && other.is_none(),
+                };
+                is_same && inner.demands(options) == inner.demands(other)
+            };
+            let count = rest.iter().take(count_max).take_while(is_alike).count();
+            let (alike, others) = rest.split_at(count);
+            let requests = alike.iter().map(|&at| &self.queued[at].meta);
+            let scope = scope_at(inner, node, requests, options).await?;
+            segments.push(Segment { scope, count, before: 0, after: 0 });
+            rest = others;
+        }
+        Ok(segments)
+    }
+
+    /// Appends a group with what its scopes say; how many replies that has besides the commands' own.
+    fn write_segments(&self, ats: &[usize], segments: &mut [Segment], out: &mut Vec<u8>) -> usize {
+        let mut ats = ats.iter();
+        let mut besides = 0;
+        for segment in segments {
+            segment.before = segment.scope.open(out) as usize;
+            let own = ats.by_ref().take(segment.count);
+            own.for_each(|&at| self.queued[at].meta.write_to(out));
+            segment.after = segment.scope.close(out) as usize;
+            besides += segment.before + segment.after;
+        }
+        besides
+    }
 }
 
-/// Sends `count` requests to one node and gives their replies.
-async fn send(
-    inner: &Inner,
-    node: &Arc<Node>,
-    role: Role,
-    bytes: &[u8],
-    count: usize,
-    deadline: Instant,
-) -> Result<Frame> {
-    let connection = match node.ready(role) {
-        Some(connection) => connection,
-        None => {
-            let acquire = tokio::time::timeout_at(deadline.into(), node.acquire(role)).await;
-            acquire.unwrap_or_else(|_| Err(Error::timeout(crate::error::Applied::No)))?
+/// Where the reads of sessions go: all of one slot to one node, for a second copy may know less than the first one showed; and after the writes, if the slot has any here.
+#[derive(Default)]
+struct Places {
+    written: BTreeSet<Slot>,
+    chosen: BTreeMap<Slot, Target>,
+}
+
+impl Places {
+    fn of(&mut self, inner: &Inner, view: &View, queued: &Queued) -> Result<Target> {
+        let Queued { meta: request, options, .. } = queued;
+        let looks_back = request.is_read()
+            && view.is_cluster()
+            && (options.session().is_some() || inner.session.is_some());
+        let Some(slot) = request.slot().filter(|_| looks_back) else {
+            return choose(inner, view, request, options);
+        };
+        if let Some(target) = self.chosen.get(&slot) {
+            return Ok(target.clone());
         }
-    };
-    let attempt = clock::after(clock::now(), inner.config.attempt_timeout);
-    let submission = Submission {
-        parts: [bytes, &[], &[]],
-        replies: u32::try_from(count).unwrap_or(u32::MAX),
-        deadline: deadline.min(attempt),
-    };
-    let ticket = poll_fn(|cx| Poll::Ready(connection.submit(&submission, cx))).await?;
-    let outcome = ticket.await;
-    report(node, &outcome);
-    outcome
+        let primary = view.keepers(slot).first().filter(|_| self.written.contains(&slot));
+        let target = match primary {
+            Some(node) => Target { node: Arc::clone(node), role: Role::Serving },
+            None => choose(inner, view, request, options)?,
+        };
+        self.chosen.insert(slot, target.clone());
+        Ok(target)
+    }
+}
+
+/// The replies to the commands out of all, and whether every scope was closed.
+fn read_segments(segments: &[Segment], replies: Vec<Value>) -> (Vec<Value>, bool) {
+    let mut commands = Vec::with_capacity(replies.len());
+    let mut replies = replies.into_iter();
+    let mut is_closed = true;
+    for Segment { scope, count, before, after } in segments {
+        let mut next = |count: usize| replies.by_ref().take(count).collect::<Vec<_>>();
+        let (opening, own, closing) = (next(*before), next(*count), next(*after));
+        let refusal = opening.into_iter().find_map(|reply| reply.into_result().err());
+        let closing = closing.into_iter().map(Value::into_result);
+        is_closed &= scope.closed(closing) || refusal.is_some();
+        commands.extend(own.into_iter().map(|own| match &refusal {
+            None => own,
+            Some(refusal) => Value::Error(unscoped(refusal, &own.into_result())),
+        }));
+    }
+    (commands, is_closed)
 }
 
 /// Puts replies into their places. Returns what may be tried again.
 fn fill(
     outcomes: &mut [Option<Result<Value>>],
-    ats: &[usize],
-    node: &Arc<Node>,
-    outcome: Result<Frame>,
+    group: &Group,
+    outcome: Result<Vec<Value>>,
 ) -> Vec<(usize, Attempt)> {
+    let node = &group.target.node;
     let again = |at: usize, error: Error| (at, Attempt { node: Arc::clone(node), error });
-    let values = match outcome.and_then(Frame::into_values) {
+    let values = match outcome {
         Ok(values) => values,
-        Err(error) => return ats.iter().map(|&at| again(at, error.clone())).collect(),
+        Err(error) => return group.ats.iter().map(|&at| again(at, error.clone())).collect(),
     };
     let mut failed = Vec::new();
-    for (&at, value) in ats.iter().zip(values) {
+    for (&at, value) in group.ats.iter().zip(values) {
         match value.into_result() {
             Err(error) if cause_of(&error) != Cause::Final => failed.push(again(at, error)),
             outcome => outcomes[at] = Some(outcome),
         }
     }
     failed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consistency::{Consistency, WriteLevel};
+
+    #[test]
+    fn what_a_segment_was_refused_is_its_own_commands_error() {
+        let mut incr = Request::new("INCR");
+        incr.push_key("a");
+        let demands = Consistency::new().write(WriteLevel::All);
+        let segment = |count: usize| {
+            let scope = Scope::around([&incr, &incr].into_iter().take(count), None, demands);
+            let (before, after) = (scope.open(&mut Vec::new()), scope.close(&mut Vec::new()));
+            Segment { scope, count, before: before as usize, after: after as usize }
+        };
+        let error = |text: &str| Value::Error(Error::server(text.as_bytes()));
+        let one = |number| Value::Integer(number);
+        let ok = || Value::Ok;
+        let check = |replies: Vec<Value>, expected: [&str; 3], is_closed: bool| {
+            let (own, closed) = read_segments(&[segment(2), segment(1)], replies);
+            let text = |value: Value| match value.into_result() {
+                Ok(value) => format!("{value:?}"),
+                Err(error) => format!("{error} {}", error.maybe_applied()),
+            };
+            assert_eq!(own.into_iter().map(text).collect::<Vec<_>>(), expected);
+            assert_eq!(closed, is_closed);
+        };
+        let [first, second, third] = ["Integer(1)", "Integer(2)", "Integer(3)"];
+        check(vec![ok(), one(1), one(2), ok(), ok(), one(3)], [first, second, third], true);
+        // It ran without its level, or it failed by itself and did nothing; the next segment is another matter.
+        let refused = vec![error("ERR x"), one(1), error("ERR y"), error("ERR x"), ok(), one(3)];
+        check(refused, ["ERR x true", "ERR x false", third], true);
+        let last = vec![ok(), one(1), one(2), ok(), error("ERR x"), one(3)];
+        check(last, [first, second, "ERR x true"], true);
+        // The level stands, though it should not.
+        let stands = vec![ok(), one(1), one(2), error("ERR x"), ok(), one(3)];
+        check(stands, [first, second, third], false);
+    }
 }

@@ -123,7 +123,7 @@ pub(crate) struct Request {
     /// What the table says; `None` for commands that it does not know.
     spec: Option<&'static CommandSpec>,
     /// Several commands with their heads, as one: how many replies they have, and their slot.
-    script: Option<(u32, Option<Slot>)>,
+    script: Option<Script>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +143,16 @@ impl Head {
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
+}
+
+/// What is known of several commands that are sent as one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Script {
+    pub replies: u32,
+    pub slot: Option<Slot>,
+    /// Whether one of them may read, or write, in the sense of [`Request::may_read`] and [`Request::may_write`].
+    pub reads: bool,
+    pub writes: bool,
 }
 
 impl Request {
@@ -174,14 +184,13 @@ impl Request {
     }
 
     /// Several commands as one, their heads among the bytes.
-    pub(crate) fn script(bytes: Vec<u8>, replies: u32, slot: Option<Slot>) -> Self {
-        let script = Some((replies, slot));
-        Request { body: ArgBuffer(bytes), args: 0, key: None, spec: None, script }
+    pub(crate) fn script(bytes: Vec<u8>, script: Script) -> Self {
+        Request { body: ArgBuffer(bytes), args: 0, key: None, spec: None, script: Some(script) }
     }
 
     /// How many replies it will have.
     pub(crate) fn replies(&self) -> u32 {
-        self.script.map_or(1, |(replies, _)| replies)
+        self.script.map_or(1, |script| script.replies)
     }
 
     #[inline]
@@ -254,7 +263,7 @@ impl Request {
     #[inline]
     pub(crate) fn slot(&self) -> Option<Slot> {
         match self.key {
-            _ if self.script.is_some() => self.script.and_then(|(_, slot)| slot),
+            _ if self.script.is_some() => self.script.and_then(|script| script.slot),
             Some(Key { start, bytes }) => Some(slot_of(&self.body.0[start..start + bytes])),
             None => self.found_slot(),
         }
@@ -283,12 +292,13 @@ impl Request {
         })
     }
 
-    /// The slot of all its keys; `None` if there is no such, or no key.
-    pub(crate) fn only_slot(&self) -> Option<Slot> {
-        let first = self.slot()?;
+    /// The slots of all its keys.
+    pub(crate) fn slots(&self) -> Vec<Slot> {
         let keys = self.key_indices();
-        let is_first = |&index: &usize| self.with_args(|args| slot_of(&args[index])) == first;
-        (keys.len() < 2 || keys.iter().all(is_first)).then_some(first)
+        if keys.len() < 2 {
+            return self.slot().into_iter().collect();
+        }
+        self.with_args(|args| keys.iter().map(|&index| slot_of(&args[index])).collect())
     }
 
     /// Does something with its arguments.
@@ -314,6 +324,34 @@ impl Request {
     #[inline]
     pub(crate) fn is_read(&self) -> bool {
         self.has(Flags::READONLY)
+    }
+
+    /// Whether it may read and not write, so that a read level can matter to it: where a command may write, the primary runs it and reads what it has.
+    pub(crate) fn may_read(&self) -> bool {
+        match (self.script, self.spec) {
+            (Some(script), _) => script.reads,
+            (None, Some(spec)) => !spec.may_write,
+            (None, None) => true,
+        }
+    }
+
+    /// Whether it may write, so that a write level can matter to it.
+    pub(crate) fn may_write(&self) -> bool {
+        match (self.script, self.spec) {
+            (Some(script), _) => script.writes,
+            (None, Some(spec)) => spec.may_write,
+            (None, None) => true,
+        }
+    }
+
+    /// Whether its answer depends on what its session has seen of its slots.
+    pub(crate) fn looks_back(&self) -> bool {
+        self.script.map_or(self.is_read(), |script| script.reads)
+    }
+
+    /// Whether its answer depends on all that its session has written: it counts the copies of that.
+    pub(crate) fn looks_back_at_all(&self) -> bool {
+        matches!(self.name(), "wait" | "waitaof")
     }
 
     /// Whether it may wait for something to happen.
@@ -546,9 +584,9 @@ mod tests {
         check("spublish c m", &[], Some("c"));
         check("ping", &[], None);
         check("nonsense a", &[], None);
-        assert_eq!(request("mget {a}1 {a}2").only_slot(), Some(slot_of(b"a")));
-        assert_eq!(request("mget a b").only_slot(), None);
-        assert_eq!(request("get a").only_slot(), Some(slot_of(b"a")));
+        assert_eq!(request("mget a b").slots(), [slot_of(b"a"), slot_of(b"b")]);
+        assert_eq!(request("get a").slots(), [slot_of(b"a")]);
+        assert_eq!(request("dbsize").slots(), []);
     }
 
     #[test]

@@ -1,24 +1,22 @@
 //! Sessions: reads from any copy that still see what the session wrote and read before.
 //!
-//! Torc's CLIENT TOKEN keeps a connection's versions. Connections are shared here, so the session keeps them itself and lends them: each request of a session is
-//! sent as `CLIENT TOKEN SET`, the command, `CLIENT TOKEN GET`, in one write, and what comes back is learnt. Only the versions of the command's own slot are lent,
-//! or all of them where its keys lie in several.
+//! Torc's CLIENT TOKEN keeps a connection's versions. Connections are shared here, so the session keeps them itself and lends them: its commands are sent
+//! between `CLIENT TOKEN SET` and `CLIENT TOKEN GET`, in one write, and what comes back is learnt (see the module `scope`). Only the versions of the slots that
+//! are read are lent, for a server tells few of a session's slots apart.
 
 use crate::base::lock;
 use crate::call::Call;
 use crate::client::Client;
-use crate::consistency::{Consistency, ReadLevel};
-use crate::reply::{Frame, FromReply as _};
-use crate::request::Request;
+use crate::reply::{FromReply as _, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use torc_protocol::request::encode_request;
 use torc_protocol::slot::SLOT_COUNT;
 
 /// What one user, request or job has written and read, so that its later reads, from whatever copy, are not older.
 ///
 /// Calls of a session read from copies ([`ReadLevel::Session`](crate::ReadLevel)) and yet see the session's own writes, and never go back in time, for each key. So they do where the
-/// client has one node of a ring that answers for all of it ([`Mode::Standalone`](crate::Mode)). With servers other than a Torc ring, and with users who may not ask TORC STATUS, a session's reads go to the primary. Clones are the same session. [`Session::token`] carries it to another process.
+/// client has one node of a ring that answers for all of it ([`Mode::Standalone`](crate::Mode)). With servers other than a Torc ring, and with users who may not ask TORC STATUS, a session's reads go to the primary. Within a pipeline a
+/// session's reads of a slot come behind its writes of that slot, and from one copy. Clones are the same session. [`Session::token`] carries it to another process.
 ///
 /// ```no_run
 /// # async fn example(client: torc_client::Client) -> torc_client::Result<()> {
@@ -39,8 +37,10 @@ struct Seen {
     all: u64,
 }
 
-/// A session that has seen more is told apart no longer; the servers have the same bound.
+/// Of a session that has seen more, slots are told apart no longer.
 const ENTRIES_MAX: usize = 1024;
+/// So many a server takes; for more it is lent the one number that stands for every slot.
+const LENT_MAX: usize = 256;
 /// What stands for the slot in the entry that is for all of them.
 const ALL_SLOTS: u16 = u16::MAX;
 /// Slot and version.
@@ -51,7 +51,7 @@ const TAG_MASK: u64 = 0xfff;
 impl Session {
     /// What the session has seen, as text for another process's [`Session::from_token`].
     pub fn token(&self) -> String {
-        lock(&self.0).token(None)
+        lock(&self.0).token(None, usize::MAX)
     }
 
     /// A session that goes on from what another had seen; `None` if the text is no token.
@@ -68,32 +68,26 @@ impl Session {
         Some(Session(Arc::new(Mutex::new(seen))))
     }
 
-    /// Appends what stands before a request of this session; how many commands that is.
-    pub(crate) fn words_before(
-        &self,
-        request: &Request,
-        demands: Consistency,
-        out: &mut Vec<u8>,
-    ) -> u32 {
-        let slot = request.only_slot().map(|slot| slot.index() as u16);
-        let token = if request.is_read() { lock(&self.0).token(slot) } else { String::new() };
-        encode_request(out, &[b"CLIENT", b"TOKEN", b"SET", token.as_bytes()]);
-        let demands = match demands.read {
-            None => demands.read(ReadLevel::Session),
-            Some(_) => demands,
-        };
-        let words = demands.words();
-        encode_request(out, &words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>());
-        2
+    /// What it has seen of these slots, which stand in order, or of all; as text that a server takes.
+    pub(crate) fn lend(&self, slots: Option<&[u16]>) -> String {
+        match slots {
+            // What only writes needs nothing, and is told so, for others may have used the connection before.
+            Some([]) => String::new(),
+            _ => lock(&self.0).token(slots, LENT_MAX),
+        }
     }
 
-    /// Adds what a token says.
-    pub(crate) fn learn(&self, token: &Frame) {
-        let text = token.clone().into_value().and_then(String::from_reply);
-        if let Ok(text) = text {
+    /// Adds what a server says that it has seen.
+    pub(crate) fn learn(&self, token: Value) {
+        if let Ok(text) = String::from_reply(token) {
             // A token that cannot be read is a server's fault; what was seen before stays.
             let _ = lock(&self.0).learn(&text);
         }
+    }
+
+    /// Whether it is the same one.
+    pub(crate) fn is(&self, other: &Session) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -111,11 +105,17 @@ impl Seen {
         }
     }
 
-    /// As text, of one slot or of all: two hexadecimal digits a byte, entries of slot u16 and version u64, little-endian.
-    fn token(&self, slot: Option<u16>) -> String {
+    /// As text, of some slots, which stand in order, or of all: two hexadecimal digits a byte, entries of slot u16 and version u64, little-endian. Beyond
+    /// `entries_max` the highest version stands for every slot.
+    fn token(&self, slots: Option<&[u16]>, entries_max: usize) -> String {
+        let is_wanted = |slot: u16| slots.is_none_or(|wanted| wanted.binary_search(&slot).is_ok());
         let entries = self.entries.iter().map(|(&(slot, _), &version)| (slot, version));
         let all = (self.all != 0).then_some((ALL_SLOTS, self.all));
-        let chosen = entries.filter(|(own, _)| slot.is_none_or(|slot| slot == *own)).chain(all);
+        let mut chosen: Vec<_> = entries.filter(|&(slot, _)| is_wanted(slot)).chain(all).collect();
+        if chosen.len() > entries_max {
+            let highest = chosen.iter().map(|&(_, version)| version).max();
+            chosen = vec![(ALL_SLOTS, highest.unwrap_or(0))];
+        }
         let mut text = String::new();
         for (slot, version) in chosen {
             let bytes = slot.to_le_bytes().into_iter().chain(version.to_le_bytes());
@@ -186,10 +186,11 @@ mod tests {
         seen.note(1, 4 << 12 | 7);
         seen.note(1, 9 << 12 | 8);
         seen.note(2, 1 << 12);
-        assert_eq!(seen.token(Some(1)).len(), 40, "of each origin the highest");
-        assert_eq!(seen.token(None).len(), 60);
+        assert_eq!(seen.token(Some(&[1]), 9).len(), 40, "of each origin the highest");
+        assert_eq!(seen.token(None, 3).len(), 60);
+        assert_eq!(seen.token(None, 2), "ffff0890000000000000", "the highest for all");
         let mut other = Seen::default();
-        other.learn(&seen.token(None)).unwrap();
+        other.learn(&seen.token(None, 3)).unwrap();
         assert_eq!(other.entries, seen.entries);
         for wrong in ["1", "zz", "0100", "00400000000000000000"] {
             assert!(Session::from_token(wrong).is_none(), "{wrong}");
@@ -203,6 +204,6 @@ mod tests {
             seen.note(slot, u64::from(slot) + 10);
         }
         assert!(seen.entries.is_empty());
-        assert_eq!((seen.all, seen.token(Some(3)).len()), (10 + ENTRIES_MAX as u64, 20));
+        assert_eq!((seen.all, seen.token(Some(&[3]), 9).len()), (10 + ENTRIES_MAX as u64, 20));
     }
 }

@@ -5,11 +5,14 @@
 
 use crate::base::clock;
 use crate::call::Call;
-use crate::client::{Client, Options, Progress, exchange, execute, report};
+use crate::client::{Client, Options, Progress, exchange, execute, report, scope_at};
+use crate::consistency::Consistency;
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::node::Exclusive;
 use crate::reply::{Frame, FromReply, Value};
-use crate::request::{Arg, Request};
+use crate::request::{Arg, Request, Script};
+use crate::scope::Scope;
+use crate::session::Session;
 use std::time::Duration;
 use torc_protocol::request::encode_request;
 use torc_protocol::slot::Slot;
@@ -33,6 +36,11 @@ pub struct Transaction<'c> {
     bytes: Vec<u8>,
     count: u32,
     slot: Option<Slot>,
+    reads: bool,
+    writes: bool,
+    /// What its commands demand, together.
+    demands: Consistency,
+    session: Option<Session>,
     timeout: Option<Duration>,
     refused: Option<Error>,
 }
@@ -56,6 +64,10 @@ impl Client {
             bytes: Vec::new(),
             count: 0,
             slot: None,
+            reads: false,
+            writes: false,
+            demands: Consistency::new(),
+            session: None,
             timeout: None,
             refused: None,
         }
@@ -105,9 +117,10 @@ impl Client {
                     let limit =
                         clock::after(clock::now(), inner.config.attempt_timeout).min(deadline);
                     let outcome =
-                        exchange(exclusive.connection(), &request, &[], 0, &[], 0, limit).await;
+                        exchange(exclusive.connection(), &request, &Scope::default(), false, limit)
+                            .await;
                     report(&target.node, &outcome);
-                    let (frame, _) = outcome?;
+                    let frame = outcome?;
                     frame.error().map_or(Ok(exclusive), Err)
                 };
                 match outcome.await {
@@ -159,16 +172,19 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Makes a call on the watching connection, as reads between WATCH and MULTI are to be. It is not tried again.
+    /// Makes a call on the watching connection, as reads between WATCH and MULTI are to be. It is not tried again. Its consistency and session hold, as they do
+    /// elsewhere, and so do the configuration's; no copy answers it, for a copy may know less than what is watched.
     ///
     /// # Errors
     /// As the call's own.
     pub async fn call<T: FromReply, C>(&mut self, call: Call<'_, T, C>) -> Result<T> {
-        let mut request = call.request;
+        let Call { client, mut request, options, .. } = call;
         request.settle();
         let deadline = clock::after(clock::now(), self.call_timeout);
+        let (node, requests) = (self.exclusive.node(), std::iter::once(&request));
+        let scope = scope_at(&client.inner, node, requests, &options).await?;
         let connection = self.exclusive.connection();
-        let (frame, _) = exchange(connection, &request, &[], 0, &[], 0, deadline).await?;
+        let frame = exchange(connection, &request, &scope, false, deadline).await?;
         T::from_reply(frame.into_value()?)
     }
 
@@ -180,10 +196,16 @@ impl Watch {
 }
 
 impl<'c> Transaction<'c> {
-    /// Adds a command. Its own options (timeout, consistency, session) do not count here.
+    /// Adds a command. As all commands are one step, what one demands is demanded of all of it, and all of it is part of its session; commands that demand
+    /// different levels, or are of different sessions, are refused. A timeout of its own does not count here.
+    ///
+    /// The step is answered when enough copies have what it wrote. Its reads are answered where it runs, by the primary, whatever level they name.
     pub fn push<T, C>(&mut self, call: Call<'_, T, C>) -> &mut Self {
-        let mut request = call.request;
+        let Call { mut request, options, .. } = call;
         request.settle();
+        self.adopt(&options);
+        self.reads |= request.may_read();
+        self.writes |= request.may_write();
         if request.is_stateful() {
             let message = format!("{} cannot be part of a transaction", request.name());
             self.refused.get_or_insert(Error::usage(message));
@@ -205,6 +227,22 @@ impl<'c> Transaction<'c> {
         self
     }
 
+    /// Makes a command's demands and session those of the transaction.
+    fn adopt(&mut self, options: &Options) {
+        let Some(own) = options.get() else { return };
+        let is_at_odds = self.demands.is_at_odds(own.consistency)
+            || matches!((&self.session, &own.session), (Some(all), Some(own)) if !all.is(own));
+        if is_at_odds {
+            let message =
+                "commands of one transaction demand different levels, or are of different sessions";
+            self.refused.get_or_insert(Error::usage(message));
+        }
+        self.demands = self.demands.over(own.consistency);
+        if let Some(session) = &own.session {
+            self.session.get_or_insert_with(|| session.clone());
+        }
+    }
+
     /// How long it may take, in place of the configuration's call timeout.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -223,7 +261,7 @@ impl<'c> Transaction<'c> {
     /// Runs it and reads the replies as one: a tuple, or a vector where they are of one type.
     ///
     /// # Errors
-    /// As [`Transaction::run`], or the first error of any command.
+    /// As [`Transaction::run`], or the first error of any command. The others have run then, so [`Error::maybe_applied`] is true.
     pub async fn run_as<T: FromReply>(self) -> Result<T> {
         let replies = self.execute().await?;
         let replies = replies.into_iter().map(Value::into_result).collect::<Result<Vec<_>>>();
@@ -243,24 +281,31 @@ impl<'c> Transaction<'c> {
         encode_request(&mut bytes, &[b"MULTI"]);
         bytes.append(&mut self.bytes);
         encode_request(&mut bytes, &[b"EXEC"]);
-        let request = Request::script(bytes, self.count + 2, self.slot);
+        let (slot, reads, writes) = (self.slot, self.reads, self.writes);
+        let script = Script { replies: self.count + 2, slot, reads, writes };
+        let request = Request::script(bytes, script);
         let inner = &self.client.inner;
+        let mut options = Options::default();
+        let own = options.edit();
+        own.timeout = self.timeout;
+        own.is_part = true;
+        own.consistency = self.demands;
+        own.session = self.session.take();
         let begin = clock::now();
         let frame = match self.watch.take() {
             Some(watch) => {
                 let deadline = clock::after(begin, self.timeout.unwrap_or(watch.call_timeout));
+                let node = watch.exclusive.node();
+                let scope = scope_at(inner, node, std::iter::once(&request), &options).await?;
                 let connection = watch.exclusive.connection();
-                let outcome = exchange(connection, &request, &[], 0, &[], 0, deadline).await;
-                report(watch.exclusive.node(), &outcome);
-                let (frame, _) = outcome?;
+                let outcome = exchange(connection, &request, &scope, false, deadline).await;
+                report(node, &outcome);
+                let frame = outcome?;
                 // EXEC has ended the watch: the connection is as new.
                 watch.exclusive.set_clean(true);
                 frame
             }
             None => {
-                let mut options = Options::default();
-                options.edit().timeout = self.timeout;
-                options.edit().is_part = true;
                 let mut progress = Progress::default();
                 execute(inner, request, options, begin, None, &mut progress).await?
             }

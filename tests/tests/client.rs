@@ -7,6 +7,8 @@
 mod cluster;
 #[path = "client/examples.rs"]
 mod examples;
+#[path = "client/scopes.rs"]
+mod scopes;
 #[path = "client/special.rs"]
 mod special;
 #[path = "client/suite.rs"]
@@ -31,6 +33,7 @@ fn polling_busily() {
     let about = About { url: format!("{}?busy_poll_us=50", url(server.port())), is_cluster: false };
     one_thread().block_on(suite::run(&about));
     one_thread().block_on(special::a_held_call_holds_nobody_up(&about.url));
+    one_thread().block_on(special::looks_for_its_reply(&server));
 }
 
 /// A runtime of several threads, where more can go wrong.
@@ -126,6 +129,41 @@ fn the_older_protocol() {
     let nodes = ring::ring(3, &[]);
     let asked = format!("redis://{}?protocol=2", nodes[0].place.cluster);
     run_suite(&About { url: asked, is_cluster: true });
+}
+
+/// A ring at its cluster port, and by one node's plain port.
+fn either_port(nodes: &[ring::Node]) -> [About; 2] {
+    let lone = format!("{}?mode=standalone", url(nodes[0].place.plain.port()));
+    let cluster = format!("redis://{}", nodes[0].place.cluster);
+    [About { url: cluster, is_cluster: true }, About { url: lone, is_cluster: false }]
+}
+
+#[test]
+fn levels_hold_however_one_calls() {
+    let nodes = ring::ring(3, &[]);
+    let abouts = either_port(&nodes);
+    for about in &abouts {
+        threads().block_on(scopes::configured_levels(about));
+        threads().block_on(scopes::own_levels(about));
+    }
+    threads().block_on(scopes::pipelined_reads(&abouts[0], &nodes));
+    let server = Server::reference(&[]);
+    let redis = About { url: url(server.port()), is_cluster: false };
+    threads().block_on(scopes::servers_without_levels(&redis));
+}
+
+#[test]
+fn sessions_last_however_one_calls() {
+    let nodes = ring::ring(3, &[]);
+    for about in &either_port(&nodes) {
+        threads().block_on(scopes::sessions_learn(about));
+        threads().block_on(scopes::sessions_read_their_pipelines(about));
+    }
+}
+
+#[test]
+fn servers_that_start_late() {
+    threads().block_on(special::waits_for_its_server());
 }
 
 #[test]

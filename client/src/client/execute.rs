@@ -3,7 +3,7 @@
 use super::fetch::keeps_tokens;
 use super::inner::{Inner, Target, View};
 use crate::base::{clock, rng};
-use crate::config::Address;
+use crate::config::{Address, ReadFrom};
 use crate::connection::{Connection, Submission};
 use crate::consistency::{Consistency, ReadLevel};
 use crate::error::{Applied, Error, ErrorKind, Result};
@@ -12,6 +12,7 @@ use crate::node::{Node, Role};
 use crate::reply::Frame;
 use crate::request::Request;
 use crate::retry::{Cause, Decision, cause_of, decide};
+use crate::scope::{Scope, unscoped};
 use crate::session::Session;
 use crate::topology::Reason;
 use crate::{coalesce, hedge};
@@ -19,7 +20,6 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use torc_protocol::request::encode_request;
 
 /// How a call differs from what the configuration says. Most do not.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +50,12 @@ impl Options {
     #[inline]
     pub(crate) fn is_default(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// Whether the call has demands or a session of its own.
+    #[inline]
+    pub(crate) fn has_scope(&self) -> bool {
+        self.get().is_some_and(|own| own.session.is_some() || !own.consistency.is_default())
     }
 
     pub(crate) fn session(&self) -> Option<&Session> {
@@ -100,6 +106,11 @@ impl Inner {
             || request.is_stateful()
             || (request.is_spread() && self.view.load().is_cluster());
         !is_more && !self.is_closed()
+    }
+
+    /// Whether the configuration has demands, or a session for all calls.
+    pub(crate) fn has_scope(&self) -> bool {
+        self.session.is_some() || !self.config.consistency.is_default()
     }
 
     /// The demands of a call, those of the configuration included.
@@ -164,6 +175,8 @@ async fn dispatch(
         if inner.config.hedge_after.is_some()
             && request.is_read()
             && is_simple
+            // The second copy is asked for whatever it has.
+            && matches!(inner.config.consistency.read, None | Some(ReadLevel::Any))
             && request.slot().is_some()
         {
             return hedge::read(inner, request, options, deadline, progress).await;
@@ -204,7 +217,7 @@ pub(crate) async fn attempts(
                 progress.attempts += 1;
                 let target = match following.take() {
                     Some(target) => Ok(target),
-                    None => choose(inner, request, options),
+                    None => choose(inner, &inner.view.load(), request, options),
                 };
                 let outcome = match target {
                     Err(error) => Err((None, error)),
@@ -324,31 +337,55 @@ fn redirected(inner: &Inner, from: &Arc<Node>, cause: &Cause) -> Option<Target> 
 }
 
 /// Where an attempt goes. A read that may be answered by copies goes to another one each time.
-fn choose(inner: &Inner, request: &Request, options: &Options) -> Result<Target> {
+pub(crate) fn choose(
+    inner: &Inner,
+    view: &View,
+    request: &Request,
+    options: &Options,
+) -> Result<Target> {
     if let Some(target) = options.get().and_then(|own| own.target.clone()) {
         return Ok(target);
     }
-    let view: &View = &inner.view.load();
-    let reads = options.get().and_then(|own| own.consistency.read);
-    let wants_copy = match reads {
+    let wants_copy = match inner.demands(options).read {
         Some(ReadLevel::Primary | ReadLevel::Quorum) => Some(false),
         Some(ReadLevel::Any | ReadLevel::Session) => Some(view.is_torc),
         None => options.session().map(|_| view.is_torc),
     };
-    let target = match (wants_copy, request.slot()) {
-        (Some(wants_copy), Some(slot)) if request.is_read() && view.is_cluster() => {
-            let keepers = view.keepers(slot);
-            let turn = if wants_copy { inner.next_turn() } else { 0 };
-            let chosen = (0..keepers.len())
-                .map(|at| &keepers[(turn + at) % keepers.len()])
-                .find(|node| !wants_copy || node.is_well())
-                .or(keepers.first());
-            // The level that is sent along says what a copy may answer; READONLY would overrule it.
-            chosen.map(|node| Target { node: Arc::clone(node), role: Role::Serving })
-        }
+    let (Some(wants_copy), Some(slot), true, true) =
+        (wants_copy, request.slot(), request.is_read(), view.is_cluster())
+    else {
+        return inner.target(view, request);
+    };
+    let keepers = view.keepers(slot);
+    let chosen = if wants_copy && inner.config.read_from != ReadFrom::Primary {
+        Some(inner.copy(view, keepers)?.node)
+    } else {
+        let turn = if wants_copy { inner.next_turn() } else { 0 };
+        let in_turn = || (0..keepers.len()).map(|at| &keepers[(turn + at) % keepers.len()]);
+        in_turn().find(|node| !wants_copy || node.is_well()).or(keepers.first()).cloned()
+    };
+    // The level that is sent along says what a copy may answer; READONLY would overrule it.
+    match chosen {
+        Some(node) => Ok(Target { node, role: Role::Serving }),
+        None => inner.target(view, request),
+    }
+}
+
+/// What is said around `requests` at `node`, by a call's own session and demands and the configuration's.
+///
+/// # Errors
+/// The node does not say whether it keeps the versions of sessions. Nothing else was asked of it.
+pub(crate) async fn scope_at<'r>(
+    inner: &Arc<Inner>,
+    node: &Arc<Node>,
+    requests: impl Iterator<Item = &'r Request>,
+    options: &Options,
+) -> Result<Scope> {
+    let session = match options.session().or(inner.session.as_ref()) {
+        Some(session) if keeps_tokens(inner, node).await? => Some(session),
         _ => None,
     };
-    target.map_or_else(|| inner.target(view, request), Ok)
+    Ok(Scope::around(requests, session, inner.demands(options)))
 }
 
 /// One attempt at one node.
@@ -363,49 +400,25 @@ async fn attempt(
 ) -> Result<Frame> {
     let now = clock::now();
     let node = &target.node;
-    if request.block_time().is_some() {
-        let exclusive = node.acquire_exclusive().await?;
-        // A node that is well may take as long as the command said.
-        progress.is_sent = true;
-        let prefix = if asking { asking_words() } else { Vec::new() };
-        let outcome =
-            exchange(exclusive.connection(), request, &prefix, u32::from(asking), &[], 0, deadline)
-                .await;
-        report(node, &outcome);
-        return first_error(outcome?);
-    }
-    let connection = node.acquire(target.role).await?;
-    let attempt_deadline = deadline.min(clock::after(now, inner.config.attempt_timeout));
-    let session = match options.session().or(inner.session.as_ref()) {
-        Some(session) if keeps_tokens(inner, node).await? => Some(session),
-        _ => None,
+    // What blocks has a connection to itself, and a node that is well may take as long as the command said.
+    let blocks = request.block_time().is_some();
+    let (exclusive, shared);
+    let (connection, deadline) = if blocks {
+        exclusive = node.acquire_exclusive().await?;
+        (exclusive.connection(), deadline)
+    } else {
+        shared = node.acquire(target.role).await?;
+        (&shared, deadline.min(clock::after(now, inner.config.attempt_timeout)))
     };
-    let mut prefix = if asking { asking_words() } else { Vec::new() };
-    let mut before = u32::from(asking);
-    let mut suffix = Vec::new();
-    let demands = inner.demands(options);
-    if let Some(session) = session {
-        before += session.words_before(request, demands, &mut prefix);
-        encode_request(&mut suffix, &[b"CLIENT", b"TOKEN", b"GET"]);
-    } else if !demands.is_default() {
-        let words = demands.words();
-        encode_request(&mut prefix, &words.iter().map(|word| word.as_bytes()).collect::<Vec<_>>());
-        before += 1;
-    }
-    let after = u32::from(!suffix.is_empty());
+    let scope = scope_at(inner, node, std::iter::once(request), options).await?;
     progress.is_sent = true;
-    let outcome =
-        exchange(&connection, request, &prefix, before, &suffix, after, attempt_deadline).await;
+    let outcome = exchange(connection, request, &scope, asking, deadline).await;
     report(node, &outcome);
-    let (frame, token) = outcome?;
-    if let (Some(session), Some(token)) = (session, token) {
-        session.learn(&token);
-    }
-    first_error((frame, None))
+    first_error(outcome?)
 }
 
 /// A server's error as an error.
-fn first_error((frame, _): (Frame, Option<Frame>)) -> Result<Frame> {
+fn first_error(frame: Frame) -> Result<Frame> {
     match frame.error() {
         Some(error) => Err(error),
         None => Ok(frame),
@@ -427,43 +440,46 @@ fn asking_words() -> Vec<u8> {
     b"*1\r\n$6\r\nASKING\r\n".to_vec()
 }
 
-/// Sends what stands before the request, the request, and what stands behind it, and gives the reply to the request and the last one.
+/// Sends a request within its scope, and gives the reply to the request; of several requests as one, the last reply.
 pub(crate) async fn exchange(
     connection: &Arc<Connection>,
     request: &Request,
-    prefix: &[u8],
-    before: u32,
-    suffix: &[u8],
-    after: u32,
+    scope: &Scope,
+    asking: bool,
     deadline: Instant,
-) -> Result<(Frame, Option<Frame>)> {
-    let mut bytes = prefix.to_vec();
+) -> Result<Frame> {
+    let mut bytes = if asking { asking_words() } else { Vec::new() };
+    let before = u32::from(asking) + scope.open(&mut bytes);
     request.write_to(&mut bytes);
+    let after = scope.close(&mut bytes);
     let submission = Submission {
-        parts: [&bytes, suffix, &[]],
+        parts: [&bytes, &[], &[]],
         replies: before + request.replies() + after,
         deadline,
     };
     let ticket = poll_fn(|cx| Poll::Ready(connection.submit(&submission, cx))).await?;
     let frame = ticket.await?;
-    if before + after == 0 && request.replies() == 1 {
-        return Ok((frame, None));
+    if submission.replies == 1 {
+        return Ok(frame);
     }
-    let mut frames = frame.split();
-    let token = if after == 0 { None } else { frames.pop() };
-    let reply = frames.pop().unwrap_or(Frame::Ok);
-    if request.replies() > 1 {
+    let mut frames = frame.split().into_iter();
+    let mut next = |count: u32| frames.by_ref().take(count as usize).collect::<Vec<_>>();
+    let (opening, mut own, closing) = (next(before), next(request.replies()), next(after));
+    let refusal = opening.iter().find_map(Frame::error);
+    let is_closed = scope.closed(closing.into_iter().map(Frame::into_value));
+    if refusal.is_none() && !is_closed {
+        connection.close();
+    }
+    let reply = own.pop().unwrap_or(Frame::Ok);
+    let reply = match (reply.error(), own.iter().find_map(Frame::error)) {
         // A transaction: what refused a command says why EXEC refused all of them.
-        let refusal = frames.iter().find_map(Frame::error);
-        return match (reply.error(), refusal) {
-            (Some(abort), Some(refusal)) if abort.code() == Some("EXECABORT") => Err(refusal),
-            (Some(error), _) => Err(error),
-            (None, _) => Ok((reply, token)),
-        };
+        (Some(abort), Some(refusal)) if abort.code() == Some("EXECABORT") => Err(refusal),
+        (Some(error), _) if request.replies() > 1 => Err(error),
+        _ => Ok(reply),
+    };
+    match refusal {
+        None => reply,
+        // It ran without what was said before it.
+        Some(refusal) => Err(unscoped(&refusal, &reply.and_then(first_error))),
     }
-    // If what stood before it was refused, the command ran without it: say so.
-    if let Some(error) = frames.iter().find_map(Frame::error) {
-        return Err(error.with_applied(Applied::Maybe));
-    }
-    Ok((reply, token))
 }

@@ -15,14 +15,13 @@ use std::sync::{Arc, Weak};
 use std::task::Poll;
 use torc_protocol::request::encode_request;
 
-/// Asks the seeds one after the other until one answers; again, while none does.
+/// Asks the seeds one after the other until one answers; again, while none does. Why none did is left in `last`.
 ///
 /// # Errors
 /// The servers are not what the configuration says, or refuse the password.
-pub(super) async fn first(inner: &Arc<Inner>) -> Result<()> {
+pub(super) async fn first(inner: &Arc<Inner>, last: &mut Option<Error>) -> Result<()> {
     let seeds = inner.view.load().nodes.clone();
     loop {
-        let mut last = None;
         for (at, seed) in seeds.iter().enumerate() {
             match inspect(inner, seed).await {
                 Ok(Some((table, zones, is_torc))) => {
@@ -33,15 +32,14 @@ pub(super) async fn first(inner: &Arc<Inner>) -> Result<()> {
                     inner.set_preferred(at);
                     return Ok(());
                 }
-                // Waiting does not change it.
-                Err(error) if error.kind() != ErrorKind::Connection => return Err(error),
-                Err(error) => last = Some(error),
+                Err(error) => match error.kind() {
+                    ErrorKind::Connection => *last = Some(error),
+                    // Left alone for what was noted before.
+                    ErrorKind::CircuitOpen => {}
+                    // Waiting does not change it.
+                    _ => return Err(error),
+                },
             }
-        }
-        if let Some(error) = last
-            && !error.is_retryable()
-        {
-            return Err(error);
         }
         tokio::time::sleep(inner.config.retry.backoff_max.mul_f64(0.1 + 0.2 * rng::unit())).await;
     }

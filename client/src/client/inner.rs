@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 use torc_protocol::slot::Slot;
@@ -111,6 +112,12 @@ impl Inner {
     pub(crate) async fn start(config: Config) -> Result<Arc<Inner>> {
         let handle = Handle::try_current()
             .map_err(|_| Error::usage("a client is made within a tokio runtime"))?;
+        // A runtime cannot be asked whether it has time, and every call has a deadline. Whether it has I/O shows when the first connection is made.
+        if std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))).is_err() {
+            return Err(Error::usage(
+                "the tokio runtime has no time: build it with `enable_time`, or `enable_all`",
+            ));
+        }
         let workers = match handle.runtime_flavor() {
             RuntimeFlavor::CurrentThread => 1,
             _ => handle.metrics().num_workers(),
@@ -146,13 +153,15 @@ impl Inner {
             around,
             config,
         });
-        let first = tokio::time::timeout(inner.config.call_timeout, fetch::first(&inner)).await;
-        first.unwrap_or_else(|_| {
-            Err(Error::new(
-                ErrorKind::Connection,
-                Applied::No,
-                "no server answers within call_timeout",
-            ))
+        let mut last = None;
+        let first = fetch::first(&inner, &mut last);
+        let outcome = tokio::time::timeout(inner.config.call_timeout, first).await;
+        outcome.unwrap_or_else(|_| {
+            let (kind, message) = (ErrorKind::Connection, "no server answers within call_timeout");
+            Err(match last {
+                Some(last) => Error::caused(kind, Applied::No, format!("{message}: {last}"), last),
+                None => Error::new(kind, Applied::No, message),
+            })
         })?;
         if inner.view.load().is_cluster() {
             tokio::spawn(fetch::keep_fresh(Arc::downgrade(&inner)));

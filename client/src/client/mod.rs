@@ -5,8 +5,10 @@ mod fetch;
 mod inner;
 mod scatter;
 
-pub(crate) use execute::{Attempt, Options, Progress, attempts, exchange, execute, report};
-pub(crate) use inner::{Inner, Target};
+pub(crate) use execute::{
+    Attempt, Options, Progress, attempts, choose, exchange, execute, report, scope_at,
+};
+pub(crate) use inner::{Inner, Target, View};
 
 use crate::call::Call;
 use crate::config::Config;
@@ -38,10 +40,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the servers at `url`; see [`Config::from_url`].
+    /// Connects to the servers at `url`; see [`Config::from_url`]. A server that is still starting is waited for until the call timeout.
     ///
     /// # Errors
-    /// The URL is wrong, or no server of it answers within the call timeout.
+    /// The URL is wrong, no server of it answers within the call timeout, or one refuses the password.
     ///
     /// ```no_run
     /// # async fn example() -> torc_client::Result<()> {
@@ -53,10 +55,11 @@ impl Client {
         Self::with_config(Config::from_url(url)?).await
     }
 
-    /// Connects as `config` says. The connections live on the tokio runtime that this is called on.
+    /// Connects as `config` says. The connections live on the tokio runtime that this is called on, which needs I/O and time: see `enable_all` of its builder.
     ///
     /// # Errors
-    /// The configuration is wrong, or no server of it answers within the call timeout.
+    /// The configuration is wrong, no server of it answers within the call timeout, one refuses the password, or there is no tokio runtime that has I/O and time
+    /// ([`ErrorKind::Usage`](crate::ErrorKind)).
     ///
     /// ```no_run
     /// # async fn example() -> torc_client::Result<()> {
@@ -72,7 +75,7 @@ impl Client {
         Ok(Client { inner })
     }
 
-    /// Any command, its name and first argument; the others follow with [`Call::arg`]. The command table tells where it goes and whether it may be repeated;
+    /// Any command by its name; its arguments follow with [`Call::arg`], the second word of a subcommand first. The command table tells where it goes and whether it may be repeated;
     /// commands that it does not know go to any node, and are never repeated where they may have been applied.
     ///
     /// ```no_run
@@ -100,5 +103,36 @@ impl Client {
     /// and all its calls are gone.
     pub fn close(&self) {
         self.inner.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Address;
+    use crate::error::ErrorKind;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+    use tokio::runtime::Builder;
+
+    /// The panic of the task that was to connect was taken for the end of the client, which told nobody what to do.
+    #[test]
+    fn a_runtime_that_lacks_something_is_told_what() {
+        let peer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::Tcp("127.0.0.1".to_owned(), peer.local_addr().unwrap().port());
+        let connect = || Client::with_config(Config::new([address.clone()]));
+        let check = |error: crate::error::Error, word: &str| {
+            assert_eq!(error.kind(), ErrorKind::Usage, "{error:?}");
+            assert!(error.message().contains(word), "{error:?}");
+        };
+        let without_io = Builder::new_current_thread().enable_time().build().unwrap();
+        check(without_io.block_on(connect()).unwrap_err(), "enable_io");
+        let without_time = Builder::new_current_thread().enable_io().build().unwrap();
+        check(without_time.block_on(connect()).unwrap_err(), "enable_time");
+        let Poll::Ready(outcome) = pin!(connect()).poll(&mut Context::from_waker(Waker::noop()))
+        else {
+            panic!("there is nothing to wait for");
+        };
+        check(outcome.unwrap_err(), "runtime");
     }
 }

@@ -67,7 +67,8 @@ pub enum ReadFrom {
     Any,
     /// A copy in this zone, where the servers say in which zone they are (Torc does) and there is one; else any copy.
     Zone(String),
-    /// Any copy that has what this client's session has written and read (Torc; elsewhere the primary). See [`Session`](crate::Session).
+    /// Any copy that has what this client's session has written and read (Torc; elsewhere the primary), by pipelines and transactions too. See
+    /// [`Session`](crate::Session).
     Session,
 }
 
@@ -239,7 +240,8 @@ impl Config {
         self
     }
 
-    /// How long a call may take with all its retries (default 5 s). No call takes longer.
+    /// How long a call may take with all its retries (default 5 s). No call takes longer, but one that blocks: by as long as its own argument says, which may be for ever.
+    /// [`Call::timeout`](crate::Call::timeout) ends that too.
     pub fn call_timeout(mut self, timeout: Duration) -> Config {
         self.call_timeout = timeout;
         self
@@ -269,7 +271,9 @@ impl Config {
         self
     }
 
-    /// What all calls demand of Torc unless they say otherwise (default: what the server's settings say).
+    /// What all calls demand of Torc unless they say otherwise (default: what the server's settings say); commands of a [`Pipeline`](crate::Pipeline), a
+    /// [`Transaction`](crate::Transaction) and a [`Watch`](crate::Watch) too. A read level goes before [`Config::read_from`]. What cannot matter to a command is not sent:
+    /// a write level costs reads nothing, nor a read level writes.
     pub fn consistency(mut self, consistency: Consistency) -> Config {
         self.consistency = consistency;
         self
@@ -300,7 +304,8 @@ impl Config {
     }
 
     /// Ask a second copy where a read has no answer after so long, and take whichever comes first. Such reads may be answered from copies, as with
-    /// [`ReadFrom::Any`], and cost the servers more: choose a time that few reads take. Off by default.
+    /// [`ReadFrom::Any`], and cost the servers more: choose a time that few reads take. A read that demands a level other than
+    /// [`ReadLevel::Any`](crate::ReadLevel), or is part of a session, is not hedged. Off by default.
     pub fn hedge_after(mut self, wait: Duration) -> Config {
         self.hedge_after = Some(wait);
         self

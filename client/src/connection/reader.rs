@@ -159,7 +159,10 @@ impl Reader {
     #[inline]
     pub(super) fn hand_out(&mut self, shared: &mut Shared, own: Option<SlotId>) -> Result<usize> {
         shared.heard = clock::now();
-        self.busy.hit();
+        // A part of a reply is none yet: the rest is looked out for.
+        if !self.ends.is_empty() {
+            self.busy.hit();
+        }
         let outcome = self.hand_out_all(shared, own);
         self.scanned = 0;
         self.ends.clear();

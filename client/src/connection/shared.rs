@@ -339,7 +339,11 @@ impl Connection {
     /// The connection has ended.
     #[inline]
     fn watch(&self, shared: &mut Shared, cx: &mut Context<'_>) -> Result<bool> {
-        let Some(reader) = &mut shared.reader else { return Ok(false) };
+        let Some(reader) = &mut shared.reader else {
+            // Whoever has it, perhaps one whose reply is there and who tells others of theirs, gives it to the driver.
+            shared.is_direct = false;
+            return Ok(false);
+        };
         match reader.poll_fill(cx) {
             Poll::Pending => {
                 shared.is_direct = true;
@@ -416,7 +420,7 @@ impl Connection {
 
     /// Leaves the reading side for the next one, who is the driver if somebody has asked for it meanwhile.
     #[inline]
-    fn give_back(&self, mut shared: MutexGuard<'_, Shared>, reader: Box<Reader>) {
+    pub(super) fn give_back(&self, mut shared: MutexGuard<'_, Shared>, reader: Box<Reader>) {
         if shared.closed.is_none() {
             shared.reader = Some(reader);
         }

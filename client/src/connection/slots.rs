@@ -144,6 +144,12 @@ impl Slots {
         }
     }
 
+    /// How many there are, free ones too.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     #[inline]
     fn get(&mut self, id: SlotId) -> Option<&mut Slot> {
         self.slots.get_mut(id.index as usize).filter(|slot| slot.generation == id.generation)

@@ -1,5 +1,8 @@
 //! Connections to a server that is played by the test, over a pipe.
 
+mod greeting;
+mod lone;
+
 use super::driver::Driver;
 use super::shared::{Connection, Limits, Push, PushSink, Submission, Ticket};
 use super::stream::ReadHalf;
@@ -41,6 +44,24 @@ fn start(
     let connection = Arc::new(Connection::new(write, limits, pushes));
     tokio::spawn(Driver::new(Arc::clone(&connection), read).run());
     connection
+}
+
+/// What no request asked for.
+type Pushed = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// A connection for subscriptions, the server's end of it, and what it was told without having asked.
+fn subscribed() -> (Arc<Connection>, DuplexStream, Pushed) {
+    let (own, server) = tokio::io::duplex(1 << 16);
+    let (read, write) = tokio::io::split(own);
+    let pushed = Pushed::default();
+    let sink = Arc::clone(&pushed);
+    let sink: PushSink = Box::new(move |push| {
+        if let Push::Frame(frame) = push {
+            lock(&sink).push(frame.to_vec());
+        }
+    });
+    let read = ReadHalf::Other(Box::new(read));
+    (start(read, Box::new(write), limits(), Some(sink)), server, pushed)
 }
 
 /// Lets the driver see that nothing is under way.
@@ -282,20 +303,35 @@ async fn who_polls_busily_sees_a_reply_before_the_runtime_does() {
     }
 }
 
+/// A push may come at any time: between the replies to one request too, of which it is none.
+#[tokio::test]
+async fn a_push_between_replies_is_none_of_them() {
+    let (connection, mut server) = pipe(limits(), 1 << 16);
+    for is_alone in [false, true] {
+        if is_alone {
+            settle().await;
+        }
+        let both = submit(&connection, 2, LONG).await.unwrap();
+        server.write_all(b":1\r\n>1\r\n+tracking\r\n:2\r\n").await.unwrap();
+        let values = both.await.unwrap().into_values().unwrap();
+        assert_eq!(values, [Value::Integer(1), Value::Integer(2)]);
+    }
+}
+
+/// A subscription that is refused is answered by an error, which is a reply that no request waits for.
+#[tokio::test]
+async fn refused_subscriptions_are_told_to_the_subscriber() {
+    let (connection, mut server, pushed) = subscribed();
+    server.write_all(b"-MOVED 1 h:1\r\n").await.unwrap();
+    settle().await;
+    assert_eq!(*lock(&pushed), [b"-MOVED 1 h:1\r\n".to_vec()]);
+    assert!(!connection.is_closed());
+}
+
 /// In RESP2 a message is an array, as is the reply to a PING between subscriptions.
 #[tokio::test]
 async fn messages_in_the_older_protocol_are_no_replies() {
-    let (own, mut server) = tokio::io::duplex(1 << 16);
-    let (read, write) = tokio::io::split(own);
-    let pushed = Arc::new(Mutex::new(Vec::new()));
-    let sink = Arc::clone(&pushed);
-    let sink: PushSink = Box::new(move |push| {
-        if let Push::Frame(frame) = push {
-            lock(&sink).push(frame.to_vec());
-        }
-    });
-    let read = ReadHalf::Other(Box::new(read));
-    let connection = start(read, Box::new(write), limits(), Some(sink));
+    let (connection, mut server, pushed) = subscribed();
     let ping = submit(&connection, 1, LONG).await.unwrap();
     let message = b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n";
     server.write_all(message).await.unwrap();

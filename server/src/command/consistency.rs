@@ -193,7 +193,7 @@ pub fn push_entry(slot: u16, version: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&version.to_le_bytes());
 }
 
-/// `CLIENT CONSISTENCY [W ONE|n|QUORUM|ALL|DEFAULT] [R PRIMARY|ANY|SESSION|QUORUM|DEFAULT] [TIMEOUT ms] [ONCE]`
+/// `CLIENT CONSISTENCY [W ONE|n|QUORUM|ALL|DEFAULT] [R PRIMARY|ANY|SESSION|QUORUM|DEFAULT] [TIMEOUT ms|DEFAULT] [ONCE]`
 pub fn consistency(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     if args.len() == 2 {
         return describe(ctx, reply);
@@ -212,6 +212,8 @@ pub fn consistency(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
             wanted.write = parse_write(value)?;
         } else if args.is(index, "R") {
             wanted.read = parse_read(value)?;
+        } else if args.is(index, "TIMEOUT") && value.eq_ignore_ascii_case(b"DEFAULT") {
+            wanted.timeout_ms = None;
         } else if args.is(index, "TIMEOUT") {
             let ms = integer(value)?;
             let ms = u64::try_from(ms).ok().filter(|ms| (1..=TIMEOUT_MS_MAX).contains(ms));
@@ -396,6 +398,11 @@ mod tests {
                 ),
                 ("client consistency w", r"-ERR syntax error\r\n"),
                 ("client consistency timeout 0", r"-ERR timeout is out of range\r\n"),
+                ("client consistency w default r default timeout default", r"+OK\r\n"),
+                (
+                    "client consistency",
+                    r"*6\r\n$1\r\nw\r\n$3\r\none\r\n$1\r\nr\r\n$7\r\nprimary\r\n$7\r\ntimeout\r\n:1000\r\n",
+                ),
                 ("client token get", r"$0\r\n\r\n"),
                 ("client token set 0100ff00000000000000", r"+OK\r\n"),
                 ("client token get", r"$20\r\n0100ff00000000000000\r\n"),

@@ -17,6 +17,7 @@ use crate::base::limits::FORWARD_HOPS_MAX;
 use crate::cluster::View;
 use crate::cluster::route::{self, Ask, KeySlots, Port};
 use crate::command::connection::has_password;
+use crate::command::consistency::Once;
 use crate::command::eval::name_of;
 use crate::command::generic::{cursor_slot, wait_arguments, waitaof_arguments};
 use crate::command::pubsub::refusal;
@@ -47,7 +48,11 @@ impl Run<'_, '_> {
         request: &[u8],
         out: &mut Vec<u8>,
     ) -> Step {
-        let Some(spec) = planned.spec() else { return self.step_apart(planned, args, out) };
+        let Some(spec) = planned.spec() else {
+            // It was the next command, though there is no such: where several callers share a connection, the one after it may be another's.
+            self.client.session.once = Once::Off;
+            return self.step_apart(planned, args, out);
+        };
         if self.client.replies.is_full() || self.client.is_expecting() {
             return Step::Held(Park::Replies);
         }
@@ -160,6 +165,10 @@ impl Run<'_, '_> {
             return false;
         }
         let session = &self.client.session;
+        // A copy may know less than the primary did when the keys were watched: what is decided by such a read would pass for unchanged.
+        if session.watching.is_some() {
+            return false;
+        }
         if session.reads_copies && session.port == Port::Cluster {
             return true;
         }

@@ -320,6 +320,11 @@ fn a_node_on_its_own_has_one_copy() {
         "+OK\\r\\n-NOQUORUM applied on 1 of 2\\r\\n$1\\r\\nb\\r\\n-ERR value is not an integer or out of range\\r\\n\
          +OK\\r\\n+OK\\r\\n+OK\\r\\n-NOQUORUM applied on 1 of 3\\r\\n+OK\\r\\n+OK\\r\\n$1\\r\\ne\\r\\n"
     );
+    // A command that there is not is one all the same.
+    node.send(&mut peer, b"client consistency w 3 once\r\nnonsense\r\nset a b\r\n");
+    let replies = peer.replies();
+    assert!(replies.starts_with(r"+OK\r\n-ERR unknown command"), "{replies}");
+    assert!(replies.ends_with(r"\r\n+OK\r\n"), "{replies}");
     node.instance.configure(&[("default-write-consistency", "2")]).unwrap();
     let mut other = node.connect();
     node.send(&mut other, b"set a f\r\nclient consistency w one\r\nset a g\r\nget a\r\n");

@@ -31,16 +31,8 @@ struct Chunk {
     kept: u32,
     /// Those of them that had been given back before the last purge.
     aged: u32,
-    /// What the kernel was asked to back it with.
-    backing: Backing,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Backing {
-    /// Whatever it likes.
-    Any,
-    HugePage,
-    SmallPages,
+    /// What the kernel was asked to back it with; until then it does as it likes.
+    asked: Option<Wish>,
 }
 
 /// All chunks of one slab.
@@ -74,8 +66,8 @@ impl Pages {
         chunk.aged &= others;
         if chunk.free == 0 {
             self.roomy.remove(&address);
-            if chunk.backing == Backing::SmallPages {
-                chunk.ask(Backing::HugePage);
+            if chunk.asked == Some(Wish::SmallPages) {
+                chunk.ask(Wish::HugePage);
             }
         }
         chunk.base.wrapping_add(index as usize * PAGE_BYTES)
@@ -97,9 +89,9 @@ impl Pages {
             self.roomy.insert(address);
             return;
         }
-        if chunk.backing == Backing::HugePage {
+        if chunk.asked == Some(Wish::HugePage) {
             // The allocator has other uses for it.
-            chunk.ask(Backing::SmallPages);
+            chunk.ask(Wish::SmallPages);
         }
         let base = chunk.base;
         self.roomy.remove(&address);
@@ -132,9 +124,9 @@ impl Pages {
         if base.is_null() {
             handle_alloc_error(layout());
         }
-        let mut chunk = Chunk { base, free: ALL, kept: 0, aged: 0, backing: Backing::Any };
+        let mut chunk = Chunk { base, free: ALL, kept: 0, aged: 0, asked: None };
         if self.chunks.len() >= CHUNKS_SMALL {
-            chunk.ask(Backing::HugePage);
+            chunk.ask(Wish::HugePage);
         }
         self.chunks.insert(base.addr(), chunk);
         self.roomy.insert(base.addr());
@@ -144,18 +136,17 @@ impl Pages {
 
 impl Chunk {
     /// Has the kernel back it in this way from now on.
-    fn ask(&mut self, backing: Backing) {
-        let wish = if backing == Backing::HugePage { Wish::HugePage } else { Wish::SmallPages };
+    fn ask(&mut self, wish: Wish) {
         advise(self.base, CHUNK_BYTES, wish);
-        self.backing = backing;
+        self.asked = Some(wish);
     }
 
     fn purge(&mut self) {
         let mut left = self.aged;
         self.kept &= !left;
         self.aged = self.kept;
-        if left != 0 && self.backing == Backing::HugePage {
-            self.ask(Backing::SmallPages);
+        if left != 0 && self.asked == Some(Wish::HugePage) {
+            self.ask(Wish::SmallPages);
         }
         while left != 0 {
             // Neighbours in one call.
@@ -173,7 +164,7 @@ fn layout() -> Layout {
 }
 
 /// What the kernel is asked to do with memory. A kernel that does not know how says so, and nothing but time or memory is lost.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
     HugePage,
     SmallPages,

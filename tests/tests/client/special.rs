@@ -2,10 +2,15 @@
 
 use super::cluster::RedisCluster;
 use super::{About, connect, threads};
+use rustix::process::Signal;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake};
 use std::time::Duration;
 use torc_client::{
-    Client, Config, Consistency, ErrorKind, Message, ReadFrom, ReadLevel, TlsConfig, WriteLevel,
+    Address, BreakerPolicy, Client, Config, Consistency, ErrorKind, Event, Message, Observer,
+    ReadFrom, ReadLevel, TlsConfig, WriteLevel,
 };
 use torc_protocol::slot::slot_of;
 use torc_tests::Server;
@@ -255,4 +260,69 @@ pub async fn a_held_call_holds_nobody_up(url: &str) {
             std::task::Poll::Pending => drop(held.await.unwrap()),
         }
     }
+}
+
+/// A task that counts how often it is woken.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// As long as `busy_poll` lasts, a call comes back by itself, though the server says nothing.
+pub async fn looks_for_its_reply(server: &Server) {
+    let long = Duration::from_secs(60);
+    let config = Config::new([Address::Tcp("127.0.0.1".to_owned(), server.port())]);
+    let config = config.busy_poll(long).attempt_timeout(long).call_timeout(long);
+    let client = Client::with_config(config).await.unwrap();
+    client.set("k", "v").await.unwrap();
+    server.signal(Signal::STOP);
+    let mut call = std::pin::pin!(client.get("k").into_future());
+    let wakes = Arc::new(Wakes::default());
+    let waker = Arc::clone(&wakes).into();
+    assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while wakes.0.load(Ordering::Relaxed) == 0 {
+        assert!(tokio::time::Instant::now() < deadline, "it waits for the socket");
+        tokio::task::yield_now().await;
+    }
+    server.signal(Signal::CONT);
+    assert_eq!(call.await.unwrap().unwrap(), "v");
+}
+
+/// Attempts to connect to nobody fail at once and soon open the breaker, which ended the first call of a client that was started together with its server.
+pub async fn waits_for_its_server() {
+    struct Opened(AtomicUsize);
+    impl Observer for Opened {
+        fn observe(&self, event: &Event<'_>) {
+            if let Event::BreakerOpened { .. } = event {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+    let dir = std::env::temp_dir().join(format!("torc-client-late-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("redis.sock");
+    let breaker = BreakerPolicy::default().failures_max(1).open_for_max(Duration::from_millis(50));
+    let config = || Config::new([Address::Unix(path.clone())]).breaker(breaker);
+    let hasty = Client::with_config(config().call_timeout(Duration::from_millis(300)));
+    let error = hasty.await.unwrap_err();
+    assert_eq!((error.kind(), error.maybe_applied()), (ErrorKind::Connection, false), "{error}");
+    assert!(error.message().contains("redis.sock: cannot connect"), "{error}");
+    let opened = Arc::new(Opened(AtomicUsize::new(0)));
+    let patient = config().call_timeout(Duration::from_secs(30)).observer(opened.clone());
+    let connecting = tokio::spawn(Client::with_config(patient));
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while opened.0.load(Ordering::Relaxed) == 0 {
+        assert!(tokio::time::Instant::now() < deadline, "nobody tries to connect");
+        tokio::task::yield_now().await;
+    }
+    let argument = path.display().to_string();
+    let server = Server::reference(&["--unixsocket", &argument]);
+    connecting.await.unwrap().unwrap().set("k", "v").await.unwrap();
+    drop(server);
+    let _ = std::fs::remove_dir_all(&dir);
 }

@@ -29,7 +29,7 @@ Connection {
         arity: -2, since: "7.2.0", time: "O(1)",
         flags: [NOSCRIPT LOADING STALE FAST], acl: [CONNECTION],
         args: "[W write:<ONE | n | QUORUM | ALL | DEFAULT>] [R read:<PRIMARY | ANY | SESSION | QUORUM | DEFAULT>] \
-            [TIMEOUT milliseconds:integer] [ONCE]",
+            [TIMEOUT time:<milliseconds | DEFAULT>] [ONCE]",
         about: "Says how many copies this connection's writes need and where its reads may be answered; without arguments, answers it.",
     }
 

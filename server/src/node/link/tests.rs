@@ -161,6 +161,17 @@ impl Pair {
         self.a.link.request(self.now, Ask { slot: None, deadline, blocking: false }, put(payload))
     }
 
+    /// One request goes by a breaker whose time is over, and its answer lets all others by.
+    fn close_by_one_probe(&mut self) {
+        let probe = self.ask(10 * MS, b"").unwrap();
+        assert_eq!(self.ask(10 * MS, b""), Err(RequestError::Open), "one probe");
+        self.exchange();
+        self.b.link.respond(probe, None, 0, put(b"")).unwrap();
+        self.exchange();
+        self.ask(10 * MS, b"").unwrap();
+        self.ask(10 * MS, b"").unwrap();
+    }
+
     fn tick(&mut self) -> (Action, Vec<Failed>) {
         let mut failed = Vec::new();
         let action = self.a.link.tick(self.now, &mut failed);
@@ -386,13 +397,7 @@ fn timeouts_open_the_breaker_and_a_probe_closes_it() {
     assert_eq!(pair.ask(10 * MS, b""), Err(RequestError::Open));
     assert!(pair.a.link.next_wake().unwrap() <= pair.now.monotonic + pair.config.backoff_min);
     pair.pass(pair.config.backoff_min);
-    let probe = pair.ask(10 * MS, b"").unwrap();
-    assert_eq!(pair.ask(10 * MS, b""), Err(RequestError::Open), "one probe");
-    pair.exchange();
-    pair.b.link.respond(probe, None, 0, put(b"")).unwrap();
-    pair.exchange();
-    pair.ask(10 * MS, b"").unwrap();
-    pair.ask(10 * MS, b"").unwrap();
+    pair.close_by_one_probe();
 }
 
 /// A BLPOP was the first request by a connection that had opened at last, and nothing else went by it until the list had an element.
@@ -413,13 +418,7 @@ fn a_request_that_waits_is_no_probe() {
         pair.a.link.request(pair.now, waits, put(b"")).unwrap();
     }
     pair.exchange();
-    let probe = pair.ask(10 * MS, b"").unwrap();
-    assert_eq!(pair.ask(10 * MS, b""), Err(RequestError::Open), "one probe");
-    pair.exchange();
-    pair.b.link.respond(probe, None, 0, put(b"")).unwrap();
-    pair.exchange();
-    pair.ask(10 * MS, b"").unwrap();
-    pair.ask(10 * MS, b"").unwrap();
+    pair.close_by_one_probe();
 }
 
 #[test]

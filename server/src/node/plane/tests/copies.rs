@@ -544,3 +544,15 @@ fn a_session_does_not_go_back_behind_what_it_read() {
     assert_eq!(ring.ask(2, "get k"), "", "it is sent to whoever serves");
     assert!(ring.nodes[2].worker.next_send().is_some());
 }
+
+#[test]
+fn what_watches_reads_where_the_keys_are_watched() {
+    let mut ring = Ring::new();
+    assert_eq!(ring.ask(2, "client consistency r any"), r"+OK\r\n");
+    assert_eq!(ring.ask(2, "get k"), r"$-1\r\n");
+    assert!(ring.nodes[2].worker.next_send().is_none(), "its own copy answers");
+    assert_eq!(ring.ask(2, "watch k"), r"+OK\r\n");
+    ring.cut_off(2);
+    assert_eq!(ring.ask(2, "get k"), "", "it is sent to whoever serves");
+    assert!(ring.nodes[2].worker.next_send().is_some());
+}
