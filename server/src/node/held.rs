@@ -120,10 +120,7 @@ impl Run<'_, '_> {
             Ok(wanted) => {
                 let writes = match plane.held.last_mut() {
                     Some(last) if last.level == level && last.timeout == timeout => last,
-                    _ => {
-                        plane.held.push(HeldWrites::new(level, timeout));
-                        plane.held.last_mut().expect("one was pushed")
-                    }
+                    _ => plane.held.push_mut(HeldWrites::new(level, timeout)),
                 };
                 let Client { replies, mark, .. } = &mut *self.client;
                 let before = writes.replies.last().map(|reply| reply.hole);
