@@ -543,10 +543,11 @@ pub(crate) fn give_back(mut buffer: Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn request(line: &str) -> Request {
+    /// A command from its words.
+    pub(crate) fn request(line: &str) -> Request {
         let mut words = line.split(' ');
         let mut request = Request::new(words.next().unwrap());
         words.for_each(|word| request.push(word));

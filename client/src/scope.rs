@@ -118,15 +118,8 @@ fn encode(out: &mut Vec<u8>, words: &[String]) {
 mod tests {
     use super::*;
     use crate::consistency::WriteLevel;
+    use crate::request::tests::request;
     use torc_protocol::slot::slot_of;
-
-    fn request(line: &str) -> Request {
-        let mut words = line.split(' ');
-        let mut request = Request::new(words.next().unwrap());
-        words.for_each(|word| request.push(word));
-        request.settle();
-        request
-    }
 
     /// What is said before and behind, as words.
     fn said(lines: &[&str], session: Option<&Session>, demands: Consistency) -> [String; 2] {
