@@ -10,6 +10,7 @@ mod ahead;
 mod amend;
 mod awaited;
 mod background;
+mod backing;
 mod big;
 mod chain;
 mod change;
@@ -33,6 +34,7 @@ mod restamp;
 mod shapes;
 mod slab;
 mod snapshot;
+mod spare;
 mod transaction;
 mod watch;
 

@@ -6,33 +6,35 @@
 //! The lowest chunk with a free page gives the next one, so that others empty, and an empty one goes back to the allocator. Pages that stay free in a chunk that does not
 //! empty give their memory back by [`Pages::purge`]. That breaks a huge page up, which is why it waits until nobody has wanted them for a while; and since the kernel, left
 //! to itself, would put the huge page together again with zeros in the gaps, the chunk is kept to small pages until it is full once more.
+//!
+//! While there is growth, the next chunk is got ready beforehand by a thread of its own ([`Spare`]): the first write to a huge page waits for all of it.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use super::backing::{Backing, CHUNK_BYTES, Wish};
+use super::spare::Spare;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// What blocks of one class are cut from; aligned to as much.
 pub(super) const PAGE_BYTES: usize = 64 * 1024;
-const CHUNK_BYTES: usize = 2 * 1024 * 1024;
 const PAGES_EACH: usize = CHUNK_BYTES / PAGE_BYTES;
 const ALL: u32 = u32::MAX;
 const _: () = assert!(PAGES_EACH == ALL.count_ones() as usize);
 /// Chunks that are left to small pages: up to 16 MiB, each byte counts that an empty node has more than it needs.
 const CHUNKS_SMALL: usize = 8;
+/// Free pages with which the next chunk is got ready: at 100 MB a second of growth, 10 ms are left to do so.
+const SPARE_AT: usize = PAGES_EACH / 2;
 /// Chunks that one [`Pages::purge`] looks at, at most: each may take a few system calls.
 const CHUNKS_PURGED_MAX: usize = 64;
 
 /// Sets of pages, a bit each.
 struct Chunk {
-    base: *mut u8,
+    backing: Backing,
     /// Not handed out.
     free: u32,
     /// Those of them that were, and have their memory still.
     kept: u32,
     /// Those of them that had been given back before the last purge.
     aged: u32,
-    /// What the kernel was asked to back it with; until then it does as it likes.
-    asked: Option<Wish>,
 }
 
 /// All chunks of one slab.
@@ -41,17 +43,23 @@ pub(super) struct Pages {
     chunks: BTreeMap<usize, Chunk>,
     /// Addresses of those that have a free page.
     roomy: BTreeSet<usize>,
+    /// Pages that are free, over all chunks.
+    free_count: usize,
+    spare: Spare,
     /// Where the next purge goes on.
     purged_to: usize,
 }
 
-// SAFETY: the chunks are owned by this, and whoever has a page of them has it alone.
-unsafe impl Send for Pages {}
-
 impl Pages {
     /// No chunks yet.
     pub fn new() -> Self {
-        Pages { chunks: BTreeMap::new(), roomy: BTreeSet::new(), purged_to: 0 }
+        Pages {
+            chunks: BTreeMap::new(),
+            roomy: BTreeSet::new(),
+            free_count: 0,
+            spare: Spare::new(),
+            purged_to: 0,
+        }
     }
 
     /// A page of [`PAGE_BYTES`], aligned to as much. Its content is arbitrary.
@@ -66,11 +74,16 @@ impl Pages {
         chunk.aged &= others;
         if chunk.free == 0 {
             self.roomy.remove(&address);
-            if chunk.asked == Some(Wish::SmallPages) {
-                chunk.ask(Wish::HugePage);
+            if chunk.backing.asked() == Some(Wish::SmallPages) {
+                chunk.backing.ask(Wish::HugePage);
             }
         }
-        chunk.base.wrapping_add(index as usize * PAGE_BYTES)
+        let page = chunk.backing.base().wrapping_add(index as usize * PAGE_BYTES);
+        self.free_count -= 1;
+        if self.free_count == SPARE_AT && self.chunks.len() >= CHUNKS_SMALL {
+            self.spare.order();
+        }
+        page
     }
 
     /// Takes a page back.
@@ -85,23 +98,19 @@ impl Pages {
         debug_assert_eq!(chunk.free & bit, 0, "a page is given back once");
         chunk.free |= bit;
         chunk.kept |= bit;
+        self.free_count += 1;
         if chunk.free != ALL {
             self.roomy.insert(address);
             return;
         }
-        if chunk.asked == Some(Wish::HugePage) {
-            // The allocator has other uses for it.
-            chunk.ask(Wish::SmallPages);
-        }
-        let base = chunk.base;
         self.roomy.remove(&address);
         self.chunks.remove(&address);
-        // SAFETY: allocated by `grow` with this layout, and none of its pages is in use.
-        unsafe { dealloc(base, layout()) };
+        self.free_count -= PAGES_EACH;
     }
 
     /// Gives back to the kernel what pages have that were free at the last call already and still are. To be called every second or so.
     pub fn purge(&mut self) {
+        self.spare.purge();
         let from = (Bound::Excluded(self.purged_to), Bound::Unbounded);
         let mut last = 0;
         for (count, &address) in self.roomy.range(from).enumerate() {
@@ -119,74 +128,38 @@ impl Pages {
 
     #[cold]
     fn grow(&mut self) -> usize {
-        // SAFETY: the layout's size is not 0.
-        let base = unsafe { alloc(layout()) };
-        if base.is_null() {
-            handle_alloc_error(layout());
-        }
-        let mut chunk = Chunk { base, free: ALL, kept: 0, aged: 0, asked: None };
-        if self.chunks.len() >= CHUNKS_SMALL {
-            chunk.ask(Wish::HugePage);
-        }
-        self.chunks.insert(base.addr(), chunk);
-        self.roomy.insert(base.addr());
-        base.addr()
+        let backing = self.spare.take().unwrap_or_else(|| {
+            let mut backing = Backing::new();
+            if self.chunks.len() >= CHUNKS_SMALL {
+                backing.ask(Wish::HugePage);
+            }
+            backing
+        });
+        let address = backing.base().addr();
+        self.chunks.insert(address, Chunk { backing, free: ALL, kept: 0, aged: 0 });
+        self.roomy.insert(address);
+        self.free_count += PAGES_EACH;
+        address
     }
 }
 
 impl Chunk {
-    /// Has the kernel back it in this way from now on.
-    fn ask(&mut self, wish: Wish) {
-        advise(self.base, CHUNK_BYTES, wish);
-        self.asked = Some(wish);
-    }
-
     fn purge(&mut self) {
         let mut left = self.aged;
         self.kept &= !left;
         self.aged = self.kept;
-        if left != 0 && self.asked == Some(Wish::HugePage) {
-            self.ask(Wish::SmallPages);
+        if left != 0 && self.backing.asked() == Some(Wish::HugePage) {
+            self.backing.ask(Wish::SmallPages);
         }
         while left != 0 {
             // Neighbours in one call.
             let first = left.trailing_zeros();
             let count = (left >> first).trailing_ones();
             left &= !(ALL >> (u32::BITS - count) << first);
-            let from = self.base.wrapping_add(first as usize * PAGE_BYTES);
-            advise(from, count as usize * PAGE_BYTES, Wish::Nothing);
+            self.backing.forget(first as usize * PAGE_BYTES, count as usize * PAGE_BYTES);
         }
     }
 }
-
-fn layout() -> Layout {
-    Layout::from_size_align(CHUNK_BYTES, CHUNK_BYTES).expect("a constant layout that is valid")
-}
-
-/// What the kernel is asked to do with memory. A kernel that does not know how says so, and nothing but time or memory is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
-    HugePage,
-    SmallPages,
-    /// Take the memory; what is read there next is 0.
-    Nothing,
-}
-
-/// `from` and `bytes` are a free part of a chunk.
-#[cfg(target_os = "linux")]
-fn advise(from: *mut u8, bytes: usize, wish: Wish) {
-    use rustix::mm::{Advice, madvise};
-    let advice = match wish {
-        Wish::HugePage => Advice::LinuxHugepage,
-        Wish::SmallPages => Advice::LinuxNoHugepage,
-        Wish::Nothing => Advice::LinuxDontNeed,
-    };
-    // SAFETY: the memory is the caller's alone, and no content of it is in use.
-    let _ = unsafe { madvise(from.cast(), bytes, advice) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn advise(_: *mut u8, _: usize, _: Wish) {}
 
 #[cfg(test)]
 mod tests {
@@ -226,6 +199,8 @@ mod tests {
                 }
                 _ => pages.purge(),
             }
+            let free = pages.chunks.values().map(|it| it.free.count_ones() as usize);
+            assert_eq!(pages.free_count, free.sum::<usize>());
         }
         let chunks = live.len().div_ceil(PAGES_EACH);
         assert!(pages.chunks.len() <= 2 * chunks, "{} for {chunks}", pages.chunks.len());
@@ -261,6 +236,32 @@ mod tests {
         }
         let others = taken.iter().filter(|&page| !given.contains(page) && *page != wanted);
         others.for_each(|&page| assert!(is(page, 1)));
+    }
+
+    #[test]
+    fn the_next_chunk_is_got_ready_while_there_is_growth() {
+        let mut pages = Pages::new();
+        let small = CHUNKS_SMALL * PAGES_EACH - SPARE_AT;
+        let take = |pages: &mut Pages, count| {
+            for _ in 0..count {
+                pages.take();
+            }
+        };
+        take(&mut pages, small - 1);
+        assert!(!pages.spare.is_ordered(), "before there is need");
+        take(&mut pages, 1);
+        assert!(pages.spare.is_ordered() && pages.chunks.len() == CHUNKS_SMALL);
+        pages.spare.wait();
+        take(&mut pages, SPARE_AT + 1);
+        assert!(
+            !pages.spare.is_ordered() && pages.chunks.len() == CHUNKS_SMALL + 1,
+            "it is the chunk that was got ready"
+        );
+        take(&mut pages, PAGES_EACH - 1 - SPARE_AT);
+        assert!(pages.spare.is_ordered(), "and the one after it");
+        pages.spare.wait();
+        (0..2).for_each(|_| pages.purge());
+        assert!(!pages.spare.is_ordered(), "given back once growth has ended");
     }
 
     #[test]
