@@ -2,6 +2,7 @@
 
 mod greeting;
 mod lone;
+mod relay;
 
 use super::driver::Driver;
 use super::shared::{Connection, Limits, Push, PushSink, Submission, Ticket};
@@ -41,7 +42,7 @@ fn start(
     limits: Limits,
     pushes: Option<PushSink>,
 ) -> Arc<Connection> {
-    let connection = Arc::new(Connection::new(write, limits, pushes));
+    let connection = Arc::new(Connection::new(write, limits, pushes, Arc::default()));
     tokio::spawn(Driver::new(Arc::clone(&connection), read).run());
     connection
 }
