@@ -50,6 +50,9 @@ impl Driver {
         let has_sink = connection.pushes.is_some();
         let is_threaded =
             !matches!(Handle::current().runtime_flavor(), RuntimeFlavor::CurrentThread);
+        if !is_threaded {
+            connection.relay.keep_apart();
+        }
         let reader = Reader::new(read, connection.limits(), has_sink, !is_threaded);
         Driver {
             connection,

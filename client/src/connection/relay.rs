@@ -89,6 +89,11 @@ impl Relay {
         }
     }
 
+    /// The tasks of this runtime run on one thread, so nothing is won; and if several threads have such runtimes, each is to have its own connection.
+    pub(super) fn keep_apart(&self) {
+        self.is_on.store(false, Ordering::Relaxed);
+    }
+
     fn miss(&self) {
         let mut course = lock(&self.course);
         let misses = (course.misses + 1).min(MISSES_MAX);

@@ -106,6 +106,13 @@ async fn callers_who_take_long_or_are_many_are_woken_at_once_from_then_on() {
     }
 }
 
+/// A program with a thread for each core and a runtime for each thread wants as many connections.
+#[tokio::test]
+async fn threads_with_runtimes_of_their_own_do_not_share_a_connection() {
+    let (connection, _server) = pipe(limits(), 1 << 16);
+    assert!(!connection.relay.is_on());
+}
+
 /// What a runtime does to its tasks when it stops may strike the driver before the callers.
 #[tokio::test]
 async fn those_who_wait_to_be_woken_are_when_the_connection_ends() {
