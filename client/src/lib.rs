@@ -14,7 +14,7 @@
 //!
 //! * **Nobody has to know where a key lies.** The client asks the seeds, goes to the node that serves a key, follows it when it moves, and splits what concerns several nodes.
 //!   [`Config::read_from`] lets copies answer reads.
-//! * **Speed needs no care.** Calls of all tasks share a connection for each worker thread and node, and are written and read together. What is known to belong together can be
+//! * **Speed needs no care.** Calls of all tasks share connections to each node, at most one for each worker thread, and are written and read together. What is known to belong together can be
 //!   sent together ([`Client::pipeline`]), or run as one step ([`Client::transaction`]).
 //! * **Every call ends by its deadline** ([`Config::call_timeout`]; what a blocking command says itself comes on top). Within it the client repeats what cannot be applied twice by that ([`RetryPolicy`]), leaves nodes alone
 //!   that fail ([`BreakerPolicy`]), and waits for a dead node's successor.

@@ -3,7 +3,7 @@
 use crate::base::{clock, lock};
 use crate::breaker::{Breaker, BreakerPolicy, Verdict};
 use crate::config::Address;
-use crate::connection::{Connection, Endpoint, PushSink, connect};
+use crate::connection::{Connection, Endpoint, PushSink, Relay, connect};
 use crate::error::{Applied, Error, ErrorKind, Result};
 use crate::metrics::{Event, Observer};
 use arc_swap::ArcSwapOption;
@@ -39,6 +39,8 @@ pub(crate) struct Node {
     around: Arc<Surroundings>,
     serving: Box<[Lane]>,
     copies: Box<[Lane]>,
+    /// What is found out about those who use the lanes.
+    relay: Arc<Relay>,
     breaker: Mutex<Breaker>,
     /// Whether the breaker counts failures, so that calls have to ask it.
     is_suspect: AtomicBool,
@@ -88,6 +90,7 @@ impl Node {
             address,
             serving: lanes(),
             copies: lanes(),
+            relay: Arc::default(),
             breaker: Mutex::new(Breaker::new(around.breaker)),
             is_suspect: AtomicBool::new(false),
             idle: Mutex::default(),
@@ -112,9 +115,10 @@ impl Node {
         }
     }
 
-    /// Which lane is this thread's.
+    /// Which lane is this thread's: the first, as long as one is enough for all.
+    #[inline]
     fn lane_index(&self, role: Role) -> usize {
-        thread_number() % self.lanes(role).len()
+        if self.relay.is_on() { 0 } else { thread_number() % self.lanes(role).len() }
     }
 
     /// A connection that can be used at once.
@@ -161,7 +165,7 @@ impl Node {
         {
             return Err(error.clone());
         }
-        let dialled = self.dial(role, None).await;
+        let dialled = self.dial_for(role, None, Arc::clone(&self.relay)).await;
         *dialling = dialled.as_ref().err().map(|error| (clock::now(), error.clone()));
         let connection = dialled?;
         lane.current.store(Some(Arc::clone(&connection)));
@@ -190,7 +194,7 @@ impl Node {
         Ok(Exclusive { node: Arc::clone(self), connection, is_clean: true, _permit: permit })
     }
 
-    /// A new connection.
+    /// A new connection that is no lane.
     ///
     /// # Errors
     /// The node cannot be connected to.
@@ -199,8 +203,18 @@ impl Node {
         role: Role,
         pushes: Option<PushSink>,
     ) -> Result<Arc<Connection>> {
+        self.dial_for(role, pushes, Arc::default()).await
+    }
+
+    async fn dial_for(
+        &self,
+        role: Role,
+        pushes: Option<PushSink>,
+        relay: Arc<Relay>,
+    ) -> Result<Arc<Connection>> {
         let around = &self.around;
-        let dialled = connect(&around.endpoint, &self.address, role == Role::Copies, pushes).await;
+        let reads_copies = role == Role::Copies;
+        let dialled = connect(&around.endpoint, &self.address, reads_copies, pushes, relay).await;
         match &dialled {
             // A greeting proves little: a node may take connections and answer nothing else. The first reply closes the breaker.
             Ok(_) => self.observe(&Event::Connected { node: &self.name }),
@@ -328,5 +342,35 @@ impl Drop for Exclusive {
         } else {
             self.connection.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn threads_share_a_lane_as_long_as_their_callers_are_few() {
+        let config = Config::from_url("redis://localhost").unwrap();
+        let endpoint = Endpoint::new(&config).unwrap();
+        let breaker = BreakerPolicy::default();
+        let around = Surroundings { endpoint, breaker, lanes: 4, exclusive_max: 1, observer: None };
+        let node = Node::new(Address::Tcp("localhost".into(), 1), Arc::new(around));
+        let lanes = || -> Vec<usize> {
+            let on_a_thread = |_| {
+                let node = &node;
+                std::thread::scope(|scope| {
+                    scope.spawn(|| node.lane_index(Role::Serving)).join().unwrap()
+                })
+            };
+            let mut lanes: Vec<usize> = (0..64).map(on_a_thread).collect();
+            lanes.sort_unstable();
+            lanes.dedup();
+            lanes
+        };
+        assert_eq!(lanes(), [0]);
+        assert!(!node.relay.begin(1_000, true));
+        assert_eq!(lanes(), [0, 1, 2, 3]);
     }
 }

@@ -56,12 +56,16 @@ pub struct Pipeline<'c> {
 struct Queued {
     /// Where its bytes end.
     end: usize,
-    slot: Option<Slot>,
-    /// Where it needs more than its bytes: several nodes, or a connection of its own.
-    whole: Option<Request>,
     /// What a repetition needs to know.
     meta: Request,
     options: Options,
+}
+
+/// What became of a pipeline.
+enum Outcomes {
+    /// No command failed, as mostly: nothing is to be looked at one by one.
+    Replies(Vec<Value>),
+    Each(Vec<Result<Value>>),
 }
 
 /// What one node gets.
@@ -122,7 +126,7 @@ impl<'c> Pipeline<'c> {
         }
         request.write_to(&mut self.bytes);
         let end = self.bytes.len();
-        self.queued.push(Queued { end, slot: None, whole: None, meta: request, options });
+        self.queued.push(Queued { end, meta: request, options });
         self
     }
 
@@ -146,7 +150,8 @@ impl<'c> Pipeline<'c> {
     pub async fn run(self) -> Vec<Result<Value>> {
         let count = self.queued.len();
         match self.execute().await {
-            Ok(outcomes) => outcomes,
+            Ok(Outcomes::Replies(replies)) => replies.into_iter().map(Ok).collect(),
+            Ok(Outcomes::Each(outcomes)) => outcomes,
             Err(error) => vec![Err(error); count],
         }
     }
@@ -156,11 +161,14 @@ impl<'c> Pipeline<'c> {
     /// # Errors
     /// The first that any command had. Others may have been applied.
     pub async fn run_as<T: FromReply>(self) -> Result<T> {
-        let outcomes = self.execute().await?;
-        T::from_reply(Value::Array(outcomes.into_iter().collect::<Result<_>>()?))
+        let replies = match self.execute().await? {
+            Outcomes::Replies(replies) => replies,
+            Outcomes::Each(outcomes) => outcomes.into_iter().collect::<Result<_>>()?,
+        };
+        T::from_reply(Value::Array(replies))
     }
 
-    async fn execute(mut self) -> Result<Vec<Result<Value>>> {
+    async fn execute(mut self) -> Result<Outcomes> {
         if let Some(error) = self.refused.take() {
             return Err(error);
         }
@@ -172,10 +180,13 @@ impl<'c> Pipeline<'c> {
         let outcomes = if self.is_simple() {
             self.at_one_node(deadline).await
         } else {
-            self.at_nodes(deadline).await
+            Outcomes::Each(self.at_nodes(deadline).await)
         };
         inner.budget.deposit(self.queued.len() as u64);
-        let error = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
+        let error = match &outcomes {
+            Outcomes::Replies(_) => None,
+            Outcomes::Each(each) => each.iter().find_map(|outcome| outcome.as_ref().err()),
+        };
         let took = clock::now().duration_since(begin);
         inner.observe(&Event::CallEnded { command: "", took, attempts: 1, error });
         Ok(outcomes)
@@ -186,24 +197,31 @@ impl<'c> Pipeline<'c> {
         !self.client.is_cluster() && !self.queued.iter().any(|queued| queued.meta.is_blocking())
     }
 
-    async fn at_one_node(&mut self, deadline: Instant) -> Vec<Result<Value>> {
+    async fn at_one_node(&mut self, deadline: Instant) -> Outcomes {
         let inner = Arc::clone(&self.client.inner);
         let count = self.queued.len();
         if count == 0 {
-            return Vec::new();
+            return Outcomes::Replies(Vec::new());
         }
         let target = inner.target(&inner.view.load(), &self.queued[0].meta);
         let target = match target {
             Ok(target) => target,
-            Err(error) => return vec![Err(error); count],
+            Err(error) => return Outcomes::Each(vec![Err(error); count]),
         };
         let bytes = std::mem::take(&mut self.bytes);
         let group = Group { target, ats: (0..count).collect(), bytes };
         let outcome = self.send(&inner, &group, deadline).await;
+        let outcome = match outcome {
+            Ok(replies) if replies.len() == count && !replies.iter().any(Value::is_error) => {
+                return Outcomes::Replies(replies);
+            }
+            outcome => outcome,
+        };
         let mut outcomes: Vec<Option<Result<Value>>> = (0..count).map(|_| None).collect();
         let failed = fill(&mut outcomes, &group, outcome);
         self.repair(&inner, &mut outcomes, failed, deadline).await;
-        outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(Value::Null))).collect()
+        let outcomes = outcomes.into_iter().map(|outcome| outcome.unwrap_or(Ok(Value::Null)));
+        Outcomes::Each(outcomes.collect())
     }
 
     async fn at_nodes(&mut self, deadline: Instant) -> Vec<Result<Value>> {
@@ -219,12 +237,10 @@ impl<'c> Pipeline<'c> {
             let written = self.queued.iter().filter(|queued| !queued.meta.is_read());
             places.written = written.filter_map(|queued| queued.meta.slot()).collect();
         }
-        for (at, queued) in self.queued.iter_mut().enumerate() {
+        for (at, queued) in self.queued.iter().enumerate() {
             let bytes = &self.bytes[begin..queued.end];
             begin = queued.end;
-            queued.slot = queued.meta.slot();
             if queued.meta.is_blocking() || queued.meta.is_spread() {
-                queued.whole = Some(queued.meta.clone());
                 alone.push(at);
                 continue;
             }
@@ -259,10 +275,9 @@ impl<'c> Pipeline<'c> {
         }
         self.repair(&inner, &mut outcomes, failed, deadline).await;
         for at in alone {
-            let queued = &mut self.queued[at];
-            let Some(request) = queued.whole.take() else { continue };
-            let mut call: Call<'_, Value> = Call::new(self.client, request);
-            call.options = std::mem::take(&mut queued.options);
+            let Queued { meta: request, options, .. } = &self.queued[at];
+            let mut call: Call<'_, Value> = Call::new(self.client, request.clone());
+            call.options = options.clone();
             let left = deadline.saturating_duration_since(clock::now());
             outcomes[at] = Some(call.timeout(left).await);
         }
@@ -343,7 +358,7 @@ impl<'c> Pipeline<'c> {
         let ticket = poll_fn(|cx| Poll::Ready(connection.submit(&submission, cx))).await?;
         let outcome = ticket.await;
         report(node, &outcome);
-        let replies = outcome?.into_values()?;
+        let replies = outcome?.into_values(count)?;
         let Some(segments) = segments else { return Ok(replies) };
         let (own, is_closed) = read_segments(&segments, replies);
         if !is_closed {

@@ -126,10 +126,11 @@ pub(crate) struct Request {
     script: Option<Script>,
 }
 
+/// Where a key stands in the body. No server takes a request of 4 GiB.
 #[derive(Debug, Clone, Copy)]
 struct Key {
-    start: usize,
-    bytes: usize,
+    start: u32,
+    bytes: u32,
 }
 
 /// The head of a request.
@@ -208,7 +209,8 @@ impl Request {
             // Behind the `$`, the length and its line's end; before the end of the argument's own line.
             let line = memchr_lf(&self.body.0[before..]);
             let start = before + line + 1;
-            self.key = Some(Key { start, bytes: self.body.0.len() - 2 - start });
+            let bytes = self.body.0.len() - 2 - start;
+            self.key = Some(Key { start: start as u32, bytes: bytes as u32 });
         }
     }
 
@@ -264,7 +266,9 @@ impl Request {
     pub(crate) fn slot(&self) -> Option<Slot> {
         match self.key {
             _ if self.script.is_some() => self.script.and_then(|script| script.slot),
-            Some(Key { start, bytes }) => Some(slot_of(&self.body.0[start..start + bytes])),
+            Some(Key { start, bytes }) => {
+                Some(slot_of(&self.body.0[start as usize..][..bytes as usize]))
+            }
             None => self.found_slot(),
         }
     }

@@ -5,6 +5,7 @@
 //!
 //!     cargo run --release -- REDIS_PORT [TORC_PORT] [--rounds N] [--ms N]
 
+mod floor;
 mod peers;
 
 use peers::{Peer, Peers};
@@ -113,24 +114,25 @@ fn measure(
     length: Duration,
     about: &str,
 ) {
-    let count = peers.all.iter().filter(|peer| peer.takes(load)).count();
+    let peers: Vec<&Peer> = peers.all.iter().filter(|peer| peer.takes(load)).collect();
+    let count = peers.len();
     let mut turns: Vec<Vec<Turn>> = vec![Vec::new(); count];
-    for peer in &peers.all[..count] {
+    for peer in &peers {
         turn(runtime, peer, load, length / 4);
     }
     for round in 0..rounds as usize {
         for nth in 0..count {
             let at = (nth + round) % count;
-            turns[at].push(turn(runtime, &peers.all[at], load, length));
+            turns[at].push(turn(runtime, peers[at], load, length));
         }
     }
     let of = |at: usize, get: fn(&Turn) -> f64| median(turns[at].iter().map(get).collect());
     for at in 0..count {
         let (rate, cpu) = (of(at, |turn| turn.per_second), of(at, |turn| turn.cpu_us));
         let mut ratios = String::from(" | ");
-        if peers.all[at].name().starts_with("torc-client") {
+        // The first is ours, the next two are clients to compare with.
+        if !(1..3).contains(&at) {
             let rounds = 0..turns[at].len();
-            // The first is ours, the next two are clients to compare with.
             let best_rate =
                 |round: usize| (1..3).map(|peer| turns[peer][round].per_second).fold(0.0, f64::max);
             let best_cpu = |round: usize| {
@@ -146,7 +148,7 @@ fn measure(
         println!(
             "| {about} | {} | {} | {rate:.0} | {cpu:.2} | {ratios} |",
             load.name(),
-            peers.all[at].name()
+            peers[at].name()
         );
     }
 }

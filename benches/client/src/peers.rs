@@ -1,14 +1,13 @@
 //! The clients, each used as its documentation says.
 
-use crate::Load;
+use crate::{Load, floor};
 use bytes::Bytes;
 use fred::interfaces::{ClientLike, KeysInterface};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Keys in use, and the length of their values.
 const KEYS: usize = 10_000;
-const VALUE_BYTES: usize = 64;
+pub const VALUE_BYTES: usize = 64;
 /// One SET in so many commands.
 const SET_EVERY: usize = 11;
 
@@ -20,7 +19,7 @@ pub enum Peer {
     Busy(torc_client::Client),
     Redis(redis::aio::MultiplexedConnection),
     Fred(fred::clients::Client),
-    /// No client: one task writes a request and reads its reply, on the same runtime. What is above it is a client's doing, the rest the kernel's and the server's.
+    /// No client: see [`floor`].
     Floor(u16),
 }
 
@@ -74,7 +73,7 @@ fn key_of(index: usize) -> String {
 }
 
 /// The keys, made before: what making text costs is none of the clients' business.
-fn keys(offset: usize) -> Vec<String> {
+pub fn keys(offset: usize) -> Vec<String> {
     (0..1024).map(|nth| key_of(offset * 7919 + nth * 613)).collect()
 }
 
@@ -91,11 +90,24 @@ impl Peer {
 
     /// Whether it can take part.
     pub fn takes(&self, load: Load) -> bool {
-        !matches!(self, Peer::Floor(_) | Peer::Busy(_)) || load == Load::Single { callers: 1 }
+        match self {
+            Peer::Torc(_) | Peer::Redis(_) | Peer::Fred(_) => true,
+            Peer::Busy(_) => load == Load::Single { callers: 1 },
+            Peer::Floor(_) => load != Load::Single { callers: 256 },
+        }
     }
 
     /// Until `end`; how many commands that were.
     pub async fn run(self, load: Load, end: Instant) -> u64 {
+        if let Peer::Floor(port) = self {
+            let at_a_time = match load {
+                Load::Single { callers: 1 } => 1,
+                Load::Single { callers } => return floor::together(port, callers, end).await,
+                Load::Pipeline { commands } => commands,
+            };
+            let alone = tokio::spawn(floor::alone(port, at_a_time, end));
+            return alone.await.expect("it does not panic");
+        }
         match load {
             Load::Single { callers } => {
                 let tasks: Vec<_> =
@@ -113,9 +125,6 @@ impl Peer {
     }
 
     async fn single(self, nth: usize, end: Instant) -> u64 {
-        if let Peer::Floor(port) = self {
-            return bare(port, end).await;
-        }
         let (keys, value) = (keys(nth), vec![b'v'; VALUE_BYTES]);
         let mut done = 0;
         // The clock is looked at now and then.
@@ -219,23 +228,4 @@ impl Peer {
         }
         done as u64
     }
-}
-
-/// GETs over a socket, without anything that a client does.
-async fn bare(port: u16, end: Instant) -> u64 {
-    let mut socket =
-        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("the server answers");
-    socket.set_nodelay(true).expect("a socket");
-    let requests: Vec<String> = keys(0)
-        .iter()
-        .map(|key| format!("*2\r\n$3\r\nGET\r\n${}\r\n{key}\r\n", key.len()))
-        .collect();
-    let (mut reply, mut done) = ([0; 4096], 0);
-    while done % 16 != 0 || Instant::now() < end {
-        let request = &requests[done as usize % requests.len()];
-        socket.write_all(request.as_bytes()).await.expect("written");
-        assert!(socket.read(&mut reply).await.expect("read") > VALUE_BYTES);
-        done += 1;
-    }
-    done
 }

@@ -221,8 +221,8 @@ impl Config {
         self
     }
 
-    /// Connections to each node that calls share; the default is one for each worker thread of the tokio runtime, so that threads do not wait for each other.
-    /// A call takes the connection of the thread that it runs on.
+    /// Most connections to each node that calls share; the default is one for each worker thread of the tokio runtime, so that threads do not wait for each other.
+    /// A call takes the connection of the thread that it runs on, or the first as long as the calls under way are few and their callers brief: they cost least together.
     pub fn connections_per_node(mut self, count: usize) -> Config {
         self.connections_per_node = Some(count);
         self

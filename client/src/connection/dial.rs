@@ -2,6 +2,7 @@
 
 use super::driver::Driver;
 use super::handshake::greet;
+use super::relay::Relay;
 use super::shared::{Connection, Limits, PushSink};
 use super::stream::{Stream, Tls};
 use crate::base::clock;
@@ -46,7 +47,7 @@ impl Endpoint {
     }
 }
 
-/// Connects to `address` and greets. `reads_copies` asks a cluster's node to answer from its copies.
+/// Connects to `address` and greets. `reads_copies` asks a cluster's node to answer from its copies, `relay` is shared by connections that serve the same callers.
 ///
 /// Dropping the future gives the connection up.
 pub(crate) async fn connect(
@@ -54,13 +55,15 @@ pub(crate) async fn connect(
     address: &Address,
     reads_copies: bool,
     pushes: Option<PushSink>,
+    relay: Arc<Relay>,
 ) -> Result<Arc<Connection>> {
     let dial = async {
         let stream = Stream::open(address, endpoint.tls.as_ref()).await.map_err(|error| {
             let message = format!("cannot connect: {error}");
             Error::caused(ErrorKind::Connection, Applied::No, message, error)
         })?;
-        let connection = Arc::new(Connection::new(stream.write, endpoint.limits, pushes));
+        let connection = Connection::new(stream.write, endpoint.limits, pushes, relay);
+        let connection = Arc::new(connection);
         let guard = CloseUnlessKept(Some(&connection));
         tokio::spawn(Driver::new(Arc::clone(&connection), stream.read).run());
         let deadline = clock::after(clock::now(), endpoint.connect_timeout);

@@ -41,6 +41,8 @@ pub(super) struct Driver {
     is_due: bool,
     /// Whether tasks run on several threads, where a task that wakes itself runs before those it woke.
     is_threaded: bool,
+    /// How many callers wake one another, and since when.
+    relaying: Option<(usize, Instant)>,
 }
 
 impl Driver {
@@ -48,6 +50,9 @@ impl Driver {
         let has_sink = connection.pushes.is_some();
         let is_threaded =
             !matches!(Handle::current().runtime_flavor(), RuntimeFlavor::CurrentThread);
+        if !is_threaded {
+            connection.relay.keep_apart();
+        }
         let reader = Reader::new(read, connection.limits(), has_sink, !is_threaded);
         Driver {
             connection,
@@ -60,6 +65,7 @@ impl Driver {
             flush: false,
             is_due: false,
             is_threaded,
+            relaying: None,
         }
     }
 
@@ -69,7 +75,7 @@ impl Driver {
             match poll_fn(|cx| self.poll_event(cx)).await {
                 Event::Read => match self.dispatch() {
                     Ok(woken) if woken > 1 => {
-                        self.let_others_run().await;
+                        self.let_callers_run().await;
                         self.flush = true;
                     }
                     Ok(_) => {}
@@ -209,10 +215,18 @@ impl Driver {
         let Some(reader) = &mut self.reader else { return Ok(0) };
         reader.scan()?;
         let mut shared = self.connection.lock();
+        let in_flight = shared.queue.len();
         let outcome = reader.hand_out(&mut shared, None);
         // They will send more, which is then written together.
         shared.armed |= outcome.as_ref().is_ok_and(|woken| *woken > 1);
         self.is_idle = shared.queue.is_empty() && self.connection.pushes.is_none();
+        if self.is_threaded
+            && outcome.as_ref().is_ok_and(|woken| *woken > 1)
+            && let Some(own) = shared.driver.clone()
+            && self.connection.relay.begin(in_flight, reader.are_tasks(&own))
+        {
+            self.relaying = Some((reader.relay(&mut shared, own), clock::now()));
+        }
         drop(shared);
         reader.tell(self.connection.pushes.as_ref());
         outcome
@@ -232,6 +246,19 @@ impl Driver {
             return Err(Error::new(ErrorKind::Connection, Applied::Maybe, message));
         }
         Ok(())
+    }
+
+    /// Comes back once the callers whose replies are there have run.
+    async fn let_callers_run(&mut self) {
+        self.let_others_run().await;
+        let Some((callers, begin)) = self.relaying.take() else { return };
+        self.connection.relay.end(callers, clock::now().duration_since(begin));
+        let left = std::mem::take(&mut self.connection.lock().relayed);
+        // The first is this task. The others stand behind one who was woken and does not ask for its reply, or not yet.
+        if left.len() > 1 {
+            left.into_iter().skip(1).rev().for_each(Waker::wake);
+            self.let_others_run().await;
+        }
     }
 
     /// Comes back once the tasks that can run have run.

@@ -3,7 +3,7 @@
 //! ```text
 //! caller ── lock ── encode into `out`, a place in `queue`, a slot ──┬─ nothing under way: writes the socket itself, and is the one whom it wakes
 //!                                                                   └─ else: the driver writes, once those that can run have run
-//! driver ── read ── ends of replies ── lock ── slots filled ── callers woken ── (they send more) ── one write
+//! driver ── read ── ends of replies ── lock ── slots filled ── callers woken, by one another (`relay`) ── (they send more) ── one write
 //! lone caller ── read ── ends of replies ── lock ── its slot
 //! ```
 //!
@@ -29,6 +29,7 @@ mod dial;
 mod driver;
 mod handshake;
 mod reader;
+mod relay;
 mod shared;
 mod slots;
 mod stream;
@@ -36,4 +37,5 @@ mod stream;
 mod tests;
 
 pub(crate) use dial::{Endpoint, connect};
+pub(crate) use relay::Relay;
 pub(crate) use shared::{Connection, Push, PushSink, Submission, Ticket};

@@ -220,6 +220,21 @@ impl Reader {
         !self.wakers.is_empty() || !self.pushes.is_empty()
     }
 
+    /// Whether those whose replies are there are tasks of the runtime whose task `own` wakes.
+    pub(super) fn are_tasks(&self, own: &Waker) -> bool {
+        self.wakers.iter().all(|waker| std::ptr::eq(waker.vtable(), own.vtable()))
+    }
+
+    /// Leaves all but the first to be woken by those before them, and `last` behind them; how many callers that are.
+    pub(super) fn relay(&mut self, shared: &mut Shared, last: Waker) -> usize {
+        // One task with several calls under way is woken once.
+        self.wakers.dedup_by(|next, waker| next.will_wake(waker));
+        let callers = self.wakers.len();
+        shared.relayed.push(last);
+        shared.relayed.extend(self.wakers.drain(1..).rev());
+        callers
+    }
+
     /// Wakes those whose replies are there, and passes pushes on. Not under the lock.
     pub(super) fn tell(&mut self, sink: Option<&PushSink>) {
         self.wakers.drain(..).for_each(Waker::wake);

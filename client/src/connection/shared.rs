@@ -1,6 +1,7 @@
 //! What callers and the driver share, and the callers' side of it.
 
 use super::reader::Reader;
+use super::relay::Relay;
 use super::slots::{SlotId, Slots};
 use crate::base::{clock, lock};
 use crate::error::{Applied, Error, ErrorKind, Result};
@@ -46,6 +47,7 @@ pub(crate) struct Connection {
     limits: Limits,
     closed: AtomicBool,
     pub(super) pushes: Option<PushSink>,
+    pub(super) relay: Arc<Relay>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -74,6 +76,8 @@ pub(super) struct Shared {
     /// Requests without all of their replies, in the order of their bytes.
     pub(super) queue: VecDeque<Entry>,
     pub(super) slots: Slots,
+    /// Whom those who take their replies wake, the last one first; the driver is behind all callers.
+    pub(super) relayed: Vec<Waker>,
     /// When the driver looks for requests beyond their deadlines; no deadline is before it.
     pub(super) alarm: Option<Instant>,
     /// All bytes that were ever appended to `out`, and those that a writer took.
@@ -160,6 +164,7 @@ impl Shared {
             let outcome = Err(error.clone().with_applied(applied));
             wakers.extend(self.slots.finish(entry.slot, outcome));
         }
+        wakers.append(&mut self.relayed);
         self.out = Vec::new();
     }
 
@@ -196,6 +201,7 @@ impl Connection {
         half: Box<dyn AsyncWrite + Send + Unpin>,
         limits: Limits,
         pushes: Option<PushSink>,
+        relay: Arc<Relay>,
     ) -> Self {
         Connection {
             shared: Mutex::new(Shared {
@@ -209,6 +215,7 @@ impl Connection {
                 driver: None,
                 queue: VecDeque::new(),
                 slots: Slots::default(),
+                relayed: Vec::new(),
                 alarm: None,
                 accepted: 0,
                 handed: 0,
@@ -219,6 +226,7 @@ impl Connection {
             limits,
             closed: AtomicBool::new(false),
             pushes,
+            relay,
         }
     }
 
@@ -456,6 +464,16 @@ impl Connection {
     }
 }
 
+/// Wakes the next one whose reply is there.
+#[inline]
+fn pass_on(mut shared: MutexGuard<'_, Shared>) {
+    let next = shared.relayed.pop();
+    drop(shared);
+    if let Some(next) = next {
+        next.wake();
+    }
+}
+
 #[cold]
 fn overloaded() -> Error {
     Error::new(
@@ -498,7 +516,10 @@ impl Ticket {
         let Some(slot) = self.slot else { return Poll::Pending };
         let mut shared = self.connection.lock();
         let polled = match shared.slots.fetch(slot, cx.waker()) {
-            Some(outcome) => Poll::Ready(outcome),
+            Some(outcome) => {
+                pass_on(shared);
+                Poll::Ready(outcome)
+            }
             None if !shared.is_direct => Poll::Pending,
             None => match shared.reader.take() {
                 None => Poll::Pending,
@@ -521,8 +542,11 @@ impl Drop for Ticket {
             let mut shared = self.connection.lock();
             shared.slots.abandon(slot);
             // It may be the one whom the socket wakes.
-            let wake = std::mem::take(&mut shared.is_direct);
-            self.connection.wake_driver(shared, wake);
+            if std::mem::take(&mut shared.is_direct) {
+                self.connection.wake_driver(shared, true);
+            } else {
+                pass_on(shared);
+            }
         }
     }
 }

@@ -201,7 +201,7 @@ mod tests {
         slots.add(id, Frame::Ok);
         slots.complete(id, one(b":2\r\n:3\r\n"));
         let frame = slots.fetch(id, Waker::noop()).unwrap().unwrap();
-        assert_eq!(frame.into_values().unwrap().len(), 4);
+        assert_eq!(frame.into_values(1).unwrap().len(), 4);
     }
 
     #[test]

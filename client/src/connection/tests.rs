@@ -2,6 +2,7 @@
 
 mod greeting;
 mod lone;
+mod relay;
 
 use super::driver::Driver;
 use super::shared::{Connection, Limits, Push, PushSink, Submission, Ticket};
@@ -41,7 +42,7 @@ fn start(
     limits: Limits,
     pushes: Option<PushSink>,
 ) -> Arc<Connection> {
-    let connection = Arc::new(Connection::new(write, limits, pushes));
+    let connection = Arc::new(Connection::new(write, limits, pushes, Arc::default()));
     tokio::spawn(Driver::new(Arc::clone(&connection), read).run());
     connection
 }
@@ -114,7 +115,7 @@ async fn replies_go_to_requests_in_order_however_they_arrive() {
         server
     });
     assert_eq!(first.await.unwrap().into_value().unwrap(), Value::Ok);
-    let values = several.await.unwrap().into_values().unwrap();
+    let values = several.await.unwrap().into_values(1).unwrap();
     assert_eq!(values, [Value::Bulk("abc".into()), Value::Integer(2), Value::Ok]);
     assert_eq!(last.await.unwrap().into_value().unwrap(), Value::Integer(5));
     assert_eq!(connection.in_flight(), 0);
@@ -210,7 +211,7 @@ async fn a_lone_caller_is_woken_by_the_socket_and_reads_for_itself() {
         server.write_all(b"\r\n").await.unwrap();
         assert_eq!(wakes.0.load(Ordering::Relaxed), 2, "turn {turn}");
         let Poll::Ready(frame) = ticket.poll(&mut cx) else { panic!("the replies are there") };
-        assert_eq!(frame.unwrap().into_values().unwrap(), [Value::Ok, Value::Integer(1)]);
+        assert_eq!(frame.unwrap().into_values(1).unwrap(), [Value::Ok, Value::Integer(1)]);
         assert_eq!(wakes.0.load(Ordering::Relaxed), 2, "who reads need not be woken");
     }
 }
@@ -313,7 +314,7 @@ async fn a_push_between_replies_is_none_of_them() {
         }
         let both = submit(&connection, 2, LONG).await.unwrap();
         server.write_all(b":1\r\n>1\r\n+tracking\r\n:2\r\n").await.unwrap();
-        let values = both.await.unwrap().into_values().unwrap();
+        let values = both.await.unwrap().into_values(1).unwrap();
         assert_eq!(values, [Value::Integer(1), Value::Integer(2)]);
     }
 }

@@ -43,16 +43,16 @@ impl Frame {
             Frame::Ok => Ok(Value::Ok),
             Frame::One(bytes) => Value::parse(bytes)?.into_result(),
             Frame::Value(value) => value.into_result(),
-            Frame::Many(_) => match self.into_values()?.pop() {
+            Frame::Many(_) => match self.into_values(1)?.pop() {
                 Some(value) => value.into_result(),
                 None => Ok(Value::Null),
             },
         }
     }
 
-    /// All replies; errors of the server stand in place.
-    pub(crate) fn into_values(self) -> Result<Vec<Value>> {
-        let mut values = Vec::new();
+    /// All replies, of which there are about `count`; errors of the server stand in place.
+    pub(crate) fn into_values(self, count: usize) -> Result<Vec<Value>> {
+        let mut values = Vec::with_capacity(count);
         match self {
             Frame::Ok => values.push(Value::Ok),
             Frame::One(bytes) => Value::parse_all(&bytes, &mut values)?,

@@ -70,7 +70,15 @@ impl Value {
     pub(crate) fn parse_all(bytes: &bytes::Bytes, values: &mut Vec<Value>) -> Result<()> {
         let mut tokens = Tokens::new(bytes);
         while !tokens.rest().is_empty() {
-            values.push(Self::read(bytes, &mut tokens, 0).map_err(Error::protocol)?);
+            let rest = tokens.clone();
+            // Most replies are one bulk.
+            values.push(match tokens.next_token() {
+                Ok(Token::Bulk(bulk)) => Value::Bulk(Bytes::of(bytes, bulk)),
+                _ => {
+                    tokens = rest;
+                    Self::read(bytes, &mut tokens, 0).map_err(Error::protocol)?
+                }
+            });
         }
         Ok(())
     }
@@ -124,6 +132,10 @@ impl Value {
             values.push(Self::read(buffer, tokens, depth + 1)?);
         }
         Ok(values)
+    }
+
+    pub(crate) fn is_error(&self) -> bool {
+        matches!(self, Value::Error(_))
     }
 
     /// Itself, or the error that it is.

@@ -174,3 +174,15 @@ fn hostile_bytes_are_errors_at_worst() {
     }
     assert!(whole > 10_000, "only {whole} replies were whole");
 }
+
+#[test]
+fn lines_end_at_their_first_cr_however_long_they_are() {
+    for bytes in 0..40 {
+        let line = [&b"x".repeat(bytes)[..], b"\r\n+a\r\n"].concat();
+        assert_eq!(scanner::find_cr(&line), Some(bytes));
+        assert_eq!(scanner::find_cr(&line[..bytes]), None);
+        let reply = [b"+", &line[..]].concat();
+        assert_eq!(Tokens::new(&reply).next_token(), Ok(Token::Simple(&line[..bytes])));
+        assert_eq!(scan_all(&reply), Ok(vec![bytes + 3, bytes + 7]));
+    }
+}

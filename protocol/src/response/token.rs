@@ -1,9 +1,8 @@
 //! Reads a whole reply from front to back, one element or head of an aggregate at a time.
 
 use super::ResponseError;
-use super::scanner::length;
+use super::scanner::{find_cr, length};
 use crate::number::{parse_f64, parse_i64};
-use memchr::memchr;
 
 /// One element of a reply, or the head of an aggregate whose elements follow.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,7 +61,7 @@ impl<'b> Tokens<'b> {
     /// The bytes are no reply, or end before the element does.
     #[inline]
     pub fn next_token(&mut self) -> Result<Token<'b>, ResponseError> {
-        let end = memchr(b'\r', self.rest).ok_or(ResponseError::Truncated)?;
+        let end = find_cr(self.rest).ok_or(ResponseError::Truncated)?;
         let (line, behind) = self.rest.split_at(end);
         let behind = behind.strip_prefix(b"\r\n").ok_or(ResponseError::InvalidLine)?;
         self.rest = behind;
