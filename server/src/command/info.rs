@@ -149,7 +149,7 @@ fn clients(out: &mut String, instance: &Instance, _: About) {
         "pubsub_clients": instance.pubsub.clients(),
         "clients_in_timeout_table": 0,
         "total_blocking_keys": instance.blocked.keys(),
-        "total_blocking_keys_on_nokey": 0,
+        "total_blocking_keys_on_nokey": instance.blocked.keys_until_gone(),
     );
 }
 
