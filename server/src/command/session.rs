@@ -71,6 +71,8 @@ pub struct Session {
     pub in_step: bool,
     /// Whether its command is a script's.
     pub in_script: bool,
+    /// What its script has called, in lines for monitoring clients; see [`crate::admin::feed`].
+    pub called: Vec<u8>,
     /// What its command has begun to wait for, until the pipeline takes it.
     pub waits: Option<Arc<Waiter>>,
     /// Whether its next command is to have the store for itself: a script that comes to keys which it does not declare.
@@ -109,6 +111,7 @@ impl Session {
             watching: None,
             in_step: false,
             in_script: false,
+            called: Vec::new(),
             waits: None,
             alone: false,
             long_reply: None,

@@ -281,6 +281,38 @@ fn a_monitor_sees_its_own_commands_and_may_not_touch_keys() {
 }
 
 #[test]
+fn a_monitor_sees_scripts_once_and_what_they_call() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    node.send(&mut peer, b"monitor\r\neval \"return redis.call('echo',ARGV[1])\" 0 a\r\n");
+    let time = "+1700000000.000000";
+    assert_eq!(
+        String::from_utf8_lossy(&peer.out).lines().skip(3).collect::<Vec<_>>(),
+        [
+            &format!(
+                r#"{time} [0 127.0.0.1:5000] "eval" "return redis.call('echo',ARGV[1])" "0" "a""#
+            ),
+            &format!(r#"{time} [0 lua] "echo" "a""#),
+        ]
+    );
+    peer.out.clear();
+    // Both begin again with the store for themselves: what they come to, nobody knew.
+    node.send(&mut peer, b"reset\r\nmonitor\r\neval \"return redis.call('dbsize')\" 0\r\n");
+    let shown = String::from_utf8_lossy(&peer.out).into_owned();
+    assert_eq!(
+        (shown.matches("\"eval\"").count(), shown.matches("[0 lua]").count()),
+        (1, 1),
+        "{shown}"
+    );
+    peer.out.clear();
+    node.send(&mut peer, b"reset\r\nrpush l 2 1\r\nsort l store m\r\ninfo commandstats\r\n");
+    let stats = String::from_utf8_lossy(&peer.out).into_owned();
+    for counted in ["cmdstat_eval:calls=2,", "cmdstat_sort:calls=1,"] {
+        assert!(stats.contains(counted), "{stats}");
+    }
+}
+
+#[test]
 fn a_killed_client_runs_nothing_more() {
     let mut node = Node::new(&[]);
     let (mut killer, mut victim) = (node.connect(), node.connect());
