@@ -136,6 +136,10 @@ impl Limits {
 /// others came; no single client is to wait for all of that.
 const WRITER_VICTIMS_MAX: usize = 2_048;
 
+/// What the smallest key takes; who would write must find so much free. So a limit of a few bytes, by which applications try what they do without memory, refuses
+/// writes to an empty store too, as in Redis, which counts its own structures.
+const ROOM_BYTES: u64 = 64;
+
 /// Buckets looked at in vain before the store counts as having no victim.
 const EMPTY_SAMPLES_MAX: u32 = 4 * SLOT_COUNT as u32;
 
@@ -158,7 +162,11 @@ impl Store {
     #[inline]
     pub fn make_room(&self, local: &mut Local, guard: &Guard, now: UnixMs) -> bool {
         let max = self.inner.limits.maxmemory();
-        max == 0 || self.used_beyond_limbo() <= max || self.make_room_below(max, local, guard, now)
+        max == 0 || self.has_room_below(max) || self.make_room_below(max, local, guard, now)
+    }
+
+    fn has_room_below(&self, max: u64) -> bool {
+        self.used_beyond_limbo() + ROOM_BYTES <= max
     }
 
     fn used_beyond_limbo(&self) -> u64 {
@@ -178,7 +186,7 @@ impl Store {
         mut keep_going: impl FnMut() -> bool,
     ) -> bool {
         let (max, policy) = (self.inner.limits.maxmemory(), self.inner.limits.policy());
-        if max == 0 || policy == Policy::NoEviction || self.used_beyond_limbo() <= max {
+        if max == 0 || policy == Policy::NoEviction || self.has_room_below(max) {
             return false;
         }
         self.evict_down_to(max, local, guard, now, |_| keep_going()) == Evicted::Some
@@ -201,7 +209,7 @@ impl Store {
     ) -> Evicted {
         local.publish_bytes();
         let policy = self.inner.limits.policy();
-        let mut goal = self.used_beyond_limbo() as i64 - max as i64;
+        let mut goal = (self.used_beyond_limbo() + ROOM_BYTES) as i64 - max as i64;
         let mut victims = 0;
         while goal > 0 {
             if policy == Policy::NoEviction {
