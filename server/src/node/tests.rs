@@ -313,6 +313,21 @@ fn a_monitor_sees_scripts_once_and_what_they_call() {
 }
 
 #[test]
+fn a_monitor_sees_how_a_transaction_ends() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    node.send(
+        &mut peer,
+        b"monitor\r\nmulti\r\nset a\r\nexec\r\nmulti\r\nexec\r\nmulti\r\ndiscard\r\n",
+    );
+    let shown = String::from_utf8_lossy(&peer.out).into_owned();
+    let shown: Vec<_> = shown.lines().filter_map(|line| line.split_once("] ")).collect();
+    let shown: Vec<_> = shown.iter().map(|(_, command)| *command).collect();
+    let [multi, exec, discard] = ["\"multi\"", "\"exec\"", "\"discard\""];
+    assert_eq!(shown, [multi, exec, multi, exec, multi, discard]);
+}
+
+#[test]
 fn a_killed_client_runs_nothing_more() {
     let mut node = Node::new(&[]);
     let (mut killer, mut victim) = (node.connect(), node.connect());
