@@ -328,6 +328,22 @@ fn a_monitor_sees_how_a_transaction_ends() {
 }
 
 #[test]
+fn info_counts_scripts() {
+    let counted = |input: &[u8]| {
+        let replies = talk(&[input, b"info memory\r\n"].concat()).0;
+        let field = |name: &str| {
+            replies.split(name).nth(1).unwrap().split("\\r").next().unwrap().to_owned()
+        };
+        (field("number_of_cached_scripts:"), field("used_memory_scripts:") != "0")
+    };
+    assert_eq!(
+        counted(b"eval \"return 1\" 0\r\nscript load \"return 2\"\r\n"),
+        ("2".to_owned(), true)
+    );
+    assert_eq!(counted(b"eval \"return 1\" 0\r\nscript flush\r\n"), ("0".to_owned(), false));
+}
+
+#[test]
 fn a_killed_client_runs_nothing_more() {
     let mut node = Node::new(&[]);
     let (mut killer, mut victim) = (node.connect(), node.connect());
