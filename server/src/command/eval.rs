@@ -177,6 +177,7 @@ fn run(
     ctx.session.in_step = true;
     ctx.session.in_script = true;
     ctx.session.called.clear();
+    ctx.session.protocol_outside = Some(protocol);
     let mut host = Server {
         slot: declared.iter().next().filter(|_| in_ring).map(slot_of),
         // Commands of EXEC that ran before would run again too.
@@ -195,6 +196,7 @@ fn run(
     ctx.session.in_script = false;
     ctx.session.db = db;
     ctx.session.protocol = protocol;
+    ctx.session.protocol_outside = None;
     if holds {
         instance.store.release(ctx.local, ctx.guard, ctx.now);
     } else {

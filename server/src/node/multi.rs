@@ -118,6 +118,9 @@ impl Run<'_, '_> {
         {
             self.mute(position, out);
         }
+        if self.client.session.is_special() {
+            self.client.session.take_own_pushes(out);
+        }
         step
     }
 

@@ -344,6 +344,18 @@ fn info_counts_scripts() {
 }
 
 #[test]
+fn what_a_client_publishes_to_itself_follows_the_reply_of_a_step() {
+    let push = r">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n";
+    for (step, reply) in [
+        (&b"multi\r\npublish a b\r\nexec\r\n"[..], r"+OK\r\n+QUEUED\r\n*1\r\n:1\r\n"),
+        (b"eval \"return redis.call('publish','a','b')\" 0\r\n", r":1\r\n"),
+    ] {
+        let replies = talk(&[b"hello 3\r\nsubscribe a\r\n", step].concat()).0;
+        assert!(replies.ends_with(&format!("{reply}{push}")), "{replies}");
+    }
+}
+
+#[test]
 fn a_killed_client_runs_nothing_more() {
     let mut node = Node::new(&[]);
     let (mut killer, mut victim) = (node.connect(), node.connect());
