@@ -406,6 +406,15 @@ impl Blocked {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
+    /// Of these, keys for which somebody waits whom their removal would end too: who reads a stream for a group.
+    pub fn keys_until_gone(&self) -> usize {
+        let ends = |waiter: &Arc<Waiter>| waiter.want.is_moved_by(None);
+        let count = |queues: &HashMap<Key, Queue>| {
+            queues.values().filter(|queue| queue.waiters.values().any(ends)).count()
+        };
+        self.shards.iter().map(|shard| count(&shard.lock())).sum()
+    }
+
     /// Takes a wait that has ended out of all queues. Called once for each.
     fn leave(&self, store: &Store, waiter: &Waiter) {
         if !waiter.keys.is_empty() {

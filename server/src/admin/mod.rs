@@ -2,6 +2,7 @@
 
 pub mod blocked;
 pub mod clients;
+pub mod feed;
 pub mod histogram;
 mod instance;
 pub mod latency;

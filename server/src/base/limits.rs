@@ -40,6 +40,10 @@ pub const MAILBOX_MESSAGES_MAX: usize = 16 * 1024;
 /// pipeline of large replies neither holds the worker nor its memory.
 pub const REPLY_BYTES_GATHERED: usize = 256 * 1024;
 
+/// Lines for monitoring clients about what one script calls. They wait for the script's end, since the script's own line stands before them and tells how it was called;
+/// 1 MiB is some 10,000 calls, more than a client that looks on has use for.
+pub const SCRIPT_FEED_BYTES_MAX: usize = 1024 * 1024;
+
 /// Unsent output past which a client's commands are left unread until it takes its replies. What a client that never reads can cost is
 /// this and one reply. Redis has no such bound unless `client-output-buffer-limit` sets one and closes such a client; where it is set, it
 /// takes the place of this bound.

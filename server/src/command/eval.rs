@@ -21,9 +21,12 @@
 //!
 //! Source: redis.io/docs/interact/programmability and the replies of Redis 7.0.
 
+use super::session::Session;
 use super::transaction::names_too_few;
 use super::value::help_lines;
 use super::{Ctx, Flow, Outcome, handler};
+use crate::admin::feed::{Sender, push_line};
+use crate::base::limits::SCRIPT_FEED_BYTES_MAX;
 use crate::cluster::route::Route;
 use crate::script::{
     self, Called, Host, Job, Judgement, KillError, Script, ScriptFull, Sha, Slow, sha_of,
@@ -173,6 +176,8 @@ fn run(
     let instance = ctx.instance;
     ctx.session.in_step = true;
     ctx.session.in_script = true;
+    ctx.session.called.clear();
+    ctx.session.protocol_outside = Some(protocol);
     let mut host = Server {
         slot: declared.iter().next().filter(|_| in_ring).map(slot_of),
         // Commands of EXEC that ran before would run again too.
@@ -191,6 +196,7 @@ fn run(
     ctx.session.in_script = false;
     ctx.session.db = db;
     ctx.session.protocol = protocol;
+    ctx.session.protocol_outside = None;
     if holds {
         instance.store.release(ctx.local, ctx.guard, ctx.now);
     } else {
@@ -428,6 +434,19 @@ impl Server<'_, '_, '_> {
         }
         let elapsed = ctx.instance.clock.monotonic().saturating_sub(begun);
         stats.call(spec.id, elapsed.as_micros() as u64);
+        if ctx.instance.clients.is_monitored() && !spec.flags.contains(Flags::ADMIN) {
+            show(ctx, args);
+        }
+    }
+}
+
+/// Shows a call to monitoring clients, when the script's own command is shown. A script that calls so much that it would not fit is shown in part.
+#[cold]
+fn show(ctx: &mut Ctx<'_>, args: Args<'_>) {
+    let unix_us = ctx.instance.clock.unix_us();
+    let Session { db, called, .. } = &mut *ctx.session;
+    if called.len() < SCRIPT_FEED_BYTES_MAX {
+        push_line(unix_us, *db, Sender::Script, args, called);
     }
 }
 

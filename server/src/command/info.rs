@@ -149,7 +149,7 @@ fn clients(out: &mut String, instance: &Instance, _: About) {
         "pubsub_clients": instance.pubsub.clients(),
         "clients_in_timeout_table": 0,
         "total_blocking_keys": instance.blocked.keys(),
-        "total_blocking_keys_on_nokey": 0,
+        "total_blocking_keys_on_nokey": instance.blocked.keys_until_gone(),
     );
 }
 
@@ -189,21 +189,22 @@ fn memory(out: &mut String, instance: &Instance, _: About) {
         "total_system_memory": machine,
         "total_system_memory_human": Human(machine),
     );
-    // Scripts and functions: there are none.
+    // What the interpreters take is the allocator's; functions: there are none.
+    let (scripts, script_bytes) = instance.scripts.count();
     lines!(out,
         "used_memory_lua": 0,
         "used_memory_vm_eval": 0,
         "used_memory_lua_human": Human(0),
-        "used_memory_scripts_eval": 0,
-        "number_of_cached_scripts": 0,
+        "used_memory_scripts_eval": script_bytes,
+        "number_of_cached_scripts": scripts,
         "number_of_functions": 0,
         "number_of_libraries": 0,
         "used_memory_vm_functions": 0,
         "used_memory_vm_total": 0,
         "used_memory_vm_total_human": Human(0),
         "used_memory_functions": 0,
-        "used_memory_scripts": 0,
-        "used_memory_scripts_human": Human(0),
+        "used_memory_scripts": script_bytes,
+        "used_memory_scripts_human": Human(script_bytes as u64),
     );
     lines!(out,
         "maxmemory": maxmemory,

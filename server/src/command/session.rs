@@ -71,6 +71,10 @@ pub struct Session {
     pub in_step: bool,
     /// Whether its command is a script's.
     pub in_script: bool,
+    /// While a script runs, whose replies have a protocol of their own: the client's, for what is pushed to it.
+    pub protocol_outside: Option<Protocol>,
+    /// What its script has called, in lines for monitoring clients; see [`crate::admin::feed`].
+    pub called: Vec<u8>,
     /// What its command has begun to wait for, until the pipeline takes it.
     pub waits: Option<Arc<Waiter>>,
     /// Whether its next command is to have the store for itself: a script that comes to keys which it does not declare.
@@ -109,6 +113,8 @@ impl Session {
             watching: None,
             in_step: false,
             in_script: false,
+            protocol_outside: None,
+            called: Vec::new(),
             waits: None,
             alone: false,
             long_reply: None,
@@ -263,7 +269,7 @@ impl Session {
 
     /// The client as a publisher, on `worker`.
     pub fn publisher(&mut self, worker: usize) -> Publisher<'_> {
-        let (id, protocol) = (self.id, self.protocol);
+        let (id, protocol) = (self.id, self.protocol_outside.unwrap_or(self.protocol));
         let own = self.subscriptions.as_deref_mut().filter(|own| own.total() > 0);
         Publisher { worker, client: own.map(|own| (id, own, protocol)) }
     }

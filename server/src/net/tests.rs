@@ -148,6 +148,42 @@ fn clients_of_other_workers_are_reached() {
     node.stop();
 }
 
+#[test]
+fn info_counts_the_keys_whose_waiters_their_removal_ends() {
+    let mut node = Node::start("gone");
+    let mut clients: Vec<_> = (0..4).map(|_| node.connect()).collect();
+    let [asker, waiters @ ..] = clients.as_mut_slice() else { unreachable!("there are four") };
+    let waits =
+        ["BLPOP s 0", "XREAD BLOCK 0 STREAMS t 0", "XREADGROUP GROUP g c BLOCK 0 STREAMS s >"];
+    for (index, (waiter, wait)) in waiters.iter_mut().zip(waits).enumerate() {
+        waiter.write_all(format!("{wait}\r\n").as_bytes()).unwrap();
+        wait_until(|| node.instance.clients.blocked() == index + 1);
+        if index == 0 {
+            asker.write_all(b"XGROUP CREATE s g $ MKSTREAM\r\n").unwrap();
+            expect(asker, b"+OK\r\n");
+        }
+    }
+    assert_eq!(info(asker, "total_blocking_keys"), "2");
+    assert_eq!(info(asker, "total_blocking_keys_on_nokey"), "1");
+    asker.write_all(b"DEL s\r\n").unwrap();
+    expect(asker, b":1\r\n");
+    assert!(line(&mut waiters[2]).starts_with("-NOGROUP "));
+    assert_eq!(info(asker, "total_blocking_keys"), "2");
+    assert_eq!(info(asker, "total_blocking_keys_on_nokey"), "0");
+    node.stop();
+}
+
+/// A figure of INFO.
+fn info(stream: &mut (impl Read + Write), field: &str) -> String {
+    stream.write_all(b"INFO clients\r\n").unwrap();
+    let mut text = vec![0; line(stream).trim().trim_start_matches('$').parse().unwrap()];
+    stream.read_exact(&mut text).unwrap();
+    expect(stream, b"\r\n");
+    let text = String::from_utf8(text).unwrap();
+    let value = |line: &str| Some(line.strip_prefix(field)?.strip_prefix(':')?.to_owned());
+    text.lines().find_map(value).unwrap()
+}
+
 fn wait_until(condition: impl Fn() -> bool) {
     for _ in 0..20_000 {
         if condition() {

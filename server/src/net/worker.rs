@@ -598,7 +598,7 @@ impl Worker {
         Some(End::Limit)
     }
 
-    /// Sweeps expired keys for a moment.
+    /// Sweeps expired keys for a moment, and evicts where there is still too much.
     fn sweep(&mut self) {
         let share = self.share();
         let Worker { instance, state, sweep_left, now, .. } = self;
@@ -609,9 +609,9 @@ impl Worker {
             *sweep_left = Duration::ZERO;
             return;
         };
-        let more = instance.store.sweep(&mut state.local, &guard, *now, share, || {
-            clock.monotonic().saturating_sub(start) < budget
-        });
+        let keep_going = || clock.monotonic().saturating_sub(start) < budget;
+        let more = instance.store.sweep(&mut state.local, &guard, *now, share, keep_going)
+            || instance.store.shed(&mut state.local, &guard, *now, keep_going);
         drop(guard);
         if state.local.has_notices() {
             let notices = state.local.take_notices();

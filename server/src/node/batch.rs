@@ -6,7 +6,6 @@
 use super::blocked::Waits;
 use super::busy;
 use super::client::Client;
-use super::feed;
 use super::multi;
 use super::pipeline::{Park, Verdict, WorkerState};
 use super::plane::Plane;
@@ -15,6 +14,7 @@ use super::routed::Ring;
 use super::timing::Timing;
 use crate::admin::Instance;
 use crate::admin::clients::{Pause, PauseMode};
+use crate::admin::feed::{self, Sender};
 use crate::admin::pubsub::Publisher;
 use crate::base::clock::UnixMs;
 use crate::base::limits::REPLY_BYTES_GATHERED;
@@ -346,6 +346,9 @@ impl Run<'_, '_> {
         }
         if !alone {
             self.timing.share(spec.id);
+        } else if matches!(outcome, Ok(Flow::Again)) && self.client.session.long_reply.is_none() {
+            // It runs from its beginning when it can, and counts then.
+            return Step::Again;
         } else if let Some(us) = self.timing.alone(spec) {
             self.record_slow(args, us);
         }
@@ -433,10 +436,11 @@ impl Run<'_, '_> {
         feed::push_line(
             time,
             self.client.session.db,
-            &self.client.session.info.endpoint,
+            Sender::Client(&self.client.session.info.endpoint),
             args,
             self.feed,
         );
+        self.feed.extend(std::mem::take(&mut self.client.session.called));
         if self.client.session.is_monitoring() {
             out.extend_from_slice(&self.feed[from..]);
         }
@@ -450,9 +454,10 @@ fn held_by(pause: Pause, spec: &CommandSpec) -> Option<Park> {
     held.then_some(Park::Pause(pause.until))
 }
 
-/// Whether monitoring clients do not see commands of these flags.
+/// Whether monitoring clients do not see commands of these flags. They see scripts, whose flag `skip_monitor` says that Redis shows them
+/// elsewhere: before what they call.
 pub(super) fn flags_hidden(flags: Flags) -> bool {
-    flags.intersects(Flags::ADMIN.union(Flags::SKIP_MONITOR))
+    flags.intersects(Flags::ADMIN)
 }
 
 /// Whether a request is the beginning or a header of an HTTP request. Browsers can be made to send those to a port of the machine they run on.

@@ -10,7 +10,6 @@ mod blocked;
 mod busy;
 mod client;
 pub mod core;
-mod feed;
 mod held;
 pub mod link;
 mod multi;

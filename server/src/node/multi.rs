@@ -118,6 +118,9 @@ impl Run<'_, '_> {
         {
             self.mute(position, out);
         }
+        if self.client.session.is_special() {
+            self.client.session.take_own_pushes(out);
+        }
         step
     }
 
@@ -220,7 +223,7 @@ impl Run<'_, '_> {
             return Step::Held(park);
         }
         if multi.failed {
-            return self.exec_failed(spec, &DISCARDED, out);
+            return self.exec_failed(spec, args, &DISCARDED, out);
         }
         if multi.has(Flags::DENYOOM)
             && !self.instance.store.make_room(self.local, self.guard, self.now)
@@ -263,13 +266,22 @@ impl Run<'_, '_> {
         step
     }
 
-    fn exec_failed(&mut self, spec: &CommandSpec, error: &WireError, out: &mut Vec<u8>) -> Step {
+    fn exec_failed(
+        &mut self,
+        spec: &CommandSpec,
+        args: Args<'_>,
+        error: &WireError,
+        out: &mut Vec<u8>,
+    ) -> Step {
         self.client.session.command = Some(spec.id);
         self.client.session.end_transaction();
         self.timing.begin(spec);
         self.instance.stats.worker(self.worker).failed(spec.id);
         self.error(error, out);
         self.timing.alone(spec);
+        if self.instance.clients.is_monitored() && !flags_hidden(spec.flags) {
+            self.show(args, out);
+        }
         Step::Done
     }
 

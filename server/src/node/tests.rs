@@ -281,6 +281,81 @@ fn a_monitor_sees_its_own_commands_and_may_not_touch_keys() {
 }
 
 #[test]
+fn a_monitor_sees_scripts_once_and_what_they_call() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    node.send(&mut peer, b"monitor\r\neval \"return redis.call('echo',ARGV[1])\" 0 a\r\n");
+    let time = "+1700000000.000000";
+    assert_eq!(
+        String::from_utf8_lossy(&peer.out).lines().skip(3).collect::<Vec<_>>(),
+        [
+            &format!(
+                r#"{time} [0 127.0.0.1:5000] "eval" "return redis.call('echo',ARGV[1])" "0" "a""#
+            ),
+            &format!(r#"{time} [0 lua] "echo" "a""#),
+        ]
+    );
+    peer.out.clear();
+    // Both begin again with the store for themselves: what they come to, nobody knew.
+    node.send(&mut peer, b"reset\r\nmonitor\r\neval \"return redis.call('dbsize')\" 0\r\n");
+    let shown = String::from_utf8_lossy(&peer.out).into_owned();
+    assert_eq!(
+        (shown.matches("\"eval\"").count(), shown.matches("[0 lua]").count()),
+        (1, 1),
+        "{shown}"
+    );
+    peer.out.clear();
+    node.send(&mut peer, b"reset\r\nrpush l 2 1\r\nsort l store m\r\ninfo commandstats\r\n");
+    let stats = String::from_utf8_lossy(&peer.out).into_owned();
+    for counted in ["cmdstat_eval:calls=2,", "cmdstat_sort:calls=1,"] {
+        assert!(stats.contains(counted), "{stats}");
+    }
+}
+
+#[test]
+fn a_monitor_sees_how_a_transaction_ends() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    node.send(
+        &mut peer,
+        b"monitor\r\nmulti\r\nset a\r\nexec\r\nmulti\r\nexec\r\nmulti\r\ndiscard\r\n",
+    );
+    let shown = String::from_utf8_lossy(&peer.out).into_owned();
+    let shown: Vec<_> = shown.lines().filter_map(|line| line.split_once("] ")).collect();
+    let shown: Vec<_> = shown.iter().map(|(_, command)| *command).collect();
+    let [multi, exec, discard] = ["\"multi\"", "\"exec\"", "\"discard\""];
+    assert_eq!(shown, [multi, exec, multi, exec, multi, discard]);
+}
+
+#[test]
+fn info_counts_scripts() {
+    let counted = |input: &[u8]| {
+        let replies = talk(&[input, b"info memory\r\n"].concat()).0;
+        let field = |name: &str| {
+            replies.split(name).nth(1).unwrap().split("\\r").next().unwrap().to_owned()
+        };
+        (field("number_of_cached_scripts:"), field("used_memory_scripts:") != "0")
+    };
+    assert_eq!(
+        counted(b"eval \"return 1\" 0\r\nscript load \"return 2\"\r\n"),
+        ("2".to_owned(), true)
+    );
+    assert_eq!(counted(b"eval \"return 1\" 0\r\nscript flush\r\n"), ("0".to_owned(), false));
+}
+
+#[test]
+fn what_a_client_publishes_to_itself_follows_the_reply_of_a_step() {
+    let push = r">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n";
+    for (step, reply) in [
+        (&b"multi\r\npublish a b\r\nexec\r\n"[..], r"+OK\r\n+QUEUED\r\n*1\r\n:1\r\n"),
+        (b"eval \"return redis.call('publish','a','b')\" 0\r\n", r":1\r\n"),
+    ] {
+        let replies = talk(&[b"hello 3\r\nsubscribe a\r\n", step].concat()).0;
+        assert!(replies.ends_with(&format!("{reply}{push}")), "{replies}");
+    }
+}
+
+#[test]
 fn a_killed_client_runs_nothing_more() {
     let mut node = Node::new(&[]);
     let (mut killer, mut victim) = (node.connect(), node.connect());

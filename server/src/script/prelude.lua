@@ -189,7 +189,7 @@ function base.collectgarbage(option, ...)
   return collectgarbage(option, ...)
 end
 
--- Lua 5.1 counts what it is to return in an int that may overflow; it returns 8,000 values at most.
+-- Lua 5.1 counts what it is to return in an int that may overflow; it has room for 8,000 values, its arguments among them.
 base.unpack = raising(function(...)
   local list, first, last = ...
   local error = unfit("table", 1, "unpack", ...)
@@ -198,10 +198,10 @@ base.unpack = raising(function(...)
   if error then return error end
   first, last = tonumber(first or 1), tonumber(last or #list)
   if first > last then return nil end
-  if not (last - first < 7900 and first > -2147483648 and last < 2147483647) then
+  if not (last - first + 1 + select("#", ...) <= 8000 and first > -2147483648 and last < 2147483647) then
     return "too many results to unpack"
   end
-  return nil, unpack(list, first, last)
+  return nil, unpack(...)
 end)
 
 -- Text alone, and whole before it is compiled: no code of a script runs while the parser does.

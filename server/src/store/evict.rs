@@ -132,18 +132,41 @@ impl Limits {
     }
 }
 
+/// Victims of one writer, some 2 ms of them. There is more to evict than what writers brought in only after `maxmemory` was lowered or a value far larger than
+/// others came; no single client is to wait for all of that.
+const WRITER_VICTIMS_MAX: usize = 2_048;
+
+/// What the smallest key takes; who would write must find so much free. So a limit of a few bytes, by which applications try what they do without memory, refuses
+/// writes to an empty store too, as in Redis, which counts its own structures.
+const ROOM_BYTES: u64 = 64;
+
 /// Buckets looked at in vain before the store counts as having no victim.
 const EMPTY_SAMPLES_MAX: u32 = 4 * SLOT_COUNT as u32;
 
+/// What evicting came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Evicted {
+    /// Memory in use is within the limit.
+    Enough,
+    /// There is more to evict.
+    Some,
+    /// There is nothing that may be evicted.
+    NoVictim,
+}
+
 impl Store {
-    /// Evicts until memory in use is within `maxmemory`. `false`: it is not, and the policy has no victim (or is
-    /// `noeviction`), so the command must fail.
+    /// Evicts until memory in use is within `maxmemory`, or enough for one writer. `false`: it is not, and the policy has no victim (or is
+    /// `noeviction`), so the command must fail. What is left, [`Store::shed`] evicts.
     ///
     /// What was removed but may still be read does not count here, or every writer would evict again for the same bytes.
     #[inline]
     pub fn make_room(&self, local: &mut Local, guard: &Guard, now: UnixMs) -> bool {
         let max = self.inner.limits.maxmemory();
-        max == 0 || self.used_beyond_limbo() <= max || self.evict_down_to(max, local, guard, now)
+        max == 0 || self.has_room_below(max) || self.make_room_below(max, local, guard, now)
+    }
+
+    fn has_room_below(&self, max: u64) -> bool {
+        self.used_beyond_limbo() + ROOM_BYTES <= max
     }
 
     fn used_beyond_limbo(&self) -> u64 {
@@ -153,21 +176,55 @@ impl Store {
         used.max(0) as u64
     }
 
+    /// Evicts while memory in use is beyond `maxmemory`, the policy has victims and `keep_going` agrees. Returns whether more is to go. For a periodic tick: who lowers
+    /// `maxmemory` need not wait for a write to get memory back.
+    pub fn shed(
+        &self,
+        local: &mut Local,
+        guard: &Guard,
+        now: UnixMs,
+        mut keep_going: impl FnMut() -> bool,
+    ) -> bool {
+        let (max, policy) = (self.inner.limits.maxmemory(), self.inner.limits.policy());
+        if max == 0 || policy == Policy::NoEviction || self.has_room_below(max) {
+            return false;
+        }
+        self.evict_down_to(max, local, guard, now, |_| keep_going()) == Evicted::Some
+    }
+
     #[cold]
-    fn evict_down_to(&self, max: u64, local: &mut Local, guard: &Guard, now: UnixMs) -> bool {
+    fn make_room_below(&self, max: u64, local: &mut Local, guard: &Guard, now: UnixMs) -> bool {
+        let enough = |victims| victims < WRITER_VICTIMS_MAX;
+        self.evict_down_to(max, local, guard, now, enough) != Evicted::NoVictim
+    }
+
+    /// Evicts while `keep_going`, which is told how many went, agrees.
+    fn evict_down_to(
+        &self,
+        max: u64,
+        local: &mut Local,
+        guard: &Guard,
+        now: UnixMs,
+        mut keep_going: impl FnMut(usize) -> bool,
+    ) -> Evicted {
         local.publish_bytes();
         let policy = self.inner.limits.policy();
-        let mut goal = self.used_beyond_limbo() as i64 - max as i64;
+        let mut goal = (self.used_beyond_limbo() + ROOM_BYTES) as i64 - max as i64;
+        let mut victims = 0;
         while goal > 0 {
             if policy == Policy::NoEviction {
-                return false;
+                return Evicted::NoVictim;
+            }
+            if !keep_going(victims) {
+                return Evicted::Some;
             }
             match self.evict_one(policy, local, guard, now) {
                 Some(bytes) => goal -= bytes as i64,
-                None => return false,
+                None => return Evicted::NoVictim,
             }
+            victims += 1;
         }
-        true
+        Evicted::Enough
     }
 
     /// Removes the best victim of one sample; the bytes it held.

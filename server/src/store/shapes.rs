@@ -99,10 +99,10 @@ impl Shapes {
                 }
             }
             Kind::List | Kind::String => match self.list_size.load(Ordering::Relaxed) {
-                size @ 1.. => limits(size as usize, usize::MAX),
+                // 0 counts as 1, and what is below -5 as that, as in Redis.
+                size @ 0.. => limits(size.max(1) as usize, usize::MAX),
                 size => Limits {
-                    // 0 counts as -1, and what is below -5 as that, as in Redis.
-                    bytes_max: 2048 << size.unsigned_abs().clamp(1, 5),
+                    bytes_max: 2048 << size.unsigned_abs().min(5),
                     ..limits(usize::MAX, usize::MAX)
                 },
             },

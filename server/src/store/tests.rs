@@ -252,6 +252,31 @@ fn eviction_keeps_within_the_limit_and_to_its_policy() {
 }
 
 #[test]
+fn a_lowered_limit_is_met_in_steps_without_one_writer_paying_for_all() {
+    let (store, mut local) = store();
+    for i in 0..20_000 {
+        let guard = local.pin();
+        let mut ks = store.keyspace(&mut local, &guard, 0, NOW);
+        ks.set(format!("key:{i}").as_bytes(), NewValue::Bytes(&[b'v'; 200]), Expiry::Never);
+    }
+    store.limits().set_maxmemory(4 << 20);
+    let guard = local.pin();
+    assert!(!store.shed(&mut local, &guard, NOW, || true), "noeviction keeps all");
+    store.limits().set_policy(Policy::AllKeysLru);
+    assert!(store.make_room(&mut local, &guard, NOW));
+    let left = store.stats().keys[0];
+    assert!((15_000..20_000).contains(&left), "{left}");
+    assert!(store.shed(&mut local, &guard, NOW, || false), "more is to go");
+    drop(guard);
+    let guard = local.pin();
+    while store.shed(&mut local, &guard, NOW, || true) {}
+    let stats = store.stats();
+    // Within what a thread counts before it tells.
+    assert!(stats.used_bytes - stats.limbo_bytes < (4 << 20) + (128 << 10), "{stats:?}");
+    assert!(stats.keys[0] >= 5_000, "{stats:?}");
+}
+
+#[test]
 fn without_eviction_a_write_beyond_the_limit_is_refused() {
     let (store, mut local) = store();
     store.limits().set_maxmemory(1 << 20);

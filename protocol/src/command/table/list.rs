@@ -7,7 +7,7 @@ macro_rules! list_commands { ($callback:ident $($before:tt)*) => { $crate::set_c
 List {
     "blmove" => list::blmove {
         arity: 6, since: "6.2.0", time: "O(1)",
-        flags: [WRITE DENYOOM NOSCRIPT BLOCKING], acl: [LIST],
+        flags: [WRITE DENYOOM BLOCKING], acl: [LIST],
         keys: [
             { RW ACCESS DELETE: at(1) }
             { RW INSERT: at(2) }
@@ -26,7 +26,7 @@ List {
 
     "blpop" => list::blpop {
         arity: -3, since: "2.0.0", time: "O(N) in the number of keys",
-        flags: [WRITE NOSCRIPT BLOCKING], acl: [LIST],
+        flags: [WRITE BLOCKING], acl: [LIST],
         keys: [{ RW ACCESS DELETE: at(1).through(-2) }],
         args: "key... timeout:double",
         about: "Pops the first element of the first list that has any, and waits for one if none has.",
@@ -34,7 +34,7 @@ List {
 
     "brpop" => list::brpop {
         arity: -3, since: "2.0.0", time: "O(N) in the number of keys",
-        flags: [WRITE NOSCRIPT BLOCKING], acl: [LIST],
+        flags: [WRITE BLOCKING], acl: [LIST],
         keys: [{ RW ACCESS DELETE: at(1).through(-2) }],
         args: "key... timeout:double",
         about: "Pops the last element of the first list that has any, and waits for one if none has.",
@@ -42,7 +42,7 @@ List {
 
     "brpoplpush" => list::brpoplpush {
         arity: 4, since: "2.2.0", time: "O(1)",
-        flags: [WRITE DENYOOM NOSCRIPT BLOCKING], acl: [LIST],
+        flags: [WRITE DENYOOM BLOCKING], acl: [LIST],
         keys: [
             { RW ACCESS DELETE: at(1) }
             { RW INSERT: at(2) }

@@ -15,7 +15,7 @@ SortedSet {
 
     "bzpopmax" => zset::bzpopmax {
         arity: -3, since: "5.0.0", time: "O(log N) in the size of the sorted set",
-        flags: [WRITE NOSCRIPT BLOCKING FAST], acl: [SORTEDSET],
+        flags: [WRITE BLOCKING FAST], acl: [SORTEDSET],
         keys: [{ RW ACCESS DELETE: at(1).through(-2) }],
         args: "key... timeout:double",
         about: "Pops the member with the highest score of the first sorted set that has any, and waits for one if none has.",
@@ -23,7 +23,7 @@ SortedSet {
 
     "bzpopmin" => zset::bzpopmin {
         arity: -3, since: "5.0.0", time: "O(log N) in the size of the sorted set",
-        flags: [WRITE NOSCRIPT BLOCKING FAST], acl: [SORTEDSET],
+        flags: [WRITE BLOCKING FAST], acl: [SORTEDSET],
         keys: [{ RW ACCESS DELETE: at(1).through(-2) }],
         args: "key... timeout:double",
         about: "Pops the member with the lowest score of the first sorted set that has any, and waits for one if none has.",

@@ -66,13 +66,14 @@ impl Edit<'_, List> {
             return false;
         }
         self.tell_removed(index, index + 1);
-        if self.value.set(index, value, stamp).is_err() {
+        if self.value.set(index, value, stamp, self.limits).is_err() {
             self.respread();
             let stamp = self.stamp();
             // As above.
-            let _ = self.value.set(index, value, stamp);
+            let _ = self.value.set(index, value, stamp, self.limits);
         }
         self.tell_put(index);
+        self.value.shrink(self.limits);
         true
     }
 

@@ -304,7 +304,7 @@ impl List {
         let mark = Mark { stamp, position: Some(position) };
         match self.view().place(position, stamp.dot) {
             Ok(index) => {
-                self.set_at(index, &Encoded::of(value), mark);
+                self.set_at(index, &Encoded::of(value), mark, limits);
                 index
             }
             Err(index) => {
@@ -321,6 +321,7 @@ impl List {
         index: u64,
         value: &[u8],
         stamp: Stamp<'_>,
+        limits: &Limits,
     ) -> Result<Option<Version>, Crowded> {
         if !stamp.is_none() {
             self.number();
@@ -337,7 +338,7 @@ impl List {
             };
         }
         let position = view.is_numbered().then_some(position);
-        self.set_at(index, &Encoded::of(value), Mark { stamp, position });
+        self.set_at(index, &Encoded::of(value), Mark { stamp, position }, limits);
         Ok(Some(dot))
     }
 
@@ -373,11 +374,7 @@ impl List {
         mark: Mark<'_>,
         limits: &Limits,
     ) {
-        if let Form::Packed(bytes) = &self.0
-            && !fits(Block::new(bytes), value.len(), limits)
-        {
-            self.convert();
-        }
+        self.make_room(value, limits);
         match &mut self.0 {
             Form::Big(sequence) => sequence.insert(index, value, mark),
             Form::Packed(bytes) => {
@@ -390,7 +387,15 @@ impl List {
         }
     }
 
-    pub(super) fn set_at(&mut self, index: u64, value: &Encoded<'_>, mark: Mark<'_>) {
+    /// Redis looks whether the list stays small as if `value` came in addition, and so does this: else a list would be called otherwise than there.
+    pub(super) fn set_at(
+        &mut self,
+        index: u64,
+        value: &Encoded<'_>,
+        mark: Mark<'_>,
+        limits: &Limits,
+    ) {
+        self.make_room(value, limits);
         match &mut self.0 {
             Form::Big(sequence) => sequence.set(index, value, mark),
             Form::Packed(bytes) => {
@@ -402,6 +407,15 @@ impl List {
         }
     }
 
+    /// Turns big, if it is too small a form for one more element.
+    fn make_room(&mut self, added: &Encoded<'_>, limits: &Limits) {
+        if let Form::Packed(bytes) = &self.0
+            && !fits(Block::new(bytes), added.len(), limits)
+        {
+            self.convert();
+        }
+    }
+
     /// Turns big, if it is not yet.
     pub fn convert(&mut self) {
         if let Form::Packed(bytes) = &self.0 {
@@ -409,7 +423,7 @@ impl List {
         }
     }
 
-    /// Packs a big list that has shrunk to half of `limits`, as Redis does after removals.
+    /// Packs a big list that has shrunk to half of `limits`, as Redis does after removals and replacements.
     pub fn shrink(&mut self, limits: &Limits) {
         if let Form::Big(sequence) = &self.0
             && sequence.len() <= limits.entries_max as u64 / 2

@@ -67,7 +67,7 @@ fn lists_do_as_a_vector_does() {
                 }
                 0 | 1 if len > 0 => {
                     let at = rng.below(len);
-                    let old = list.set(at, &value, stamp(&new)).unwrap();
+                    let old = list.set(at, &value, stamp(&new), &run.limits).unwrap();
                     assert_eq!(old, Some(model[at as usize].1.0));
                     model[at as usize] = (value, new);
                 }
@@ -160,7 +160,7 @@ fn setting_one_of_several_at_one_position_keeps_its_place() {
     for dot in [1, 2] {
         list.put(Position::new(0, 0), format!("{dot}").as_bytes(), stamp(dot), &USUAL);
     }
-    assert_eq!(list.set(0, b"new", stamp(9)), Ok(Some(Version::from_bits(1))));
+    assert_eq!(list.set(0, b"new", stamp(9), &USUAL), Ok(Some(Version::from_bits(1))));
     let values: Vec<_> = list.view().iter().map(|at| at.value.to_vec()).collect();
     assert_eq!(values, [b"new".to_vec(), b"2".to_vec()]);
     list.put(Position::new(0, 0), b"3", stamp(3), &USUAL);
@@ -169,4 +169,19 @@ fn setting_one_of_several_at_one_position_keeps_its_place() {
     assert_eq!(list.insert(2, b"x", false, stamp(12), &USUAL), Ok(()));
     let values: Vec<_> = list.view().iter().map(|at| at.value.to_vec()).collect();
     assert_eq!(values, [b"new".to_vec(), b"2".into(), b"x".into(), b"3".into()]);
+}
+
+#[test]
+fn what_replaces_an_element_makes_a_list_large_and_small_again() {
+    let limits = super::Limits { bytes_max: 100, ..USUAL };
+    let mut list = List::new();
+    for value in [b"a", b"b"] {
+        list.push_back(value, Stamp::NONE, &limits);
+    }
+    for (value, encoding) in [(&[b'x'; 100][..], "quicklist"), (b"c", "listpack")] {
+        list.set(1, value, Stamp::NONE, &limits).unwrap();
+        list.shrink(&limits);
+        assert_eq!(list.view().encoding(), encoding);
+        assert_eq!(list.view().get(1).unwrap().to_vec(), value);
+    }
 }

@@ -1,24 +1,29 @@
 //! What monitoring clients see: one line a command, in the form of Redis's MONITOR.
 
-use crate::admin::clients::Endpoint;
-use crate::admin::slowlog::is_secret;
+use super::clients::Endpoint;
+use super::slowlog::is_secret;
 use std::io::Write as _;
 use torc_protocol::Args;
 
-/// Appends `+seconds.microseconds [db address] "argument" ...` and CRLF.
-pub(super) fn push_line(
-    unix_us: u64,
-    db: u8,
-    endpoint: &Endpoint,
-    args: Args<'_>,
-    out: &mut Vec<u8>,
-) {
+/// Who sent a command.
+#[derive(Debug, Clone, Copy)]
+pub enum Sender<'a> {
+    /// A client.
+    Client(&'a Endpoint),
+    /// A script that a client runs.
+    Script,
+}
+
+/// Appends `+seconds.microseconds [db address] "argument" ...` and CRLF. A script's address is `lua`.
+pub fn push_line(unix_us: u64, db: u8, sender: Sender<'_>, args: Args<'_>, out: &mut Vec<u8>) {
     let (seconds, microseconds) = (unix_us / 1_000_000, unix_us % 1_000_000);
-    let address: &str = &endpoint.address;
-    // A Unix socket's address ends in `:0`, which MONITOR leaves out.
-    let (kind, address) = match address.strip_suffix(":0") {
-        Some(path) if endpoint.unix_socket => ("unix:", path),
-        _ => ("", address),
+    let (kind, address) = match sender {
+        Sender::Script => ("", "lua"),
+        // A Unix socket's address ends in `:0`, which MONITOR leaves out.
+        Sender::Client(Endpoint { address, unix_socket: true, .. }) => {
+            ("unix:", address.strip_suffix(":0").unwrap_or(address))
+        }
+        Sender::Client(endpoint) => ("", &*endpoint.address),
     };
     // Writing to a Vec cannot fail.
     let _ = write!(out, "+{seconds}.{microseconds:06} [{db} {kind}{address}]");
@@ -54,14 +59,14 @@ mod tests {
     use super::*;
     use torc_protocol::request::Span;
 
-    fn line(args: &[&[u8]], endpoint: &Endpoint) -> String {
+    fn line(args: &[&[u8]], sender: Sender<'_>) -> String {
         let (mut bytes, mut spans) = (Vec::new(), Vec::new());
         for arg in args {
             spans.push(Span { start: bytes.len() as u32, len: arg.len() as u32 });
             bytes.extend_from_slice(arg);
         }
         let mut out = Vec::new();
-        push_line(1_339_518_083_107_412, 3, endpoint, Args::new(&bytes, &spans), &mut out);
+        push_line(1_339_518_083_107_412, 3, sender, Args::new(&bytes, &spans), &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -72,22 +77,28 @@ mod tests {
     #[test]
     fn lines_look_as_redis_prints_them() {
         assert_eq!(
-            line(&[b"keys", b"*"], &tcp()),
+            line(&[b"keys", b"*"], Sender::Client(&tcp())),
             "+1339518083.107412 [3 127.0.0.1:60866] \"keys\" \"*\"\r\n"
         );
         assert_eq!(
-            line(&[b"set", b"a\x01\"\\\n\r\t\x07\x08\xff ~", b""], &tcp()),
+            line(&[b"set", b"a\x01\"\\\n\r\t\x07\x08\xff ~", b""], Sender::Client(&tcp())),
             "+1339518083.107412 [3 127.0.0.1:60866] \"set\" \"a\\x01\\\"\\\\\\n\\r\\t\\a\\b\\xff ~\" \"\"\r\n"
         );
         let unix =
             Endpoint { address: "/run/t.sock:0".into(), unix_socket: true, ..Endpoint::default() };
-        assert_eq!(line(&[b"ping"], &unix), "+1339518083.107412 [3 unix:/run/t.sock] \"ping\"\r\n");
+        assert_eq!(
+            line(&[b"ping"], Sender::Client(&unix)),
+            "+1339518083.107412 [3 unix:/run/t.sock] \"ping\"\r\n"
+        );
+        let script = line(&[b"ping"], Sender::Script);
+        assert_eq!(script, "+1339518083.107412 [3 lua] \"ping\"\r\n");
     }
 
     #[test]
     fn secrets_are_hidden() {
-        let shown =
-            |args: &[&[u8]]| line(args, &tcp()).split_once("] ").unwrap().1.trim_end().to_owned();
+        let shown = |args: &[&[u8]]| {
+            line(args, Sender::Client(&tcp())).split_once("] ").unwrap().1.trim_end().to_owned()
+        };
         assert_eq!(shown(&[b"auth", b"a", b"b"]), r#""auth" "(redacted)" "(redacted)""#);
         assert_eq!(
             shown(&[b"HELLO", b"3", b"auth", b"default", b"x", b"setname", b"n"]),
