@@ -38,7 +38,7 @@ pub const MAILBOX_MESSAGES_MAX: usize = 16 * 1024;
 
 /// Replies of one connection that are gathered before they are sent. Past it they go out between two batches, so that one client's
 /// pipeline of large replies neither holds the worker nor its memory.
-pub const REPLY_BYTES_GATHERED: usize = 256 * 1024;
+pub const REPLY_BYTES_GATHERED: usize = 64 * 1024;
 
 /// Lines for monitoring clients about what one script calls. They wait for the script's end, since the script's own line stands before them and tells how it was called;
 /// 1 MiB is some 10,000 calls, more than a client that looks on has use for.

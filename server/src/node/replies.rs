@@ -333,13 +333,15 @@ mod tests {
         let hole = replies.reserve(&mut out, &mut mark);
         out.extend_from_slice(b"next");
         replies.settle(&mut out, &mut mark);
-        let pieces: VecDeque<Vec<u8>> = (0..9u8).map(|n| vec![n; 100_000]).collect();
+        // Three of them at once.
+        let piece = REPLY_BYTES_GATHERED * 2 / 5;
+        let pieces: VecDeque<Vec<u8>> = (0..9u8).map(|n| vec![n; piece]).collect();
         let whole = Vec::from(pieces.clone()).concat();
         assert!(replies.fill(hole, Fill::Pieces(pieces), &mut out));
         let mut sent = Vec::new();
         let mut rounds = 0;
         while !replies.is_empty() {
-            assert!(out.len() < REPLY_BYTES_GATHERED + 100_000);
+            assert!(out.len() < REPLY_BYTES_GATHERED + piece);
             assert_eq!(replies.bytes() + sent.len() + out.len(), whole.len() + 4);
             sent.append(&mut out);
             assert!(replies.refill(&mut out));

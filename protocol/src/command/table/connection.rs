@@ -137,7 +137,7 @@ Connection {
         flags: [NOSCRIPT LOADING STALE], acl: [CONNECTION],
         args: "status:<ON | OFF> [REDIRECT client-id:integer] [PREFIX prefix...!] [BCAST] [OPTIN] [OPTOUT] \
             [NOLOOP]",
-        about: "Turns invalidation messages for keys that were read on or off.",
+        about: "Turns invalidation messages for keys that were read off; that they be turned on is refused, for there is no client-side caching.",
     }
 
     "client|trackinginfo" => client::trackinginfo {
