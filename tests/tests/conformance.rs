@@ -18,6 +18,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("eval.txt", include_str!("../conformance/eval.txt")),
     ("evallibs.txt", include_str!("../conformance/evallibs.txt")),
     ("generic.txt", include_str!("../conformance/generic.txt")),
+    ("geo.txt", include_str!("../conformance/geo.txt")),
     ("hash.txt", include_str!("../conformance/hash.txt")),
     ("hyperloglog.txt", include_str!("../conformance/hyperloglog.txt")),
     ("list.txt", include_str!("../conformance/list.txt")),
@@ -78,6 +79,11 @@ fn scripts() {
 #[test]
 fn libraries_of_scripts() {
     check("evallibs.txt");
+}
+
+#[test]
+fn positions() {
+    check("geo.txt");
 }
 
 #[test]

@@ -66,6 +66,8 @@ pub fn reply_type(name: &str) -> &'static str {
         | "zunionstore"
         | "zrangestore"
         | "zintercard"
+        | "geoadd"
+        | "geosearchstore"
         | "pfcount"
         | "pttl"
         | "ttl"
@@ -110,10 +112,11 @@ pub fn reply_type(name: &str) -> &'static str {
         "smismember" => "Vec<bool>",
         // Numbers.
         "incrbyfloat" | "hincrbyfloat" | "zincrby" => "f64",
-        "zscore" => "Option<f64>",
+        "zscore" | "geodist" => "Option<f64>",
         "zmscore" => "Vec<Option<f64>>",
         // Several.
-        "mget" | "hmget" => "Vec<Option<Bytes>>",
+        "mget" | "hmget" | "geohash" => "Vec<Option<Bytes>>",
+        "geopos" => "Vec<Option<(f64, f64)>>",
         "hkeys"
         | "hvals"
         | "keys"

@@ -128,7 +128,8 @@ impl Written {
         let marker = camel(&name);
         let reply = reply_type(spec.full_name);
         let all = arguments(spec).expect("the table's tests read every row");
-        let mut fixed = all.iter().position(|argument| argument.optional).unwrap_or(all.len());
+        let is_left = |argument: &Argument| argument.optional || is_choice(argument);
+        let mut fixed = all.iter().position(is_left).unwrap_or(all.len());
         // A script's keys may be none, which their number says.
         if fixed > 0 && fixed < all.len() && all[fixed - 1].name == "numkeys" {
             fixed += 1;
@@ -290,6 +291,13 @@ impl Options {
         );
         self.names.push(name);
     }
+}
+
+/// Whether it is one of several groups of words, which one parameter cannot stand for: each is a method.
+fn is_choice(argument: &Argument) -> bool {
+    argument.kind == "oneof"
+        && !argument.multiple
+        && argument.parts.iter().any(|part| part.kind == "block")
 }
 
 /// What writes a parameter.

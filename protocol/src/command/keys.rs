@@ -81,6 +81,8 @@ pub enum KeysBy {
     SortRo,
     /// MIGRATE names its keys behind KEYS, or one in third place.
     Migrate,
+    /// Of several destinations of GEORADIUS the last counts, where the key specs see the first of each kind.
+    Georadius,
 }
 
 impl CommandSpec {
@@ -103,6 +105,9 @@ impl CommandSpec {
 /// # Errors
 /// Where the arguments contradict the key specs, so that the command refuses them. A command without keys has none, no error.
 pub fn key_positions(spec: &CommandSpec, args: &Args<'_>) -> Result<KeyPositions, WireError> {
+    if spec.keys_by == Some(KeysBy::Georadius) {
+        return Ok(by_georadius(args));
+    }
     let told = told_key_positions(spec, args);
     // A PFMERGE without sources has its destination, and creates it; COMMAND GETKEYS does not say so.
     let first_alone = || match spec.keys {
@@ -133,6 +138,7 @@ pub fn told_key_positions(spec: &CommandSpec, args: &Args<'_>) -> Result<KeyPosi
             Some(KeysBy::Sort) => Some(by_sort(args)),
             Some(KeysBy::SortRo) => Some(KeyPositions::default().with(1, RO_ACCESS)),
             Some(KeysBy::Migrate) => by_migrate(args),
+            Some(KeysBy::Georadius) => Some(by_georadius(args)),
         },
     };
     found.ok_or(WireError::fixed("ERR Invalid arguments specified for command"))
@@ -273,6 +279,23 @@ fn by_sort(args: &Args<'_>) -> KeyPositions {
         index += 1;
     }
     let found = KeyPositions::default().with(1, RO_ACCESS);
+    match store {
+        Some(index) => found.with(index, OW_UPDATE),
+        None => found,
+    }
+}
+
+fn by_georadius(args: &Args<'_>) -> KeyPositions {
+    let found = KeyPositions::default().with(1, RO_ACCESS);
+    let mut store = None;
+    let mut index = 5;
+    while index + 1 < args.len() {
+        if args.is(index, "STORE") || args.is(index, "STOREDIST") {
+            index += 1;
+            store = Some(index);
+        }
+        index += 1;
+    }
     match store {
         Some(index) => found.with(index, OW_UPDATE),
         None => found,

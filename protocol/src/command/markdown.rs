@@ -55,6 +55,7 @@ fn title(group: Group) -> &'static str {
         Group::Set => "Sets",
         Group::SortedSet => "Sorted sets",
         Group::Stream => "Streams",
+        Group::Geo => "Positions on the earth",
         Group::Bitmap => "Bitmaps",
         Group::HyperLogLog => "HyperLogLogs",
         Group::Transactions => "Transactions",

@@ -33,6 +33,8 @@ pub enum Group {
     SortedSet,
     /// Streams.
     Stream,
+    /// Positions on the earth.
+    Geo,
     /// Bitmaps.
     Bitmap,
     /// HyperLogLogs.
@@ -53,7 +55,7 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the documentation.
-    pub const ALL: [Group; 15] = [
+    pub const ALL: [Group; 16] = [
         Group::String,
         Group::Generic,
         Group::Hash,
@@ -61,6 +63,7 @@ impl Group {
         Group::Set,
         Group::SortedSet,
         Group::Stream,
+        Group::Geo,
         Group::Bitmap,
         Group::HyperLogLog,
         Group::Transactions,
@@ -74,7 +77,10 @@ impl Group {
     /// Whether its commands are about one type of keys that hold elements.
     #[inline]
     pub const fn is_of_collections(self) -> bool {
-        matches!(self, Group::Hash | Group::List | Group::Set | Group::SortedSet | Group::Stream)
+        matches!(
+            self,
+            Group::Hash | Group::List | Group::Set | Group::SortedSet | Group::Stream | Group::Geo
+        )
     }
 
     /// Its name in COMMAND DOCS.
@@ -87,6 +93,7 @@ impl Group {
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
             Group::Stream => "stream",
+            Group::Geo => "geo",
             Group::Bitmap => "bitmap",
             Group::HyperLogLog => "hyperloglog",
             Group::Transactions => "transactions",

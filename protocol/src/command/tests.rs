@@ -152,12 +152,33 @@ fn keys_are_found_as_command_getkeysandflags_of_redis_finds_them() {
         ("sort a", "a:RO,access"),
         ("sort a by store store b limit 0 1", "a:RO,access b:OW,update"),
         ("sort_ro a by x", "a:RO,access"),
+        ("georadius a 1 2 3 km", "a:RO,access"),
+        ("georadius a 1 2 3 km store b", "a:RO,access b:OW,update"),
+        ("georadius a 1 2 3 km storedist c store b", "a:RO,access b:OW,update c:OW,update"),
+        ("georadiusbymember a m 3 km asc storedist b", "a:RO,access b:OW,update"),
+        ("geosearchstore b a frommember m byradius 3 km", "b:OW,update a:RO,access"),
         ("object freq a", "a:RO"),
         ("migrate h 1 a 0 9", "a:RW,access,delete"),
         ("migrate h 1 '' 0 9 copy keys a b", "a:RW,access,delete b:RW,access,delete"),
         ("migrate h 1 a 0 9 keys b", "invalid"),
     ] {
         assert_eq!(keys(request), expected, "{request}");
+    }
+}
+
+/// The key specs name the first destination of each kind.
+#[test]
+fn the_last_destination_of_a_search_is_where_it_stores() {
+    for request in [
+        "georadius a 1 2 3 km store x storedist b",
+        "georadius a 1 2 3 km store x store b",
+        "georadiusbymember a m 3 km storedist store store b",
+    ] {
+        with_args(&words(request), |args| {
+            let keys = key_positions(resolve(&args).unwrap(), &args).unwrap();
+            let keys: Vec<&[u8]> = keys.iter().map(|key| &args[key.index]).collect();
+            assert_eq!(keys, [&b"a"[..], b"b"], "{request}");
+        });
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::dump::load_fetched;
 use super::generic::sorted_list;
-use super::{set, zset};
+use super::{geo, set, zset};
 use crate::store::Collection;
 use crate::types::collection::{List, Set, Zset};
 use crate::types::rdb::{self, Bounds, Shown};
@@ -52,12 +52,20 @@ pub(crate) fn is_gathered(name: &str) -> bool {
             | "zunionstore"
             | "zdiffstore"
             | "zrangestore"
+            | "geosearchstore"
+            | "georadius"
+            | "georadiusbymember"
     )
 }
 
-/// Whether the command `name` stores what it comes to under its first key.
+/// Whether the command `name`, with keys at several places, stores what it comes to: under its first key, or its last if [`stores_last`].
 pub(crate) fn stores(name: &str) -> bool {
-    name.ends_with("store")
+    name.ends_with("store") || stores_last(name)
+}
+
+/// Whether the command `name` names where it stores behind its source.
+pub(crate) fn stores_last(name: &str) -> bool {
+    name.starts_with("georadius")
 }
 
 /// What is wrong with arguments before the command looks at keys.
@@ -82,6 +90,10 @@ pub(crate) fn combine(
     let values = fetched.iter().map(load).collect::<Result<Vec<Option<Collection>>, _>>()?;
     let combined = match name {
         "zrangestore" => zset::range_of_fetched(args, values.into_iter().next().flatten(), bounds)?,
+        _ if name.starts_with("geo") => {
+            let found = values.into_iter().next().flatten();
+            Combined::Zset(geo::search_fetched(name, args, found, &bounds.zset)?, false)
+        }
         _ if name.starts_with('s') => set::combine_fetched(name, args, values, bounds)?,
         _ => zset::combine_fetched(name, args, values, bounds)?,
     };

@@ -19,6 +19,7 @@ pub mod dump;
 pub mod eval;
 pub(crate) mod gathered;
 pub mod generic;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod info;

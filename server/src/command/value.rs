@@ -5,7 +5,7 @@ use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
 use crate::store::{Entry, WrongType};
 use std::borrow::Cow;
-use torc_protocol::number::parse_i64;
+use torc_protocol::number::{parse_f64, parse_i64};
 use torc_protocol::{Reply, WireError};
 
 impl From<WrongType> for WireError {
@@ -18,6 +18,11 @@ impl From<WrongType> for WireError {
 #[inline]
 pub(super) fn integer(text: &[u8]) -> Result<i64, WireError> {
     parse_i64(text).ok_or(WireError::NotInteger)
+}
+
+/// An argument that must be a double, and a number.
+pub(super) fn float(text: &[u8]) -> Result<f64, WireError> {
+    parse_f64(text).filter(|value| !value.is_nan()).ok_or(WireError::NotFloat)
 }
 
 /// An argument that must be the number of a database.

@@ -6,6 +6,7 @@
 pub mod bitfield;
 pub mod bitmap;
 pub mod collection;
+pub mod geo;
 pub mod hyperloglog;
 pub mod lcs;
 pub mod long_double;

@@ -7,7 +7,7 @@ use crate::text;
 impl Generator {
     /// A command with its arguments, mostly well-formed.
     pub(super) fn fresh(&mut self) -> Args {
-        match self.rng.u32(..110) {
+        match self.rng.u32(..116) {
             0..=17 => self.string_command(),
             18..=29 => self.generic_command(),
             30..=35 => self.expire_command(),
@@ -20,7 +20,8 @@ impl Generator {
             75..=83 => self.set_command(),
             84..=95 => self.zset_command(),
             96..=97 if self.sorts => self.sort_command(),
-            100.. => self.stream_command(),
+            100..=109 => self.stream_command(),
+            110.. => self.geo_command(),
             _ => self.script_command(),
         }
     }

@@ -7,6 +7,7 @@ mod arguments;
 mod collections;
 mod commands;
 mod compare;
+mod geo;
 mod hostile;
 mod ring;
 mod streams;

@@ -35,6 +35,7 @@ const SPANNING: &[&str] = &[
     "ZUNIONSTORE",
     "ZDIFFSTORE",
     "ZRANGESTORE",
+    "GEOSEARCHSTORE",
 ];
 
 /// What a ring does otherwise, as the README says, or what tells of one node.
@@ -65,9 +66,11 @@ impl Generator {
                 self.retag(arg);
             }
         }
-        let stores = |pair: &[Vec<u8>]| pair[0].eq_ignore_ascii_case(b"STORE");
+        let stores = |pair: &[Vec<u8>]| {
+            pair[0].eq_ignore_ascii_case(b"STORE") || pair[0].eq_ignore_ascii_case(b"STOREDIST")
+        };
         if self.one_in(2)
-            && name == "SORT"
+            && matches!(name.as_str(), "SORT" | "GEORADIUS" | "GEORADIUSBYMEMBER")
             && let Some(at) = command.args.windows(2).rposition(stores)
         {
             let mut to = std::mem::take(&mut command.args[at + 1]);

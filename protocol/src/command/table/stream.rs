@@ -3,7 +3,7 @@
 /// Appends the rows and goes on to the next file.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! stream_commands { ($callback:ident $($before:tt)*) => { $crate::generic_commands! { $callback $($before)*
+macro_rules! stream_commands { ($callback:ident $($before:tt)*) => { $crate::geo_commands! { $callback $($before)*
 Stream {
     "xack" => stream::xack {
         arity: -4, since: "5.0.0", time: "O(log N) an id, in the number of entries pending",

@@ -1,27 +1,30 @@
 //! ZADD and ZINCRBY.
 
 use crate::admin::pubsub::notify::Events;
+use crate::command::value::float;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::Edit;
 use crate::types::collection::Zset;
-use torc_protocol::number::parse_f64;
 use torc_protocol::{Args, Reply, WireError};
 
 /// What ZADD's options say.
 #[derive(Debug, Clone, Copy, Default)]
-struct Options {
-    only_new: bool,
-    only_known: bool,
+pub(in crate::command) struct AddOptions {
+    /// NX: members that are there stay as they are.
+    pub(in crate::command) only_new: bool,
+    /// XX: no member is added.
+    pub(in crate::command) only_known: bool,
     only_greater: bool,
     only_less: bool,
-    count_changed: bool,
+    /// CH: members that change are counted, too.
+    pub(in crate::command) count_changed: bool,
     increment: bool,
 }
 
-impl Options {
+impl AddOptions {
     /// The options, and where scores and members begin.
     fn parse(args: Args<'_>) -> Result<(Self, usize), WireError> {
-        let mut options = Options::default();
+        let mut options = AddOptions::default();
         let mut index = 2;
         loop {
             let option = match args.get(index) {
@@ -74,22 +77,25 @@ impl Options {
     }
 }
 
-fn float(text: &[u8]) -> Result<f64, WireError> {
-    parse_f64(text).filter(|value| !value.is_nan()).ok_or(WireError::NotFloat)
-}
-
 /// What became of members.
 #[derive(Debug, Default)]
-struct Done {
+pub(in crate::command) struct Done {
     added: i64,
     changed: i64,
     /// The last score that was set.
     score: Option<f64>,
 }
 
+impl Done {
+    /// How many members the command says it has added, or changed if it was asked to.
+    pub(in crate::command) fn counted(&self, options: AddOptions) -> i64 {
+        if options.count_changed { self.added + self.changed } else { self.added }
+    }
+}
+
 /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member …`
 pub(crate) fn zadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let (options, first) = Options::parse(args)?;
+    let (options, first) = AddOptions::parse(args)?;
     let scores = (first..args.len()).step_by(2).map(|at| float(&args[at]));
     let scores: Vec<f64> = scores.collect::<Result<_, _>>()?;
     let pairs = || scores.iter().zip((first + 1..args.len()).step_by(2).map(|at| &args[at]));
@@ -97,16 +103,16 @@ pub(crate) fn zadd(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     match (options.increment, done.score) {
         (true, Some(score)) => reply.double(score),
         (true, None) => reply.null(),
-        (false, _) if options.count_changed => reply.integer(done.added + done.changed),
-        (false, _) => reply.integer(done.added),
+        (false, _) => reply.integer(done.counted(options)),
     }
     Ok(Flow::Next)
 }
 
-fn add<'a, I: Iterator<Item = (&'a f64, &'a [u8])>>(
+/// Gives members scores.
+pub(in crate::command) fn add<'a, I: Iterator<Item = (&'a f64, &'a [u8])>>(
     ctx: &mut Ctx<'_>,
     key: &[u8],
-    options: Options,
+    options: AddOptions,
     pairs: impl Fn() -> I,
 ) -> Result<Done, WireError> {
     let done = ctx.keyspace().edit(key, |zset: &mut Edit<'_, Zset>| {
@@ -138,7 +144,7 @@ fn add<'a, I: Iterator<Item = (&'a f64, &'a [u8])>>(
 /// `ZINCRBY key increment member`
 pub(crate) fn zincrby(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let by = float(&args[2])?;
-    let options = Options { increment: true, ..Options::default() };
+    let options = AddOptions { increment: true, ..AddOptions::default() };
     let done = add(ctx, &args[1], options, || std::iter::once((&by, &args[3])))?;
     reply.double(done.score.unwrap_or_default());
     Ok(Flow::Next)

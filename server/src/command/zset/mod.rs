@@ -13,6 +13,7 @@ mod remove;
 #[cfg(test)]
 mod tests;
 
+pub(super) use add::{AddOptions, add};
 pub(crate) use add::{zadd, zincrby};
 pub(crate) use blocking::{bzmpop, bzpopmax, bzpopmin};
 pub(super) use combine::combine_fetched;
@@ -35,7 +36,7 @@ use torc_protocol::number::DoubleText;
 use torc_protocol::{Args, Protocol, Reply, WireError};
 
 /// Runs `read` on the sorted set at `key`, or on an empty one if there is none.
-fn with_zset<R>(
+pub(super) fn with_zset<R>(
     ctx: &mut Ctx<'_>,
     key: &[u8],
     read: impl FnOnce(ZsetView<'_>) -> R,

@@ -3,7 +3,7 @@
 use super::{Begin, Gathering, Job, Plan, Plane, Sink, Target, new_unit};
 use crate::admin::Instance;
 use crate::cluster::View;
-use crate::command::gathered::stores;
+use crate::command::gathered::{stores, stores_last};
 use crate::command::generic::sort_without_store;
 use crate::node::plane::resp;
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ impl Plane {
         let keys: Vec<usize> = positions.iter().map(|key| key.index).collect();
         let sources = match gathering {
             Gathering::Copy { .. } | Gathering::Sorted => &keys[..1],
+            Gathering::Fetched { name } if stores_last(name) => &keys[..1],
             Gathering::Fetched { name } if stores(name) => &keys[1..],
             // BITOP overwrites its destination unread.
             Gathering::Combine(_) => &keys[1..],
@@ -127,7 +128,8 @@ fn plan(
         Gathering::Fetched { name } => {
             let mut request = Vec::new();
             resp::push_command(args.iter(), &mut request);
-            let to = stores(name).then(|| args[first].to_vec());
+            let to = if stores_last(name) { last } else { first };
+            let to = stores(name).then(|| args[to].to_vec());
             Plan::Fetched { name, order, request, to }
         }
         Gathering::Sorted => Plan::Sorted { to: args[last].to_vec() },

@@ -7,7 +7,7 @@
 //! | MSET | by slot; each is one atomic step | OK |
 //! | PFCOUNT, BITOP, PFMERGE | GET of each key | computed here; BITOP and PFMERGE then SET the destination |
 //! | COPY | DUMP and PEXPIRETIME of the source | RESTORE at the destination |
-//! | SINTER, ZUNION and their kin, ZRANGESTORE | DUMP of each source | combined here; …STORE then RESTOREs the destination |
+//! | SINTER, ZUNION and their kin, ZRANGESTORE, GEOSEARCHSTORE, GEORADIUS … STORE | DUMP of each source | combined here; …STORE then RESTOREs the destination |
 //! | SORT … STORE | SORT_RO of the source | RESTORE at the destination |
 //! | DBSIZE, KEYS, RANDOMKEY, FLUSHALL, FLUSHDB, WAIT | by node, each for the slots that it serves | sum, list, by weight, OK, least |
 //!
@@ -46,7 +46,7 @@ pub(in crate::node) enum Gathering {
         to_db: u8,
         replace: bool,
     },
-    /// Sets and sorted sets, combined; what is stored goes to the first key.
+    /// Sets and sorted sets, combined; what is stored goes to the first key, or to the last.
     Fetched {
         name: &'static str,
     },

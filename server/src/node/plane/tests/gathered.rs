@@ -80,6 +80,36 @@ fn sorted_sets_of_several_nodes_are_combined_as_those_of_one() {
 }
 
 #[test]
+fn what_is_found_on_the_earth_is_stored_at_another_node() {
+    for seed in 0..4 {
+        let (mut world, client) = filled(seed);
+        let mut check = |line: &str, expected: &str| {
+            assert_eq!(world.ask(client, line), expected, "{line}, seed {seed}");
+        };
+        check("geoadd g 13.361389 38.115556 palermo 15.087269 37.502669 catania", r":2\r\n");
+        check("geosearchstore near g fromlonlat 15 37 byradius 100 km", r":1\r\n");
+        check("zscore near catania", r"$16\r\n3479447370796909\r\n");
+        check("georadius g 15 37 300 km desc count 1 store x storedist far", r":1\r\n");
+        check("exists x", r":0\r\n");
+        check("zrange far 0 -1", r"*1\r\n$7\r\npalermo\r\n");
+        check("georadiusbymember g palermo 200 km store text", r":2\r\n");
+        check("zcard text", r":2\r\n");
+        check(
+            "georadiusbymember g nope 200 km store text",
+            r"-ERR could not decode requested zset member\r\n",
+        );
+        check("georadius g 15 37 300 km store text nope", r"-ERR syntax error\r\n");
+        check(
+            "georadius l 15 37 300 km store text nope",
+            r"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n",
+        );
+        check("geosearchstore text absent frommember m byradius 1 m", r":0\r\n");
+        check("exists text", r":0\r\n");
+        world.check_idle();
+    }
+}
+
+#[test]
 fn what_is_sorted_is_stored_at_another_node() {
     for seed in 0..4 {
         let (mut world, client) = filled(seed);
