@@ -298,6 +298,10 @@ impl Generator {
         let name = self.pick(&["EVAL", "EVAL", "EVAL", "EVAL_RO"]);
         let mut args = line(name, [body.into(), "1".into(), self.list_key()]);
         let mut inner = self.unordered_excluded();
+        // The difference `newer-blocking`.
+        while ["BL", "BR", "BZ"].iter().any(|begin| inner[0].starts_with(begin.as_bytes())) {
+            inner = self.unordered_excluded();
+        }
         inner.truncate(40);
         args.extend(inner);
         args
