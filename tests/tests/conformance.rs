@@ -175,7 +175,7 @@ fn refused_commands() {
 #[test]
 fn lookups_are_counted_as_the_reference_counts_them() {
     let mut wrong = Vec::new();
-    for file in ["bitmap.txt", "generic.txt", "hyperloglog.txt", "string.txt"] {
+    for file in ["bitmap.txt", "generic.txt", "geo.txt", "hyperloglog.txt", "string.txt"] {
         let (_, source) = SCRIPTS.iter().find(|(name, _)| *name == file).expect("a listed script");
         let steps = script::parse(file, source);
         let ours = start_node!(&["--enable-debug-command", "yes"]);
