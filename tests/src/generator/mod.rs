@@ -117,8 +117,7 @@ impl Generator {
             self.queue.push_back(exactly(words(&[b"WATCH", &key])));
             for _ in 0..self.below(3) {
                 let command = self.alone();
-                // The difference `watched-setbit`.
-                if !command.args[0].eq_ignore_ascii_case(b"SETBIT") {
+                if !changes_otherwise(&command.args) {
                     self.enqueue(command);
                 }
             }
@@ -197,4 +196,14 @@ impl Generator {
         // A first element alone makes a HyperLogLog to be read and edited.
         unwanted.contains(&name.as_str()) && !(name == "PFADD" && args.len() == 2)
     }
+}
+
+/// Whether a command counts as a change of a watched key where it does not in Redis, or the other way round: the differences `watched-setbit` and `watched-groups`. A script
+/// that calls it has its name among its arguments.
+fn changes_otherwise(args: &Args) -> bool {
+    const NAMES: [&str; 7] =
+        ["SETBIT", "XGROUP", "XREADGROUP", "XACK", "XCLAIM", "XAUTOCLAIM", "XSETID"];
+    let is_one =
+        |word: &Vec<u8>| NAMES.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+    args.iter().any(is_one)
 }
