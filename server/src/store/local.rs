@@ -251,7 +251,7 @@ impl Local {
 
     /// Seals what is open, asks the collector to go on, and gives unused blocks back; for a periodic tick, with no guard held.
     pub(super) fn settle(&mut self) {
-        self.heap.trim();
+        self.heap.trim(self.inner.limits.maxmemory());
         self.seal();
         if !self.sealed.is_empty() {
             self.collector.pin().flush();

@@ -62,8 +62,8 @@ impl Pages {
         }
     }
 
-    /// A page of [`PAGE_BYTES`], aligned to as much. Its content is arbitrary.
-    pub fn take(&mut self) -> *mut u8 {
+    /// A page of [`PAGE_BYTES`], aligned to as much. Its content is arbitrary. From `bytes_expected` of memory on, no more growth is reckoned with.
+    pub fn take(&mut self, bytes_expected: usize) -> *mut u8 {
         let address = self.roomy.first().copied().unwrap_or_else(|| self.grow());
         let chunk = self.chunks.get_mut(&address).expect("a chunk with room is one of the chunks");
         // Those that have memory first.
@@ -80,7 +80,11 @@ impl Pages {
         }
         let page = chunk.backing.base().wrapping_add(index as usize * PAGE_BYTES);
         self.free_count -= 1;
-        if self.free_count == SPARE_AT && self.chunks.len() >= CHUNKS_SMALL {
+        let count = self.chunks.len();
+        if self.free_count == SPARE_AT
+            && count >= CHUNKS_SMALL
+            && count * CHUNK_BYTES < bytes_expected
+        {
             self.spare.order();
         }
         page
@@ -185,7 +189,7 @@ mod tests {
         for round in 0..4_000_u32 {
             match rng.below(100) {
                 0..55 => {
-                    let page = pages.take();
+                    let page = pages.take(usize::MAX);
                     assert_eq!(page.addr() % PAGE_BYTES, 0);
                     write(page, round as u8);
                     live.push((page, round as u8));
@@ -215,7 +219,7 @@ mod tests {
     #[test]
     fn what_stays_free_is_purged_and_nothing_else() {
         let mut pages = Pages::new();
-        let mut taken: Vec<*mut u8> = (0..PAGES_EACH).map(|_| pages.take()).collect();
+        let mut taken: Vec<*mut u8> = (0..PAGES_EACH).map(|_| pages.take(usize::MAX)).collect();
         taken.iter().for_each(|&page| write(page, 1));
         let again = taken.swap_remove(7);
         let given: Vec<_> = [3, 4, 20].map(|at| taken[at]).to_vec();
@@ -226,7 +230,7 @@ mod tests {
         pages.purge();
         assert!(given.iter().all(|&page| is(page, 1)), "the first only sees them");
         // The one that is wanted again is the lowest of those with memory, whichever that is.
-        let wanted = pages.take();
+        let wanted = pages.take(usize::MAX);
         write(wanted, 2);
         pages.purge();
         assert!(is(wanted, 2));
@@ -244,7 +248,7 @@ mod tests {
         let small = CHUNKS_SMALL * PAGES_EACH - SPARE_AT;
         let take = |pages: &mut Pages, count| {
             for _ in 0..count {
-                pages.take();
+                pages.take(usize::MAX);
             }
         };
         take(&mut pages, small - 1);
@@ -265,10 +269,26 @@ mod tests {
     }
 
     #[test]
+    fn where_no_growth_is_expected_no_chunk_is_got_ready() {
+        let mut pages = Pages::new();
+        let bytes = (CHUNKS_SMALL + 2) * CHUNK_BYTES;
+        let mut ordered = 0;
+        for _ in 0..(CHUNKS_SMALL + 4) * PAGES_EACH {
+            pages.take(bytes);
+            if pages.spare.is_ordered() {
+                ordered = pages.chunks.len();
+                pages.spare.wait();
+            }
+        }
+        assert_eq!(ordered, CHUNKS_SMALL + 1);
+        assert!(!pages.spare.is_ordered(), "what was ordered before is used");
+    }
+
+    #[test]
     fn each_purge_goes_on_where_the_last_one_stopped() {
         let mut pages = Pages::new();
         let count = (CHUNKS_PURGED_MAX + 3) * PAGES_EACH;
-        let taken: Vec<_> = (0..count).map(|_| pages.take()).collect();
+        let taken: Vec<_> = (0..count).map(|_| pages.take(usize::MAX)).collect();
         for &page in taken.iter().step_by(PAGES_EACH) {
             // SAFETY: taken above and not used.
             unsafe { pages.give(page) };

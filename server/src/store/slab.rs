@@ -101,6 +101,8 @@ pub struct Slab {
     pages: Mutex<Pages>,
     /// Pages of all classes.
     page_count: AtomicUsize,
+    /// Up to which size the store is expected to grow; see [`Pages::take`].
+    bytes_expected: AtomicUsize,
 }
 
 impl std::fmt::Debug for Slab {
@@ -119,6 +121,7 @@ impl Slab {
             heads: heads.collect(),
             pages: Mutex::new(Pages::new()),
             page_count: AtomicUsize::new(0),
+            bytes_expected: AtomicUsize::new(usize::MAX),
         })
     }
 
@@ -138,7 +141,9 @@ impl Slab {
         let mut list = self.classes[class].lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..count {
             if list.partial.is_null() {
-                list.push(new_page(self.pages().take(), class));
+                // Relaxed: a hint.
+                let bytes_expected = self.bytes_expected.load(Ordering::Relaxed);
+                list.push(new_page(self.pages().take(bytes_expected), class));
                 made += 1;
             }
             let page = list.partial;
@@ -383,10 +388,13 @@ impl Heap {
     }
 
     /// Gives back the blocks of some magazines, in turn, and after each round what pages have that stayed free. A block in a magazine keeps its page, and after a change of sizes
-    /// nobody asks for it again.
-    pub fn trim(&mut self) {
+    /// nobody asks for it again. `memory_max` is what the store may come to, 0 for no limit: well before it, growth is to find no more got ready than it needs.
+    pub fn trim(&mut self, memory_max: u64) {
         /// With ten calls a second, every magazine once in 1.5 seconds.
         const CLASSES: usize = 8;
+        let expected = if memory_max == 0 { usize::MAX } else { (memory_max / 4 * 3) as usize };
+        // Relaxed: a hint.
+        self.slab.bytes_expected.store(expected, Ordering::Relaxed);
         for _ in 0..CLASSES {
             let class = self.trim_class;
             self.trim_class = (class + 1) % CLASS_COUNT;
