@@ -428,6 +428,13 @@ impl Progress {
     }
 }
 
+/// Whether `bytes` are one short request, whole, and nothing else; its spans are pushed then, and perhaps some if not. For looking at what is to come: whatever it
+/// says, [`Decoder::decode`] decides.
+#[inline]
+pub fn is_one_request(bytes: &[u8], spans: &mut Vec<Span>) -> bool {
+    short_request(bytes, 0, spans) == Some(bytes.len())
+}
+
 /// The request of one to nine short arguments that is most of what a cache is asked, if all of it is there. Its spans are
 /// pushed, offsets in `tail` plus `pos`; returns the offset behind it, plus `pos`. After `None`, whatever the reason, the caller
 /// takes back what was pushed and lets [`Progress`] look at the same bytes: that is nine length lines at most, and only once a

@@ -9,7 +9,7 @@ mod inline;
 #[cfg(test)]
 mod tests;
 
-pub use decoder::{Decoder, Limits, Status};
+pub use decoder::{Decoder, Limits, Status, is_one_request};
 pub use encode::{encode_arg, encode_head, encode_request};
 
 /// Where one argument lies in the buffer it was decoded from.

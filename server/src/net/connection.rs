@@ -24,6 +24,8 @@ pub(super) struct Connection {
     pub readable: bool,
     /// Whether the client has closed its side, or the network has: `readable` then stays true until the end was read.
     pub ended: bool,
+    /// The worker's note of when it last had an event; see `worker/pace.rs`.
+    pub seen: u32,
     /// Whether it stands in the worker's list of connections that go on without an event.
     pub queued: bool,
     /// Whether it has an answer that its worker has not yet looked after.
@@ -57,6 +59,7 @@ impl Connection {
             stalled: false,
             readable: false,
             ended: false,
+            seen: 0,
             queued: false,
             answered: false,
             monitors: false,
@@ -101,6 +104,11 @@ impl Connection {
     pub fn can_go_on(&self, backlog_max: usize) -> bool {
         let has_work = self.stalled || self.readable;
         has_work && self.parked.is_none() && !self.closing && !self.is_clogged(backlog_max)
+    }
+
+    /// Whether all there is to do for it is to read what it sent, and to run that.
+    pub fn is_fresh(&self, backlog_max: usize) -> bool {
+        self.input.is_empty() && self.output.is_empty() && self.can_go_on(backlog_max)
     }
 
     /// Whether it has a turn without a further event: to go on, or to send more of a long reply.

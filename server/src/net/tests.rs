@@ -219,6 +219,93 @@ fn who_does_not_read_waits_for_itself_alone() {
     node.stop();
 }
 
+fn request(words: &[&str]) -> String {
+    let bulks = words.iter().map(|word| bulk(word));
+    format!("*{}\r\n{}", words.len(), bulks.collect::<String>())
+}
+
+fn bulk(text: &str) -> String {
+    format!("${}\r\n{text}\r\n", text.len())
+}
+
+/// While a script holds their worker up, all send something; so it finds them ready together, and reads them before it runs any.
+#[test]
+fn clients_that_are_ready_together_get_their_own_replies() {
+    let mut node = Node::start("together");
+    let mut busy = node.connect();
+    let long = "x".repeat(3_000);
+    let mut clients: Vec<TcpStream> = (0..40).map(|_| node.connect()).collect();
+    for round in 0..24 {
+        let script = request(&["EVAL", "for i = 1, 200000 do end return 1", "0"]);
+        busy.write_all(script.as_bytes()).unwrap();
+        let mut expected = Vec::new();
+        for (k, client) in clients.iter_mut().enumerate() {
+            let (key, hash, value) =
+                (format!("key{k}"), format!("hash{k}"), format!("{k}:{round}"));
+            // Each kind follows the one before in the next round, on the same keys.
+            let (sent, reply) = match (k + round) % 8 {
+                0 => (request(&["SET", &key, &value]), "+OK\r\n".to_owned()),
+                1 => (
+                    request(&["ECHO", "a"]) + &request(&["ECHO", &value]),
+                    bulk("a") + &bulk(&value),
+                ),
+                2 => (request(&["SET", &key, &long]), "+OK\r\n".to_owned()),
+                3 if round == 0 => (request(&["STRLEN", &key]), ":0\r\n".to_owned()),
+                3 => (request(&["STRLEN", &key]), format!(":{}\r\n", long.len())),
+                4 => (request(&["HSET", &hash, "f", &value]), ":1\r\n".to_owned()),
+                5 if round == 0 => (request(&["HGET", &hash, "f"]), "$-1\r\n".to_owned()),
+                5 => {
+                    let reply = bulk(&format!("{k}:{}", round - 1)) + ":1\r\n";
+                    (request(&["HGET", &hash, "f"]) + &request(&["DEL", &hash]), reply)
+                }
+                6 => (format!("ECHO {value}\r\n"), bulk(&value)),
+                _ => (
+                    request(&["ECHO"]),
+                    "-ERR wrong number of arguments for 'echo' command\r\n".to_owned(),
+                ),
+            };
+            // A few send the end of it later.
+            let cut = if k * round % 5 == 1 { sent.len() / 2 } else { sent.len() };
+            client.write_all(&sent.as_bytes()[..cut]).unwrap();
+            expected.push((sent[cut..].to_owned(), reply));
+        }
+        expect(&mut busy, b":1\r\n");
+        for (client, (rest, reply)) in clients.iter_mut().zip(expected) {
+            client.write_all(rest.as_bytes()).unwrap();
+            expect(client, reply.as_bytes());
+        }
+        // One says goodbye and one just goes, while the others stay.
+        for (index, goodbye) in [(1, "QUIT\r\n"), (3, "")] {
+            let mut gone = std::mem::replace(&mut clients[index], node.connect());
+            gone.write_all(goodbye.as_bytes()).unwrap();
+        }
+    }
+    node.stop();
+}
+
+/// What was read for one client is for the database that this client has selected.
+#[test]
+fn clients_of_different_databases_are_ready_together() {
+    let mut node = Node::start("databases");
+    let mut busy = node.connect();
+    let mut clients: Vec<TcpStream> = (0..16).map(|_| node.connect()).collect();
+    for (k, client) in clients.iter_mut().enumerate() {
+        client.write_all(format!("SELECT {k}\r\nSET key {k}\r\n").as_bytes()).unwrap();
+        expect(client, b"+OK\r\n+OK\r\n");
+    }
+    for _ in 0..10 {
+        busy.write_all(request(&["EVAL", "for i = 1, 200000 do end", "0"]).as_bytes()).unwrap();
+        clients
+            .iter_mut()
+            .for_each(|it| it.write_all(request(&["GET", "key"]).as_bytes()).unwrap());
+        for (k, client) in clients.iter_mut().enumerate() {
+            expect(client, bulk(&k.to_string()).as_bytes());
+        }
+        expect(&mut busy, b"$-1\r\n");
+    }
+    node.stop();
+}
+
 #[test]
 fn a_stop_sends_what_is_written() {
     let mut node = Node::start("stop");

@@ -5,6 +5,8 @@
 //! waits in its poll alone.
 
 mod feed;
+mod gather;
+mod pace;
 
 use super::connection::Connection;
 use super::ring::data::{self, DataLinks};
@@ -31,8 +33,10 @@ use crate::node::{Client, Park, Progress, Verdict, WorkerState};
 use crate::replication::journal::WorkerJournal;
 use crate::store::Share;
 use crossbeam_channel::Receiver;
+use gather::Came;
 use mio::event::Event;
 use mio::{Events, Poll, Token};
+use pace::Pace;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io;
@@ -82,6 +86,10 @@ pub(super) struct Worker {
     poll: Poll,
     desk: Desk,
     slots: Slots,
+    /// Connections that an event gave work.
+    due: Vec<usize>,
+    /// What some of them have sent, in `buffer`.
+    came: Vec<Came>,
     /// Connections that go on without an event, each at most once.
     queue: VecDeque<usize>,
     /// Ends of sleeps.
@@ -99,6 +107,7 @@ pub(super) struct Worker {
     next_tick: UnixMs,
     /// When shard channels are next compared with their slots.
     follow_slots_at: UnixMs,
+    pace: Pace,
     /// Where the walk over all connections stands.
     checked: usize,
     /// What is left of this tick's time for sweeping; zero when nothing is due.
@@ -142,6 +151,8 @@ impl Worker {
             poll,
             desk,
             slots: Slots::default(),
+            due: Vec::new(),
+            came: Vec::new(),
             queue: VecDeque::new(),
             sleeps: BinaryHeap::new(),
             held: Vec::new(),
@@ -153,6 +164,7 @@ impl Worker {
             now,
             next_tick: now,
             follow_slots_at: now,
+            pace: Pace::default(),
             checked: 0,
             sweep_left: Duration::ZERO,
             ring,
@@ -165,18 +177,25 @@ impl Worker {
     /// The poll fails, which means that the process is broken.
     pub fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut found = 0;
         while !self.instance.is_shutdown_requested() {
             let timeout = self.timeout();
+            if self.pace.waits(found) {
+                self.wait_for_more(timeout);
+            }
             self.poll(&mut events, timeout)?;
             self.now = self.instance.clock.unix_ms();
             let mut woken = false;
+            found = 0;
             for event in &events {
+                found += 1;
                 match event.token() {
                     WAKE => woken = true,
                     Token(token) if token >= data::TOKENS => self.on_ring_event(event),
                     Token(token) => self.on_event(token - 1, event),
                 }
             }
+            self.take_due();
             self.take_turns();
             if woken {
                 self.read_mail();
@@ -199,6 +218,16 @@ impl Worker {
         match self.poll.poll(events, Some(timeout)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
             _ => Ok(()),
+        }
+    }
+
+    /// Lets requests come together; see [`pace`]. Not where something else is to be done before.
+    #[cold]
+    fn wait_for_more(&self, timeout: Duration) {
+        let moment = self.instance.settings.busy_gather_us().unsigned_abs();
+        let moment = Duration::from_micros(moment);
+        if !moment.is_zero() && moment < timeout {
+            std::thread::sleep(moment);
         }
     }
 
@@ -296,6 +325,7 @@ impl Worker {
     fn on_event(&mut self, slot: usize, event: &Event) {
         // Events of a connection that ended earlier in this turn find nobody: its slot is given away only afterwards.
         let Some(connection) = self.slots.get(slot) else { return };
+        self.pace.note(&mut connection.seen);
         let ended = event.is_read_closed() || event.is_error();
         // The end of the stream has to be read, even where the last read took all that was there.
         connection.ended |= ended;
@@ -311,7 +341,7 @@ impl Worker {
         if connection.can_go_on(self.backlog_max)
             || (event.is_writable() && connection.output_bytes() > 0)
         {
-            self.turn(slot);
+            self.due.push(slot);
         }
     }
 
@@ -328,7 +358,13 @@ impl Worker {
 
     /// One turn: send what waits; then run what is there, or else read and run; then send.
     fn turn(&mut self, slot: usize) {
-        if let Err(end) = self.try_turn(slot) {
+        let turned = self.try_turn(slot);
+        self.end_turn(slot, turned);
+    }
+
+    /// Closes the connection, or has it take another turn where there is more to do.
+    fn end_turn(&mut self, slot: usize, turned: Result<(), End>) {
+        if let Err(end) = turned {
             return self.close(slot, end);
         }
         let Some(connection) = self.slots.get(slot) else { return };
@@ -518,6 +554,7 @@ impl Worker {
         let interval_ms = 1_000 / hz;
         let backlog_max = backlog_max(settings.output_limit_normal());
         self.next_tick = self.now + interval_ms;
+        self.pace.tick(pace::processor_time(), self.instance.clock.monotonic());
         if self.state.index == 0 {
             self.instance.sample(self.now);
         }
@@ -685,18 +722,14 @@ fn backlog_max(limit: OutputLimit) -> usize {
     usize::try_from(reached_at).unwrap_or(usize::MAX).max(OUTPUT_BACKLOG_BYTES)
 }
 
-/// Reads once and runs what came. `None`: nothing came.
-fn read_and_run(
+/// Reads once into `room`. `None`: nothing came.
+fn read(
     connection: &mut Connection,
-    buffer: &mut [u8],
-    output: &mut Vec<u8>,
-    state: &mut WorkerState,
+    room: &mut [u8],
+    state: &WorkerState,
     instance: &Instance,
-) -> Result<Option<Progress>, End> {
-    let kept = connection.input.len();
-    let copied = kept <= INPUT_COPIED_MAX;
-    let offset = if copied { kept } else { 0 };
-    let read = match connection.stream.read(&mut buffer[offset..]) {
+) -> Result<Option<usize>, End> {
+    let read = match connection.stream.read(room) {
         Ok(0) if connection.client.is_owed() => {
             // It says no more, and may well wait for what it is owed; a client that is gone is found out at the first write.
             connection.readable = false;
@@ -713,7 +746,24 @@ fn read_and_run(
     };
     instance.stats.worker(state.index).net_in(read as u64);
     // Less than there was room for is all that there was; what comes later is reported as a new edge.
-    connection.readable = offset + read == buffer.len() || connection.ended;
+    connection.readable = read == room.len() || connection.ended;
+    Ok(Some(read))
+}
+
+/// Reads once and runs what came. `None`: nothing came.
+fn read_and_run(
+    connection: &mut Connection,
+    buffer: &mut [u8],
+    output: &mut Vec<u8>,
+    state: &mut WorkerState,
+    instance: &Instance,
+) -> Result<Option<Progress>, End> {
+    let kept = connection.input.len();
+    let copied = kept <= INPUT_COPIED_MAX;
+    let offset = if copied { kept } else { 0 };
+    let Some(read) = read(connection, &mut buffer[offset..], state, instance)? else {
+        return Ok(None);
+    };
     if !copied {
         connection.input.extend_from_slice(&buffer[..read]);
         return Ok(Some(connection.run_kept(output, state, instance)));

@@ -5,6 +5,7 @@
 //! replies in order meanwhile, [`held`] has those that wait for copies, and [`link`] is a connection to another node; [`replicator`] is a worker's side of replication, [`standing`] what it asks others about their copies. Nothing here knows a socket or waits for anything: a client that has to
 //! wait is *parked*, and whoever owns the socket calls again. A simulator can therefore drive the same code under its own clock.
 
+mod ahead;
 mod batch;
 mod blocked;
 mod busy;
@@ -25,5 +26,6 @@ mod timing;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::ask_ahead;
 pub use client::{Client, Waiting};
 pub use pipeline::{Park, Progress, Verdict, WorkerState, run};
