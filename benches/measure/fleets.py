@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from measure import load, servers, workloads
+from measure import load, resp, servers, workloads
 from measure.servers import COMMANDS, Ring, Server
 
 PEERS = ["redis", "valkey", "memcached"]
@@ -33,17 +33,21 @@ class Target:
         return len(self.servers)
 
 
+def rss_bytes(several):
+    return sum(server.rss_bytes() for server in several)
+
+
 def one(name, server, **more):
     return Target(name, [server], server.port, "memcache_text" if name == "memcached" else "redis", **more)
 
 
 class Fleet:
-    """Starts what `data` asks for, and fills it. `rss_bytes_per_key` tells what each server then takes more than it did empty."""
+    """Starts what `data` asks for, and fills it. `rss_bytes_per_key` tells what the servers of each target then take more than they did empty."""
 
     def __init__(self, data, options, generator):
         self.data, self.options, self.generator = data, options, generator
         self.folder = tempfile.TemporaryDirectory()
-        self.filled = {}  # by target: the server, and its resident bytes while empty
+        self.filled = {}  # by target: its servers, and their resident bytes while empty
         self.rss_bytes_per_key = {}
         self.floor = None
 
@@ -51,8 +55,8 @@ class Fleet:
         try:
             getattr(self, f"start_{self.data.servers}")()
             time.sleep(SETTLE_SECONDS)
-            for name, (server, before) in self.filled.items():
-                self.rss_bytes_per_key[name] = (server.rss_bytes() - before) / self.data.keys
+            for name, (filled, before) in self.filled.items():
+                self.rss_bytes_per_key[name] = (rss_bytes(filled) - before) / self.data.keys
         except BaseException:
             self.stop()
             raise
@@ -76,13 +80,29 @@ class Fleet:
         return Server(command, self.folder.name, f"{self.options.server_core},{second}")
 
     def fill(self, target):
-        self.filled[target.name] = target.servers[0], target.servers[0].rss_bytes()
+        self.filled[target.name] = target.servers, rss_bytes(target.servers)
         load.fill(target, self.data, self.generator.first_key)
         return target
 
     def start_peers(self):
         names = ["torc", *[name for name in self.options.peers if self.data.plain or name != "memcached"]]
         self.targets = [self.fill(one(name, self.start(name, *self.data.options))) for name in names]
+
+    def start_replicated(self):
+        """Two copies of each key: a ring of two nodes, and servers with a replica each."""
+        core = str(self.options.server_core)
+        ring = Ring(self.folder.name, count=2, cores=core)
+        self.targets = [Target("torc", ring.nodes, ring.nodes[0].port)]
+        for name in self.options.peers:
+            if name != "memcached":
+                primary = self.start(name)
+                replica = self.start(name, "--replicaof", "127.0.0.1", str(primary.port))
+                servers.wait_for(lambda: b"master_link_status:up" in resp.ask(replica.port, "INFO", "replication"), f"{name}'s replica")
+                self.targets.append(Target(name, [primary, replica], primary.port))
+        for target in self.targets:
+            self.fill(target)
+            for server in target.servers:
+                servers.wait_for(lambda: int(resp.ask(server.port, "DBSIZE")[1:]) >= self.data.keys, f"the copies of {target.name}")
 
     def start_workers(self):
         self.targets = [one("1 worker", self.start("torc")), one("2 workers", self.two_workers())]

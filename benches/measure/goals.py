@@ -74,10 +74,13 @@ def all_of(session):
     for name in samples:
         if name.startswith("load-"):
             goals.append(Goal(f"p99.9 at the same offered load, Torc ÷ {peer}, {name}: ≤ 1", ratio(name, "torc", peer, "p999_ms"), 1, False))
-    memory = next((taken for data, taken in session.rss.items() if data.value_bytes == MEMORY.value_bytes), {})
+    weighed = lambda servers: next((taken for data, taken in session.rss.items() if data.value_bytes == MEMORY.value_bytes and data.servers == servers), {})
+    memory, copies = weighed("peers"), weighed("replicated")
     torc, other = Spread.of(memory.get("torc")), Spread.of(memory.get(peer))
     goals.append(Goal(f"RSS per key, B, of {KEY_BYTES} B and {MEMORY.value_bytes} B: < 105", torc, 105, False, 1))
     goals.append(Goal(f"the same: < {peer}'s" + (f" {other.median:.1f}" if other else ""), torc, other.median if other else 0, False, 1))
+    torc, other = Spread.of(copies.get("torc")), Spread.of(copies.get(peer))
+    goals.append(Goal(f"the same, two copies: < {peer}'s with one replica" + (f" {other.median:.1f}" if other else ""), torc, other.median if other else 0, False, 1))
     for pipeline in (1, 16):
         cluster = ratio(f"ring-get-{pipeline}", "ring, by the cluster port", "lone node")
         goals.append(Goal(f"CPU per read by the cluster port, ring ÷ lone node, ring-get-{pipeline}: ≤ 1.1", cluster, 1.1, False))

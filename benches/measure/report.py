@@ -73,18 +73,19 @@ def memory_title(data):
     """What a data set is, in few words."""
     parts = [data.fill[0], f"{data.keys:,} keys" if data.fill[1] == KEY else f"one key of {data.keys:,}"]
     parts += [f"{data.value_bytes:,} B"] if data.value_bytes else []
+    parts += ["two copies"] if data.servers == "replicated" else []
     parts += [f"{data.passes * data.elements} elements each"] if data.passes * data.elements > 1 else []
     return ", ".join(parts)
 
 
 def peers_memory(session):
-    return {memory_title(data): weighed for data, weighed in session.rss.items() if data.servers == "peers" and not data.options}
+    return {memory_title(data): weighed for data, weighed in session.rss.items() if data.servers in ("peers", "replicated") and not data.options}
 
 
 def memory(session):
     found = peers_memory(session)
     names = ["torc", *session.options.peers]
-    lines = ["### RSS per key", "", "Bytes of resident memory that a server takes more than it did empty, two seconds after it was filled, divided by the keys, or by the members of the one key.", ""]
+    lines = ["### RSS per key", "", "Bytes of resident memory that a server takes more than it did empty, two seconds after it was filled, divided by the keys, or by the members of the one key. With two copies: a ring of two nodes, or a server with a replica, both processes together.", ""]
     lines += ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for title, weighed in found.items():
         spreads = [Spread.of(weighed.get(name)) for name in names]

@@ -68,6 +68,8 @@ class Session:
 
     def holders(self, data):
         """How many servers of a data set are filled."""
+        if data.servers == "replicated":
+            return 2 * (1 + sum(name != "memcached" for name in self.options.peers))
         if data.servers != "peers":
             return 2
         return 1 + sum(data.plain or name != "memcached" for name in self.options.peers)

@@ -24,7 +24,7 @@ class Data:
     fill: tuple = WRITE
     passes: int = 1
     elements: int = 1  # of one command of `fill`
-    servers: str = "peers"  # or "workers", "hot", "ring" or "slot": who holds it, see `contenders`
+    servers: str = "peers"  # or "replicated", "workers", "hot", "ring" or "slot": who holds it, see `Fleet`
     options: tuple = ()  # of the servers, beyond what they always have
     scales: bool = True  # whether --quick takes fewer keys
 
@@ -89,6 +89,7 @@ HOT = Data(11_000, 100, servers="hot", scales=False)
 RING = Data(100_000, 100, servers="ring")
 SLOT = Data(100_000, 100, servers="slot")
 MEMORY = Data(2_000_000, 64)
+COPIES = Data(2_000_000, 64, servers="replicated")
 
 WORKLOADS = [
     *[Workload(f"mix-{p}", "SET:GET 1:10", BASE, MIX, p) for p in (1, 16, 64)],
@@ -118,6 +119,7 @@ WORKLOADS = [
     *[Workload(f"slot-get-{p}", "GET by a ring, keys of one slot", SLOT, ((1, READ),), p, settle_seconds=0.2) for p in (1, 16)],
     *[Workload(f"slot-set-{p}", "SET by a ring, keys of one slot", SLOT, ((1, WRITE),), p, settle_seconds=0.2) for p in (1, 16)],
     Workload("memory", "memory of values of 64 B, servers of their own", MEMORY, (), 0),
+    Workload("memory-copies", "memory of values of 64 B, two copies of each", COPIES, (), 0),
 ]
 HOT_MIX = (*MIX, (1, ("GET", f"key:{FIRST_KEY}")))  # beside a third command of its own, so that the load generator works as hard
 QUICK = ["mix-1", "mix-16", "mix-64", "list-16", "workers-16", "hot-16", "ring-get-16", "slot-get-16", "slot-set-16", "memory"]
