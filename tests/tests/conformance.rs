@@ -17,6 +17,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("dump.txt", include_str!("../conformance/dump.txt")),
     ("eval.txt", include_str!("../conformance/eval.txt")),
     ("evallibs.txt", include_str!("../conformance/evallibs.txt")),
+    ("functions.txt", include_str!("../conformance/functions.txt")),
     ("generic.txt", include_str!("../conformance/generic.txt")),
     ("geo.txt", include_str!("../conformance/geo.txt")),
     ("hash.txt", include_str!("../conformance/hash.txt")),
@@ -59,6 +60,11 @@ fn bitmaps() {
 #[test]
 fn payloads_of_collections() {
     check("dump.txt");
+}
+
+#[test]
+fn functions() {
+    check("functions.txt");
 }
 
 #[test]

@@ -32,6 +32,13 @@ impl Span {
     }
 }
 
+/// The words of a line as of an inline request, quoted parts unescaped; `None` if a quote is not closed.
+pub fn words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let (mut line, mut spans) = (line.to_vec(), Vec::new());
+    inline::split(&mut line, 0, &mut spans).ok()?;
+    Some(spans.iter().map(|span| span.slice(&line).to_vec()).collect())
+}
+
 /// The arguments of one command, the command's name first, borrowed from the read buffer.
 #[derive(Clone, Copy)]
 pub struct Args<'a> {

@@ -1,4 +1,4 @@
-//! EVAL and its kin: running scripts as one step; SCRIPT.
+//! EVAL and its kin: running scripts, and functions of libraries, as one step; SCRIPT.
 //!
 //! ```text
 //!   EVAL ─┬─ keys declared: hold them ── run ─┬─ all within what is held ──────────▶ release
@@ -29,7 +29,8 @@ use crate::admin::feed::{Sender, push_line};
 use crate::base::limits::SCRIPT_FEED_BYTES_MAX;
 use crate::cluster::route::Route;
 use crate::script::{
-    self, Called, Host, Job, Judgement, KillError, Script, ScriptFull, Sha, Slow, sha_of,
+    self, Called, Code, Host, Job, Judgement, KillError, Kind, Permissions, Running, Script,
+    ScriptFull, Sha, Slow, sha_of,
 };
 use crate::store::KeyHint;
 use std::sync::Arc;
@@ -69,14 +70,14 @@ pub fn evalsha_ro(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> O
 fn by_text(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>, read_only: bool) -> Outcome {
     let keys = key_count(args)?;
     let script = add(ctx, &args[1], false)?;
-    run(ctx, &script, (args, keys), reply, read_only)
+    run(ctx, &Code::Script(script), (args, keys), reply, read_only)
 }
 
 fn by_name(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>, read_only: bool) -> Outcome {
     let sha = name_of(&args[1]).ok_or(NO_SCRIPT)?;
     let keys = key_count(args)?;
     let script = ctx.instance.scripts.find(&sha).ok_or(NO_SCRIPT)?;
-    run(ctx, &script, (args, keys), reply, read_only)
+    run(ctx, &Code::Script(script), (args, keys), reply, read_only)
 }
 
 /// A script's name, in any case.
@@ -87,7 +88,12 @@ pub fn name_of(word: &[u8]) -> Option<Sha> {
 }
 
 fn key_count(args: Args<'_>) -> Result<usize, WireError> {
-    let count = parse_i64(&args[2]).ok_or(WireError::NotInteger)?;
+    key_count_or(args, WireError::NotInteger)
+}
+
+/// How many of the arguments from the fourth on are keys; `not_integer` is the error where argument 2 is no number.
+pub(super) fn key_count_or(args: Args<'_>, not_integer: WireError) -> Result<usize, WireError> {
+    let count = parse_i64(&args[2]).ok_or(not_integer)?;
     if count > (args.len() - 3) as i64 {
         return Err(WireError::err("Number of keys can't be greater than number of args"));
     }
@@ -120,8 +126,12 @@ fn add(ctx: &Ctx<'_>, body: &[u8], kept: bool) -> Result<Arc<Script>, WireError>
 }
 
 /// Why a script that says something of itself cannot run now.
-fn refusal(script: &Script, read_only: bool, in_ring: bool, short: bool) -> Option<WireError> {
-    let permissions = script.permissions;
+fn refusal(
+    permissions: Permissions,
+    read_only: bool,
+    in_ring: bool,
+    short: bool,
+) -> Option<WireError> {
     if !permissions.declared {
         return None;
     }
@@ -139,10 +149,10 @@ fn refusal(script: &Script, read_only: bool, in_ring: bool, short: bool) -> Opti
     None
 }
 
-/// Runs a script whose keys begin at argument 3.
-fn run(
+/// Runs a script or a function whose keys begin at argument 3.
+pub(super) fn run(
     ctx: &mut Ctx<'_>,
-    script: &Arc<Script>,
+    code: &Code,
     (args, keys): (Args<'_>, usize),
     reply: &mut Reply<'_>,
     read_only: bool,
@@ -151,11 +161,12 @@ fn run(
     // Before anything is held: eviction takes keys of its own.
     let is_held = ctx.local.is_owning() && !ctx.local.holds_gate();
     let short = !is_held && !ctx.instance.store.make_room(ctx.local, ctx.guard, ctx.now);
-    if let Some(error) = refusal(script, read_only, in_ring, short) {
+    let permissions = code.permissions();
+    if let Some(error) = refusal(permissions, read_only, in_ring, short) {
         end_alone(ctx);
         return Err(error);
     }
-    if script.wants_alone() && !ctx.local.is_owning() {
+    if code.wants_alone() && !ctx.local.is_owning() {
         ctx.session.alone = true;
         return Ok(Flow::Again);
     }
@@ -167,7 +178,7 @@ fn run(
         store.hold(ctx.local, ctx.guard, ctx.now, declared.iter().map(|key| (db, key)));
     }
     let job = Job {
-        script,
+        code,
         keys: declared,
         arguments,
         memory_max: ctx.instance.settings.script_memory_max(),
@@ -182,9 +193,11 @@ fn run(
         slot: declared.iter().next().filter(|_| in_ring).map(slot_of),
         // Commands of EXEC that ran before would run again too.
         may_begin_again: !in_step,
-        read_only: read_only || script.permissions.no_writes,
-        short: short && !script.permissions.allow_oom,
-        script,
+        read_only: read_only || permissions.no_writes,
+        short: short && !permissions.allow_oom,
+        code,
+        permissions,
+        args,
         ctx,
         in_ring,
         has_written: false,
@@ -205,7 +218,7 @@ fn run(
     match outcome {
         script::Outcome::Done => Ok(Flow::Next),
         script::Outcome::Anew => {
-            script.set_alone();
+            code.set_alone();
             ctx.session.alone = true;
             Ok(Flow::Again)
         }
@@ -223,7 +236,10 @@ pub(super) fn end_alone(ctx: &mut Ctx<'_>) {
 /// The server, as a script sees it.
 struct Server<'s, 'c, 'a> {
     ctx: &'c mut Ctx<'a>,
-    script: &'s Script,
+    code: &'s Code,
+    permissions: Permissions,
+    /// The command that runs it.
+    args: Args<'s>,
     /// The slot of the declared keys, in a ring.
     slot: Option<Slot>,
     in_ring: bool,
@@ -253,14 +269,7 @@ impl Host for Server<'_, '_, '_> {
     }
 
     fn log(&mut self, level: u8, text: &[u8]) {
-        let (text, script) = (String::from_utf8_lossy(text), &self.script.sha[..]);
-        let script = String::from_utf8_lossy(script);
-        match level {
-            0 => tracing::trace!(%script, "{text}"),
-            1 => tracing::debug!(%script, "{text}"),
-            2 => tracing::info!(%script, "{text}"),
-            _ => tracing::warn!(%script, "{text}"),
-        }
+        log(self.code.name(), level, text);
     }
 
     fn time(&self) -> Duration {
@@ -279,7 +288,12 @@ impl Host for Server<'_, '_, '_> {
             return Judgement::Anew;
         }
         let (standing, worker) = (&instance.scripts.standing, self.ctx.worker);
-        let slow = self.slow.get_or_insert_with(|| standing.enter(worker));
+        let slow = self.slow.get_or_insert_with(|| {
+            let begun = instance.clock.monotonic().saturating_sub(elapsed);
+            let (name, words) = (self.code.name().to_vec(), self.args.iter());
+            let command = words.map(<[u8]>::to_vec).collect();
+            standing.enter(worker, Running { kind: self.code.kind(), name, command, begun })
+        });
         if self.has_written {
             slow.set_written();
         }
@@ -294,10 +308,21 @@ impl Host for Server<'_, '_, '_> {
             return Judgement::Kill;
         }
         if is_late && slow.set_busy() {
-            let script = String::from_utf8_lossy(&self.script.sha);
-            tracing::warn!(%script, "a script takes long; SCRIPT KILL ends it if it has not written");
+            let script = String::from_utf8_lossy(self.code.name());
+            tracing::warn!(%script, "a script takes long; SCRIPT KILL ends it if it has not written, or FUNCTION KILL if it is a function");
         }
         Judgement::Continue
+    }
+}
+
+/// Writes a line of a script or library to the log; 0 is the lowest level, 3 the highest.
+pub(super) fn log(script: &[u8], level: u8, text: &[u8]) {
+    let (text, script) = (String::from_utf8_lossy(text), String::from_utf8_lossy(script));
+    match level {
+        0 => tracing::trace!(%script, "{text}"),
+        1 => tracing::debug!(%script, "{text}"),
+        2 => tracing::info!(%script, "{text}"),
+        _ => tracing::warn!(%script, "{text}"),
     }
 }
 
@@ -354,7 +379,7 @@ impl Server<'_, '_, '_> {
                     "ERR Script attempted to access a non local key in a cluster node",
                 ));
             }
-            if !self.script.permissions.across_slots && self.slot.is_some() {
+            if !self.permissions.across_slots && self.slot.is_some() {
                 return Err(refused(
                     "ERR Script attempted to access keys that do not hash to the same slot",
                 ));
@@ -384,7 +409,7 @@ impl Server<'_, '_, '_> {
             if self.may_begin_again {
                 return Err(Called::Anew);
             }
-            self.script.set_alone();
+            self.code.set_alone();
             let begun = self.time();
             while !store.try_hold(self.ctx.local, self.ctx.guard, self.ctx.now, db, key) {
                 if self.time().saturating_sub(begun) > FOREIGN_KEY_PATIENCE {
@@ -487,11 +512,27 @@ pub fn flush(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
 
 /// `SCRIPT KILL`
 pub fn kill(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    ctx.instance.scripts.standing.kill().map_err(|error| match error {
+    kill_kind(ctx, Kind::Script, reply)
+}
+
+/// What clients are told while a script keeps the node busy.
+pub const BUSY_SCRIPT: WireError = WireError::fixed(
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+);
+/// The same while a function does.
+pub const BUSY_FUNCTION: WireError = WireError::fixed(
+    "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.",
+);
+
+/// Ends what takes long, if it is of this kind.
+pub(super) fn kill_kind(ctx: &Ctx<'_>, kind: Kind, reply: &mut Reply<'_>) -> Outcome {
+    ctx.instance.scripts.standing.kill(kind).map_err(|error| match error {
         KillError::NotBusy => WireError::fixed("NOTBUSY No scripts in execution right now."),
         KillError::Unkillable => WireError::fixed(
             "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
         ),
+        KillError::Other if kind == Kind::Script => BUSY_FUNCTION,
+        KillError::Other => BUSY_SCRIPT,
     })?;
     reply.ok();
     Ok(Flow::Next)

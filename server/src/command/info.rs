@@ -189,22 +189,24 @@ fn memory(out: &mut String, instance: &Instance, _: About) {
         "total_system_memory": machine,
         "total_system_memory_human": Human(machine),
     );
-    // What the interpreters take is the allocator's; functions: there are none.
+    // What the interpreters take is the allocator's.
     let (scripts, script_bytes) = instance.scripts.count();
+    let shelf = instance.scripts.libraries.shelf();
+    let all_bytes = script_bytes + shelf.bytes();
     lines!(out,
         "used_memory_lua": 0,
         "used_memory_vm_eval": 0,
         "used_memory_lua_human": Human(0),
         "used_memory_scripts_eval": script_bytes,
         "number_of_cached_scripts": scripts,
-        "number_of_functions": 0,
-        "number_of_libraries": 0,
+        "number_of_functions": shelf.function_count(),
+        "number_of_libraries": shelf.libraries().len(),
         "used_memory_vm_functions": 0,
         "used_memory_vm_total": 0,
         "used_memory_vm_total_human": Human(0),
-        "used_memory_functions": 0,
-        "used_memory_scripts": script_bytes,
-        "used_memory_scripts_human": Human(script_bytes as u64),
+        "used_memory_functions": shelf.bytes(),
+        "used_memory_scripts": all_bytes,
+        "used_memory_scripts_human": Human(all_bytes as u64),
     );
     lines!(out,
         "maxmemory": maxmemory,

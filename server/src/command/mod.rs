@@ -17,6 +17,7 @@ pub mod debug;
 mod digest;
 pub mod dump;
 pub mod eval;
+pub mod function;
 pub(crate) mod gathered;
 pub mod generic;
 pub mod geo;

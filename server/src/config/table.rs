@@ -286,8 +286,8 @@ settings! {
     /// Bytes that the interpreter of each worker may take; a script that needs more fails.
     script_memory_max "script-memory-max": live (memory MIB, LONG as u64) = "268435456", "Scripts build large values, or memory is scarce.";
 
-    /// Bytes of scripts' texts that are kept for EVALSHA. Beyond it, scripts that came by EVAL make room for new ones, and SCRIPT LOAD is refused.
-    script_cache_max "script-cache-max": live (memory 65_536, LONG as u64) = "67108864", "Applications load more scripts than that.";
+    /// Bytes of scripts' texts that are kept for EVALSHA. Beyond it, scripts that came by EVAL make room for new ones, and SCRIPT LOAD is refused. As many again are libraries' texts; beyond them FUNCTION LOAD is refused.
+    script_cache_max "script-cache-max": live (memory 65_536, LONG as u64) = "67108864", "Applications load more scripts or functions than that.";
 
     // The ring.
 

@@ -8,16 +8,16 @@ use super::client::Client;
 use super::pipeline::{Verdict, WorkerState};
 use super::timing::Timing;
 use crate::admin::Instance;
-use torc_protocol::WireError;
+use crate::command::eval::{BUSY_FUNCTION, BUSY_SCRIPT};
+use crate::script::Kind;
 use torc_protocol::command::CommandSpec;
-
-const BUSY: WireError = WireError::fixed(
-    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-);
 
 /// What runs all the same.
 fn is_allowed(spec: &CommandSpec) -> bool {
-    matches!(spec.full_name, "script|kill" | "shutdown" | "auth" | "hello" | "quit")
+    matches!(
+        spec.full_name,
+        "script|kill" | "function|kill" | "function|stats" | "shutdown" | "auth" | "hello" | "quit"
+    )
 }
 
 /// Answers the worker's batch.
@@ -34,6 +34,10 @@ pub(super) fn refuse_all(
     // For the handlers' sake; they read nothing under it.
     let guard = local.pin_outside();
     let now = timing.now();
+    let busy = match instance.scripts.standing.busy_kind() {
+        Some(Kind::Function) => BUSY_FUNCTION,
+        _ => BUSY_SCRIPT,
+    };
     let mut run = Run {
         instance,
         worker: *index,
@@ -49,9 +53,9 @@ pub(super) fn refuse_all(
     for planned in batch.iter() {
         let args = planned.args(input, spans);
         let step = match planned.spec() {
-            Some(_) if run.is_one_by_one() => run.refuse_rest(&BUSY, out),
+            Some(_) if run.is_one_by_one() => run.refuse_rest(&busy, out),
             Some(spec) if is_allowed(spec) => run.step_apart(planned, args, out),
-            Some(spec) => run.reject(spec, &BUSY, out),
+            Some(spec) => run.reject(spec, &busy, out),
             None => run.step_apart(planned, args, out),
         };
         if let Step::Stop(verdict) = step {

@@ -4,6 +4,7 @@
 //! first (as in Redis 7.4, for a client that writes values into its scripts would fill the memory); those of SCRIPT LOAD stay, and one more is refused.
 
 use super::header::Permissions;
+use super::library::Libraries;
 use super::watchdog::Standing;
 use parking_lot::Mutex;
 use sha1::{Digest, Sha1};
@@ -82,6 +83,8 @@ pub struct Scripts {
     flushes: AtomicU64,
     /// The scripts that take long.
     pub standing: Standing,
+    /// The libraries of functions.
+    pub libraries: Libraries,
 }
 
 #[derive(Debug, Default)]

@@ -8,6 +8,9 @@
 
 use super::cache::{Script, Scripts, Sha};
 use super::convert::{self, Answered};
+use super::job::{Code, Job};
+use super::library::{self, Source};
+use super::loading::Loaded;
 use super::sandbox::Sandbox;
 use super::{Called, Host, Judgement};
 use mlua::{Function, HookTriggers, Lua, MultiValue, Value, VmState};
@@ -33,18 +36,6 @@ const RUNS_A_COLLECTION: u32 = 50;
 
 /// Scripts that one thread keeps compiled; beyond it all are compiled again when they come.
 const COMPILED_MAX: usize = 16 * 1024;
-
-/// What one run takes.
-pub struct Job<'a> {
-    /// The script.
-    pub script: &'a Script,
-    /// `KEYS`.
-    pub keys: Args<'a>,
-    /// `ARGV`.
-    pub arguments: Args<'a>,
-    /// Bytes that the interpreter may take.
-    pub memory_max: u64,
-}
 
 /// How a run ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,7 +63,24 @@ pub fn check(scripts: &Scripts, script: &Script, memory_max: u64) -> Result<(), 
     })
 }
 
-/// Runs a script, and appends what it returns to `reply`.
+/// Runs the text of a library, to find the functions that it registers.
+///
+/// # Errors
+/// The line of the error.
+pub fn load(
+    scripts: &Scripts,
+    source: &Source,
+    host: &mut dyn Host,
+    memory_max: u64,
+    time_max: Duration,
+) -> Result<Vec<library::Function>, Vec<u8>> {
+    with_engine(scripts, memory_max, |engine| {
+        let functions = engine?.functions_of(source, host, time_max);
+        functions.map_err(|said| [b"ERR ", &*said].concat())
+    })
+}
+
+/// Runs a script or a function, and appends what it returns to `reply`.
 pub fn run(
     scripts: &Scripts,
     job: &Job<'_>,
@@ -112,26 +120,27 @@ const NO_MEMORY: &[u8] = b"ERR not enough memory";
 
 /// Why a script is being ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+pub(super) enum Ending {
     None,
     Killed,
     Anew,
 }
 
 /// What the hook has of the run.
-struct Watch {
-    ending: Cell<Ending>,
+pub(super) struct Watch {
+    pub(super) ending: Cell<Ending>,
     /// How often in a row the host could not be asked.
     unheard: Cell<u32>,
     /// The way to the host.
     invoke: RefCell<Option<Function>>,
 }
 
-struct Engine {
-    lua: Lua,
-    sandbox: Sandbox,
-    watch: Rc<Watch>,
+pub(super) struct Engine {
+    pub(super) lua: Lua,
+    pub(super) sandbox: Sandbox,
+    pub(super) watch: Rc<Watch>,
     compiled: HashMap<Sha, Function>,
+    pub(super) loaded: Loaded,
     flushes: u64,
     memory_max: usize,
     runs: u32,
@@ -165,6 +174,7 @@ impl Engine {
             sandbox,
             watch,
             compiled: HashMap::new(),
+            loaded: Loaded::default(),
             flushes: 0,
             memory_max: 0,
             runs: 0,
@@ -191,6 +201,8 @@ impl Engine {
             self.flushes = flushes;
             self.compiled.clear();
         }
+        let libraries = &scripts.libraries;
+        self.loaded.retain(libraries.changes(), |id| libraries.shelf().has(id));
     }
 
     /// The function that a script is.
@@ -213,7 +225,11 @@ impl Engine {
     }
 
     fn run(&mut self, job: &Job<'_>, host: &mut dyn Host, reply: &mut Reply<'_>) -> Outcome {
-        let function = match self.function(job.script) {
+        let function = match job.code {
+            Code::Script(script) => self.function(script),
+            Code::Function(function) => self.function_of_library(function, host),
+        };
+        let function = match function {
             Ok(function) => function,
             Err(error) => return Outcome::Failed(error),
         };
@@ -231,8 +247,9 @@ impl Engine {
             }
             Ending::Killed => {
                 reply.rewind(position);
-                let mut line = b"ERR Script killed by user with SCRIPT KILL.".to_vec();
-                self.sandbox.push_place(&job.script.sha, &mut line);
+                // Redis says so of functions too.
+                let mut line = b"ERR Script killed by user with SCRIPT KILL...".to_vec();
+                self.sandbox.push_place(job.code.name(), &mut line);
                 Outcome::Failed(line)
             }
         }
@@ -245,22 +262,18 @@ impl Engine {
         host: &mut dyn Host,
         reply: &mut Reply<'_>,
     ) -> mlua::Result<Outcome> {
-        self.sandbox.begin(&self.lua, job.keys, job.arguments)?;
-        let begun = host.time();
+        self.sandbox.begin();
+        let bound = match job.code {
+            Code::Script(_) => {
+                self.sandbox.set_arguments(&self.lua, job.keys, job.arguments)?;
+                function.clone()
+            }
+            Code::Function(_) => {
+                self.sandbox.bind(&self.lua, function, (job.keys, job.arguments))?
+            }
+        };
         let protocol = Cell::new(Protocol::Resp2);
-        let host = RefCell::new(host);
-        let (ok, value) = self.lua.scope(|scope| {
-            let invoke = scope.create_function(|lua, words: MultiValue| {
-                // No two of these run at once: a command runs no Lua.
-                let mut host = host.try_borrow_mut().map_err(mlua::Error::external)?;
-                self.invoked(lua, &words, &mut **host, &protocol, begun)
-            })?;
-            self.sandbox.set_invoke(&invoke)?;
-            self.watch.invoke.replace(Some(invoke));
-            let result = self.sandbox.protected(function);
-            self.watch.invoke.replace(None);
-            result
-        })?;
+        let (ok, value) = self.with_host(host, &protocol, || self.sandbox.protected(&bound))?;
         if ok {
             return Ok(match convert::push_value(&self.lua, &value, protocol.get(), reply)? {
                 Answered::Reply => Outcome::Done,
@@ -268,8 +281,31 @@ impl Engine {
             });
         }
         let mut line = convert::error_of(&value);
-        self.sandbox.push_place(&job.script.sha, &mut line);
+        self.sandbox.push_place(job.code.name(), &mut line);
         Ok(Outcome::Failed(line))
+    }
+
+    /// Runs `act`, in which Lua code may ask for things of `host`.
+    pub(super) fn with_host<R>(
+        &self,
+        host: &mut dyn Host,
+        protocol: &Cell<Protocol>,
+        act: impl FnOnce() -> mlua::Result<R>,
+    ) -> mlua::Result<R> {
+        let begun = host.time();
+        let host = RefCell::new(host);
+        self.lua.scope(|scope| {
+            let invoke = scope.create_function(|lua, words: MultiValue| {
+                // No two of these run at once: a command runs no Lua.
+                let mut host = host.try_borrow_mut().map_err(mlua::Error::external)?;
+                self.invoked(lua, &words, &mut **host, protocol, begun)
+            })?;
+            self.sandbox.set_invoke(&invoke)?;
+            self.watch.invoke.replace(Some(invoke));
+            let result = act();
+            self.watch.invoke.replace(None);
+            result
+        })
     }
 
     /// The script, or the hook, asks for something.
@@ -384,8 +420,9 @@ impl Engine {
             self.sandbox.forget();
             let _ = self.lua.gc_collect();
             if self.lua.used_memory() > self.memory_max / 2 {
-                // What is left are compiled scripts, which come again from their texts.
+                // What is left are compiled scripts and libraries, which come again from their texts.
                 self.compiled.clear();
+                self.loaded.clear();
                 let _ = self.lua.gc_collect();
             }
         }

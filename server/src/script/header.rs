@@ -11,6 +11,8 @@ pub struct Permissions {
     pub no_writes: bool,
     /// It runs even if memory is short.
     pub allow_oom: bool,
+    /// It runs even on data that is stale, which data never is here.
+    pub allow_stale: bool,
     /// It does not run on a node of a ring.
     pub no_cluster: bool,
     /// It comes to keys of several slots.
@@ -18,6 +20,31 @@ pub struct Permissions {
 }
 
 impl Permissions {
+    /// The flags that are set, in Redis's order.
+    pub fn flags(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            (self.no_writes, "no-writes"),
+            (self.allow_oom, "allow-oom"),
+            (self.allow_stale, "allow-stale"),
+            (self.no_cluster, "no-cluster"),
+            (self.across_slots, "allow-cross-slot-keys"),
+        ];
+        all.into_iter().filter_map(|(is_set, flag)| is_set.then_some(flag))
+    }
+
+    /// Sets a flag by its name. Returns whether there is one of that name.
+    pub(super) fn set(&mut self, flag: &str) -> bool {
+        match flag {
+            "no-writes" => self.no_writes = true,
+            "allow-oom" => self.allow_oom = true,
+            "allow-stale" => self.allow_stale = true,
+            "no-cluster" => self.no_cluster = true,
+            "allow-cross-slot-keys" => self.across_slots = true,
+            _ => return false,
+        }
+        true
+    }
+
     /// Reads the first line of `body`. Returns what it says, and where the code begins: at that line's end, so that the numbers of lines stay.
     pub(super) fn of(body: &[u8]) -> Result<(Permissions, usize), Cow<'static, str>> {
         if !body.starts_with(b"#!") {
@@ -38,16 +65,8 @@ impl Permissions {
                 return Err(format!("ERR Unknown lua shebang option: {word}").into());
             };
             for flag in flags.split(',').filter(|flag| !flag.is_empty()) {
-                match flag {
-                    "no-writes" => permissions.no_writes = true,
-                    "allow-oom" => permissions.allow_oom = true,
-                    // Data is never stale here.
-                    "allow-stale" => {}
-                    "no-cluster" => permissions.no_cluster = true,
-                    "allow-cross-slot-keys" => permissions.across_slots = true,
-                    _ => {
-                        return Err(format!("ERR Unexpected flag in script shebang: {flag}").into());
-                    }
+                if !permissions.set(flag) {
+                    return Err(format!("ERR Unexpected flag in script shebang: {flag}").into());
                 }
             }
         }

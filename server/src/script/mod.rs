@@ -1,13 +1,13 @@
 //! Lua scripts: one interpreter a worker thread, the scripts that the node knows, and what they may do.
 //!
 //! ```text
-//!   command/eval ── Script (cache) ── Engine (one a thread) ──▶ script ── redis.call ──▶ Host ── handlers
-//!                                        └ watchdog: every so many instructions     (command/eval)
+//!   command/eval ──────── Script (cache) ────┬─ Engine (one a thread) ──▶ script ── redis.call ──▶ Host ── handlers
+//!   command/function ── Function (library) ──┘      └ watchdog: every so many instructions     (command/eval)
 //! ```
 //!
 //! What a script asks of the server goes through [`Host`], so that nothing here knows a command or a key. Values come and go as RESP ([`convert`]), as in Redis.
 //!
-//! **Invariant.** Nothing that a script does outlives it but what it wrote through its host: the globals that it sees are empty tables whose contents it cannot
+//! **Invariant.** Nothing that a script does outlives it but what it wrote through its host, and what a library's functions keep in its own local variables: the globals that it sees are empty tables whose contents it cannot
 //! reach ([`sandbox`]), settings of the libraries are put back before each run, and an interpreter whose script was ended by force is thrown away. Its memory is bounded
 //! (`script-memory-max`), its code comes as text alone, for bytecode is not checked by Lua.
 //!
@@ -22,6 +22,9 @@ mod cmsgpack;
 mod convert;
 mod engine;
 mod header;
+mod job;
+pub mod library;
+mod loading;
 mod native;
 mod number;
 mod random;
@@ -32,9 +35,10 @@ mod tests;
 mod watchdog;
 
 pub use cache::{Script, ScriptFull, Scripts, Sha, sha_of};
-pub use engine::{Job, Outcome, SLOW, check, run};
+pub use engine::{Outcome, SLOW, check, load, run};
 pub use header::Permissions;
-pub use watchdog::{KillError, Slow, Standing};
+pub use job::{Code, Job};
+pub use watchdog::{KillError, Kind, Running, Slow, Standing};
 
 use std::borrow::Cow;
 use std::time::Duration;

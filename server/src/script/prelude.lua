@@ -1,12 +1,12 @@
--- The globals of scripts; see sandbox.rs. Called with what Rust lends, it returns the table of globals, the protected table that stands for it, and the
--- function that says what redis.call calls.
+-- The globals of scripts and of libraries; see sandbox.rs. Called with what Rust lends, it returns the table of globals, the protected table that stands for
+-- it, the function that says what redis.call calls, and what libraries are loaded with.
 
 local host = ...
 local type, select, tostring, tonumber = type, select, tostring, tonumber
 local rawget, rawset, next, pairs, pcall = rawget, rawset, next, pairs, pcall
 local setmetatable, getmetatable, unpack = setmetatable, getmetatable, unpack
-local collectgarbage = collectgarbage
-local concat, floor, sub = table.concat, math.floor, string.sub
+local collectgarbage, setfenv = collectgarbage, setfenv
+local concat, floor, sub, lower, find = table.concat, math.floor, string.sub, string.lower, string.find
 
 -- Kinds of requests, as in engine.rs.
 local CALL, MAY, LOG, PROTOCOL = 0, 1, 2, 3
@@ -109,7 +109,7 @@ function redis.error_reply(...)
   local text = ...
   if select("#", ...) ~= 1 or type(text) ~= "string" then return { err = WRONG } end
   if sub(text, 1, 1) == "-" then text = sub(text, 2) end
-  if not string.find(text, " ", 1, true) then text = "ERR " .. text end
+  if not find(text, " ", 1, true) then text = "ERR " .. text end
   return { err = text }
 end
 
@@ -175,10 +175,11 @@ base.pairs = raising(function(...)
   return nil, next, target, nil
 end)
 
-local visible, visible_meta
+-- What scripts and what libraries have for _G.
+local visible, visible_to_libraries, visible_meta
 
 base.getmetatable = host.unless_hidden(getmetatable, hidden, function(target)
-  return nil, target == visible and visible_meta or nil
+  return nil, (target == visible or target == visible_to_libraries) and visible_meta or nil
 end)
 
 -- Stops and slowdowns of the collector would outlive the script.
@@ -204,28 +205,38 @@ base.unpack = raising(function(...)
   return nil, unpack(...)
 end)
 
--- Text alone, and whole before it is compiled: no code of a script runs while the parser does.
-base.loadstring = raising(function(...)
-  local code, name = ...
-  local error = unfit("string", 1, "loadstring", ...)
-  if error then return error end
-  code = tostring(code)
-  return nil, host.compile(code, name and tostring(name) or code)
-end)
-
-base.load = raising(function(...)
-  local reader, name = ...
-  local error = unfit("function", 1, "load", ...)
-  if error then return error end
-  local pieces = {}
-  while true do
-    local piece = reader()
-    if piece == nil or piece == "" then break end
-    if type(piece) ~= "string" then return nil, nil, "reader function must return a string" end
-    pieces[#pieces + 1] = piece
+-- Text alone, and whole before it is compiled: no code of a script runs while the parser does. What a library compiles sees what it sees itself.
+local function add_compilers(to, environment)
+  local function compile(code, name)
+    local made, why = host.compile(code, name)
+    if made and environment then setfenv(made, environment) end
+    return nil, made, why
   end
-  return nil, host.compile(concat(pieces), name and tostring(name) or "=(load)")
-end)
+
+  to.loadstring = raising(function(...)
+    local code, name = ...
+    local error = unfit("string", 1, "loadstring", ...)
+    if error then return error end
+    code = tostring(code)
+    return compile(code, name and tostring(name) or code)
+  end)
+
+  to.load = raising(function(...)
+    local reader, name = ...
+    local error = unfit("function", 1, "load", ...)
+    if error then return error end
+    local pieces = {}
+    while true do
+      local piece = reader()
+      if piece == nil or piece == "" then break end
+      if type(piece) ~= "string" then return nil, nil, "reader function must return a string" end
+      pieces[#pieces + 1] = piece
+    end
+    return compile(concat(pieces), name and tostring(name) or "=(load)")
+  end)
+end
+
+add_compilers(base)
 
 for _, name in pairs({ "assert", "error", "gcinfo", "ipairs", "rawequal", "select", "tonumber", "tostring", "type", "xpcall", "_VERSION" }) do
   base[name] = _G[name]
@@ -297,13 +308,134 @@ for name, contents in pairs({
 }) do
   globals[name] = protect(contents)
 end
-globals.KEYS, globals.ARGV = {}, {}
 
-setmetatable(globals, {
+local nonexistent = {
   __index = raising(function(_, name)
     return "Script attempted to access nonexistent global variable '" .. tostring(name) .. "'"
   end),
-})
+}
+
+-- What functions of libraries see. Their keys and arguments are given to them, and what only scripts have is left out.
+local globals_of_functions, redis_of_functions = {}, {}
+for name, value in pairs(redis) do redis_of_functions[name] = value end
+redis_of_functions.breakpoint, redis_of_functions.debug, redis_of_functions.replicate_commands = nil, nil, nil
+for name, value in pairs(globals) do globals_of_functions[name] = value end
+globals_of_functions.redis = protect(redis_of_functions)
+visible_to_libraries = protect(globals_of_functions)
+globals_of_functions._G = visible_to_libraries
+setmetatable(globals_of_functions, nonexistent)
+
+-- What a library sees while it is loaded.
+local function is_text(value) return type(value) == "string" or type(value) == "number" end
+
+local FLAGS = {}
+for _, flag in pairs({ "no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys" }) do
+  FLAGS[flag] = flag
+end
+
+-- The functions that the library being loaded has registered, by name and in order; nil while none is loaded.
+local registered
+
+local READ = {
+  function_name = function(entry, value)
+    if not is_text(value) then return "function_name argument given to redis.register_function must be a string" end
+    entry.name = tostring(value)
+  end,
+  description = function(entry, value)
+    if not is_text(value) then return "description argument given to redis.register_function must be a string" end
+    entry.description = tostring(value)
+  end,
+  callback = function(entry, value)
+    if type(value) ~= "function" then return "callback argument given to redis.register_function must be a function" end
+    entry.callback = value
+  end,
+  flags = function(entry, value)
+    if type(value) ~= "table" then
+      return "flags argument to redis.register_function must be a table representing function flags"
+    end
+    local index = 1
+    while value[index] ~= nil do
+      local flag = is_text(value[index]) and FLAGS[lower(value[index])]
+      if not flag then return "unknown flag given" end
+      entry.flags[flag], index = true, index + 1
+    end
+  end,
+}
+
+local function named(entry, words)
+  if type(words) ~= "table" then
+    return "calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments)."
+  end
+  for key, value in next, words do
+    if not is_text(key) then return "named argument key given to redis.register_function is not a string" end
+    local read = READ[lower(key)]
+    local error
+    if read then error = read(entry, value) else error = "unknown argument given to redis.register_function" end
+    if error then return error end
+  end
+  if not entry.name then return "redis.register_function must get a function name argument" end
+  if not entry.callback then return "redis.register_function must get a callback argument" end
+end
+
+local function positional(entry, name, callback)
+  if not is_text(name) then return "first argument to redis.register_function must be a string" end
+  if type(callback) ~= "function" then return "second argument to redis.register_function must be a function" end
+  entry.name, entry.callback = tostring(name), callback
+end
+
+local function register(...)
+  if not registered then return "redis.register_function can only be called on FUNCTION LOAD command" end
+  local count, entry, error = select("#", ...), { flags = {} }, nil
+  if count == 1 then
+    error = named(entry, (...))
+  elseif count == 2 then
+    error = positional(entry, ...)
+  else
+    error = "wrong number of arguments to redis.register_function"
+  end
+  if error then return error end
+  if not find(entry.name, "^[A-Za-z0-9_]+$") then
+    return "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
+  end
+  if registered[entry.name] then return "Function already exists in the library" end
+  registered[entry.name] = true
+  registered[#registered + 1] = entry
+end
+
+local redis_of_loading = setmetatable({
+  register_function = raising(function(...)
+    local error = register(...)
+    if error then return { err = "ERR " .. error } end
+  end),
+}, nonexistent)
+for _, name in pairs({ "log", "LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING", "REDIS_VERSION", "REDIS_VERSION_NUM" }) do
+  redis_of_loading[name] = redis[name]
+end
+local globals_of_loading = setmetatable({ redis = protect(redis_of_loading) }, nonexistent)
+
+local environment_meta = { __index = globals_of_functions, __newindex = refuse }
+local library = { environment = setmetatable({}, environment_meta) }
+add_compilers(globals_of_functions, library.environment)
+
+function library.begin()
+  registered = {}
+  environment_meta.__index = globals_of_loading
+end
+
+function library.finish()
+  local entries = registered
+  registered = nil
+  environment_meta.__index = globals_of_functions
+  return entries
+end
+
+-- A call of a library's function, as xpcall takes it.
+function library.bind(callback, keys, arguments)
+  return function() return callback(keys, arguments) end
+end
+
+globals.KEYS, globals.ARGV = {}, {}
+setmetatable(globals, nonexistent)
 visible = protect(globals)
 globals._G = visible
 
@@ -314,4 +446,4 @@ meta.__metatable = protect({ __index = globals.string })
 
 visible_meta = protect({})
 
-return globals, visible, set_invoke
+return globals, visible, set_invoke, library

@@ -9,7 +9,7 @@
 //! Known bugs of Lua 5.1.5 are fenced off: bytecode, readers of `load` that run while the parser does, ranges of `unpack` whose size overflows, and patterns whose
 //! length makes the matcher recurse beyond the C stack.
 
-use super::cache::{Sha, sha_of};
+use super::cache::sha_of;
 use super::convert;
 use super::random::Random;
 use super::{bit, cjson, cmsgpack, native, structs};
@@ -33,6 +33,7 @@ pub struct Sandbox {
     /// Where `KEYS` and `ARGV` go.
     globals: Table,
     set_invoke: Function,
+    library: LibrarySide,
     xpcall: Function,
     loadstring: Function,
     handler: Function,
@@ -42,6 +43,27 @@ pub struct Sandbox {
     /// What the generator was before the script gave it a seed.
     unseeded: Rc<Cell<Option<Random>>>,
     json: Rc<Cell<cjson::Settings>>,
+}
+
+/// What the prelude has for libraries.
+struct LibrarySide {
+    /// The globals of their code.
+    environment: Table,
+    begin: Function,
+    finish: Function,
+    bind: Function,
+}
+
+/// What a library registered.
+pub struct Registered {
+    /// The function's name, which is one.
+    pub name: String,
+    /// What it says of the function.
+    pub description: Option<Vec<u8>>,
+    /// The names of its flags.
+    pub flags: Vec<String>,
+    /// The function.
+    pub callback: Function,
 }
 
 struct Place {
@@ -133,7 +155,14 @@ impl Sandbox {
         host.set("unless_hidden", lua.create_function(native::unless_hidden)?)?;
         host.set("with_short_pattern", lua.create_function(native::with_short_pattern)?)?;
         let prelude = lua.load(PRELUDE).set_name(PRELUDE_NAME).into_function()?;
-        let (globals, visible, set_invoke): (Table, Table, Function) = prelude.call(host)?;
+        let (globals, visible, set_invoke, library): (Table, Table, Function, Table) =
+            prelude.call(host)?;
+        let library = LibrarySide {
+            environment: library.get("environment")?,
+            begin: library.get("begin")?,
+            finish: library.get("finish")?,
+            bind: library.get("bind")?,
+        };
         lua.set_globals(visible)?;
         let place = Rc::new(RefCell::new(None));
         let found = Rc::clone(&place);
@@ -144,6 +173,7 @@ impl Sandbox {
         Ok(Sandbox {
             globals,
             set_invoke,
+            library,
             xpcall,
             loadstring,
             handler,
@@ -160,21 +190,66 @@ impl Sandbox {
             .unwrap_or_else(|error| Err(error_text(&error)))
     }
 
-    /// Before a run: its keys and arguments; and all is as it was for the first one.
-    pub fn begin(&self, lua: &Lua, keys: Args<'_>, arguments: Args<'_>) -> mlua::Result<()> {
+    /// The function that a library is, whose globals are those of libraries, or why it is none.
+    pub fn compile_library(&self, lua: &Lua, code: &[u8]) -> Result<Function, Vec<u8>> {
+        let of_error = |error| error_text(&error);
+        let function =
+            chunk(lua, &self.loadstring, code, b"@user_function").map_err(of_error)??;
+        let environment = self.library.environment.clone();
+        function.set_environment(environment).map_err(of_error)?;
+        Ok(function)
+    }
+
+    /// From now on, and until [`Sandbox::finish_loading`], functions may be registered.
+    pub fn begin_loading(&self) -> mlua::Result<()> {
+        self.library.begin.call(())
+    }
+
+    /// What was registered, in order.
+    pub fn finish_loading(&self) -> mlua::Result<Vec<Registered>> {
+        let entries: Vec<Table> = self.library.finish.call(())?;
+        let registered = |entry: Table| {
+            let description: Option<mlua::String> = entry.raw_get("description")?;
+            let flags: Table = entry.raw_get("flags")?;
+            let flags = flags.pairs::<String, Value>().map(|pair| Ok(pair?.0));
+            Ok(Registered {
+                name: entry.raw_get("name")?,
+                description: description.map(|text| text.as_bytes().to_vec()),
+                flags: flags.collect::<mlua::Result<_>>()?,
+                callback: entry.raw_get("callback")?,
+            })
+        };
+        entries.into_iter().map(registered).collect()
+    }
+
+    /// A call of a library's function with its keys and arguments.
+    pub fn bind(
+        &self,
+        lua: &Lua,
+        callback: &Function,
+        (keys, arguments): (Args<'_>, Args<'_>),
+    ) -> mlua::Result<Function> {
+        self.library.bind.call((callback, list_of(lua, keys)?, list_of(lua, arguments)?))
+    }
+
+    /// Before a run: all is as it was for the first one.
+    pub fn begin(&self) {
         self.place.replace(None);
         if let Some(random) = self.unseeded.take() {
             self.random.set(random);
         }
         self.json.set(cjson::Settings::default());
-        for (name, words) in [("KEYS", keys), ("ARGV", arguments)] {
-            let table = lua.create_table_with_capacity(words.len(), 0)?;
-            for (index, word) in words.iter().enumerate() {
-                table.raw_set(index + 1, lua.create_string(word)?)?;
-            }
-            self.globals.raw_set(name, table)?;
-        }
-        Ok(())
+    }
+
+    /// The keys and arguments of a script.
+    pub fn set_arguments(
+        &self,
+        lua: &Lua,
+        keys: Args<'_>,
+        arguments: Args<'_>,
+    ) -> mlua::Result<()> {
+        self.globals.raw_set("KEYS", list_of(lua, keys)?)?;
+        self.globals.raw_set("ARGV", list_of(lua, arguments)?)
     }
 
     /// What the next run's `redis.call` is.
@@ -196,13 +271,21 @@ impl Sandbox {
     }
 
     /// Appends where the last error was raised.
-    pub fn push_place(&self, sha: &Sha, line: &mut Vec<u8>) {
+    pub fn push_place(&self, name: &[u8], line: &mut Vec<u8>) {
         if let Some(place) = &*self.place.borrow() {
             line.extend_from_slice(b" script: ");
-            line.extend_from_slice(sha);
+            line.extend_from_slice(name);
             line.extend_from_slice(format!(", on {}:{}.", place.source, place.line).as_bytes());
         }
     }
+}
+
+fn list_of(lua: &Lua, words: Args<'_>) -> mlua::Result<Table> {
+    let table = lua.create_table_with_capacity(words.len(), 0)?;
+    for (index, word) in words.iter().enumerate() {
+        table.raw_set(index + 1, lua.create_string(word)?)?;
+    }
+    Ok(table)
 }
 
 /// The innermost function of a script, as seen by an error's handler.

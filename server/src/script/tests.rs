@@ -46,7 +46,8 @@ impl Host for Echo {
 fn run_with(scripts: &Scripts, body: &str, host: &mut Echo) -> Result<String, Outcome> {
     let script: Arc<Script> = Script::new(sha_of(body.as_bytes()), body.as_bytes()).unwrap();
     let none = Args::new(&[], &[]);
-    let job = Job { script: &script, keys: none, arguments: none, memory_max: MEMORY };
+    let code = Code::Script(script);
+    let job = Job { code: &code, keys: none, arguments: none, memory_max: MEMORY };
     let mut out = Vec::new();
     match run(scripts, &job, host, &mut Reply::new(&mut out, Protocol::Resp2)) {
         Outcome::Done => Ok(String::from_utf8_lossy(&out).into_owned()),

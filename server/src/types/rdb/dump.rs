@@ -52,6 +52,11 @@ pub fn dump(value: Shown<'_>) -> Vec<u8> {
         Shown::Zset(zset) => write_zset(&mut payload, zset),
         Shown::Stream(shown) => stream::write(&mut payload, shown),
     }
+    finish(payload)
+}
+
+/// Appends the footer to what a payload holds.
+pub(super) fn finish(mut payload: Vec<u8>) -> Vec<u8> {
     payload.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
     let crc = crc64::crc64(0, &payload);
     payload.extend_from_slice(&crc.to_le_bytes());

@@ -15,6 +15,7 @@
 
 pub mod crc64;
 mod dump;
+pub mod functions;
 mod integers;
 pub mod length;
 mod listpack;
@@ -28,6 +29,7 @@ pub use dump::{Shown, dump};
 pub use stream::ShownStream;
 
 use crate::types::collection::{Hash, Item, Limits, List, Set, Stream, Zset};
+use dump::finish;
 use string::StringValue;
 
 /// Version written, that of Redis 7.0.

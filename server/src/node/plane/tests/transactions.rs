@@ -213,7 +213,7 @@ fn what_is_left_one_by_one_is_refused_while_a_script_keeps_the_node_busy() {
         world.say(client, line);
     }
     let instance = std::sync::Arc::clone(&world.nodes[0].instance);
-    let mut slow = instance.scripts.standing.enter(7);
+    let mut slow = instance.scripts.standing.enter(7, Default::default());
     assert!(slow.set_busy());
     world.settle();
     let output = world.take_output(client);
