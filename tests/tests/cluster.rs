@@ -7,6 +7,8 @@ mod blocking;
 mod clients;
 #[path = "cluster/collections.rs"]
 mod collections;
+#[path = "cluster/functions.rs"]
+mod functions;
 #[path = "cluster/publishing.rs"]
 mod publishing;
 #[path = "cluster/scripts.rs"]

@@ -131,6 +131,10 @@ kinds! {
     Interest = 35, Publish;
     /// Up to which change of its interest the sender was heard.
     Heard = 36, Publish;
+    /// Which libraries of functions the sender has, and texts of them.
+    Libraries = 37, Publish;
+    /// That a payload of these was heard, and which texts are wanted.
+    LibrariesHeard = 38, Publish;
     /// A batch of effects.
     Effects = 48, Effect;
     /// Which effects were applied.

@@ -20,6 +20,7 @@
 
 pub mod frame;
 pub mod hello;
+pub mod libraries;
 pub mod message;
 pub mod publish;
 pub mod request;

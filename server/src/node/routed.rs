@@ -7,8 +7,8 @@ use super::batch::{Run, Step};
 use super::client::Client;
 use super::pipeline::Park;
 use super::plane::{
-    Begin, ClientKey, Counted, Gathering, Held, Plane, Sink, Snapshot, Target, Trouble, Unit, Wide,
-    no_quorum_read, push_command, tracked_slots,
+    About, Begin, ClientKey, Counted, Gathering, Held, Plane, Sink, Snapshot, Target, Trouble,
+    Unit, Wide, no_quorum_read, push_command, tracked_slots,
 };
 use super::planned::Planned;
 use super::replies::HoleId;
@@ -314,6 +314,9 @@ impl Run<'_, '_> {
                 return Step::Held(Park::Replies);
             }
             "subscribe" | "psubscribe" => return self.subscribe(planned, spec, args, out),
+            "function|load" | "function|delete" | "function|flush" | "function|restore" => {
+                return self.change_libraries(planned, spec, args, out);
+            }
             "ssubscribe" | "sunsubscribe" | "spublish" => {
                 return self.route_shard(planned, spec, args, out);
             }
@@ -376,14 +379,39 @@ impl Run<'_, '_> {
         let step = self.run_here(planned, spec, args, out);
         let told = out.get(position).is_some_and(|&first| first != b'-');
         if let (Step::Done, true, Some(change)) = (&step, told, self.instance.pubsub.unheard()) {
-            let key = self.client.key();
-            let Client { replies, mark, .. } = &mut *self.client;
-            let (hole, _) = replies.hold(out, position, mark, None);
-            if let Some(Ring { plane, .. }) = &mut self.ring {
-                plane.hold_untold(change, key, hole);
-            }
+            self.hold_untold(About::Subscriptions, change, position, out);
         }
         step
+    }
+
+    /// Changes the libraries here; the client is told so once the other nodes have them, for the next FCALL may run there.
+    fn change_libraries(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let position = out.len();
+        let step = self.checked_apart(planned, spec, args, out);
+        // Where nobody is answered, nobody waits.
+        let changed = out.get(position).is_some_and(|&first| first != b'-')
+            && !is_muted(&self.client.session);
+        let unheard = self.instance.scripts.libraries.unheard();
+        if let (Step::Done, true, Some(change)) = (&step, changed, unheard) {
+            self.hold_untold(About::Libraries, change, position, out);
+        }
+        step
+    }
+
+    /// Keeps the reply from `position` on until the other nodes have heard of a change.
+    fn hold_untold(&mut self, about: About, change: u64, position: usize, out: &mut Vec<u8>) {
+        let key = self.client.key();
+        let Client { replies, mark, .. } = &mut *self.client;
+        let (hole, _) = replies.hold(out, position, mark, None);
+        if let Some(Ring { plane, .. }) = &mut self.ring {
+            plane.hold_untold(about, change, key, hole);
+        }
     }
 
     fn ask_all(

@@ -15,7 +15,9 @@ use super::eval::{key_count_or, kill_kind, log, run};
 use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
-use crate::script::library::{By, LOAD_TIME_MAX, Library, Policy, Refused, Source};
+use crate::script::library::{
+    By, LOAD_TIME_MAX, Library, Policy, RELOAD_TIME_MAX, Refused, SETTLED_AFTER, Source,
+};
 use crate::script::{self, Called, Code, Host, Judgement, Kind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,10 @@ use torc_protocol::{Args, Protocol, Reply, WireError};
 
 const FULL: WireError = WireError::fixed(
     "OOM the texts of all libraries exceed 'script-cache-max'; FUNCTION DELETE and FUNCTION FLUSH make room",
+);
+
+const UNSETTLED: WireError = WireError::fixed(
+    "TRYAGAIN The node has just started and does not know yet which libraries of functions there are; nothing was changed",
 );
 
 /// `FCALL function numkeys [key ...] [arg ...]`
@@ -37,10 +43,41 @@ pub fn fcall_ro(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
 
 fn call(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>, read_only: bool) -> Outcome {
     let shelf = ctx.instance.scripts.libraries.shelf();
-    let found = shelf.function(&args[1]);
-    let function = found.ok_or(WireError::err("Function not found"))?.clone();
+    let Some(function) = shelf.function(&args[1]).cloned() else {
+        settled(ctx)?;
+        return Err(WireError::err("Function not found"));
+    };
     let keys = key_count_or(args, WireError::err("Bad number of keys provided"))?;
     run(ctx, &Code::Function(function), (args, keys), reply, read_only)
+}
+
+/// Whether the node knows which libraries the ring has; one that has just started may not.
+fn settled(ctx: &Ctx<'_>) -> Result<(), WireError> {
+    let instance = ctx.instance;
+    let is_known = || {
+        let Some(view) = instance.cluster.view() else { return true };
+        let is_first = view.members().count() < 2 && instance.settings.join().is_empty();
+        is_first || instance.scripts.libraries.is_settled() || instance.uptime() > SETTLED_AFTER
+    };
+    if is_known() { Ok(()) } else { Err(UNSETTLED) }
+}
+
+/// What other nodes are to hear of goes to the worker that tells them.
+fn tell(ctx: &Ctx<'_>) {
+    if ctx.instance.scripts.libraries.has_changes()
+        && let Some(teller) = ctx.instance.clients.mailboxes.workers().first()
+    {
+        teller.wake();
+    }
+}
+
+/// A peer's library, which was loaded there. One that cannot be loaded here is kept without functions, so that the nodes agree on what there is.
+pub fn load_peers_library(instance: &Instance, source: Source) -> Arc<Library> {
+    load_library(instance, source.clone(), RELOAD_TIME_MAX).unwrap_or_else(|error| {
+        let error = String::from_utf8_lossy(&error.line()).into_owned();
+        tracing::warn!(library = source.name(), error, "a peer's library does not load here");
+        Library::new(source, Vec::new())
+    })
 }
 
 /// Who changes the libraries, now.
@@ -113,6 +150,7 @@ fn library_exists(name: &str) -> WireError {
 
 /// `FUNCTION LOAD [REPLACE] code`
 pub fn load(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    settled(ctx)?;
     let (last, options) = (args.len() - 1, args.from(2));
     for (index, option) in options.to(options.len() - 1).iter().enumerate() {
         if !args.is(2 + index, "REPLACE") {
@@ -132,6 +170,7 @@ pub fn load(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome
         Refused::Function(name) => function_exists(&name),
         Refused::Full => FULL,
     })?;
+    tell(ctx);
     reply.bulk(library.name().as_bytes());
     Ok(Flow::Next)
 }
@@ -140,8 +179,10 @@ pub fn load(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome
 pub fn delete(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let name = String::from_utf8_lossy(&args[2]);
     if !ctx.instance.scripts.libraries.delete(&name, by(ctx)) {
+        settled(ctx)?;
         return Err(WireError::err("Library not found"));
     }
+    tell(ctx);
     reply.ok();
     Ok(Flow::Next)
 }
@@ -155,6 +196,7 @@ pub fn flush(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
         return Err(WireError::err("FUNCTION FLUSH only supports SYNC|ASYNC option"));
     }
     ctx.instance.scripts.libraries.flush(by(ctx));
+    tell(ctx);
     reply.ok();
     Ok(Flow::Next)
 }

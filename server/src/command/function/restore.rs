@@ -1,7 +1,10 @@
 //! FUNCTION DUMP and FUNCTION RESTORE: all libraries in one payload, in Redis's own format.
 
 use super::super::{Ctx, Flow, Outcome};
-use super::{FULL, by, function_exists, library_exists, load_library, source_of, wrong_subcommand};
+use super::{
+    FULL, by, function_exists, library_exists, load_library, settled, source_of, tell,
+    wrong_subcommand,
+};
 use crate::script::library::{Library, Policy, RELOAD_TIME_MAX, Refused};
 use crate::types::rdb::{self, functions};
 use std::sync::Arc;
@@ -16,6 +19,7 @@ pub fn dump(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
 
 /// `FUNCTION RESTORE payload [FLUSH|APPEND|REPLACE]`
 pub fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    settled(ctx)?;
     let policy = match args.len() {
         3 => Policy::Append,
         4 if args.is(3, "APPEND") => Policy::Append,
@@ -48,6 +52,7 @@ pub fn restore(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
         Refused::Function(name) => function_exists(&name),
         Refused::Full => FULL,
     })?;
+    tell(ctx);
     reply.ok();
     Ok(Flow::Next)
 }

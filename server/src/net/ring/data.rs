@@ -23,6 +23,7 @@ use crate::node::plane::Failure;
 use crate::node::replicator::Replicator;
 use crate::node::standing::{Gap, Question};
 use crate::replication::journal::WorkerJournal;
+use crate::script::library::{LibraryLink, TELL_AGAIN};
 use crate::store::Local;
 use crossbeam_channel::Receiver;
 use mio::{Registry, Token};
@@ -32,8 +33,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::hello::Role;
+use torc_protocol::peer::libraries::decode_libraries_heard;
 use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Class, Frame, Head, Kind, publish};
+
+mod libraries;
 
 /// Tokens of links begin here; those of clients lie below.
 pub(in crate::net) const TOKENS: usize = 1 << 40;
@@ -79,6 +83,8 @@ struct DataLink {
     interest: PeerLink,
     /// Names the link among those by which peers tell theirs.
     source: u64,
+    /// What this node knows of libraries, as far as it is still to be told by this link.
+    libraries: LibraryLink,
 }
 
 /// What a worker lends to its links for a step.
@@ -106,6 +112,7 @@ pub(in crate::net) struct DataLinks {
     effects_seen: u64,
     look_at: Option<Duration>,
     tell_lag_at: Duration,
+    tell_libraries_at: Duration,
     rng: Rng,
     failed: Vec<Failed>,
 }
@@ -126,6 +133,7 @@ impl DataLinks {
             effects_seen: 0,
             look_at: None,
             tell_lag_at: Duration::ZERO,
+            tell_libraries_at: Duration::ZERO,
             rng: Rng::seeded(seed),
             failed: Vec::new(),
         }
@@ -182,6 +190,10 @@ impl DataLinks {
         if self.tell_lag_at <= now.monotonic {
             self.tell_lag_at = now.monotonic + TELL_LAG;
             self.tell_lags(desk);
+        }
+        if self.tell_libraries_at <= now.monotonic {
+            self.tell_libraries_at = now.monotonic + TELL_AGAIN;
+            self.tell_libraries_again(desk);
         }
     }
 
@@ -317,6 +329,7 @@ impl DataLinks {
     pub fn flush(&mut self, desk: &mut Desk<'_>) {
         self.carry_messages(desk);
         self.tell_interest(desk);
+        self.tell_libraries(desk);
         self.note_effects(desk);
         self.ask_standings(desk);
         if self.look_at.is_none()
@@ -450,18 +463,29 @@ impl DataLinks {
         let now = self.shared.now();
         let Some(Some(link)) = self.links.get_mut(at) else { return };
         let DataLink {
-            conn, node, index, key, tickets, is_up, told_heard, interest, source, ..
+            conn,
+            node,
+            index,
+            key,
+            tickets,
+            is_up,
+            told_heard,
+            interest,
+            source,
+            libraries,
+            ..
         } = &mut **link;
         let (tells, of_peer) = (self.worker == 0, (*source, *node));
         let (state, instance) = (&mut *desk.state, desk.instance);
-        let (mut malformed, mut confirmed) = (false, false);
+        let (mut malformed, mut confirmed, mut learned) = (false, false, false);
         let received = conn.receive(desk.buffer, now, &*self.shared, &mut |link, event| {
             let handled = match event {
                 Event::Open(_) => {
                     *is_up = true;
                     if tells && index.is_some() {
                         interest.open(instance.pubsub.interests());
-                        confirmed = true;
+                        libraries.open(&instance.scripts.libraries);
+                        (confirmed, learned) = (true, true);
                     }
                     if let (Some(peer), Some((local, replicator))) = (*index, replication(state)) {
                         replicator.link_up(local, peer);
@@ -493,6 +517,12 @@ impl DataLinks {
                             .map(|change| interest.confirmed(change))
                             .is_ok()
                     }
+                    Some(_) if frame.header.kind == Some(Kind::LibrariesHeard) => {
+                        learned = true;
+                        decode_libraries_heard(frame.payload)
+                            .map(|(number, wanted)| libraries.answered(number, wanted))
+                            .is_ok()
+                    }
                     Some(peer) => on_own_frame(state, instance, peer, frame),
                     None => on_peers_frame(state, instance, (*key, of_peer), link, frame),
                 },
@@ -506,6 +536,9 @@ impl DataLinks {
         }
         if confirmed {
             self.confirm_interest(desk);
+        }
+        if learned {
+            self.confirm_libraries(desk);
         }
         match received {
             Ok(()) if malformed => self.lost(at, &Lost::Malformed, desk),
@@ -526,6 +559,7 @@ impl DataLinks {
         }
         link.conn.lose(now, &mut self.failed);
         link.interest.lose();
+        link.libraries.lose();
         desk.instance.pubsub.lose_source(link.source, link.node);
         let tells = self.worker == 0 && link.index.is_some();
         if std::mem::take(&mut link.is_up)
@@ -537,6 +571,7 @@ impl DataLinks {
         desk.state.on_link_lost(desk.instance, key);
         if tells {
             self.confirm_interest(desk);
+            self.confirm_libraries(desk);
         }
         self.report_failures(at, desk);
         if is_own {
@@ -587,6 +622,7 @@ impl DataLinks {
             owes_room: false,
             interest: PeerLink::default(),
             source: self.shared.instance.pubsub.new_source(),
+            libraries: LibraryLink::default(),
         });
         match free {
             Some(at) => self.links[at] = Some(link),

@@ -5,9 +5,11 @@ use crate::admin::Instance;
 use crate::admin::pubsub;
 use crate::cluster::NodeId;
 use crate::cluster::view::MemberIndex;
+use crate::command::function::load_peers_library;
 use crate::node::WorkerState;
 use crate::node::link::Link;
-use torc_protocol::peer::{Frame, Head, Kind, publish};
+use crate::script::library::Wanted;
+use torc_protocol::peer::{Frame, Head, Kind, libraries, publish};
 
 /// A frame on a link that this worker dialled. Returns whether it made sense.
 pub(super) fn on_own_frame(
@@ -63,6 +65,7 @@ pub(super) fn on_peers_frame(
                 return false;
             }
         },
+        Some(Kind::Libraries) => return on_libraries(instance, link, payload),
         Some(Kind::Request) => state.on_request(instance, key, header.id, header.slot, payload),
         Some(Kind::Effects) => {
             let Some((local, replicator)) = replication(state) else { return true };
@@ -90,6 +93,26 @@ pub(super) fn on_peers_frame(
         _ => {}
     }
     true
+}
+
+/// What the peer has of libraries, or texts of them. Returns whether it made sense.
+fn on_libraries(instance: &Instance, link: &mut Link, payload: &[u8]) -> bool {
+    let bytes_max = instance.settings.script_cache_max();
+    let load = |source| load_peers_library(instance, source);
+    match instance.scripts.libraries.hear(payload, bytes_max, load) {
+        Ok(Wanted { number, names }) => {
+            let mut heard = Vec::new();
+            let names = names.iter().map(String::as_bytes);
+            libraries::encode_libraries_heard(number, names, &mut heard);
+            // If it is lost, the peer tells again what it has.
+            answer(link, Head::of(Kind::LibrariesHeard), &heard);
+            true
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a peer sent malformed libraries");
+            false
+        }
+    }
 }
 
 /// Sends a frame back by the link that something came by.

@@ -41,6 +41,7 @@ pub use forward::{Failure, Send};
 pub(super) use gather::{Begin, Gathering, Wide, tracked_slots};
 pub use replication::{Held, Lone, Replication, Short, Waiter};
 pub(super) use resp::{bulk as bulk_text, elements as array_elements, push_command};
+pub(super) use told::About;
 pub use unit::ClientKey;
 pub(super) use unit::{BlockedUnit, Sink, Snapshot, Target, Trouble, Unit};
 pub use visit::PeerResponse;
@@ -193,7 +194,7 @@ pub struct Plane {
     /// Replies of the batch that runs which are to wait for copies.
     pub(super) held: Vec<HeldWrites>,
     /// Replies that wait until other nodes have heard of a subscription.
-    untold: VecDeque<Untold>,
+    untold: [VecDeque<Untold>; 2],
     timers: BTreeSet<(Duration, Timer)>,
     /// For clients,
     answers: VecDeque<Answer>,
@@ -237,7 +238,7 @@ impl Plane {
             holds: HashMap::new(),
             written: Vec::new(),
             held: Vec::new(),
-            untold: VecDeque::new(),
+            untold: Default::default(),
             timers: BTreeSet::new(),
             answers: VecDeque::new(),
             visitor_answers: VecDeque::new(),
@@ -268,7 +269,7 @@ impl Plane {
             && self.visitors.is_empty()
             && self.jobs.is_empty()
             && self.holds.is_empty()
-            && self.untold.is_empty()
+            && self.untold.iter().all(VecDeque::is_empty)
             && self.timers.is_empty()
             && self.building.is_empty()
             && self.answers.is_empty()
@@ -420,7 +421,8 @@ impl Plane {
     fn fire_timers(&mut self, instance: &Instance) {
         // Whoever is in a ring stays in it, so there is a view.
         let Some(view) = instance.cluster.view() else { return };
-        self.release_told(instance.pubsub.heard());
+        self.release_told(About::Subscriptions, instance.pubsub.heard());
+        self.release_told(About::Libraries, instance.scripts.libraries.heard());
         while let Some(&(time, timer)) = self.timers.first()
             && time <= self.now
         {

@@ -1,7 +1,7 @@
-//! SUBSCRIBE in a ring: the client hears that it is subscribed once all nodes know it.
+//! SUBSCRIBE and FUNCTION LOAD in a ring: the client hears that it is done once all nodes know it.
 //!
 //! Else a client could subscribe here, have something done at another node, and miss the message that tells of it, because that node had not heard yet
-//! who listens. A node that does not answer keeps nobody waiting for longer than [`INTEREST_WAIT`].
+//! who listens; or call a function that the node with its keys does not have yet. A node that does not answer keeps nobody waiting for longer than [`INTEREST_WAIT`].
 
 use super::{Answer, ClientKey, Fill, HoleId, Plane};
 use std::time::Duration;
@@ -9,7 +9,16 @@ use std::time::Duration;
 /// The longest wait, after which the client is told all the same. A node that is gone is noticed about as fast.
 pub const INTEREST_WAIT: Duration = Duration::from_secs(1);
 
-/// A reply that waits until other nodes have heard of a subscription.
+/// What other nodes are to hear of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::node) enum About {
+    /// Who listens to what.
+    Subscriptions,
+    /// Libraries of functions.
+    Libraries,
+}
+
+/// A reply that waits until other nodes have heard of a change.
 #[derive(Debug)]
 pub(super) struct Untold {
     /// The number of the change that they must have heard of.
@@ -21,22 +30,31 @@ pub(super) struct Untold {
 
 impl Plane {
     /// Holds the reply in `hole` until all nodes have heard of `change`.
-    pub(in crate::node) fn hold_untold(&mut self, change: u64, key: ClientKey, hole: HoleId) {
+    pub(in crate::node) fn hold_untold(
+        &mut self,
+        about: About,
+        change: u64,
+        key: ClientKey,
+        hole: HoleId,
+    ) {
         let deadline = self.now + INTEREST_WAIT;
-        self.untold.push_back(Untold { change, deadline, key, hole });
+        self.untold[about as usize].push_back(Untold { change, deadline, key, hole });
     }
 
     /// All nodes have heard of the changes up to `heard`. Changes and deadlines both rise from front to back.
-    pub(super) fn release_told(&mut self, heard: u64) {
-        while let Some(front) = self.untold.front()
+    pub(super) fn release_told(&mut self, about: About, heard: u64) {
+        while let Some(front) = self.untold[about as usize].front()
             && (front.change <= heard || front.deadline <= self.now)
         {
-            let Some(Untold { key, hole, .. }) = self.untold.pop_front() else { return };
+            let Some(Untold { key, hole, .. }) = self.untold[about as usize].pop_front() else {
+                return;
+            };
             self.answer(Answer::new(key, Some(hole), Fill::Release));
         }
     }
 
     pub(super) fn next_untold(&self) -> Option<Duration> {
-        self.untold.front().map(|front| front.deadline)
+        let fronts = self.untold.iter().filter_map(|queue| queue.front());
+        fronts.map(|front| front.deadline).min()
     }
 }

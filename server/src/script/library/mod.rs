@@ -9,6 +9,8 @@
 //! A library is text that registers functions when it is run. Which ones it registers is found once, by whoever adds it; the functions themselves belong to an
 //! interpreter, and each worker has its own.
 //!
+//! In a ring all nodes have all libraries: [`records`] has how what they know merges, [`told`] how they tell each other.
+//!
 //! **Invariant.** A [`Shelf`] never changes: whoever looks something up in one sees all libraries as they were at one moment. A [`Library`] never changes either but for
 //! hints, and its `id` is no other's in this process, so that an interpreter knows by it what it has loaded.
 //!
@@ -17,9 +19,11 @@
 mod records;
 mod shelf;
 mod source;
+mod told;
 
 pub use shelf::{By, Libraries, Policy, Refused, Shelf};
 pub use source::Source;
+pub use told::{LibraryLink, SETTLED_AFTER, TELL_AGAIN, Wanted};
 
 use super::header::Permissions;
 use std::sync::Arc;

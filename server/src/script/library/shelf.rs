@@ -1,6 +1,7 @@
 //! The libraries of the node: one immutable shelf, which all workers read, and who changes it.
 
 use super::records::{Record, Records, Stamp};
+use super::told::Told;
 use super::{Function, FunctionRef, Library};
 use crate::base::clock::UnixMs;
 use arc_swap::ArcSwap;
@@ -23,7 +24,7 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    fn of(records: &Records) -> Self {
+    pub(super) fn of(records: &Records) -> Self {
         let mut shelf = Shelf::default();
         // Two nodes that do not hear of each other may give two libraries a function of one name. The later library has it, on every node.
         let mut since: HashMap<String, Stamp> = HashMap::new();
@@ -113,6 +114,7 @@ pub enum Refused {
 #[derive(Debug, Default)]
 pub struct Libraries {
     pub(super) records: Mutex<Records>,
+    pub(super) told: Told,
     shelf: ArcSwap<Shelf>,
     changes: AtomicU64,
 }
@@ -172,6 +174,7 @@ impl Libraries {
         }
         *records = next;
         self.publish(shelf);
+        self.told.note(libraries.iter().map(|library| library.name()));
         Ok(())
     }
 
@@ -184,6 +187,7 @@ impl Libraries {
         let stamp = records.next_stamp(by.now, by.origin);
         records.put(name, Record { stamp, library: None });
         self.publish(Shelf::of(&records));
+        self.told.note(std::iter::once(name));
         true
     }
 
@@ -193,6 +197,7 @@ impl Libraries {
         let stamp = records.next_stamp(by.now, by.origin);
         records.flush(stamp);
         self.publish(Shelf::of(&records));
+        self.told.note(std::iter::empty());
     }
 
     /// Shows a shelf to the workers. The caller holds the records that it was made of.

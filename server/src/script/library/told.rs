@@ -1,0 +1,494 @@
+//! Libraries in a ring: every node has all of them.
+//!
+//! ```text
+//!   FUNCTION LOAD ─▶ records ─▶ noted ─▶ the telling worker ─▶ a queue for each of its links ─▶ frames ─▶ peer: hear ─▶ records
+//!                                                                       ▲                                  │
+//!                                                                       └──────── texts that it lacks ─────┘
+//! ```
+//!
+//! One worker of each node tells, on its own link to each peer: which words it knows when the link opens and every [`TELL_AGAIN`], and what changes, in full. The peer asks for
+//! the texts of which it has not heard the last word. So a node that joins, or was away, has what the others have after a round trip or two, and whatever is lost on the way
+//! comes again.
+//!
+//! A node that has just started does not know yet what there is. Until a peer has told it all, or for [`SETTLED_AFTER`], it does not say that a function does not exist.
+
+use super::records::{Record, Stamp};
+use super::shelf::Shelf;
+use super::{Libraries, Library, Source};
+use crate::base::limits::INTEREST_FRAME_BYTES;
+use crate::base::version::Version;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+use torc_protocol::peer::Malformed;
+use torc_protocol::peer::libraries::{
+    self as wire, Entry, LibrariesHead, Word, begin_libraries, decode_libraries, put_library,
+};
+
+/// Each link is told so often which words there are.
+pub const TELL_AGAIN: Duration = Duration::from_secs(30);
+
+/// A node that has been up for so long answers by what it has.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
+
+/// What peers send is taken up to so many times what clients may load here: two halves of a ring may both have been full.
+const PEER_BYTES_FACTOR: u64 = 2;
+
+/// What was told and is to be told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Whether anybody is told anything: the node is part of a ring.
+    is_on: AtomicBool,
+    has_changed: AtomicBool,
+    /// The names that changed since they were last told.
+    changed: Mutex<BTreeSet<String>>,
+    /// The number of the latest change.
+    noted: AtomicU64,
+    /// Up to which change all peers have confirmed.
+    heard: AtomicU64,
+    /// Links by which is told.
+    links: AtomicUsize,
+    /// Texts that were asked for, and the stamps that they had.
+    missing: Mutex<BTreeMap<String, Stamp>>,
+    settled: AtomicBool,
+}
+
+impl Told {
+    /// The last words on these names changed, or all names were flushed.
+    pub(super) fn note<'n>(&self, names: impl Iterator<Item = &'n str>) {
+        // Relaxed: set once, before the node has clients.
+        if self.is_on.load(Ordering::Relaxed) {
+            let mut changed = self.changed.lock();
+            changed.extend(names.map(str::to_owned));
+            // Relaxed: ordered by the lock, and read by the client's own thread.
+            self.noted.fetch_add(1, Ordering::Relaxed);
+            // Release pairs with the Acquire in `has_changes`.
+            self.has_changed.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl From<wire::Stamp> for Stamp {
+    fn from(stamp: wire::Stamp) -> Self {
+        Stamp { version: Version::from_bits(stamp.version), origin: stamp.origin }
+    }
+}
+
+impl From<Stamp> for wire::Stamp {
+    fn from(stamp: Stamp) -> Self {
+        wire::Stamp { version: stamp.version.get(), origin: stamp.origin }
+    }
+}
+
+/// What a node lacks of what it was told, and which payload that answers.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The payload's number.
+    pub number: u64,
+    /// The libraries whose texts it lacks.
+    pub names: Vec<String>,
+}
+
+impl Libraries {
+    /// From now on changes are kept for [`Libraries::take_changes`].
+    pub fn start_telling(&self) {
+        self.told.is_on.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Libraries::take_changes`] has something, and the telling worker is to be woken.
+    #[inline]
+    pub fn has_changes(&self) -> bool {
+        // Acquire pairs with the Release in `note`.
+        self.told.has_changed.load(Ordering::Acquire)
+    }
+
+    /// The names that changed since the last call, and the number of the latest change; `None` if nothing did.
+    pub fn take_changes(&self) -> Option<(Vec<String>, u64)> {
+        if !self.has_changes() {
+            return None;
+        }
+        let mut changed = self.told.changed.lock();
+        self.told.has_changed.store(false, Ordering::Relaxed);
+        let noted = self.told.noted.load(Ordering::Relaxed);
+        Some((std::mem::take(&mut *changed).into_iter().collect(), noted))
+    }
+
+    /// The latest change that not all peers have confirmed, if there is one.
+    pub fn unheard(&self) -> Option<u64> {
+        // Relaxed, here and below: numbers that only rise; one that is read late keeps a client waiting a moment longer.
+        let noted = self.told.noted.load(Ordering::Relaxed);
+        let has_peers = self.told.links.load(Ordering::Relaxed) > 0;
+        (has_peers && noted > self.heard()).then_some(noted)
+    }
+
+    /// Up to which change all peers have confirmed.
+    pub fn heard(&self) -> u64 {
+        self.told.heard.load(Ordering::Relaxed)
+    }
+
+    /// Takes down what the telling worker's open links have confirmed. Returns whether that is more than before.
+    pub fn confirm<'l>(&self, links: impl Iterator<Item = &'l LibraryLink>) -> bool {
+        let (mut count, mut heard) = (0, None);
+        for link in links.filter(|link| link.is_open) {
+            count += 1;
+            heard = Some(heard.unwrap_or(u64::MAX).min(link.heard));
+        }
+        self.told.links.store(count, Ordering::Relaxed);
+        let heard = heard.unwrap_or_else(|| self.told.noted.load(Ordering::Relaxed));
+        self.told.heard.fetch_max(heard, Ordering::Relaxed) < heard
+    }
+
+    /// All names on which there is a word, and a change that they cover.
+    fn names(&self) -> (VecDeque<String>, u64) {
+        // Read first: whatever was noted by now is in the records.
+        let noted = self.told.noted.load(Ordering::Relaxed);
+        (self.records.lock().by_name.keys().cloned().collect(), noted)
+    }
+
+    /// Whether a peer has told what there is.
+    pub fn is_settled(&self) -> bool {
+        self.told.settled.load(Ordering::Relaxed)
+    }
+
+    /// Takes over what a peer tells. `load` runs a text, to find what it registers; `bytes_max` is what clients may load here.
+    ///
+    /// # Errors
+    /// The payload is malformed; nothing of it was taken.
+    pub fn hear(
+        &self,
+        payload: &[u8],
+        bytes_max: u64,
+        load: impl Fn(Source) -> Arc<Library>,
+    ) -> Result<Wanted, Malformed> {
+        let (head, entries) = decode_libraries(payload)?;
+        let (mut wanted, mut bytes) = (Vec::new(), self.shelf().bytes() as u64);
+        let bytes_max = bytes_max.saturating_mul(PEER_BYTES_FACTOR);
+        let mut changed = self.records.lock().flush(head.flushed.into());
+        for Entry { name, stamp, word } in entries {
+            let (Ok(name), stamp) = (std::str::from_utf8(name), Stamp::from(stamp)) else {
+                continue;
+            };
+            if !self.records.lock().is_news(name, stamp) {
+                continue;
+            }
+            let library = match word {
+                Word::Named => {
+                    wanted.push(name.to_owned());
+                    self.told.missing.lock().insert(name.to_owned(), stamp);
+                    continue;
+                }
+                Word::Deleted => None,
+                Word::Text(text) => {
+                    bytes += text.len() as u64;
+                    let Some(source) = admit(name, text, bytes <= bytes_max) else { continue };
+                    // Not under the lock: this runs the library.
+                    Some(load(source))
+                }
+            };
+            changed |= self.records.lock().put(name, Record { stamp, library });
+        }
+        if changed {
+            let records = self.records.lock();
+            self.publish(Shelf::of(&records));
+        }
+        let records = self.records.lock();
+        let mut missing = self.told.missing.lock();
+        missing.retain(|name, stamp| records.is_news(name, *stamp));
+        if !head.more && missing.is_empty() {
+            self.told.settled.store(true, Ordering::Relaxed);
+        }
+        Ok(Wanted { number: head.number, names: wanted })
+    }
+}
+
+/// The text of a peer's library, if it can be one of this node.
+fn admit(name: &str, text: &[u8], fits: bool) -> Option<Source> {
+    if !fits {
+        tracing::warn!(name, "a peer's library does not fit: script-cache-max is smaller here");
+        return None;
+    }
+    let source = Source::parse(text).ok().filter(|source| source.name() == name);
+    if source.is_none() {
+        tracing::warn!(name, "a peer's library is none that this node understands");
+    }
+    source
+}
+
+/// What is still to be told by one link.
+#[derive(Debug, Default)]
+pub struct LibraryLink {
+    /// Names, and whether the texts go with them.
+    queue: VecDeque<(String, bool)>,
+    /// A payload is owed, even if it has no entries.
+    is_fresh: bool,
+    is_open: bool,
+    /// Up to which change everything is told once the queue is empty.
+    change: u64,
+    /// Up to which change the peer has confirmed.
+    heard: u64,
+    /// Payloads that were sent, and the number of the last that was answered.
+    sent: u64,
+    answered: u64,
+}
+
+impl LibraryLink {
+    /// The link opened: it is to be told which words there are.
+    pub fn open(&mut self, libraries: &Libraries) {
+        *self = LibraryLink { is_open: true, ..LibraryLink::default() };
+        self.tell_again(libraries);
+    }
+
+    /// Tells once more which words there are.
+    pub fn tell_again(&mut self, libraries: &Libraries) {
+        if self.is_open {
+            let (names, change) = libraries.names();
+            self.queue = names.into_iter().map(|name| (name, false)).collect();
+            self.is_fresh = true;
+            self.change = self.change.max(change);
+        }
+    }
+
+    /// The link is lost.
+    pub fn lose(&mut self) {
+        *self = LibraryLink::default();
+    }
+
+    /// These names changed, up to that change.
+    pub fn change(&mut self, names: &[String], change: u64) {
+        if self.is_open {
+            self.queue.extend(names.iter().map(|name| (name.clone(), true)));
+            self.is_fresh = true;
+            self.change = self.change.max(change);
+        }
+    }
+
+    /// The peer answers payload `number`, and lacks these texts.
+    pub fn answered<'n>(&mut self, number: u64, wanted: impl Iterator<Item = &'n [u8]>) {
+        let names = wanted.filter_map(|name| std::str::from_utf8(name).ok());
+        self.queue.extend(names.map(|name| (name.to_owned(), true)));
+        self.answered = self.answered.max(number.min(self.sent));
+        if self.answered == self.sent && !self.owes() {
+            self.heard = self.change;
+        }
+    }
+
+    /// Whether there is something to tell.
+    pub fn owes(&self) -> bool {
+        self.is_fresh || !self.queue.is_empty()
+    }
+
+    /// The next payload, if there is something to tell.
+    pub fn next_payload(&mut self, libraries: &Libraries) -> Option<Vec<u8>> {
+        if !self.owes() {
+            return None;
+        }
+        let (mut entries, flushed) = (Vec::new(), libraries.records.lock().flushed);
+        while entries.len() < INTEREST_FRAME_BYTES
+            && let Some((name, with_text)) = self.queue.pop_front()
+        {
+            let records = libraries.records.lock();
+            let Some(record) = records.by_name.get(&name) else { continue };
+            let word = match &record.library {
+                None => Word::Deleted,
+                Some(library) if with_text => Word::Text(library.text()),
+                Some(_) => Word::Named,
+            };
+            let entry = Entry { name: name.as_bytes(), stamp: record.stamp.into(), word };
+            put_library(entry, &mut entries);
+        }
+        self.is_fresh = false;
+        self.sent += 1;
+        let more = !self.queue.is_empty();
+        let mut payload = Vec::with_capacity(entries.len() + 32);
+        let head = LibrariesHead { more, number: self.sent, flushed: flushed.into() };
+        begin_libraries(head, &mut payload);
+        payload.append(&mut entries);
+        Some(payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{By, Function, Policy};
+    use super::*;
+
+    const BYTES_MAX: u64 = 1 << 20;
+
+    /// A node, and its link to the other one.
+    struct Node {
+        libraries: Libraries,
+        link: LibraryLink,
+        origin: u64,
+        now: u64,
+    }
+
+    fn loaded(source: Source) -> Arc<Library> {
+        let function = Function::new(source.name().to_owned(), None, Default::default());
+        Library::new(source, vec![function])
+    }
+
+    impl Node {
+        fn new(origin: u64) -> Node {
+            let libraries = Libraries::default();
+            libraries.start_telling();
+            Node { libraries, link: LibraryLink::default(), origin, now: 2_000_000_000_000 }
+        }
+
+        fn by(&mut self) -> By {
+            self.now += 1;
+            By { now: self.now, origin: self.origin, bytes_max: BYTES_MAX }
+        }
+
+        fn load(&mut self, name: &str, body: &str) {
+            let text = format!("#!lua name={name}\n{body}");
+            let library = loaded(Source::parse(text.as_bytes()).unwrap());
+            let by = self.by();
+            self.libraries.add(&[library], Policy::Replace, by).unwrap();
+        }
+
+        fn delete(&mut self, name: &str) {
+            let by = self.by();
+            assert!(self.libraries.delete(name, by));
+        }
+
+        /// Tells the other node what there is to tell; how many payloads that took.
+        fn tell(&mut self, other: &Node) -> usize {
+            if let Some((names, change)) = self.libraries.take_changes() {
+                self.link.change(&names, change);
+            }
+            let mut count = 0;
+            while let Some(payload) = self.link.next_payload(&self.libraries) {
+                count += 1;
+                let wanted = other.libraries.hear(&payload, BYTES_MAX, loaded).unwrap();
+                let names = wanted.names.iter().map(String::as_bytes);
+                self.link.answered(wanted.number, names);
+            }
+            self.libraries.confirm(std::iter::once(&self.link));
+            count
+        }
+
+        fn texts(&self) -> Vec<String> {
+            let shelf = self.libraries.shelf();
+            shelf
+                .libraries()
+                .iter()
+                .map(|it| String::from_utf8(it.text().into()).unwrap())
+                .collect()
+        }
+    }
+
+    fn meet(a: &mut Node, b: &mut Node) {
+        a.link.open(&a.libraries);
+        b.link.open(&b.libraries);
+        a.tell(b);
+        b.tell(a);
+    }
+
+    #[test]
+    fn a_node_that_joins_learns_all_and_is_settled_then() {
+        let (mut a, b) = (Node::new(1), Node::new(2));
+        a.load("x", "1");
+        a.load("y", "2");
+        a.delete("y");
+        assert!(!b.libraries.is_settled());
+        a.link.open(&a.libraries);
+        let first = a.link.next_payload(&a.libraries).unwrap();
+        let wanted = b.libraries.hear(&first, BYTES_MAX, loaded).unwrap();
+        assert_eq!(wanted, Wanted { number: 1, names: vec!["x".into()] });
+        assert!(!b.libraries.is_settled(), "it knows that it lacks something");
+        a.link.answered(1, [&b"x"[..]].into_iter());
+        a.tell(&b);
+        assert!(b.libraries.is_settled());
+        assert_eq!(b.texts(), ["#!lua name=x\n1"]);
+        // What was told in full is not asked for again.
+        assert_eq!((a.link.open(&a.libraries), a.tell(&b)), ((), 1));
+    }
+
+    #[test]
+    fn the_last_word_stands_on_both_sides_of_a_partition() {
+        let (mut a, mut b) = (Node::new(1), Node::new(2));
+        a.load("x", "old");
+        a.load("gone", "1");
+        a.load("kept", "1");
+        meet(&mut a, &mut b);
+        assert_eq!(a.texts(), b.texts());
+        // They do not hear of each other now.
+        b.now = a.now + 1_000;
+        a.load("x", "earlier");
+        b.load("x", "later");
+        b.delete("gone");
+        a.load("new", "1");
+        meet(&mut a, &mut b);
+        assert_eq!(a.texts(), ["#!lua name=kept\n1", "#!lua name=new\n1", "#!lua name=x\nlater"]);
+        assert_eq!(a.texts(), b.texts());
+        // A flush takes what was said before it, wherever.
+        a.load("before", "1");
+        b.now = a.now + 1_000;
+        let by = b.by();
+        b.libraries.flush(by);
+        b.load("after", "1");
+        meet(&mut a, &mut b);
+        assert_eq!(a.texts(), ["#!lua name=after\n1"]);
+        assert_eq!(a.texts(), b.texts());
+    }
+
+    #[test]
+    fn a_change_is_confirmed_when_the_peer_has_all_of_it() {
+        let (mut a, b) = (Node::new(1), Node::new(2));
+        a.link.open(&a.libraries);
+        a.tell(&b);
+        assert_eq!(a.libraries.unheard(), None);
+        a.load("x", "1");
+        assert_eq!(a.libraries.unheard(), Some(1));
+        let (names, change) = a.libraries.take_changes().unwrap();
+        a.link.change(&names, change);
+        let payload = a.link.next_payload(&a.libraries).unwrap();
+        a.libraries.confirm(std::iter::once(&a.link));
+        assert_eq!(a.libraries.unheard(), Some(1), "it was sent, not heard");
+        let wanted = b.libraries.hear(&payload, BYTES_MAX, loaded).unwrap();
+        a.link.answered(wanted.number, std::iter::empty());
+        assert!(a.libraries.confirm(std::iter::once(&a.link)));
+        assert_eq!(a.libraries.unheard(), None);
+        assert_eq!(b.texts(), a.texts());
+        // A peer that is gone keeps nobody waiting.
+        a.load("y", "1");
+        a.link.lose();
+        a.libraries.confirm(std::iter::once(&a.link));
+        assert_eq!(a.libraries.unheard(), None);
+    }
+
+    #[test]
+    fn many_names_go_in_several_payloads_and_settle_with_the_last() {
+        let (mut a, b) = (Node::new(1), Node::new(2));
+        for number in 0..2_000 {
+            a.load(&format!("library_with_a_long_name_{number}"), "1");
+        }
+        a.libraries.take_changes();
+        a.link.open(&a.libraries);
+        let first = a.link.next_payload(&a.libraries).unwrap();
+        let wanted = b.libraries.hear(&first, BYTES_MAX, loaded).unwrap();
+        assert!(
+            !wanted.names.is_empty() && wanted.names.len() < 2_000 && !b.libraries.is_settled()
+        );
+        a.link.answered(1, wanted.names.iter().map(String::as_bytes));
+        a.tell(&b);
+        assert!(b.libraries.is_settled());
+        assert_eq!(a.texts(), b.texts());
+    }
+
+    #[test]
+    fn what_a_peer_sends_is_bounded_and_checked() {
+        let (mut a, b) = (Node::new(1), Node::new(2));
+        a.load("x", &"-".repeat(3_000));
+        a.link.open(&a.libraries);
+        a.link.change(&["x".into()], 1);
+        let payload = a.link.next_payload(&a.libraries).unwrap();
+        b.libraries.hear(&payload, 1_000, loaded).unwrap();
+        assert!(b.texts().is_empty());
+        assert!(b.libraries.hear(&payload[..payload.len() - 1], BYTES_MAX, loaded).is_err());
+        b.libraries.hear(&payload, BYTES_MAX, loaded).unwrap();
+        assert_eq!(b.texts(), a.texts());
+    }
+}
