@@ -17,9 +17,6 @@ const VERSION: u8 = 1;
 /// In the flags: this payload is not the last of those that belong together.
 const MORE: u8 = 1;
 
-/// Longest name. The server's are as long as a client makes them; longer ones stay on their node.
-pub const NAME_BYTES_MAX: usize = 64 * 1024;
-
 /// When a word was said, and by whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
@@ -121,7 +118,7 @@ fn read_stamp(reader: &mut Reader<'_>) -> Result<Stamp, Malformed> {
 }
 
 fn read_entry<'a>(reader: &mut Reader<'a>) -> Result<Entry<'a>, Malformed> {
-    let name = reader.bytes(NAME_BYTES_MAX, "name of a library")?;
+    let name = reader.bytes(usize::MAX, "name of a library")?;
     let stamp = read_stamp(reader)?;
     let word = match reader.u8()? {
         0 => Word::Named,
@@ -153,7 +150,7 @@ pub fn decode_libraries_heard(
     let mut reader = Reader::new(payload);
     version(&mut reader)?;
     let number = reader.u64()?;
-    Ok((number, all(reader, |reader| reader.bytes(NAME_BYTES_MAX, "name of a library"))?))
+    Ok((number, all(reader, |reader| reader.bytes(usize::MAX, "name of a library"))?))
 }
 
 fn version(reader: &mut Reader<'_>) -> Result<(), Malformed> {
