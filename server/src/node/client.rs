@@ -177,8 +177,11 @@ impl Client {
         }
     }
 
-    /// Appends what is no reply to a command, behind all replies that it is owed.
+    /// Appends what is no reply to a command, behind all replies that it is owed, one that is written in pieces included.
     pub fn append(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        if self.session.long_reply.is_some() {
+            return self.session.own_pushes().extend_from_slice(bytes);
+        }
         self.replies.append(bytes, out);
     }
 
