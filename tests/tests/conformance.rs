@@ -32,6 +32,7 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("stream.txt", include_str!("../conformance/stream.txt")),
     ("streamdump.txt", include_str!("../conformance/streamdump.txt")),
     ("string.txt", include_str!("../conformance/string.txt")),
+    ("tracking.txt", include_str!("../conformance/tracking.txt")),
     ("transactions.txt", include_str!("../conformance/transactions.txt")),
     ("unsupported.txt", include_str!("../conformance/unsupported.txt")),
 ];
@@ -95,6 +96,11 @@ fn positions() {
 #[test]
 fn hashes() {
     check("hash.txt");
+}
+
+#[test]
+fn client_side_caching() {
+    check("tracking.txt");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
 };
+use torc_protocol::Protocol;
 use torc_protocol::command::COMMANDS;
 
 /// States of a client that CLIENT LIST shows as letters.
@@ -35,12 +36,23 @@ pub mod flag {
     pub const MULTI: u16 = 1 << 7;
     /// A key that it watches was changed (`d`).
     pub const DIRTY: u16 = 1 << 8;
+    /// Hears of changes to what it has read (`t`).
+    pub const TRACKING: u16 = 1 << 9;
+    /// The client that was to hear of them instead is gone (`R`).
+    pub const TRACKING_BROKEN: u16 = 1 << 10;
+    /// Hears of changes to all keys with its prefixes instead (`B`).
+    pub const TRACKING_PREFIXES: u16 = 1 << 11;
+    /// But not of its own; without a letter.
+    pub const TRACKING_NOLOOP: u16 = 1 << 12;
     /// Each flag's letter, in the order in which Redis prints them.
-    pub(super) const LETTERS: [(u16, char); 9] = [
+    pub(super) const LETTERS: [(u16, char); 12] = [
         (MONITOR, 'O'),
         (PUBSUB, 'P'),
         (MULTI, 'x'),
         (BLOCKED, 'b'),
+        (TRACKING, 't'),
+        (TRACKING_BROKEN, 'R'),
+        (TRACKING_PREFIXES, 'B'),
         (DIRTY, 'd'),
         (CLOSING, 'c'),
         (UNIX_SOCKET, 'U'),
@@ -128,6 +140,9 @@ pub struct ClientInfo {
     output_bytes: AtomicUsize,
     /// Subscriptions to channels, patterns and shard channels.
     subscriptions: [AtomicUsize; 3],
+    /// Bits of [`flag`], those about tracking.
+    tracking: AtomicU16,
+    redirect: AtomicU64,
 }
 
 // Every atomic of `ClientInfo` is relaxed: each is a figure of its own that nothing else is read through. `killed` is only
@@ -153,6 +168,8 @@ impl ClientInfo {
             input_bytes: AtomicUsize::new(0),
             output_bytes: AtomicUsize::new(0),
             subscriptions: Default::default(),
+            tracking: AtomicU16::new(0),
+            redirect: AtomicU64::new(0),
         }
     }
 
@@ -191,6 +208,37 @@ impl ClientInfo {
         }
     }
 
+    /// What it tracks: bits of [`flag`].
+    pub fn tracking(&self) -> u16 {
+        self.tracking.load(Ordering::Relaxed)
+    }
+
+    /// The client that hears what this one tracks; 0 if that is this one.
+    pub fn redirect(&self) -> u64 {
+        self.redirect.load(Ordering::Relaxed)
+    }
+
+    /// Publishes what it tracks, and who hears it. Called by the client's own worker alone.
+    pub fn set_tracking(&self, flags: u16, redirect: u64) {
+        self.redirect.store(redirect, Ordering::Relaxed);
+        self.tracking.store(flags, Ordering::Relaxed);
+    }
+
+    /// The client that was to hear what this one tracks is gone.
+    pub fn break_redirect(&self) {
+        self.tracking.fetch_or(flag::TRACKING_BROKEN, Ordering::Relaxed);
+    }
+
+    /// Whether that is known.
+    pub fn is_redirect_broken(&self) -> bool {
+        self.tracking() & flag::TRACKING_BROKEN != 0
+    }
+
+    /// Its protocol at the end of its last batch.
+    pub fn protocol(&self) -> Protocol {
+        if self.resp.load(Ordering::Relaxed) == 3 { Protocol::Resp3 } else { Protocol::Resp2 }
+    }
+
     /// Its type.
     pub fn kind(&self) -> ClientType {
         let is_subscribed = self.subscriptions.iter().any(|cell| cell.load(Ordering::Relaxed) > 0);
@@ -210,7 +258,9 @@ impl ClientInfo {
     /// The line that CLIENT LIST shows, without its line feed. `argument_bytes` is the size of the command that the client is
     /// running, which only the client itself can know.
     pub fn describe(&self, now: UnixMs, argument_bytes: usize, line: &mut String) {
-        let flags = self.flags.load(Ordering::Relaxed);
+        let tracking = self.tracking();
+        let flags = self.flags.load(Ordering::Relaxed) | tracking;
+        let redirect = if tracking & flag::TRACKING != 0 { self.redirect() as i64 } else { -1 };
         let command = self.command.load(Ordering::Relaxed);
         let input = self.input_bytes.load(Ordering::Relaxed);
         let output = self.output_bytes.load(Ordering::Relaxed);
@@ -233,7 +283,7 @@ impl ClientInfo {
         let _ = write!(
             line,
             " db={} sub={} psub={} ssub={} multi={multi} qbuf={input} qbuf-free=0 argv-mem={argument_bytes} multi-mem={queued} rbs=0 rbp=0 \
-             obl={output} oll=0 omem=0 tot-mem={} events={} cmd={} user={DEFAULT_USER} redir=-1 resp={} lib-name={} lib-ver={}",
+             obl={output} oll=0 omem=0 tot-mem={} events={} cmd={} user={DEFAULT_USER} redir={redirect} resp={} lib-name={} lib-ver={}",
             self.db.load(Ordering::Relaxed),
             subscriptions[0],
             subscriptions[1],

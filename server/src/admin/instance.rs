@@ -8,6 +8,7 @@ use super::pubsub::PubSub;
 use super::pubsub::notify::Events;
 use super::slowlog::SlowLog;
 use super::stats::Stats;
+use super::tracking::{Runner, Tracking};
 use crate::base::clock::{Clock, UnixMs};
 use crate::base::rng::Rng;
 use crate::cluster::ClusterHandle;
@@ -42,6 +43,8 @@ pub struct Instance {
     pub blocked: Blocked,
     /// Who is subscribed to what.
     pub pubsub: PubSub,
+    /// Who hears when what they have read changes.
+    pub tracking: Tracking,
     /// The scripts that it knows.
     pub scripts: Scripts,
     /// 40 hexadecimal digits that name this run of the process.
@@ -68,6 +71,9 @@ impl std::fmt::Debug for Waker {
     }
 }
 
+/// Keys that one step takes out of the table of client-side caching at most: a few milliseconds.
+const TRACKED_KEYS_TRIMMED_MAX: usize = 10_000;
+
 /// Threads that touch the store besides the workers: the acceptor's timers and a test's own.
 const STORE_THREADS_EXTRA: usize = 4;
 
@@ -90,6 +96,7 @@ impl Instance {
             clients: Clients::default(),
             blocked: Blocked::default(),
             pubsub: PubSub::new(workers),
+            tracking: Tracking::new(workers),
             scripts: Scripts::default(),
             run_id: hex40([rng.bits(), rng.bits(), rng.bits()]),
             started_ms: clock.unix_ms(),
@@ -110,7 +117,16 @@ impl Instance {
     pub fn configure(&self, pairs: &[(&str, &str)]) -> Result<(), SetError> {
         self.settings.set(pairs)?;
         self.apply_settings();
+        let mut rng = Rng::seeded(self.clock.unix_us());
+        self.trim_tracking(&mut Runner::nobody(usize::MAX), &mut rng);
         Ok(())
+    }
+
+    /// Keeps the table of client-side caching to `tracking-table-max-keys`. Its readers hold it to that themselves, unless the setting is lowered.
+    pub fn trim_tracking(&self, runner: &mut Runner<'_>, rng: &mut Rng) {
+        let keys_max = self.settings.tracking_table_max_keys().max(0) as u64;
+        let most = (keys_max, TRACKED_KEYS_TRIMMED_MAX);
+        self.tracking.trim(&self.clients, runner, most, rng);
     }
 
     /// Hands the settings to those who keep copies, so that their hot paths read their own memory.

@@ -4,6 +4,7 @@
 //! happens to it when there is no room.
 
 use super::pubsub::Publication;
+use super::tracking::Push;
 use crate::base::limits::{FEED_BYTES_MAX, MAILBOX_MESSAGES_MAX};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
@@ -41,6 +42,8 @@ pub enum Fed {
     },
     /// A message for its subscribers.
     Publication(Arc<Publication>),
+    /// What one of them tracks has changed.
+    Invalidation(Box<Push>),
 }
 
 impl Fed {
@@ -48,6 +51,7 @@ impl Fed {
         match self {
             Fed::Lines { lines, .. } => lines.len(),
             Fed::Publication(publication) => publication.bytes(),
+            Fed::Invalidation(push) => push.bytes(),
         }
     }
 }
@@ -59,6 +63,8 @@ pub struct Lost {
     pub monitors: bool,
     /// Subscribers.
     pub subscribers: bool,
+    /// Clients that track.
+    pub trackers: bool,
 }
 
 /// What waits to be handed out, in order. Bounded by [`FEED_BYTES_MAX`]: where something does not fit, the feed is broken, and the worker cuts the clients
@@ -81,6 +87,7 @@ impl Feed {
         match fed {
             Fed::Lines { .. } => self.lost.monitors = true,
             Fed::Publication(_) => self.lost.subscribers = true,
+            Fed::Invalidation(_) => self.lost.trackers = true,
         }
     }
 }
@@ -199,6 +206,15 @@ impl Mailboxes {
     pub fn publish(&self, worker: usize, from: usize, publication: &Arc<Publication>) {
         let Some(mailbox) = self.workers().get(worker) else { return };
         mailbox.feed(Fed::Publication(Arc::clone(publication)));
+        if worker != from {
+            mailbox.wake();
+        }
+    }
+
+    /// Hands news for a client that tracks to `worker`, as [`Mailboxes::publish`] does.
+    pub fn tell(&self, worker: usize, from: usize, push: Push) {
+        let Some(mailbox) = self.workers().get(worker) else { return };
+        mailbox.feed(Fed::Invalidation(Box::new(push)));
         if worker != from {
             mailbox.wake();
         }

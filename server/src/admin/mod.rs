@@ -12,5 +12,6 @@ pub mod memory;
 pub mod pubsub;
 pub mod slowlog;
 pub mod stats;
+pub mod tracking;
 
 pub use instance::Instance;

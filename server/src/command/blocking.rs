@@ -16,7 +16,9 @@ use super::list::{self, End as ListEnd};
 use super::value::integer;
 use super::{Ctx, Flow, Outcome, Session};
 use super::{stream, zset};
+use crate::admin::Instance;
 use crate::admin::blocked::{Asked, End, Finish, Waiter, Want};
+use crate::admin::clients::flag;
 use crate::base::clock::UnixMs;
 use crate::cluster::route::Route;
 use crate::store::Local;
@@ -291,6 +293,10 @@ fn serve_one(
     let mut out = Vec::new();
     let mut reply = Reply::new(&mut out, waiter.protocol);
     ctx.session.protocol = waiter.protocol;
+    let changes = ctx.local.change_count();
+    if matches!(waiter.want, Want::Read(_)) {
+        remember_for(ctx, waiter);
+    }
     match take(ctx, &waiter.want, key, &mut reply) {
         Ok(false) => return false,
         Ok(true) => {}
@@ -301,8 +307,22 @@ fn serve_one(
             reply.error(&error);
         }
     }
+    ctx.local.changed_by_client(changes, waiter.client);
     *end = Some(End::Served { reply: out, written: written(ctx.local) });
     true
+}
+
+/// What a client reads that waited for it is tracked as of now: what came meanwhile it was told of.
+fn remember_for(ctx: &Ctx<'_>, waiter: &Waiter) {
+    let Instance { tracking, clients, .. } = ctx.instance;
+    if tracking.clients() > 0
+        && let Some(client) = clients.get(waiter.client)
+        && client.tracking() & (flag::TRACKING | flag::TRACKING_PREFIXES) == flag::TRACKING
+    {
+        waiter.keys.iter().for_each(|key| {
+            tracking.reads(key, waiter.client);
+        });
+    }
 }
 
 /// A session for serving those who wait: of no client's, but counted as `of`.

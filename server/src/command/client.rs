@@ -288,41 +288,6 @@ pub fn unblock(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     Ok(Flow::Next)
 }
 
-/// CLIENT TRACKING ON|OFF .... Client-side caching is not there; turning it off succeeds.
-pub fn tracking(_: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    if on_or_off(args)? {
-        return Err(WireError::fixed("ERR client-side caching (CLIENT TRACKING) is not supported"));
-    }
-    reply.ok();
-    Ok(Flow::Next)
-}
-
-/// CLIENT CACHING YES|NO
-pub fn caching(_: &mut Ctx<'_>, _: Args<'_>, _: &mut Reply<'_>) -> Outcome {
-    Err(WireError::fixed(
-        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
-    ))
-}
-
-/// CLIENT GETREDIR
-pub fn getredir(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    reply.integer(-1);
-    Ok(Flow::Next)
-}
-
-/// CLIENT TRACKINGINFO
-pub fn trackinginfo(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    reply.map(3);
-    reply.bulk(b"flags");
-    reply.set(1);
-    reply.bulk(b"off");
-    reply.bulk(b"redirect");
-    reply.integer(-1);
-    reply.bulk(b"prefixes");
-    reply.array(0);
-    Ok(Flow::Next)
-}
-
 /// CLIENT HELP
 pub fn help(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     help_lines(reply, HELP)
@@ -331,13 +296,13 @@ pub fn help(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
 const HELP: &[&str] = &[
     "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
     "CACHING (YES|NO)",
-    "    Refused: client-side caching is not supported.",
+    "    Whether the next command's keys are tracked, with OPTIN or OPTOUT.",
     "CONSISTENCY [W ONE|<n>|QUORUM|ALL|DEFAULT] [R PRIMARY|ANY|SESSION|QUORUM|DEFAULT] [TIMEOUT <ms>] [ONCE]",
     "    How many copies writes need and where reads may be answered, from now on or for the next command.",
     "GETNAME",
     "    The name that SETNAME gave this connection.",
     "GETREDIR",
-    "    Always -1: client-side caching is not supported.",
+    "    Who hears what this connection tracks: 0 itself, -1 nobody.",
     "ID",
     "    This connection's id.",
     "INFO",
@@ -369,10 +334,10 @@ const HELP: &[&str] = &[
     "    Name this connection.",
     "TOKEN (GET|SET <token>)",
     "    What this session has written, to be read by another one.",
-    "TRACKING (ON|OFF) [...]",
-    "    Refused: client-side caching is not supported.",
+    "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+    "    Tell this connection, or the one of that id, when what it has read changes.",
     "TRACKINGINFO",
-    "    The state of client-side caching, which is off.",
+    "    What this connection tracks.",
     "UNBLOCK <clientid> [TIMEOUT|ERROR]",
     "    End another connection's wait in a blocking command.",
     "UNPAUSE",

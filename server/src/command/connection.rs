@@ -187,7 +187,7 @@ pub fn quit(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
 /// RESET
 pub fn reset(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let authenticated = !has_password(ctx.instance);
-    ctx.session.reset(&ctx.instance.clients, &ctx.instance.pubsub, authenticated);
+    ctx.session.reset(ctx.instance, authenticated);
     reply.simple("RESET");
     Ok(Flow::Next)
 }

@@ -22,6 +22,7 @@
 //! Source: redis.io/docs/interact/programmability and the replies of Redis 7.0.
 
 use super::session::Session;
+use super::tracking::remember;
 use super::transaction::names_too_few;
 use super::value::help_lines;
 use super::{Ctx, Flow, Outcome, handler};
@@ -431,6 +432,9 @@ impl Server<'_, '_, '_> {
         let ctx = &mut *self.ctx;
         let begun = ctx.instance.clock.monotonic();
         ctx.session.protocol = protocol;
+        if ctx.session.tracked().is_some() {
+            remember(ctx.instance, ctx.local, ctx.session, ctx.worker, (spec, args));
+        }
         let stats = ctx.instance.stats.worker(ctx.worker);
         loop {
             let mut ctx = Ctx {

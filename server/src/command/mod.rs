@@ -40,6 +40,7 @@ pub mod string;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod torc;
+pub mod tracking;
 pub mod transaction;
 pub mod unsupported;
 pub(crate) mod value;

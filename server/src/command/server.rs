@@ -1,5 +1,6 @@
 //! The node as a whole: its databases, its time, its end.
 
+use super::tracking::tell_all;
 use super::{Ctx, Flow, Outcome, Served};
 use crate::base::limits::{DATABASE_COUNT, FLUSH_KEYS_A_STRETCH};
 use crate::cluster::handle::ControlRequest;
@@ -39,6 +40,7 @@ pub fn flushdb(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
         return flush_served(ctx, served, db..db + 1, reply);
     }
     ctx.keyspace().flush();
+    tell_all(ctx);
     reply.ok();
     Ok(Flow::Next)
 }
@@ -53,6 +55,7 @@ pub fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
     for db in 0..DATABASE_COUNT {
         keyspace.in_database(db as u8).flush();
     }
+    tell_all(ctx);
     reply.ok();
     Ok(Flow::Next)
 }

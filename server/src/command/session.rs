@@ -3,9 +3,11 @@
 use super::consistency::{Consistency, Once, Seen};
 use super::long_reply::LongReply;
 use super::transaction::{Multi, Watching};
+use crate::admin::Instance;
 use crate::admin::blocked::Waiter;
 use crate::admin::clients::{Activity, ClientInfo, Clients, flag};
 use crate::admin::pubsub::{Kind, Listener, Name, PubSub, Publisher, Subscriptions};
+use crate::admin::tracking::{Mode, Reading, Tracked, Tracking};
 use crate::base::clock::UnixMs;
 use crate::cluster::route::Port;
 use std::sync::Arc;
@@ -55,7 +57,7 @@ pub struct Session {
     pub consistency: Consistency,
     /// The same for one command alone.
     pub once: Once,
-    /// Whether it ever used CLIENT CONSISTENCY, so that batches look at what it said.
+    /// Whether it ever used CLIENT CONSISTENCY or CLIENT TRACKING, so that batches look at what it said.
     pub demands_more: bool,
     /// Versions that it wrote, or was told by CLIENT TOKEN SET.
     pub seen: Seen,
@@ -86,6 +88,8 @@ pub struct Session {
     monitoring: bool,
     /// Boxed, for most clients have none.
     subscriptions: Option<Box<Subscriptions>>,
+    /// Whoever tracks has `subscriptions` too, if none: a batch asks for one of the two alone.
+    tracked: Option<Box<Tracked>>,
 }
 
 impl Session {
@@ -121,13 +125,15 @@ impl Session {
             info,
             monitoring: false,
             subscriptions: None,
+            tracked: None,
         }
     }
 
     /// Back to what it was when the client connected (RESET). The library's name stays: it still speaks for the connection.
-    pub fn reset(&mut self, clients: &Clients, pubsub: &PubSub, authenticated: bool) {
-        self.stop_monitoring(clients);
-        self.unsubscribe_all(pubsub);
+    pub fn reset(&mut self, instance: &Instance, authenticated: bool) {
+        self.stop_monitoring(&instance.clients);
+        self.untrack(instance);
+        self.unsubscribe_all(&instance.pubsub);
         self.info.names().name.clear();
         let mute = if self.mute == Mute::This { Mute::This } else { Mute::Off };
         let fresh = Session::new(Arc::clone(&self.info), authenticated);
@@ -213,8 +219,12 @@ impl Session {
 
     /// Ends all subscriptions. Whoever drops a session calls this first.
     pub fn unsubscribe_all(&mut self, pubsub: &PubSub) {
-        if let Some(mut own) = self.subscriptions.take() {
-            own.clear(pubsub, self.listener());
+        let listener = self.listener();
+        if let Some(own) = &mut self.subscriptions {
+            own.clear(pubsub, listener);
+            if self.tracked.is_none() {
+                self.subscriptions = None;
+            }
             self.publish_subscriptions();
         }
     }
@@ -224,6 +234,7 @@ impl Session {
         if let Some(own) = &self.subscriptions
             && own.total() == 0
             && own.pushes.is_empty()
+            && self.tracked.is_none()
         {
             self.subscriptions = None;
         }
@@ -265,6 +276,40 @@ impl Session {
             out.append(&mut own.pushes);
             self.settle_subscriptions();
         }
+    }
+
+    /// What the client tracks, if anything.
+    pub fn tracked(&self) -> Option<&Tracked> {
+        self.tracked.as_deref()
+    }
+
+    /// As [`Session::tracked`], to be changed.
+    pub fn tracked_mut(&mut self) -> Option<&mut Tracked> {
+        self.tracked.as_deref_mut()
+    }
+
+    /// Tracks from now on. Whoever does not yet is [entered](Tracking::enter) first.
+    pub fn track(&mut self, tracking: &Tracking, mode: Mode, prefixes: &[&[u8]]) {
+        self.subscriptions.get_or_insert_default();
+        self.demands_more = true;
+        let tracked = self.tracked.get_or_insert_default();
+        tracked.set(tracking, &self.info, mode, prefixes);
+    }
+
+    /// Tracks no more. Whoever drops a session calls this first.
+    pub fn untrack(&mut self, instance: &Instance) {
+        if let Some(mut tracked) = self.tracked.take() {
+            tracked.end(&instance.tracking, &self.info);
+            instance.tracking.leave(&instance.store);
+            self.settle_subscriptions();
+        }
+    }
+
+    /// What the command of a client that tracks reads, and where news go that follow its reply.
+    pub fn tracked_pushes(&mut self) -> Option<(&Reading, &mut Vec<u8>)> {
+        let tracked = self.tracked.as_deref()?;
+        let own = self.subscriptions.get_or_insert_default();
+        Some((&tracked.reading, &mut own.pushes))
     }
 
     /// The client as a publisher, on `worker`.

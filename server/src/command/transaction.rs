@@ -167,6 +167,8 @@ impl Watching {
 pub fn names_too_few(spec: &CommandSpec, args: Args<'_>) -> bool {
     match spec.full_name {
         "move" => true,
+        // The first of all who track has the store for itself.
+        "client|tracking" => args.is(2, "ON"),
         "sort" | "sort_ro" => sort_leads_on(args),
         "copy" => args.len() > 3,
         // Scripts declare their keys, and may come to others.

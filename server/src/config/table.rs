@@ -289,6 +289,9 @@ settings! {
     /// Bytes of scripts' texts that are kept for EVALSHA. Beyond it, scripts that came by EVAL make room for new ones, and SCRIPT LOAD is refused. As many again are libraries' texts; beyond them FUNCTION LOAD is refused.
     script_cache_max "script-cache-max": live (memory 65_536, LONG as u64) = "67108864", "Applications load more scripts or functions than that.";
 
+    /// Keys that client-side caching remembers the readers of; beyond it any key is forgotten, and its readers are told as if it had changed. 0 for any number.
+    tracking_table_max_keys "tracking-table-max-keys": live (integer 0, LONG, "") = "1000000", "Clients keep copies of more keys than that.";
+
     // The ring.
 
     /// Whether the node is part of a ring of nodes, which `join` implies. Alone it begins one that others can join; a node without a ring pays nothing for it.
@@ -476,8 +479,6 @@ settings! {
     /// Torc runs in the foreground.
     daemonize "daemonize": fixed (special off, "no") = "no", "";
 
-    /// Keys that client-side caching tracks at most; there is none yet.
-    tracking_table_max_keys "tracking-table-max-keys": live (memory 0, LONG as u64) = "1000000", "";
 
     /// Checks of dumped values at RESTORE; they are always checked in full.
     sanitize_dump_payload "sanitize-dump-payload": live (choice Sanitize) = "no", "";

@@ -234,6 +234,11 @@ impl Connection {
         self.client.append(bytes, &mut self.output);
     }
 
+    /// Appends news for a client that tracks.
+    pub fn append_news(&mut self, bytes: &[u8], is_own: bool) {
+        self.client.append_news(bytes, is_own, &mut self.output);
+    }
+
     /// Keeps `rest` as what was received and has not run.
     pub fn keep_input(&mut self, rest: &[u8]) {
         if rest.is_empty() {

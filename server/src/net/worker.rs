@@ -185,6 +185,8 @@ impl Worker {
             }
             self.poll(&mut events, timeout)?;
             self.now = self.instance.clock.unix_ms();
+            // What was told before a client was answered, others see before what it may have them asked for then.
+            self.hand_out_feed();
             let mut woken = false;
             found = 0;
             for event in &events {
@@ -203,6 +205,7 @@ impl Worker {
             self.fire_timers();
             self.look_after_waits();
             self.drive_ring(woken);
+            self.state.tell_changes(&self.instance);
             self.hand_out_feed();
             // Not both between two polls: whoever asks meanwhile waits for one of them.
             if self.now >= self.next_tick {
@@ -239,6 +242,7 @@ impl Worker {
             || self.is_fed()
             || self.instance.pubsub.has_outgoing(index)
             || self.state.has_waits_to_look_after(&self.instance)
+            || self.state.has_changes_to_tell(&self.instance)
         {
             return Duration::ZERO;
         }
@@ -578,6 +582,7 @@ impl Worker {
             self.follow_slots();
         }
         self.state.follow_waits(&self.instance);
+        self.state.trim_tracking(&self.instance);
         let share = self.share();
         self.instance.store.tidy(&mut self.state.local, share);
         // While a script has the store for itself, its clients are to be heard.
@@ -655,6 +660,7 @@ impl Worker {
             let publisher = Publisher { worker: state.index, client: None };
             instance.pubsub.notify_noticed(&instance.clients.mailboxes, publisher, notices);
         }
+        state.tell_changes(instance);
         let spent = clock.monotonic().saturating_sub(start);
         *sweep_left = if more { sweep_left.saturating_sub(spent) } else { Duration::ZERO };
     }
@@ -668,6 +674,7 @@ impl Worker {
         self.state.forget_wait(&self.instance, &mut connection.client);
         let session = &mut connection.client.session;
         session.stop_monitoring(clients);
+        session.untrack(&self.instance);
         session.unsubscribe_all(&self.instance.pubsub);
         clients.unregister(session.id);
         // Relaxed: a hint for placing connections.

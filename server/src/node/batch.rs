@@ -91,7 +91,7 @@ pub(super) fn execute(
     let now = timing.now();
     let id = client.session.id;
     let ring = plane.as_deref_mut().and_then(|plane| enter_ring(plane, instance));
-    let routed = ring.is_some() || demands_copies(client, instance);
+    let routed = ring.is_some() || demands_more(client, instance);
     let mut run = Run {
         instance,
         worker: *index,
@@ -117,8 +117,8 @@ pub(super) fn execute(
         } else {
             run.step(planned, args, out)
         };
-        if run.local.has_awoken() {
-            run.serve_awoken();
+        if run.local.has_news() {
+            run.look_after_news();
         }
         let (consumed, verdict) = match step {
             // The bound is checked here too: sixteen replies may be of 512 MiB each.
@@ -137,8 +137,8 @@ pub(super) fn execute(
         // The gate, if it was closed for an EXEC or a script that then did not run.
         instance.store.release(run.local, &guard, now);
     }
-    if run.local.has_awoken() {
-        run.serve_awoken();
+    if run.local.has_news() {
+        run.end_news();
     }
     if run.local.has_notices() {
         run.tell_noticed();
@@ -166,6 +166,7 @@ fn go_on(client: &mut Client, out: &mut Vec<u8>, batch: &[Planned]) -> Ran {
     if done {
         session.long_reply = None;
         session.once.end();
+        command::tracking::end(session, Args::new(&[], &[]));
         consumed = request.end();
         if session.is_special() {
             session.take_own_pushes(out);
@@ -182,9 +183,9 @@ fn enter_ring<'p>(plane: &'p mut Plane, instance: &Instance) -> Option<Ring<'p>>
     Some(Ring { plane, view })
 }
 
-/// Whether the client's writes need more copies than a node on its own has.
+/// Whether the client's commands are looked at for more than themselves: its writes need more copies than a node on its own has, or it tracks what it reads.
 #[inline]
-fn demands_copies(client: &Client, instance: &Instance) -> bool {
+fn demands_more(client: &Client, instance: &Instance) -> bool {
     client.session.demands_more || !instance.settings.is_one_copy_enough()
 }
 

@@ -22,6 +22,7 @@ mod replies;
 mod routed;
 pub mod standing;
 mod timing;
+mod tracked;
 
 #[cfg(test)]
 mod tests;

@@ -98,9 +98,9 @@ impl Run<'_, '_> {
     ) -> Step {
         if self.client.session.multi.is_none() {
             // EXEC or DISCARD came earlier in the batch.
-            return match self.ring {
-                Some(_) => self.step_routed(planned, args, request, out),
-                None => self.step_apart(planned, args, out),
+            return match self.ring.is_some() || self.client.session.demands_more {
+                true => self.step_routed(planned, args, request, out),
+                false => self.step_apart(planned, args, out),
             };
         }
         if self.client.replies.is_full() {
@@ -119,7 +119,7 @@ impl Run<'_, '_> {
             self.mute(position, out);
         }
         if self.client.session.is_special() {
-            self.client.session.take_own_pushes(out);
+            self.end_special(args, out);
         }
         step
     }
@@ -331,6 +331,9 @@ impl Run<'_, '_> {
                 self.timing.settle();
             }
             let position = out.len();
+            if self.client.session.is_special() {
+                self.remember(spec, args);
+            }
             let step = loop {
                 match self.command_apart(spec, args, out) {
                     // Others have their turn after the whole of it.

@@ -103,6 +103,11 @@ impl Replies {
         self.parts.is_empty()
     }
 
+    /// Whether nothing waits but one reply that is not there yet.
+    pub fn is_one_hole(&self) -> bool {
+        matches!((self.parts.len(), self.parts.front()), (1, Some(Part::Hole)))
+    }
+
     /// Replies that are not there yet, or held.
     #[cfg(test)]
     pub fn open(&self) -> usize {

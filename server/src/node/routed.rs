@@ -51,13 +51,18 @@ impl Run<'_, '_> {
         let Some(spec) = planned.spec() else {
             // It was the next command, though there is no such: where several callers share a connection, the one after it may be another's.
             self.client.session.once = Once::Off;
-            return self.step_apart(planned, args, out);
+            let step = self.step_apart(planned, args, out);
+            self.end_special(args, out);
+            return step;
         };
         if self.client.replies.is_full() || self.client.is_expecting() {
             return Step::Held(Park::Replies);
         }
         self.client.session.once.begin();
         let position = out.len();
+        if self.client.session.is_special() {
+            self.remember(spec, args);
+        }
         let step = self.route(planned, spec, args, request, out);
         if matches!(step, Step::Held(_) | Step::Again) {
             return step;
@@ -67,7 +72,7 @@ impl Run<'_, '_> {
             self.mute(position, out);
         }
         if self.client.session.is_special() {
-            self.client.session.take_own_pushes(out);
+            self.end_special(args, out);
         }
         step
     }

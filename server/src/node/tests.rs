@@ -13,6 +13,7 @@ use std::time::Duration;
 
 mod long_replies;
 mod publishing;
+mod tracking;
 
 const START_MS: u64 = 1_700_000_000_000;
 

@@ -138,6 +138,7 @@ impl<'g> Keyspace<'_, 'g> {
         let before = held.memory_bytes() as i64;
         amend(&mut held);
         self.local.account(held.memory_bytes() as i64 - before);
+        self.local.changed(entry.key());
         big.set_version(big.version().map_or(version, |known| known.max(version)));
         // With a deadline it stays, empty: its origin's next effect says that the key is gone.
         if held.is_empty() && !has_head(entry) && self.local.take_out(hit).is_ok() {

@@ -56,6 +56,7 @@ impl Local {
     pub fn awaken(&mut self, db: u8, key: &[u8]) {
         if self.serves {
             self.awoken.push((db, key.into()));
+            self.news = true;
             return;
         }
         let awoken = &self.inner.watches.awoken;

@@ -379,6 +379,7 @@ impl<'g> Keyspace<'_, 'g> {
         };
         if touched {
             self.mark_used(entry);
+            self.local.changed(key);
         }
         if let Some(link) = told.link {
             big.set_version(link.version);

@@ -6,6 +6,7 @@
 
 use super::access;
 use super::chain::Journal;
+use super::changes::ChangedKey;
 use super::database::Roots;
 use super::entry::Entry;
 use super::evict::Policy;
@@ -94,6 +95,12 @@ pub struct Local {
     pub(super) notices: Vec<Notice>,
     /// Awaited keys that this thread has changed; see `awaited`.
     pub(super) awoken: Vec<(u8, Box<[u8]>)>,
+    /// Keys that this thread has changed, if that is taken down; see `changes`.
+    pub(super) changes: Vec<ChangedKey>,
+    /// Whether it is, as of the last pin.
+    pub(super) tells_changes: bool,
+    /// Whether there is something in `awoken` or `changes`, or was since that was looked at.
+    pub(super) news: bool,
     /// Whether this thread looks at these itself.
     pub(super) serves: bool,
     /// This thread's place in the store's collector.
@@ -132,6 +139,9 @@ impl Local {
             met_watched: 0,
             notices: Vec::new(),
             awoken: Vec::new(),
+            changes: Vec::new(),
+            tells_changes: false,
+            news: false,
             serves: false,
             collector,
         }
@@ -161,6 +171,7 @@ impl Local {
             }
             guard = self.collector.pin();
         }
+        self.look_whether_to_tell();
         let pages_made = self.heap.take_pages_made();
         if pages_made > 0 {
             follow_growth(self, &guard, pages_made);

@@ -14,6 +14,7 @@ mod backing;
 mod big;
 mod chain;
 mod change;
+mod changes;
 mod collection;
 mod database;
 mod edit;
@@ -52,6 +53,7 @@ pub use chain::{
     ElementState, Journal, Link, Mixed, MixedElement, MixedTold, Op, Replaced, Step, ValueRef,
 };
 pub use change::{AmountRef, Changes, ElementChange, put_change};
+pub use changes::{By, ChangedKey};
 pub use collection::{Collected, Collection, CollectionRef, Snapshot};
 pub use crossbeam_epoch::Guard;
 pub use edit::{Edit, element_id, position_of};
@@ -137,6 +139,7 @@ struct Inner {
     collector: Collector,
     gate: Gate,
     watches: Watches,
+    changes: changes::Changes,
 }
 
 impl Inner {
@@ -195,6 +198,7 @@ impl Store {
             collector: Collector::new(),
             gate: Gate::default(),
             watches: Watches::default(),
+            changes: changes::Changes::default(),
         };
         Store { inner: Arc::new(inner) }
     }

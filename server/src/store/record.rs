@@ -177,7 +177,9 @@ impl Local {
             return Err(Changed);
         }
         self.break_watch(hit, db)?;
-        self.remove_entry(roots, hit, db, now)
+        self.remove_entry(roots, hit, db, now)?;
+        self.changed_by_nobody();
+        Ok(())
     }
 
     /// Whether this node evicts and drops keys of `slot` on its own account.
@@ -214,6 +216,7 @@ impl Local {
         }
         hit.remove(self)?;
         self.forget(roots, hit.word);
+        self.changed_by_nobody();
         Ok(())
     }
 }

@@ -283,6 +283,7 @@ impl<'g> Keyspace<'_, 'g> {
                 text[offset..end].copy_from_slice(bytes);
                 big.set_version(version);
                 self.local.account(text.capacity() as i64 - before as i64);
+                self.local.changed(key);
                 return Spliced::Done;
             }
             if self.dot_of(entry) != base || entry.elements().is_some() {
@@ -364,7 +365,7 @@ impl<'g> Keyspace<'_, 'g> {
                     hit.word &= !word::WATCHED;
                 }
                 if hit.word & word::LATCH == 0 && hit.remove(local).is_ok() {
-                    local.forget(roots, hit.word);
+                    local.forget_silently(roots, hit.word);
                 }
             });
             match next {

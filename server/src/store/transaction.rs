@@ -295,6 +295,9 @@ impl<'g> Transaction<'_, '_, 'g> {
         if let Pending::Put(address) = before {
             self.keyspace.local.retire_entry(address);
         }
+        if was_there {
+            self.keyspace.local.changed(key);
+        }
         was_there
     }
 
@@ -475,6 +478,10 @@ impl<'g> Transaction<'_, '_, 'g> {
         }
         if matches!(held.pending, Pending::Put(_)) && !held.live {
             local.notice(NoticeKind::New, held.db, held.key);
+        }
+        if !puts && !placeholder && !held.live {
+            local.changed(held.key);
+            local.changed_by_nobody();
         }
         local.retire_entry(held.address);
     }

@@ -18,7 +18,7 @@ Connection {
         about: "Container of the commands about client connections.",
     }
 
-    "client|caching" => client::caching {
+    "client|caching" => tracking::caching {
         arity: 3, since: "6.0.0", time: "O(1)",
         flags: [NOSCRIPT LOADING STALE], acl: [CONNECTION],
         args: "mode:<YES | NO>",
@@ -39,7 +39,7 @@ Connection {
         about: "Answers the name of this connection.",
     }
 
-    "client|getredir" => client::getredir {
+    "client|getredir" => tracking::getredir {
         arity: 2, since: "6.0.0", time: "O(1)",
         flags: [NOSCRIPT LOADING STALE], acl: [CONNECTION],
         about: "Answers which client receives the invalidations of this one.",
@@ -132,15 +132,15 @@ Connection {
         about: "Answers what this session has written, or takes over what another one has, for reads at consistency SESSION.",
     }
 
-    "client|tracking" => client::tracking {
+    "client|tracking" => tracking::tracking {
         arity: -3, since: "6.0.0", time: "O(1)",
         flags: [NOSCRIPT LOADING STALE], acl: [CONNECTION],
         args: "status:<ON | OFF> [REDIRECT client-id:integer] [PREFIX prefix...!] [BCAST] [OPTIN] [OPTOUT] \
             [NOLOOP]",
-        about: "Turns invalidation messages for keys that were read off; that they be turned on is refused, for there is no client-side caching.",
+        about: "Tells this connection, or another one, when keys that it has read change.",
     }
 
-    "client|trackinginfo" => client::trackinginfo {
+    "client|trackinginfo" => tracking::trackinginfo {
         arity: 2, since: "6.2.0", time: "O(1)",
         flags: [NOSCRIPT LOADING STALE], acl: [CONNECTION],
         about: "Describes the tracking of this connection.",

@@ -41,8 +41,8 @@ fn rename_unless(
     if exists_forbids && replaces {
         return Ok(false);
     }
-    transaction.put_entry(to, entry, deadline_of(entry));
     transaction.delete(from);
+    transaction.put_entry(to, entry, deadline_of(entry));
     transaction.commit();
     if replaces {
         // The old value is gone, and the key is another one, as Redis tells it.

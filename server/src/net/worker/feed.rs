@@ -6,6 +6,7 @@
 use super::{End, Worker, send};
 use crate::admin::mailbox::Fed;
 use crate::admin::pubsub::Publication;
+use crate::admin::tracking::Push;
 use crate::base::limits::PUSH_BYTES_GATHERED;
 use crate::cluster::route::{Route, redirects};
 use crate::command::pubsub::end_moved;
@@ -33,11 +34,17 @@ impl Worker {
             match item {
                 Fed::Lines { lines, except } => self.feed(lines, *except, &mut fed),
                 Fed::Publication(publication) => self.push(publication, &mut fed),
+                Fed::Invalidation(push) => self.invalidate(push, &mut fed),
             }
         }
         if lost.monitors {
             for (slot, id) in std::mem::take(&mut self.monitors) {
                 self.cut(slot, id);
+            }
+        }
+        if lost.trackers {
+            for push in instance.tracking.make_good(&instance.clients, self.state.index) {
+                self.invalidate(&push, &mut fed);
             }
         }
         if lost.subscribers {
@@ -102,6 +109,27 @@ impl Worker {
         // Closing takes a client's subscriptions back, which could not be done while they were walked.
         for (slot, id, end) in ended {
             if self.slots.get_if(slot, id).is_some() {
+                self.close(slot, end);
+            }
+        }
+    }
+
+    /// Appends news to the output of a client that tracks, or hears for one that does.
+    fn invalidate(&mut self, push: &Push, fed: &mut Vec<(usize, u64)>) {
+        let Worker { slots, state, instance, output, .. } = self;
+        let (slot, id) = (push.place, push.client);
+        let Some(connection) = slots.get_if(slot, id).filter(|it| !it.closing) else { return };
+        let session = &connection.client.session;
+        let mut bytes = Vec::new();
+        push.told.render(session.protocol, session.is_subscribed(), &mut bytes);
+        connection.append_news(&bytes, push.is_own);
+        if !std::mem::replace(&mut connection.is_fed, true) {
+            fed.push((slot, id));
+        }
+        connection.pushed_bytes += bytes.len();
+        if connection.pushed_bytes >= PUSH_BYTES_GATHERED && !connection.is_asleep() {
+            connection.pushed_bytes = 0;
+            if let Err(end) = send(connection, output, instance, state.index) {
                 self.close(slot, end);
             }
         }

@@ -74,6 +74,9 @@ impl<'g> Keyspace<'_, 'g> {
         let result = edit(&mut edited)?;
         let changed = edited.changed.take().filter(|_| !edited.unchanged);
         self.local.account(bytes.capacity() as i64 - before as i64);
+        if changed.is_some() {
+            self.local.changed(key);
+        }
         if let Some(changed) = changed
             && self.local.is_replicating()
         {

@@ -421,6 +421,7 @@ impl Local {
         // SAFETY: just built, and private.
         let bytes = unsafe { Entry::at(address) }.bytes();
         self.account(block_bytes(bytes) as i64);
+        self.built(address);
         address
     }
 
@@ -433,8 +434,15 @@ impl Local {
         }
     }
 
-    /// Counts a removed key out and retires its entry.
+    /// Counts a removed key out, takes that down, and retires its entry.
     pub(in crate::store) fn forget(&mut self, roots: &Roots, removed: u64) {
+        // SAFETY: retired below, and not freed before its batch has passed.
+        self.changed(unsafe { Entry::at(word::pointer(removed)) }.key());
+        self.forget_silently(roots, removed);
+    }
+
+    /// As [`Local::forget`], for a key that is where it was, but not on this node any more.
+    pub(in crate::store) fn forget_silently(&mut self, roots: &Roots, removed: u64) {
         roots.count(self.thread, -1, -((removed & word::TTL != 0) as i64));
         self.retire_entry(word::pointer(removed));
     }

@@ -1,0 +1,330 @@
+//! Client-side caching: who has read which keys, and the way of the news that these have changed.
+//!
+//! ```text
+//!   a client that tracks reads ─▶ table: key ─▶ readers                          before it reads
+//!   a key changes ─▶ the thread that changed it, behind the command ─┬▶ table: its readers, who are taken out
+//!                                                                     └▶ prefixes: kept for the end of the turn
+//!   a reader ─▶ the client that it redirects to, or itself ─▶ feed of that one's worker ─▶ connection
+//! ```
+//!
+//! **Invariant.** A client that tracks hears, behind the reply that it read a value by, that the value is another now; that all values may be, where it cannot be said
+//! which. What its own command changed it hears behind that command's reply. Where the node keeps no news because nobody tracks, a write pays for one branch
+//! ([`crate::store`]'s `changes`), and a read for none.
+//!
+//! **Does not know** connections or sockets: a worker delivers what its feed holds.
+//!
+//! Source: redis.io, "Client-side caching in Redis", and the behaviour of Redis 7.2.
+
+mod prefixes;
+mod push;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tracked;
+
+pub use push::{Push, Told};
+pub use tracked::{Mode, Reading, Tracked};
+
+use super::clients::{ClientInfo, Clients, flag};
+use crate::base::rng::Rng;
+use crate::store::{By, ChangedKey, Local, Store};
+use parking_lot::Mutex;
+use prefixes::{ChangedSince, Prefixes};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use table::Table;
+use torc_protocol::Protocol;
+
+/// The client whose command caused what is told.
+#[derive(Debug)]
+pub struct Runner<'r> {
+    /// Index of the worker on which it runs.
+    pub worker: usize,
+    /// Its id; 0 for nobody.
+    pub client: u64,
+    /// What is told to the client itself, if it tracks.
+    pub own: Option<Own<'r>>,
+}
+
+/// See [`Runner::own`].
+#[derive(Debug)]
+pub struct Own<'r> {
+    /// Where it is told: behind the reply.
+    pub pushes: &'r mut Vec<u8>,
+    /// How it is told.
+    pub protocol: Protocol,
+    /// Whether the client has subscriptions.
+    pub is_subscribed: bool,
+    /// The keys that the command reads, and whether the client had not read them before.
+    pub reading: &'r Reading,
+}
+
+impl Runner<'_> {
+    /// A thread that runs no command.
+    pub fn nobody(worker: usize) -> Runner<'static> {
+        Runner { worker, client: 0, own: None }
+    }
+
+    fn is_reading(&self, key: &[u8]) -> Option<bool> {
+        let reading = self.own.as_ref()?.reading;
+        reading.iter().find(|(name, _)| **name == *key).map(|&(_, is_new)| is_new)
+    }
+}
+
+/// What only one worker needs.
+#[derive(Debug, Default)]
+struct Part {
+    changed: Mutex<ChangedSince>,
+    /// Whether `changed` holds anything, for the worker's every turn to ask.
+    has_changed: AtomicBool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Tracking {
+    table: Table,
+    prefixes: Prefixes,
+    /// Clients that track. Changed under `switch`.
+    clients: AtomicUsize,
+    /// Held while the store is asked to tell of changes, or not to any more.
+    switch: Mutex<()>,
+    parts: Box<[Part]>,
+}
+
+impl Tracking {
+    /// For `workers` workers and nobody who tracks.
+    pub fn new(workers: usize) -> Self {
+        Tracking {
+            table: Table::default(),
+            prefixes: Prefixes::default(),
+            clients: AtomicUsize::new(0),
+            switch: Mutex::default(),
+            parts: (0..workers.max(1)).map(|_| Part::default()).collect(),
+        }
+    }
+
+    fn part(&self, worker: usize) -> &Part {
+        &self.parts[worker % self.parts.len()]
+    }
+
+    /// A client begins to track. `false`: nothing was done, for the store tells nothing yet; `local` is to [hold everything](Store::hold_everything) first.
+    #[must_use]
+    pub fn enter(&self, store: &Store, local: &mut Local) -> bool {
+        let _switch = self.switch.lock();
+        if !store.tells_changes() {
+            if !local.holds_gate() {
+                return false;
+            }
+            store.tell_changes(local);
+        }
+        // Relaxed, here and where it is read: a figure; what matters is ordered by `switch`.
+        self.clients.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// A client tracks no more.
+    pub fn leave(&self, store: &Store) {
+        let _switch = self.switch.lock();
+        if self.clients.fetch_sub(1, Ordering::Relaxed) == 1 {
+            store.keep_changes();
+            self.table.clear();
+        }
+    }
+
+    /// Clients that track.
+    pub fn clients(&self) -> usize {
+        self.clients.load(Ordering::Relaxed)
+    }
+
+    /// Keys that clients have read and that have not changed since.
+    pub fn keys(&self) -> usize {
+        self.table.keys()
+    }
+
+    /// The sum of the numbers of clients that have read each of these.
+    pub fn items(&self) -> usize {
+        self.table.items()
+    }
+
+    /// Prefixes of which clients want to hear every change.
+    pub fn prefixes(&self) -> usize {
+        self.prefixes.count()
+    }
+
+    /// `client` is about to read `key`. Whether it had not read it since its last change.
+    pub fn reads(&self, key: &[u8], client: u64) -> bool {
+        self.table.add(key, client)
+    }
+
+    /// Tells those who have read what was changed, and keeps it for those who want to hear of prefixes.
+    pub fn settle(&self, clients: &Clients, runner: &mut Runner<'_>, changes: Vec<ChangedKey>) {
+        for ChangedKey { key, by } in changes {
+            let (author, current) = match by {
+                By::Runner => (runner.client, runner.client),
+                By::Nobody => (0, runner.client),
+                By::Client(id) => (id, id),
+            };
+            if let Some(readers) = self.table.take(&key) {
+                for id in readers {
+                    let reading = match by {
+                        By::Nobody if id == runner.client => runner.is_reading(&key),
+                        _ => None,
+                    };
+                    if reading.is_some() {
+                        // Its time had come, which the read itself has found: what was read is that the key is not there.
+                        self.table.add(&key, id);
+                    }
+                    if reading != Some(true) {
+                        self.tell_reader(clients, runner, (id, current), &key);
+                    }
+                }
+            }
+            if self.prefixes.concern(&key) {
+                let part = self.part(runner.worker);
+                part.changed.lock().insert(key, author);
+                // Release pairs with the Acquire in `has_broadcast`.
+                part.has_changed.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    fn tell_reader(
+        &self,
+        clients: &Clients,
+        runner: &mut Runner<'_>,
+        (id, current): (u64, u64),
+        key: &[u8],
+    ) {
+        let Some(reader) = clients.get(id) else { return };
+        let flags = reader.tracking();
+        // Who went over to prefixes hears of them alone.
+        let hears = flags & flag::TRACKING != 0 && flags & flag::TRACKING_PREFIXES == 0;
+        let is_own = id == current;
+        if hears && !(is_own && flags & flag::TRACKING_NOLOOP != 0) {
+            let keys = push::keys(1, [key].into_iter());
+            send(clients, runner, &reader, is_own, keys);
+        }
+    }
+
+    /// Tells every client that tracks that all keys may have changed, and forgets who has read what.
+    pub fn flush(&self, clients: &Clients, runner: &mut Runner<'_>) {
+        if self.clients() == 0 {
+            return;
+        }
+        self.table.clear();
+        for client in clients.all() {
+            if client.tracking() & flag::TRACKING != 0 {
+                let is_own = client.id == runner.client;
+                let protocol = match &runner.own {
+                    Some(own) if is_own => own.protocol,
+                    _ => client.protocol(),
+                };
+                send(clients, runner, &client, is_own, push::all_keys(protocol));
+            }
+        }
+    }
+
+    /// Takes keys out of the table at random until it has `keys_max` (0: as many as there are), `effort` of them at most. Their readers are told as if these had changed,
+    /// for nobody will tell them when they do.
+    pub fn trim(
+        &self,
+        clients: &Clients,
+        runner: &mut Runner<'_>,
+        (keys_max, effort): (u64, usize),
+        rng: &mut Rng,
+    ) {
+        for _ in 0..effort {
+            if keys_max == 0 || self.table.keys() as u64 <= keys_max {
+                return;
+            }
+            let Some((key, readers)) = self.table.take_any(rng) else { return };
+            for id in readers {
+                // Whoever causes it did not change the key.
+                self.tell_reader(clients, runner, (id, 0), &key);
+            }
+        }
+    }
+
+    /// Whether [`Tracking::broadcast`] has something to do for `worker`.
+    #[inline]
+    pub fn has_broadcast(&self, worker: usize) -> bool {
+        // Acquire pairs with the Release in `settle`.
+        self.part(worker).has_changed.load(Ordering::Acquire)
+    }
+
+    /// Tells those who want to hear of prefixes what `worker` has changed since it was last told: once a batch, each key once.
+    pub fn broadcast(&self, clients: &Clients, worker: usize) {
+        if !self.has_broadcast(worker) {
+            return;
+        }
+        let part = self.part(worker);
+        // The worker is the only one that adds to it.
+        part.has_changed.store(false, Ordering::Relaxed);
+        let changed = std::mem::take(&mut *part.changed.lock());
+        let mut runner = Runner::nobody(worker);
+        self.prefixes.for_each(&changed, |ids, changed| {
+            let all = push::keys(changed.len(), changed.iter().map(|(key, _)| *key));
+            for client in ids.iter().filter_map(|&id| clients.get(id)) {
+                let no_loop = client.tracking() & flag::TRACKING_NOLOOP != 0;
+                let keys = if no_loop && changed.iter().any(|(_, by)| *by == client.id) {
+                    let others: Vec<&[u8]> =
+                        changed.iter().filter(|it| it.1 != client.id).map(|it| it.0).collect();
+                    if others.is_empty() {
+                        continue;
+                    }
+                    push::keys(others.len(), others.into_iter())
+                } else {
+                    Arc::clone(&all)
+                };
+                send(clients, &mut runner, &client, false, keys);
+            }
+        });
+    }
+
+    /// What makes good for messages to clients of `worker` that were lost for want of room: each client that would have heard of one of those that it hears for is told that
+    /// all keys may have changed.
+    pub fn make_good(&self, clients: &Clients, worker: usize) -> Vec<Push> {
+        let all = clients.all();
+        let trackers = all.iter().filter(|client| client.tracking() & flag::TRACKING != 0);
+        let pushes = trackers.filter_map(|owner| {
+            let (receiver, told) = resolve(clients, owner, push::all_keys(owner.protocol()));
+            let (place, client) = (receiver.slot(), receiver.id);
+            (receiver.worker == worker).then_some(Push { place, client, is_own: false, told })
+        });
+        pushes.collect()
+    }
+}
+
+/// Who is to hear what `owner` is told, and in which words.
+fn resolve(clients: &Clients, owner: &Arc<ClientInfo>, keys: Arc<[u8]>) -> (Arc<ClientInfo>, Told) {
+    match owner.redirect() {
+        0 => (Arc::clone(owner), Told::Invalid { keys, redirected: false }),
+        redirect => match clients.get(redirect) {
+            Some(receiver) => (receiver, Told::Invalid { keys, redirected: true }),
+            None => {
+                owner.break_redirect();
+                (Arc::clone(owner), Told::Broken { redirect })
+            }
+        },
+    }
+}
+
+fn send(
+    clients: &Clients,
+    runner: &mut Runner<'_>,
+    owner: &Arc<ClientInfo>,
+    is_own: bool,
+    keys: Arc<[u8]>,
+) {
+    let (receiver, told) = resolve(clients, owner, keys);
+    match &mut runner.own {
+        Some(own) if receiver.id == runner.client => {
+            told.render(own.protocol, own.is_subscribed, own.pushes);
+        }
+        _ => {
+            let (place, client) = (receiver.slot(), receiver.id);
+            let push = Push { place, client, is_own, told };
+            clients.mailboxes.tell(receiver.worker, runner.worker, push);
+        }
+    }
+}
