@@ -17,7 +17,7 @@ const IN_RING: WireError =
 /// Keys that a client's read takes out of a full table at most.
 const TRIMMED_BY_READ: usize = 100;
 
-/// CLIENT TRACKING ON|OFF [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]
+/// `CLIENT TRACKING ON|OFF [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]`
 pub fn tracking(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     let (mode, prefixes) = parse(ctx.instance, args)?;
     if args.is(2, "OFF") {
