@@ -132,7 +132,7 @@ pub(super) fn execute(
         break;
     }
     run.wait_for_copies(out);
-    run.timing.settle();
+    run.timing.end_batch();
     if run.local.is_owning() {
         // The gate, if it was closed for an EXEC or a script that then did not run.
         instance.store.release(run.local, &guard, now);

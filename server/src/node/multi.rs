@@ -24,7 +24,6 @@ use super::client::Client;
 use super::pipeline::{Park, Verdict};
 use super::planned::Planned;
 use crate::admin::Instance;
-use crate::base::limits::BATCH_COMMANDS_MAX;
 use crate::cluster::route::Port;
 use crate::command::transaction::{Multi, names_too_few};
 use crate::command::value::database;
@@ -325,11 +324,8 @@ impl Run<'_, '_> {
     fn run_queued(&mut self, multi: &Multi, out: &mut Vec<u8>) -> Step {
         Reply::new(out, self.client.session.protocol).array(multi.len());
         let mut end = Step::Done;
-        for (index, (spec, args)) in multi.commands().enumerate() {
-            // As many as share a measurement.
-            if index % BATCH_COMMANDS_MAX == 0 {
-                self.timing.settle();
-            }
+        self.timing.settle();
+        for (spec, args) in multi.commands() {
             let position = out.len();
             if self.client.session.is_special() {
                 self.remember(spec, args);

@@ -119,6 +119,7 @@ pub fn run(
     let mut timing = Timing::start(instance, worker.index, &mut timeline);
     client.mark = out.len();
     let mut progress = run_batches(client, input, out, worker, instance, &mut timing);
+    timing.settle();
     worker.timeline = timeline;
     if client.is_owed() || worker.plane.is_some() {
         client.settle(out);

@@ -266,6 +266,28 @@ fn large_replies_go_out_one_by_one() {
     }
 }
 
+/// More kinds by turns than share one measurement, in batches and in EXEC.
+#[test]
+fn every_command_of_many_batches_is_counted_once() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    let kinds = [
+        "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n",
+        "*2\r\n$4\r\nINCR\r\n$1\r\nk\r\n",
+        "*1\r\n$4\r\nPING\r\n",
+    ];
+    let turns = kinds.concat().repeat(40);
+    node.send(&mut peer, turns.as_bytes());
+    let multi = format!("*1\r\n$5\r\nMULTI\r\n{turns}*1\r\n$4\r\nEXEC\r\n");
+    node.send(&mut peer, multi.as_bytes());
+    let alike = "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n".repeat(7);
+    node.send(&mut peer, alike.as_bytes());
+    for (name, calls) in [("get", 87), ("incr", 80), ("ping", 80), ("multi", 1), ("exec", 1)] {
+        let spec = torc_protocol::command::find(name.as_bytes()).unwrap();
+        assert_eq!(node.instance.stats.command(spec.id).calls, calls, "{name}");
+    }
+}
+
 #[test]
 fn a_monitor_sees_its_own_commands_and_may_not_touch_keys() {
     let mut node = Node::new(&[]);

@@ -1,6 +1,6 @@
 //! What commands cost: the call counters, the slow log and latency events of one batch.
 //!
-//! A clock read costs as much as a tenth of a GET, so commands that are always quick (flag FAST) share one measurement: the time of all that
+//! A clock read costs as much as a tenth of a GET, so commands that are always quick (flag FAST) share one measurement, up to [`SHARING_MAX`] of them: the time of all that
 //! ran between two reads is split evenly among them. Any other command gets a measurement of its own, and so does every command while
 //! the slow log's threshold is below a millisecond.
 
@@ -11,6 +11,9 @@ use torc_protocol::command::{CommandId, CommandSpec, Flags};
 
 /// Below this threshold of the slow log, in microseconds, sharing a measurement would hide what it asks for.
 const SHARED_THRESHOLD_US: i64 = 1_000;
+
+/// Commands from which on a measurement that they share is taken at the end of a batch. Until then the batches live at one time, which is some tens of microseconds.
+const SHARING_MAX: u64 = 64;
 
 /// A worker's idea of the time: where wall time stood when the monotonic clock was last compared with it, so that a batch needs but one
 /// of the two.
@@ -69,7 +72,7 @@ impl<'a> Timing<'a> {
         }
     }
 
-    /// Wall time when the clock was last read: at the start, and after every batch.
+    /// Wall time when the clock was last read.
     pub fn now(&self) -> UnixMs {
         self.line.unix_ms(self.last_ns)
     }
@@ -86,14 +89,26 @@ impl<'a> Timing<'a> {
 
     /// Counts a command that shares its measurement with its neighbours.
     pub fn share(&mut self, id: CommandId) {
-        self.sharing_count += 1;
         if let Some((last, count)) = self.sharing[..self.runs].last_mut()
             && *last == id
         {
             *count += 1;
-        } else if let Some(place) = self.sharing.get_mut(self.runs) {
-            *place = (id, 1);
-            self.runs += 1;
+        } else {
+            if self.runs == self.sharing.len() {
+                self.settle();
+            }
+            if let Some(place) = self.sharing.get_mut(self.runs) {
+                *place = (id, 1);
+                self.runs += 1;
+            }
+        }
+        self.sharing_count += 1;
+    }
+
+    /// Called at the end of each batch: measures what shares a measurement so far, if it is much. What is left is measured behind the last batch.
+    pub fn end_batch(&mut self) {
+        if self.sharing_count >= SHARING_MAX {
+            self.settle();
         }
     }
 

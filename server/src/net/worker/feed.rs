@@ -21,13 +21,13 @@ impl Worker {
 
     /// Hands out what waits for monitoring clients and subscribers, in order.
     pub(super) fn hand_out_feed(&mut self) {
+        if !self.is_fed() {
+            return;
+        }
         let instance = Arc::clone(&self.instance);
         let Some(mailbox) = instance.clients.mailboxes.workers().get(self.state.index) else {
             return;
         };
-        if !mailbox.is_fed() {
-            return;
-        }
         let (items, lost) = mailbox.take_feed();
         let mut fed = Vec::new();
         for item in &items {
