@@ -2,6 +2,7 @@
 
 use super::super::eval::BUSY_SCRIPT;
 use super::super::{Ctx, Flow, Outcome};
+use super::settled;
 use crate::script::Kind;
 use crate::script::library::{Function, Library};
 use torc_protocol::glob;
@@ -12,6 +13,7 @@ const ENGINE: &[u8] = b"LUA";
 
 /// `FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE]`
 pub fn list(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    settled(ctx)?;
     let (mut pattern, mut with_code) = (None, false);
     let mut at = 2;
     while at < args.len() {

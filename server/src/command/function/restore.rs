@@ -12,6 +12,7 @@ use torc_protocol::{Args, Reply, WireError};
 
 /// `FUNCTION DUMP`
 pub fn dump(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    settled(ctx)?;
     let shelf = ctx.instance.scripts.libraries.shelf();
     reply.bulk(&functions::dump(shelf.libraries().iter().map(|library| library.text())));
     Ok(Flow::Next)
