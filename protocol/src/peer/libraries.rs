@@ -93,24 +93,10 @@ pub fn decode_libraries(
     payload: &[u8],
 ) -> Result<(LibrariesHead, impl Iterator<Item = Entry<'_>>), Malformed> {
     let mut reader = Reader::new(payload);
-    version(&mut reader)?;
+    reader.version(VERSION)?;
     let more = reader.u8()? & MORE != 0;
     let head = LibrariesHead { more, number: reader.u64()?, flushed: read_stamp(&mut reader)? };
-    Ok((head, all(reader, read_entry)?))
-}
-
-/// All that is left, each read by `read`.
-fn all<'a, T>(
-    mut reader: Reader<'a>,
-    read: impl Fn(&mut Reader<'a>) -> Result<T, Malformed>,
-) -> Result<impl Iterator<Item = T>, Malformed> {
-    let mut check = reader;
-    while !check.is_empty() {
-        read(&mut check)?;
-    }
-    // All were read once: none is left out.
-    let next = move || if reader.is_empty() { None } else { read(&mut reader).ok() };
-    Ok(std::iter::from_fn(next))
+    Ok((head, reader.all(read_entry)?))
 }
 
 fn read_stamp(reader: &mut Reader<'_>) -> Result<Stamp, Malformed> {
@@ -148,16 +134,9 @@ pub fn decode_libraries_heard(
     payload: &[u8],
 ) -> Result<(u64, impl Iterator<Item = &[u8]>), Malformed> {
     let mut reader = Reader::new(payload);
-    version(&mut reader)?;
+    reader.version(VERSION)?;
     let number = reader.u64()?;
-    Ok((number, all(reader, |reader| reader.bytes(usize::MAX, "name of a library"))?))
-}
-
-fn version(reader: &mut Reader<'_>) -> Result<(), Malformed> {
-    match reader.u8()? {
-        VERSION => Ok(()),
-        other => Err(Malformed::Version(other)),
-    }
+    Ok((number, reader.all(|reader| reader.bytes(usize::MAX, "name of a library"))?))
 }
 
 #[cfg(test)]

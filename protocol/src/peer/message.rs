@@ -45,7 +45,7 @@ pub fn encode_acks(acks: impl IntoIterator<Item = Ack>, out: &mut Vec<u8>) {
 /// Reads a payload of acknowledgements. It is checked as a whole first, so that none is taken of a payload that is malformed behind it.
 pub fn decode_acks(payload: &[u8]) -> Result<impl Iterator<Item = Ack>, Malformed> {
     let mut reader = Reader::new(payload);
-    version(&mut reader)?;
+    reader.version(VERSION)?;
     let (entries, rest) = reader.rest().as_chunks::<ACK_BYTES>();
     if !rest.is_empty() {
         return Err(Malformed::Truncated);
@@ -84,7 +84,7 @@ impl Ping {
     /// Reads a payload.
     pub fn decode(payload: &[u8]) -> Result<Ping, Malformed> {
         let mut reader = Reader::new(payload);
-        version(&mut reader)?;
+        reader.version(VERSION)?;
         let ping = Ping { id: reader.u64()?, wall_us: reader.u64()? };
         reader.end()?;
         Ok(ping)
@@ -111,17 +111,10 @@ impl Credit {
     /// Reads a payload.
     pub fn decode(payload: &[u8]) -> Result<Credit, Malformed> {
         let mut reader = Reader::new(payload);
-        version(&mut reader)?;
+        reader.version(VERSION)?;
         let class = Class::from_byte(reader.u8()?).ok_or(Malformed::Value("class"))?;
         let granted_bytes = reader.u64()?;
         reader.end()?;
         Ok(Credit { class, granted_bytes })
-    }
-}
-
-fn version(reader: &mut Reader<'_>) -> Result<(), Malformed> {
-    match reader.u8()? {
-        VERSION => Ok(()),
-        other => Err(Malformed::Version(other)),
     }
 }

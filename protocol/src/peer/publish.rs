@@ -38,7 +38,7 @@ pub struct Published<'a> {
 /// Reads the payload that [`encode`] wrote.
 pub fn decode(payload: &[u8]) -> Result<Published<'_>, Malformed> {
     let mut reader = Reader::new(payload);
-    version(&mut reader)?;
+    reader.version(VERSION)?;
     let kind = reader.u8()?;
     let channel = reader.bytes(usize::MAX, "channel")?;
     Ok(Published { kind, channel, message: reader.rest() })
@@ -60,7 +60,7 @@ pub fn encode_heard(change: u64, out: &mut Vec<u8>) {
 /// Reads the payload that [`encode_heard`] wrote.
 pub fn decode_heard(payload: &[u8]) -> Result<u64, Malformed> {
     let mut reader = Reader::new(payload);
-    version(&mut reader)?;
+    reader.version(VERSION)?;
     let change = reader.u64()?;
     reader.end()?;
     Ok(change)
@@ -99,21 +99,10 @@ pub fn decode_interest(
     payload: &[u8],
 ) -> Result<(InterestHead, impl Iterator<Item = Entry<'_>>), Malformed> {
     let mut reader = Reader::new(payload);
-    version(&mut reader)?;
+    reader.version(VERSION)?;
     let anew = reader.u8()? & ANEW != 0;
     let change = reader.u64()?;
-    let mut check = reader;
-    while !check.is_empty() {
-        read_entry(&mut check)?;
-    }
-    // All entries were read once: none is left out.
-    let entries =
-        std::iter::from_fn(
-            move || {
-                if reader.is_empty() { None } else { read_entry(&mut reader).ok() }
-            },
-        );
-    Ok((InterestHead { anew, change }, entries))
+    Ok((InterestHead { anew, change }, reader.all(read_entry)?))
 }
 
 fn read_entry<'a>(reader: &mut Reader<'a>) -> Result<Entry<'a>, Malformed> {
@@ -121,13 +110,6 @@ fn read_entry<'a>(reader: &mut Reader<'a>) -> Result<Entry<'a>, Malformed> {
     let subscribers = reader.varint_max(u64::from(u32::MAX), "subscribers")? as u32;
     let name = reader.bytes(usize::MAX, "name")?;
     Ok(Entry { kind, name, subscribers })
-}
-
-fn version(reader: &mut Reader<'_>) -> Result<(), Malformed> {
-    match reader.u8()? {
-        VERSION => Ok(()),
-        other => Err(Malformed::Version(other)),
-    }
 }
 
 #[cfg(test)]

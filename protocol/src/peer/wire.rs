@@ -174,6 +174,28 @@ impl<'a> Reader<'a> {
         if self.is_empty() { Ok(()) } else { Err(Malformed::Trailing) }
     }
 
+    /// Reads the version of a payload, of which one is known.
+    pub fn version(&mut self, known: u8) -> Result<(), Malformed> {
+        match self.u8()? {
+            version if version == known => Ok(()),
+            version => Err(Malformed::Version(version)),
+        }
+    }
+
+    /// All that is left, each read by `read`. It is checked as a whole first, so that nothing is taken of a payload that is malformed behind it.
+    pub fn all<T>(
+        mut self,
+        read: impl Fn(&mut Reader<'a>) -> Result<T, Malformed>,
+    ) -> Result<impl Iterator<Item = T>, Malformed> {
+        let mut check = self;
+        while !check.is_empty() {
+            read(&mut check)?;
+        }
+        // All were read once: none is left out.
+        let next = move || if self.is_empty() { None } else { read(&mut self).ok() };
+        Ok(std::iter::from_fn(next))
+    }
+
     /// The next `N` bytes.
     #[inline]
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {

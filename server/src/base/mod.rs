@@ -4,4 +4,5 @@ pub mod clock;
 pub mod limits;
 pub mod rng;
 pub mod sync;
+pub mod told;
 pub mod version;

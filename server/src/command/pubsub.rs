@@ -65,7 +65,7 @@ fn add(ctx: &mut Ctx<'_>, kind: Kind, args: Args<'_>, reply: &mut Reply<'_>) -> 
         let count = ctx.session.subscription_count(kind);
         tell(ctx.session, reply, words(kind).subscribed, Some(name), count);
     }
-    if pubsub.has_changes()
+    if pubsub.told().has_changes()
         && let Some(teller) = ctx.instance.clients.mailboxes.workers().first()
     {
         teller.wake();

@@ -716,8 +716,8 @@ fn join_ring(instance: &Arc<Instance>, state: &mut WorkerState, part: RingPart) 
     let budget = usize::try_from(settings.replication_log_size() / workers).unwrap_or(usize::MAX);
     let journal = WorkerJournal::new(shared.slots.tag(), budget);
     state.local.set_journal(Some(Box::new(journal)));
-    instance.pubsub.start_telling();
-    instance.scripts.libraries.start_telling();
+    instance.pubsub.told().start();
+    instance.scripts.libraries.told().start();
     let replicator = Replicator::new(Arc::clone(instance), Arc::clone(&shared.slots));
     state.join_ring(Plane::new(Box::new(replicator), rng::entropy()));
     DataLinks::new(shared, state.index, arrivals, rng::entropy())

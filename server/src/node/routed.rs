@@ -382,11 +382,8 @@ impl Run<'_, '_> {
     ) -> Step {
         let position = out.len();
         let step = self.run_here(planned, spec, args, out);
-        let told = out.get(position).is_some_and(|&first| first != b'-');
-        if let (Step::Done, true, Some(change)) = (&step, told, self.instance.pubsub.unheard()) {
-            self.hold_untold(About::Subscriptions, change, position, out);
-        }
-        step
+        let unheard = self.instance.pubsub.told().unheard();
+        self.once_heard(About::Subscriptions, unheard, step, position, out)
     }
 
     /// Changes the libraries here; the client is told so once the other nodes have them, for the next FCALL may run there.
@@ -399,24 +396,31 @@ impl Run<'_, '_> {
     ) -> Step {
         let position = out.len();
         let step = self.checked_apart(planned, spec, args, out);
-        // Where nobody is answered, nobody waits.
-        let changed = out.get(position).is_some_and(|&first| first != b'-')
-            && !is_muted(&self.client.session);
-        let unheard = self.instance.scripts.libraries.unheard();
-        if let (Step::Done, true, Some(change)) = (&step, changed, unheard) {
-            self.hold_untold(About::Libraries, change, position, out);
-        }
-        step
+        let unheard = self.instance.scripts.libraries.told().unheard();
+        self.once_heard(About::Libraries, unheard, step, position, out)
     }
 
-    /// Keeps the reply from `position` on until the other nodes have heard of a change.
-    fn hold_untold(&mut self, about: About, change: u64, position: usize, out: &mut Vec<u8>) {
-        let key = self.client.key();
-        let Client { replies, mark, .. } = &mut *self.client;
-        let (hole, _) = replies.hold(out, position, mark, None);
-        if let Some(Ring { plane, .. }) = &mut self.ring {
-            plane.hold_untold(about, change, key, hole);
+    /// Keeps the reply from `position` on until the other nodes have heard of change `unheard`, if there is one. An error says that nothing changed, and where
+    /// nobody is answered, nobody waits.
+    fn once_heard(
+        &mut self,
+        about: About,
+        unheard: Option<u64>,
+        step: Step,
+        position: usize,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let changed = out.get(position).is_some_and(|&first| first != b'-');
+        let waits = matches!(step, Step::Done) && changed && !is_muted(&self.client.session);
+        if let (true, Some(change)) = (waits, unheard) {
+            let key = self.client.key();
+            let Client { replies, mark, .. } = &mut *self.client;
+            let (hole, _) = replies.hold(out, position, mark, None);
+            if let Some(Ring { plane, .. }) = &mut self.ring {
+                plane.hold_untold(about, change, key, hole);
+            }
         }
+        step
     }
 
     fn ask_all(

@@ -3,6 +3,7 @@
 use super::{Client, Park, Progress, Verdict, WorkerState, run};
 use crate::admin::Instance;
 use crate::admin::clients::{Endpoint, KillFilter, PauseMode};
+use crate::admin::mailbox::Mailbox;
 use crate::base::clock::Clock;
 use crate::base::limits::REPLY_BYTES_GATHERED;
 use crate::command::Session;
@@ -35,6 +36,14 @@ impl Node {
         instance.configure(settings).unwrap();
         let worker = WorkerState::new(&instance, 0);
         Node { instance, worker }
+    }
+
+    /// One whose worker has a mailbox, which wakes nobody.
+    fn with_mailbox(settings: &[(&str, &str)]) -> Self {
+        let node = Node::new(settings);
+        let (mailbox, _) = Mailbox::new(Box::new(|| {}));
+        node.instance.clients.mailboxes.attach(vec![mailbox]);
+        node
     }
 
     fn connect(&self) -> Peer {

@@ -101,19 +101,10 @@ impl Local {
     }
 
     /// As [`Local::changed`], for the key of an entry that was built to take its place: whether it does is decided later, but before anybody is told. Asked for here because
-    /// every write comes by, and has the address at hand.
+    /// every write comes by.
     #[inline]
-    pub(super) fn built(&mut self, address: u64) {
-        if self.tells_changes {
-            self.note_built(address);
-        }
-    }
-
-    #[cold]
-    fn note_built(&mut self, address: u64) {
-        // SAFETY: just built by this thread, and not freed yet.
-        let entry = unsafe { Entry::at(address) };
-        if !entry.is_absent() {
+    pub(super) fn built(&mut self, entry: Entry<'_>) {
+        if self.tells_changes && !entry.is_absent() {
             self.note_change(entry.key());
         }
     }

@@ -10,10 +10,11 @@
 
 use super::{Kind, Name, PubSub};
 use crate::base::limits::INTEREST_FRAME_BYTES;
+use crate::base::told::Told;
 use crate::cluster::NodeId;
 use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use torc_protocol::peer::Malformed;
 use torc_protocol::peer::publish::{begin_interest, decode_interest, put_interest};
 
@@ -30,62 +31,24 @@ pub struct Interest {
 
 /// What was told and is to be told.
 #[derive(Debug, Default)]
-pub(super) struct Told {
-    /// Whether anybody is told anything: the node is part of a ring.
-    is_on: AtomicBool,
-    has_changed: AtomicBool,
-    /// What changed since it was last told. Only names: how many subscribers there are is looked up when it is told.
-    changed: Mutex<HashSet<(Kind, Name)>>,
-    /// The number of the latest change.
-    noted: AtomicU64,
-    /// Up to which change all peers have confirmed.
-    heard: AtomicU64,
-    /// Links by which is told.
-    links: AtomicUsize,
+pub(super) struct Telling {
+    /// Channels and patterns that subscribers came to or left.
+    pub told: Told<(Kind, Name)>,
     /// By which link each node tells.
     sources: Mutex<HashMap<NodeId, u64>>,
     last_source: AtomicU64,
     pub dropped: AtomicU64,
 }
 
-impl Told {
-    /// A topic changed.
-    pub(super) fn note(&self, kind: Kind, name: &Name) {
-        // Relaxed: set once, before the node has clients.
-        if self.is_on.load(Ordering::Relaxed) {
-            let mut changed = self.changed.lock();
-            changed.insert((kind, Name::clone(name)));
-            // Relaxed: ordered by the lock, and read by the client's own thread.
-            self.noted.fetch_add(1, Ordering::Relaxed);
-            // Release pairs with the Acquire in `has_changes`.
-            self.has_changed.store(true, Ordering::Release);
-        }
-    }
-}
-
 impl PubSub {
-    /// From now on changes are kept for [`PubSub::take_changes`].
-    pub fn start_telling(&self) {
-        self.told.is_on.store(true, Ordering::Relaxed);
+    /// The channels and patterns that subscribers came to or left, and how far peers have heard.
+    pub fn told(&self) -> &Told<(Kind, Name)> {
+        &self.telling.told
     }
 
-    /// Whether [`PubSub::take_changes`] has something, and the telling worker is to be woken.
-    #[inline]
-    pub fn has_changes(&self) -> bool {
-        // Acquire pairs with the Release in `note`.
-        self.told.has_changed.load(Ordering::Acquire)
-    }
-
-    /// What changed since the last call, and the number of the latest change that it covers.
-    pub fn take_changes(&self) -> (Vec<Interest>, u64) {
-        if !self.has_changes() {
-            return (Vec::new(), 0);
-        }
-        let (changed, noted) = {
-            let mut changed = self.told.changed.lock();
-            self.told.has_changed.store(false, Ordering::Relaxed);
-            (std::mem::take(&mut *changed), self.told.noted.load(Ordering::Relaxed))
-        };
+    /// What changed since the last call, and the number of the latest change that it covers; `None` if nothing did.
+    pub fn take_changes(&self) -> Option<(Vec<Interest>, u64)> {
+        let (changed, noted) = self.telling.told.take()?;
         let interest = |(kind, name): (Kind, Name)| {
             let count = match kind {
                 Kind::Pattern => self.patterns.look(&name, |topic| topic.here_total()),
@@ -93,41 +56,17 @@ impl PubSub {
             };
             Interest { kind, name, count: narrow(count.unwrap_or(0)) }
         };
-        (changed.into_iter().map(interest).collect(), noted)
-    }
-
-    /// The latest change that not all peers have confirmed, if there is one.
-    pub fn unheard(&self) -> Option<u64> {
-        // Relaxed, here and below: numbers that only rise; one that is read late keeps a client waiting a moment longer.
-        let noted = self.told.noted.load(Ordering::Relaxed);
-        let has_peers = self.told.links.load(Ordering::Relaxed) > 0;
-        (has_peers && noted > self.heard()).then_some(noted)
-    }
-
-    /// Up to which change all peers have confirmed.
-    pub fn heard(&self) -> u64 {
-        self.told.heard.load(Ordering::Relaxed)
+        Some((changed.into_iter().map(interest).collect(), noted))
     }
 
     /// Takes down what the telling worker's open links have confirmed. Returns whether that is more than before.
     pub fn confirm<'l>(&self, links: impl Iterator<Item = &'l PeerLink>) -> bool {
-        let (mut count, mut heard) = (0, None);
-        for link in links.filter(|link| link.is_open) {
-            count += 1;
-            heard = Some(heard.unwrap_or(u64::MAX).min(link.heard));
-        }
-        self.told.links.store(count, Ordering::Relaxed);
-        let heard = heard.unwrap_or_else(|| self.told.noted.load(Ordering::Relaxed));
-        self.told.heard.fetch_max(heard, Ordering::Relaxed) < heard
+        self.telling.told.confirm(links.filter(|link| link.is_open).map(|link| link.heard))
     }
 
     /// All channels and patterns with subscribers on this node, and a change that they cover.
     pub fn interests(&self) -> (Vec<Interest>, u64) {
-        let noted = {
-            // Under the lock: whoever has noted a change has made it before.
-            let _changed = self.told.changed.lock();
-            self.told.noted.load(Ordering::Relaxed)
-        };
+        let noted = self.telling.told.noted();
         let mut all = Vec::new();
         let mut add = |kind, name: &Name, count| {
             all.push(Interest { kind, name: Name::clone(name), count: narrow(count) });
@@ -140,7 +79,7 @@ impl PubSub {
 
     /// A number for a link by which a peer may tell its interest.
     pub fn new_source(&self) -> u64 {
-        self.told.last_source.fetch_add(1, Ordering::Relaxed) + 1
+        self.telling.last_source.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// `node` tells its interest by the link `source`. Returns the change to confirm, if there is one.
@@ -155,7 +94,7 @@ impl PubSub {
     ) -> Result<Option<u64>, Malformed> {
         let (head, entries) = decode_interest(payload)?;
         // Held to the end: a node's next link may be another worker's.
-        let mut sources = self.told.sources.lock();
+        let mut sources = self.telling.sources.lock();
         if head.anew {
             if sources.insert(node, source).is_some() {
                 self.forget(node);
@@ -182,7 +121,7 @@ impl PubSub {
 
     /// The link `source` of `node` is lost: what it told counts no more.
     pub fn lose_source(&self, source: u64, node: NodeId) {
-        let mut sources = self.told.sources.lock();
+        let mut sources = self.telling.sources.lock();
         if sources.get(&node) == Some(&source) {
             sources.remove(&node);
             self.forget(node);

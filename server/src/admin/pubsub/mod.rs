@@ -33,7 +33,7 @@ pub use subscriptions::Subscriptions;
 use super::mailbox::Mailboxes;
 use crate::cluster::NodeId;
 use index::{Index, Seat};
-use interest::Told;
+use interest::Telling;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -116,7 +116,7 @@ pub struct PubSub {
     last: AtomicU64,
     /// Clients with subscriptions.
     clients: AtomicUsize,
-    told: Told,
+    telling: Telling,
     events: notify::Switch,
 }
 
@@ -130,7 +130,7 @@ impl PubSub {
             parts: (0..workers.max(1)).map(|_| Part::default()).collect(),
             last: AtomicU64::new(0),
             clients: AtomicUsize::new(0),
-            told: Told::default(),
+            telling: Telling::default(),
             events: notify::Switch::default(),
         }
     }
@@ -154,7 +154,7 @@ impl PubSub {
             Kind::Shard => self.shards.change(name, add),
             Kind::Pattern => self.patterns.change(name, add),
         }
-        self.told.note(kind, name);
+        self.telling.told.note([(kind, Name::clone(name))].into_iter());
     }
 
     /// Ends a subscription that the client has.
@@ -168,7 +168,7 @@ impl PubSub {
             Kind::Shard => self.shards.change(name, remove),
             Kind::Pattern => self.patterns.change(name, remove),
         }
-        self.told.note(kind, name);
+        self.telling.told.note([(kind, Name::clone(name))].into_iter());
     }
 
     /// A client got its first subscription (`true`), or lost its last.
@@ -323,11 +323,11 @@ impl PubSub {
 
     /// Messages to other nodes that found no room, since the node started.
     pub fn count_dropped(&self, count: u64) {
-        self.told.dropped.fetch_add(count, Ordering::Relaxed);
+        self.telling.dropped.fetch_add(count, Ordering::Relaxed);
     }
 
     /// See [`PubSub::count_dropped`].
     pub fn dropped(&self) -> u64 {
-        self.told.dropped.load(Ordering::Relaxed)
+        self.telling.dropped.load(Ordering::Relaxed)
     }
 }

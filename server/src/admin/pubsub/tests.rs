@@ -101,7 +101,7 @@ fn a_feed_that_overflows_says_whom_it_failed() {
 
 /// What `from` has to tell by `link`, told to `to`.
 fn tell(from: &PubSub, link: &mut PeerLink, to: &PubSub, source: u64, node: NodeId) {
-    let (changes, change) = from.take_changes();
+    let (changes, change) = from.take_changes().unwrap_or_default();
     if !changes.is_empty() {
         link.change((&changes, change), || from.interests());
     }
@@ -116,8 +116,8 @@ fn tell(from: &PubSub, link: &mut PeerLink, to: &PubSub, source: u64, node: Node
 #[test]
 fn nodes_tell_each_other_whom_they_have() {
     let ((here, mailboxes), (there, _)) = (node(), node());
-    here.start_telling();
-    there.start_telling();
+    here.told().start();
+    there.told().start();
     let peer = NodeId(9);
     let mut clients: Vec<_> = (0..3).map(|_| Subscriptions::default()).collect();
     clients[0].add(&there, Kind::Channel, b"a", listener(0, 1));
@@ -126,16 +126,16 @@ fn nodes_tell_each_other_whom_they_have() {
     // Before the link opens nothing is told; then everything is.
     tell(&there, &mut link, &here, source, peer);
     assert!(here.is_silent());
-    assert_eq!(there.unheard(), None, "while there is nobody to hear, nobody waits");
+    assert_eq!(there.told().unheard(), None, "while there is nobody to hear, nobody waits");
     link.open(there.interests());
     there.confirm(std::iter::once(&link));
-    assert_eq!(there.unheard(), None, "nor for what was so before");
+    assert_eq!(there.told().unheard(), None, "nor for what was so before");
     tell(&there, &mut link, &here, source, peer);
     clients[1].add(&there, Kind::Channel, b"a", listener(1, 2));
     clients[2].add(&there, Kind::Pattern, b"b?", listener(1, 3));
-    assert_eq!(there.unheard(), Some(3));
+    assert_eq!(there.told().unheard(), Some(3));
     tell(&there, &mut link, &here, source, peer);
-    assert_eq!(there.unheard(), None);
+    assert_eq!(there.told().unheard(), None);
     assert_eq!(here.publish(&mailboxes, alone(0), Kind::Channel, b"a", b"m"), 2);
     assert_eq!(here.publish(&mailboxes, alone(0), Kind::Channel, b"bb", b"m"), 1);
     assert_eq!(here.publish(&mailboxes, alone(0), Kind::Channel, b"bbb", b"m"), 0);

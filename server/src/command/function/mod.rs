@@ -64,7 +64,7 @@ fn settled(ctx: &Ctx<'_>) -> Result<(), WireError> {
 
 /// What other nodes are to hear of goes to the worker that tells them.
 fn tell(ctx: &Ctx<'_>) {
-    if ctx.instance.scripts.libraries.has_changes()
+    if ctx.instance.scripts.libraries.told().has_changes()
         && let Some(teller) = ctx.instance.clients.mailboxes.workers().first()
     {
         teller.wake();

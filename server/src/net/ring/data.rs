@@ -289,12 +289,12 @@ impl DataLinks {
             return;
         }
         let pubsub = &desk.instance.pubsub;
-        let (changes, change) = pubsub.take_changes();
+        let changes = pubsub.take_changes();
         for at in self.own.values().copied().collect::<Vec<_>>() {
             let Some(Some(link)) = self.links.get_mut(at) else { continue };
             let DataLink { conn, interest, .. } = &mut **link;
-            if !changes.is_empty() {
-                interest.change((&changes, change), || pubsub.interests());
+            if let Some((changes, change)) = &changes {
+                interest.change((changes, *change), || pubsub.interests());
             }
             let mut told = false;
             while conn.link.has_room(Class::Publish)

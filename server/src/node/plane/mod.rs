@@ -421,8 +421,8 @@ impl Plane {
     fn fire_timers(&mut self, instance: &Instance) {
         // Whoever is in a ring stays in it, so there is a view.
         let Some(view) = instance.cluster.view() else { return };
-        self.release_told(About::Subscriptions, instance.pubsub.heard());
-        self.release_told(About::Libraries, instance.scripts.libraries.heard());
+        self.release_told(About::Subscriptions, instance.pubsub.told().heard());
+        self.release_told(About::Libraries, instance.scripts.libraries.told().heard());
         while let Some(&(time, timer)) = self.timers.first()
             && time <= self.now
         {

@@ -1,20 +1,12 @@
 //! Subscribers without sockets: what comes behind a command's own reply, what waits for other nodes, and what time does.
 
 use super::{Node, Peer};
-use crate::admin::mailbox::{Fed, Mailbox};
+use crate::admin::mailbox::Fed;
 use crate::admin::pubsub::PeerLink;
 use crate::cluster::testing::view;
 use crate::node::plane::{Lone, Plane};
 use std::sync::Arc;
 use torc_protocol::peer::publish::decode_interest;
-
-/// A node whose worker has a mailbox that wakes nobody.
-fn node(settings: &[(&str, &str)]) -> Node {
-    let node = Node::new(settings);
-    let (mailbox, _) = Mailbox::new(Box::new(|| {}));
-    node.instance.clients.mailboxes.attach(vec![mailbox]);
-    node
-}
 
 impl Node {
     /// What the worker does at the end of its turn: hands out what waits for these clients.
@@ -35,7 +27,7 @@ impl Node {
 
 #[test]
 fn own_messages_stand_between_the_replies() {
-    let mut node = node(&[]);
+    let mut node = Node::with_mailbox(&[]);
     let mut peer = node.connect();
     node.send(&mut peer, b"hello 3\r\n");
     peer.out.clear();
@@ -51,7 +43,7 @@ fn own_messages_stand_between_the_replies() {
 
 #[test]
 fn a_publishers_messages_keep_their_order() {
-    let mut node = node(&[]);
+    let mut node = Node::with_mailbox(&[]);
     let (mut reader, mut writer) = (node.connect(), node.connect());
     node.send(&mut reader, b"subscribe a\r\npsubscribe b*\r\n");
     reader.out.clear();
@@ -75,7 +67,7 @@ fn a_publishers_messages_keep_their_order() {
 
 #[test]
 fn an_expired_key_is_told_before_what_takes_its_place() {
-    let mut node = node(&[("notify-keyspace-events", "Eg$xmn")]);
+    let mut node = Node::with_mailbox(&[("notify-keyspace-events", "Eg$xmn")]);
     let (mut reader, mut writer) = (node.connect(), node.connect());
     node.send(&mut writer, b"set k v px 10\r\n");
     node.send(&mut reader, b"psubscribe *\r\n");
@@ -101,10 +93,10 @@ fn an_expired_key_is_told_before_what_takes_its_place() {
 
 /// A node of a ring of two, and its side of the link by which it tells the other of its subscribers.
 fn node_of_two() -> (Node, PeerLink) {
-    let mut node = node(&[]);
+    let mut node = Node::with_mailbox(&[]);
     node.instance.cluster.publish(Arc::new(view(2)));
     node.worker.join_ring(Plane::new(Box::new(Lone), 1));
-    node.instance.pubsub.start_telling();
+    node.instance.pubsub.told().start();
     let mut link = PeerLink::default();
     link.open(node.instance.pubsub.interests());
     node.instance.pubsub.confirm(std::iter::once(&link));
@@ -127,7 +119,7 @@ fn who_is_told_that_he_subscribed_is_known_to_all_nodes() {
     let mut peer = node.connect();
     node.send(&mut peer, b"ping\r\nsubscribe a\r\nsubscribe b\r\nping\r\n");
     assert_eq!(peer.replies(), r"+PONG\r\n", "all else waits behind the first");
-    let (changes, change) = node.instance.pubsub.take_changes();
+    let (changes, change) = node.instance.pubsub.take_changes().unwrap();
     assert_eq!(changes.len(), 2);
     link.change((&changes, change), || panic!("there is little to tell"));
     let payload = link.next_payload().expect("something to tell");

@@ -1,14 +1,7 @@
 //! Clients that track, without sockets: what comes behind their own replies, what others' commands bring them, and who is told when the table is full.
 
 use super::{Node, Peer, Progress, Verdict, run};
-use crate::admin::mailbox::{Fed, Mailbox};
-
-fn node(settings: &[(&str, &str)]) -> Node {
-    let node = Node::new(settings);
-    let (mailbox, _) = Mailbox::new(Box::new(|| {}));
-    node.instance.clients.mailboxes.attach(vec![mailbox]);
-    node
-}
+use crate::admin::mailbox::Fed;
 
 impl Node {
     /// What the worker does at the end of its turn: hands out news for these clients.
@@ -43,7 +36,7 @@ fn push(key: &str) -> String {
 
 #[test]
 fn own_changes_stand_behind_their_replies() {
-    let mut node = node(&[]);
+    let mut node = Node::with_mailbox(&[]);
     let mut peer = node.tracker("");
     node.send(&mut peer, b"get a\r\nset a 1\r\nset a 2\r\nget a\r\nincr a\r\nping\r\n");
     let expected = format!(r"_\r\n+OK\r\n{0}+OK\r\n$1\r\n2\r\n:3\r\n{0}+PONG\r\n", push("a"));
@@ -52,7 +45,7 @@ fn own_changes_stand_behind_their_replies() {
 
 #[test]
 fn others_changes_are_told_once_until_the_key_is_read_again() {
-    let mut node = node(&[]);
+    let mut node = Node::with_mailbox(&[]);
     let (mut reader, mut writer) = (node.tracker(""), node.connect());
     node.send(&mut reader, b"mget a b\r\n");
     reader.out.clear();
@@ -66,7 +59,7 @@ fn others_changes_are_told_once_until_the_key_is_read_again() {
 
 #[test]
 fn a_key_that_a_read_finds_expired_is_read_as_absent() {
-    let mut node = node(&[]);
+    let mut node = Node::with_mailbox(&[]);
     let (mut reader, mut writer) = (node.tracker(""), node.connect());
     node.send(&mut writer, b"set k v px 10\r\n");
     node.advance(10);
@@ -87,7 +80,7 @@ fn a_key_that_a_read_finds_expired_is_read_as_absent() {
 
 #[test]
 fn whoever_reads_into_a_full_table_has_others_told() {
-    let mut node = node(&[("tracking-table-max-keys", "2")]);
+    let mut node = Node::with_mailbox(&[("tracking-table-max-keys", "2")]);
     let (mut first, mut second) = (node.tracker(""), node.tracker(""));
     node.send(&mut first, b"mget a b\r\n");
     first.out.clear();
@@ -101,7 +94,7 @@ fn whoever_reads_into_a_full_table_has_others_told() {
 
 #[test]
 fn the_store_tells_while_somebody_tracks() {
-    let mut node = node(&[]);
+    let mut node = Node::with_mailbox(&[]);
     assert!(!node.instance.store.tells_changes());
     let (mut first, mut second) = (node.tracker(""), node.tracker("bcast prefix a"));
     assert_eq!(node.instance.tracking.clients(), 2);
@@ -114,7 +107,7 @@ fn the_store_tells_while_somebody_tracks() {
 
 #[test]
 fn in_a_transaction_tracking_begins_with_the_store_alone() {
-    let mut node = node(&[]);
+    let mut node = Node::with_mailbox(&[]);
     let mut peer = node.connect();
     node.send(&mut peer, b"hello 3\r\n");
     peer.out.clear();
@@ -128,7 +121,7 @@ fn in_a_transaction_tracking_begins_with_the_store_alone() {
 
 #[test]
 fn news_wait_for_the_end_of_a_long_reply() {
-    let mut node = node(&[]);
+    let mut node = Node::with_mailbox(&[]);
     let (mut reader, mut writer) = (node.tracker("optin"), node.connect());
     let elements = " e".repeat(5_000);
     node.send(&mut writer, format!("rpush l{elements}\r\n").as_bytes());
@@ -149,7 +142,7 @@ fn news_wait_for_the_end_of_a_long_reply() {
 
 #[test]
 fn a_client_that_waits_hears_of_other_keys_at_once() {
-    let mut node = node(&[]);
+    let mut node = Node::with_mailbox(&[]);
     let (mut reader, mut writer) = (node.tracker(""), node.connect());
     node.send(&mut reader, b"get k\r\n");
     reader.out.clear();

@@ -1,7 +1,7 @@
 //! The libraries of the node: one immutable shelf, which all workers read, and who changes it.
 
 use super::records::{Record, Records, Stamp};
-use super::told::Told;
+use super::told::Telling;
 use super::{Function, FunctionRef, Library};
 use crate::base::clock::UnixMs;
 use arc_swap::ArcSwap;
@@ -114,7 +114,7 @@ pub enum Refused {
 #[derive(Debug, Default)]
 pub struct Libraries {
     pub(super) records: Mutex<Records>,
-    pub(super) told: Told,
+    pub(super) telling: Telling,
     shelf: ArcSwap<Shelf>,
     changes: AtomicU64,
 }
@@ -174,7 +174,7 @@ impl Libraries {
         }
         *records = next;
         self.publish(shelf);
-        self.told.note(libraries.iter().map(|library| library.name()));
+        self.telling.told.note(libraries.iter().map(|library| library.name().to_owned()));
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl Libraries {
         let stamp = records.next_stamp(by.now, by.origin);
         records.put(name, Record { stamp, library: None });
         self.publish(Shelf::of(&records));
-        self.told.note(std::iter::once(name));
+        self.telling.told.note(std::iter::once(name.to_owned()));
         true
     }
 
@@ -197,7 +197,7 @@ impl Libraries {
         let stamp = records.next_stamp(by.now, by.origin);
         records.flush(stamp);
         self.publish(Shelf::of(&records));
-        self.told.note(std::iter::empty());
+        self.telling.told.note(std::iter::empty());
     }
 
     /// Shows a shelf to the workers. The caller holds the records that it was made of.

@@ -16,11 +16,12 @@ use super::records::{Record, Stamp};
 use super::shelf::Shelf;
 use super::{Libraries, Library, Source};
 use crate::base::limits::INTEREST_FRAME_BYTES;
+use crate::base::told::Told;
 use crate::base::version::Version;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use torc_protocol::peer::Malformed;
 use torc_protocol::peer::libraries::{
@@ -38,36 +39,12 @@ const PEER_BYTES_FACTOR: u64 = 2;
 
 /// What was told and is to be told.
 #[derive(Debug, Default)]
-pub(super) struct Told {
-    /// Whether anybody is told anything: the node is part of a ring.
-    is_on: AtomicBool,
-    has_changed: AtomicBool,
-    /// The names that changed since they were last told.
-    changed: Mutex<BTreeSet<String>>,
-    /// The number of the latest change.
-    noted: AtomicU64,
-    /// Up to which change all peers have confirmed.
-    heard: AtomicU64,
-    /// Links by which is told.
-    links: AtomicUsize,
+pub(super) struct Telling {
+    /// The names on which the last words changed.
+    pub told: Told<String>,
     /// Texts that were asked for, and the stamps that they had.
     missing: Mutex<BTreeMap<String, Stamp>>,
     settled: AtomicBool,
-}
-
-impl Told {
-    /// The last words on these names changed, or all names were flushed.
-    pub(super) fn note<'n>(&self, names: impl Iterator<Item = &'n str>) {
-        // Relaxed: set once, before the node has clients.
-        if self.is_on.load(Ordering::Relaxed) {
-            let mut changed = self.changed.lock();
-            changed.extend(names.map(str::to_owned));
-            // Relaxed: ordered by the lock, and read by the client's own thread.
-            self.noted.fetch_add(1, Ordering::Relaxed);
-            // Release pairs with the Acquire in `has_changes`.
-            self.has_changed.store(true, Ordering::Release);
-        }
-    }
 }
 
 impl From<wire::Stamp> for Stamp {
@@ -92,64 +69,26 @@ pub struct Wanted {
 }
 
 impl Libraries {
-    /// From now on changes are kept for [`Libraries::take_changes`].
-    pub fn start_telling(&self) {
-        self.told.is_on.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether [`Libraries::take_changes`] has something, and the telling worker is to be woken.
-    #[inline]
-    pub fn has_changes(&self) -> bool {
-        // Acquire pairs with the Release in `note`.
-        self.told.has_changed.load(Ordering::Acquire)
-    }
-
-    /// The names that changed since the last call, and the number of the latest change; `None` if nothing did.
-    pub fn take_changes(&self) -> Option<(Vec<String>, u64)> {
-        if !self.has_changes() {
-            return None;
-        }
-        let mut changed = self.told.changed.lock();
-        self.told.has_changed.store(false, Ordering::Relaxed);
-        let noted = self.told.noted.load(Ordering::Relaxed);
-        Some((std::mem::take(&mut *changed).into_iter().collect(), noted))
-    }
-
-    /// The latest change that not all peers have confirmed, if there is one.
-    pub fn unheard(&self) -> Option<u64> {
-        // Relaxed, here and below: numbers that only rise; one that is read late keeps a client waiting a moment longer.
-        let noted = self.told.noted.load(Ordering::Relaxed);
-        let has_peers = self.told.links.load(Ordering::Relaxed) > 0;
-        (has_peers && noted > self.heard()).then_some(noted)
-    }
-
-    /// Up to which change all peers have confirmed.
-    pub fn heard(&self) -> u64 {
-        self.told.heard.load(Ordering::Relaxed)
+    /// The names on which the last words changed, and how far peers have heard. A flush is a change of none.
+    pub fn told(&self) -> &Told<String> {
+        &self.telling.told
     }
 
     /// Takes down what the telling worker's open links have confirmed. Returns whether that is more than before.
     pub fn confirm<'l>(&self, links: impl Iterator<Item = &'l LibraryLink>) -> bool {
-        let (mut count, mut heard) = (0, None);
-        for link in links.filter(|link| link.is_open) {
-            count += 1;
-            heard = Some(heard.unwrap_or(u64::MAX).min(link.heard));
-        }
-        self.told.links.store(count, Ordering::Relaxed);
-        let heard = heard.unwrap_or_else(|| self.told.noted.load(Ordering::Relaxed));
-        self.told.heard.fetch_max(heard, Ordering::Relaxed) < heard
+        self.telling.told.confirm(links.filter(|link| link.is_open).map(|link| link.heard))
     }
 
     /// All names on which there is a word, and a change that they cover.
     fn names(&self) -> (VecDeque<String>, u64) {
         // Read first: whatever was noted by now is in the records.
-        let noted = self.told.noted.load(Ordering::Relaxed);
+        let noted = self.telling.told.noted();
         (self.records.lock().by_name.keys().cloned().collect(), noted)
     }
 
     /// Whether a peer has told what there is.
     pub fn is_settled(&self) -> bool {
-        self.told.settled.load(Ordering::Relaxed)
+        self.telling.settled.load(Ordering::Relaxed)
     }
 
     /// Takes over what a peer tells. `load` runs a text, to find what it registers; `bytes_max` is what clients may load here.
@@ -176,7 +115,7 @@ impl Libraries {
             let library = match word {
                 Word::Named => {
                     wanted.push(name.to_owned());
-                    self.told.missing.lock().insert(name.to_owned(), stamp);
+                    self.telling.missing.lock().insert(name.to_owned(), stamp);
                     continue;
                 }
                 Word::Deleted => None,
@@ -194,10 +133,10 @@ impl Libraries {
             self.publish(Shelf::of(&records));
         }
         let records = self.records.lock();
-        let mut missing = self.told.missing.lock();
+        let mut missing = self.telling.missing.lock();
         missing.retain(|name, stamp| records.is_news(name, *stamp));
         if !head.more && missing.is_empty() {
-            self.told.settled.store(true, Ordering::Relaxed);
+            self.telling.settled.store(true, Ordering::Relaxed);
         }
         Ok(Wanted { number: head.number, names: wanted })
     }
@@ -256,7 +195,7 @@ impl LibraryLink {
     }
 
     /// These names changed, up to that change.
-    pub fn change(&mut self, names: &[String], change: u64) {
+    pub fn change(&mut self, names: &BTreeSet<String>, change: u64) {
         if self.is_open {
             self.queue.extend(names.iter().map(|name| (name.clone(), true)));
             self.is_fresh = true;
@@ -332,7 +271,7 @@ mod tests {
     impl Node {
         fn new(origin: u64) -> Node {
             let libraries = Libraries::default();
-            libraries.start_telling();
+            libraries.told().start();
             Node { libraries, link: LibraryLink::default(), origin, now: 2_000_000_000_000 }
         }
 
@@ -355,7 +294,7 @@ mod tests {
 
         /// Tells the other node what there is to tell; how many payloads that took.
         fn tell(&mut self, other: &Node) -> usize {
-            if let Some((names, change)) = self.libraries.take_changes() {
+            if let Some((names, change)) = self.libraries.told().take() {
                 self.link.change(&names, change);
             }
             let mut count = 0;
@@ -440,24 +379,24 @@ mod tests {
         let (mut a, b) = (Node::new(1), Node::new(2));
         a.link.open(&a.libraries);
         a.tell(&b);
-        assert_eq!(a.libraries.unheard(), None);
+        assert_eq!(a.libraries.told().unheard(), None);
         a.load("x", "1");
-        assert_eq!(a.libraries.unheard(), Some(1));
-        let (names, change) = a.libraries.take_changes().unwrap();
+        assert_eq!(a.libraries.told().unheard(), Some(1));
+        let (names, change) = a.libraries.told().take().unwrap();
         a.link.change(&names, change);
         let payload = a.link.next_payload(&a.libraries).unwrap();
         a.libraries.confirm(std::iter::once(&a.link));
-        assert_eq!(a.libraries.unheard(), Some(1), "it was sent, not heard");
+        assert_eq!(a.libraries.told().unheard(), Some(1), "it was sent, not heard");
         let wanted = b.libraries.hear(&payload, BYTES_MAX, loaded).unwrap();
         a.link.answered(wanted.number, std::iter::empty());
         assert!(a.libraries.confirm(std::iter::once(&a.link)));
-        assert_eq!(a.libraries.unheard(), None);
+        assert_eq!(a.libraries.told().unheard(), None);
         assert_eq!(b.texts(), a.texts());
         // A peer that is gone keeps nobody waiting.
         a.load("y", "1");
         a.link.lose();
         a.libraries.confirm(std::iter::once(&a.link));
-        assert_eq!(a.libraries.unheard(), None);
+        assert_eq!(a.libraries.told().unheard(), None);
     }
 
     #[test]
@@ -466,7 +405,7 @@ mod tests {
         for number in 0..2_000 {
             a.load(&format!("library_with_a_long_name_{number}"), "1");
         }
-        a.libraries.take_changes();
+        a.libraries.told().take();
         a.link.open(&a.libraries);
         let first = a.link.next_payload(&a.libraries).unwrap();
         let wanted = b.libraries.hear(&first, BYTES_MAX, loaded).unwrap();
@@ -484,7 +423,7 @@ mod tests {
         let (mut a, b) = (Node::new(1), Node::new(2));
         a.load("x", &"-".repeat(3_000));
         a.link.open(&a.libraries);
-        a.link.change(&["x".into()], 1);
+        a.link.change(&BTreeSet::from(["x".into()]), 1);
         let payload = a.link.next_payload(&a.libraries).unwrap();
         b.libraries.hear(&payload, 1_000, loaded).unwrap();
         assert!(b.texts().is_empty());

@@ -419,9 +419,9 @@ impl Local {
         let block = build(&mut self.heap, key, payload, deadline, stamp, access);
         let address = block.expose_provenance() as u64;
         // SAFETY: just built, and private.
-        let bytes = unsafe { Entry::at(address) }.bytes();
-        self.account(block_bytes(bytes) as i64);
-        self.built(address);
+        let entry = unsafe { Entry::at(address) };
+        self.account(block_bytes(entry.bytes()) as i64);
+        self.built(entry);
         address
     }
 

@@ -10,7 +10,7 @@ impl DataLinks {
             return;
         }
         let known = &desk.instance.scripts.libraries;
-        let changes = known.take_changes();
+        let changes = known.told().take();
         if changes.is_none() && !self.links.iter().flatten().any(|link| link.libraries.owes()) {
             return;
         }
