@@ -1,12 +1,17 @@
 //! A worker: one thread, one poll, many connections, and its part of the store.
 //!
-//! A turn of a connection is at most one read, the batches that it brought, and one write. Connections that have more to do take turns with
-//! all others. Whatever waits (a sleep, a pause, a client that does not take its replies) is a state of the connection; the thread
+//! ```text
+//!   poll ─▶ gather: who has sent ─▶ turn: read, run, send ─▶ mail, timers, the ring ─▶ feed: what others are told ─▶ upkeep ─▶ poll
+//! ```
+//!
+//! Connections that have more to do than a turn allows take turns with all others. Whatever waits (a sleep, a pause, a client that does not take its replies) is a state of the connection; the thread
 //! waits in its poll alone.
 
 mod feed;
 mod gather;
 mod pace;
+mod turn;
+mod upkeep;
 
 use super::connection::Connection;
 use super::ring::data::{self, DataLinks};
@@ -16,22 +21,16 @@ use super::stream::Stream;
 use crate::admin::Instance;
 use crate::admin::clients::ClientInfo;
 use crate::admin::mailbox::Message;
-use crate::admin::pubsub::Publisher;
 use crate::base::clock::UnixMs;
-use crate::base::limits::{
-    MONITOR_BACKLOG_BYTES, OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES, SHARED_BUFFER_BYTES_KEPT,
-    STOP_FLUSH_MS,
-};
+use crate::base::limits::{OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES, STOP_FLUSH_MS};
 use crate::base::rng;
 use crate::cluster::route::Port;
 use crate::command::Session;
 use crate::command::connection::has_password;
-use crate::config::OutputLimit;
 use crate::node::plane::Plane;
 use crate::node::replicator::Replicator;
-use crate::node::{Client, Park, Progress, Verdict, WorkerState};
+use crate::node::{Client, Park, WorkerState};
 use crate::replication::journal::WorkerJournal;
-use crate::store::Share;
 use crossbeam_channel::Receiver;
 use gather::Came;
 use mio::event::Event;
@@ -43,18 +42,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use turn::send;
 
 /// The token of the mailbox; connections have their slot plus one.
 pub(super) const WAKE: Token = Token(0);
 
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 1024;
-
-/// Unfinished requests up to this size are copied in front of what is read next; larger ones are appended to.
-const INPUT_COPIED_MAX: usize = READ_BUFFER_BYTES / 4;
-
-/// Longest stretch of sweeping between two polls, so that no request waits longer for it.
-const SWEEP_STRETCH: Duration = Duration::from_micros(500);
 
 /// Rounds in which answers bring new requests, before sockets have their turn again.
 const ROUNDS_MAX: usize = 8;
@@ -349,127 +343,6 @@ impl Worker {
         }
     }
 
-    /// Lets every queued connection go on once.
-    fn take_turns(&mut self) {
-        for _ in 0..self.queue.len() {
-            let Some(slot) = self.queue.pop_front() else { break };
-            if let Some(connection) = self.slots.get(slot) {
-                connection.queued = false;
-                self.turn(slot);
-            }
-        }
-    }
-
-    /// One turn: send what waits; then run what is there, or else read and run; then send.
-    fn turn(&mut self, slot: usize) {
-        let turned = self.try_turn(slot);
-        self.end_turn(slot, turned);
-    }
-
-    /// Closes the connection, or has it take another turn where there is more to do.
-    fn end_turn(&mut self, slot: usize, turned: Result<(), End>) {
-        if let Err(end) = turned {
-            return self.close(slot, end);
-        }
-        let Some(connection) = self.slots.get(slot) else { return };
-        if connection.wants_turn(self.backlog_max) && !connection.queued {
-            connection.queued = true;
-            self.queue.push_back(slot);
-        }
-    }
-
-    fn try_turn(&mut self, slot: usize) -> Result<(), End> {
-        let Worker { slots, state, instance, buffer, output, backlog_max, .. } = self;
-        let Some(connection) = slots.get(slot) else { return Ok(()) };
-        if connection.output_bytes() > 0 && !matches!(connection.parked, Some(Park::Sleep(_))) {
-            send(connection, output, instance, state.index)?;
-        }
-        if !connection.can_go_on(*backlog_max) {
-            connection.publish(connection.client.session.info.last_ms());
-            return if connection.is_done() { Err(End::Done) } else { Ok(()) };
-        }
-        let progress = if connection.stalled {
-            connection.run_kept(output, state, instance)
-        } else {
-            match read_and_run(connection, buffer, output, state, instance)? {
-                Some(progress) => progress,
-                None => return Ok(()),
-            }
-        };
-        self.obey(slot, progress)
-    }
-
-    /// Does what the pipeline said is to happen next.
-    fn obey(&mut self, slot: usize, progress: Progress) -> Result<(), End> {
-        let Worker { slots, instance, output, state, .. } = self;
-        let Some(connection) = slots.get(slot) else { return Ok(()) };
-        connection.stalled = false;
-        match progress.verdict {
-            Verdict::Drained(missing) => {
-                let bytes = connection.input.len() as u64;
-                if bytes > instance.settings.client_query_buffer_limit() {
-                    instance.stats.query_limit_closed();
-                    return Err(End::Limit);
-                }
-                connection.make_room(missing);
-            }
-            Verdict::More => connection.stalled = !connection.input.is_empty(),
-            Verdict::Parked(park) => {
-                connection.stalled = !connection.input.is_empty();
-                connection.parked = Some(park);
-                let id = connection.client.session.id;
-                match park {
-                    Park::Sleep(until) => {
-                        connection.hold_back(output);
-                        self.sleeps.push(Reverse((until, slot, id)));
-                    }
-                    Park::Pause(until) => {
-                        instance.clients.count_blocked(true);
-                        self.held.push((slot, id));
-                        self.held_until = self.held_until.min(until);
-                    }
-                    Park::Blocked => {
-                        instance.clients.count_blocked(true);
-                        if connection.ended {
-                            // Nobody is left to be answered; what came before goes out.
-                            send(connection, output, instance, state.index)?;
-                            return Err(End::Gone);
-                        }
-                    }
-                    // An answer of the data plane wakes it.
-                    Park::Replies => {}
-                }
-            }
-            Verdict::Close => {
-                connection.closing = true;
-                connection.keep_input(&[]);
-            }
-            Verdict::Abort => {
-                connection.drop_output(output);
-                return Err(End::Killed);
-            }
-        }
-        self.finish_turn(slot)
-    }
-
-    /// Sends, lets others see how the connection stands, and keeps the shared buffer small.
-    fn finish_turn(&mut self, slot: usize) -> Result<(), End> {
-        let Worker { slots, instance, output, state, .. } = self;
-        let Some(connection) = slots.get(slot) else { return Ok(()) };
-        if !matches!(connection.parked, Some(Park::Sleep(_))) {
-            send(connection, output, instance, state.index)?;
-        }
-        if output.capacity() > SHARED_BUFFER_BYTES_KEPT || output.capacity() == 0 {
-            *output = Vec::with_capacity(READ_BUFFER_BYTES);
-        }
-        if connection.client.session.is_monitoring() && !connection.monitors {
-            connection.monitors = true;
-            self.monitors.push((slot, connection.client.session.id));
-        }
-        connection.publish(self.now);
-        if connection.is_done() { Err(End::Done) } else { Ok(()) }
-    }
-
     fn read_mail(&mut self) {
         if let Some(mailbox) = self.instance.clients.mailboxes.workers().get(self.state.index) {
             mailbox.rearm();
@@ -550,121 +423,6 @@ impl Worker {
         }
     }
 
-    /// What is done `hz` times a second.
-    fn tick(&mut self) {
-        self.now = self.state.tick(&self.instance);
-        let settings = &self.instance.settings;
-        let hz = settings.hz().clamp(1, 500) as u64;
-        let interval_ms = 1_000 / hz;
-        let backlog_max = backlog_max(settings.output_limit_normal());
-        self.next_tick = self.now + interval_ms;
-        self.pace.tick(pace::processor_time(), self.instance.clock.monotonic());
-        if self.state.index == 0 {
-            self.instance.sample(self.now);
-        }
-        if self.backlog_max != backlog_max {
-            self.change_backlog(backlog_max);
-        }
-        if !self.held.is_empty() && self.instance.clients.paused(self.now).is_none() {
-            self.resume_held();
-        }
-        // The whole walk takes a second.
-        let share = self.slots.len() / hz as usize + 1;
-        for _ in 0..share.min(self.slots.len()) {
-            self.checked = (self.checked + 1) % self.slots.len();
-            if let Some(end) = self.check(self.checked) {
-                self.close(self.checked, end);
-            }
-        }
-        // Once a second: messages of a slot that moved reach its subscribers here all the same.
-        if self.now >= self.follow_slots_at {
-            self.follow_slots_at = self.now + 1_000;
-            self.follow_slots();
-        }
-        self.state.follow_waits(&self.instance);
-        self.state.trim_tracking(&self.instance);
-        let share = self.share();
-        self.instance.store.tidy(&mut self.state.local, share);
-        // While a script has the store for itself, its clients are to be heard.
-        let Some(guard) = self.state.local.pin_unless(|| true) else { return };
-        self.instance.store.age(&mut self.state.local, &guard, self.now, share);
-        drop(guard);
-        // A pause holds the data still, so nothing is swept.
-        if self.instance.is_active_expire() && self.instance.clients.paused(self.now).is_none() {
-            // Redis's figures: 25 % of the time, and 2 % more for each further degree of effort.
-            let percent =
-                23 + 2 * self.instance.settings.active_expire_effort().clamp(1, 10) as u64;
-            self.sweep_left = Duration::from_millis(interval_ms) * percent as u32 / 100;
-        }
-    }
-
-    /// Lets those go on who were left alone under the old bound and are not under the new one: no event will tell.
-    fn change_backlog(&mut self, backlog_max: usize) {
-        self.backlog_max = backlog_max;
-        for slot in self.slots.select(|connection| connection.can_go_on(backlog_max)) {
-            self.turn(slot);
-        }
-    }
-
-    fn share(&self) -> Share {
-        let workers = self.instance.clients.mailboxes.workers().len().max(1);
-        Share { index: self.state.index, of: workers }
-    }
-
-    /// Whether the connection in `slot` has to go.
-    fn check(&mut self, slot: usize) -> Option<End> {
-        let now = self.now;
-        let settings = &self.instance.settings;
-        let connection = self.slots.get(slot)?;
-        let session = &connection.client.session;
-        if session.info.is_killed() {
-            return Some(End::Killed);
-        }
-        let idle_seconds = now.saturating_sub(session.info.last_ms()) / 1_000;
-        let timeout = settings.timeout() as u64;
-        let subscribes = session.is_subscribed();
-        let waits = connection.parked.is_some() || session.is_monitoring() || subscribes;
-        if timeout != 0 && idle_seconds > timeout && !waits {
-            return Some(End::Idle);
-        }
-        let limit = output_limit(connection, &self.instance);
-        if limit.soft_bytes == 0 || (connection.unread_bytes() as u64) < limit.soft_bytes {
-            connection.over_soft_limit_since = None;
-            return None;
-        }
-        let since = *connection.over_soft_limit_since.get_or_insert(now);
-        if now.saturating_sub(since) / 1_000 <= limit.soft_seconds {
-            return None;
-        }
-        self.instance.stats.output_limit_closed();
-        Some(End::Limit)
-    }
-
-    /// Sweeps expired keys for a moment, and evicts where there is still too much.
-    fn sweep(&mut self) {
-        let share = self.share();
-        let Worker { instance, state, sweep_left, now, .. } = self;
-        let clock = &instance.clock;
-        let start = clock.monotonic();
-        let budget = SWEEP_STRETCH.min(*sweep_left);
-        let Some(guard) = state.local.pin_unless(|| true) else {
-            *sweep_left = Duration::ZERO;
-            return;
-        };
-        let keep_going = || clock.monotonic().saturating_sub(start) < budget;
-        let more = instance.store.sweep(&mut state.local, &guard, *now, share, keep_going)
-            || instance.store.shed(&mut state.local, &guard, *now, keep_going);
-        drop(guard);
-        if state.local.has_notices() {
-            let notices = state.local.take_notices();
-            let publisher = Publisher { worker: state.index, client: None };
-            instance.pubsub.notify_noticed(&instance.clients.mailboxes, publisher, notices);
-        }
-        state.tell_changes(instance);
-        let spent = clock.monotonic().saturating_sub(start);
-        *sweep_left = if more { sweep_left.saturating_sub(spent) } else { Duration::ZERO };
-    }
-
     fn close(&mut self, slot: usize, end: End) {
         let Some(mut connection) = self.slots.remove(slot) else { return };
         let clients = &self.instance.clients;
@@ -721,97 +479,4 @@ fn join_ring(instance: &Arc<Instance>, state: &mut WorkerState, part: RingPart) 
     let replicator = Replicator::new(Arc::clone(instance), Arc::clone(&shared.slots));
     state.join_ring(Plane::new(Box::new(replicator), rng::entropy()));
     DataLinks::new(shared, state.index, arrivals, rng::entropy())
-}
-
-/// How much unsent output a client may have before its commands are left alone. Where `client-output-buffer-limit` closes clients, it is to be
-/// reached: whoever set it wants them closed rather than kept waiting.
-fn backlog_max(limit: OutputLimit) -> usize {
-    let reached_at = limit.hard_bytes.max(limit.soft_bytes);
-    usize::try_from(reached_at).unwrap_or(usize::MAX).max(OUTPUT_BACKLOG_BYTES)
-}
-
-/// Reads once into `room`. `None`: nothing came.
-fn read(
-    connection: &mut Connection,
-    room: &mut [u8],
-    state: &WorkerState,
-    instance: &Instance,
-) -> Result<Option<usize>, End> {
-    let read = match connection.stream.read(room) {
-        Ok(0) if connection.client.is_owed() => {
-            // It says no more, and may well wait for what it is owed; a client that is gone is found out at the first write.
-            connection.readable = false;
-            connection.closing = true;
-            return Ok(None);
-        }
-        Ok(0) => return Err(End::Gone),
-        Ok(read) => read,
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            connection.readable = false;
-            return Ok(None);
-        }
-        Err(_) => return Err(End::Gone),
-    };
-    instance.stats.worker(state.index).net_in(read as u64);
-    // Less than there was room for is all that there was; what comes later is reported as a new edge.
-    connection.readable = read == room.len() || connection.ended;
-    Ok(Some(read))
-}
-
-/// Reads once and runs what came. `None`: nothing came.
-fn read_and_run(
-    connection: &mut Connection,
-    buffer: &mut [u8],
-    output: &mut Vec<u8>,
-    state: &mut WorkerState,
-    instance: &Instance,
-) -> Result<Option<Progress>, End> {
-    let kept = connection.input.len();
-    let copied = kept <= INPUT_COPIED_MAX;
-    let offset = if copied { kept } else { 0 };
-    let Some(read) = read(connection, &mut buffer[offset..], state, instance)? else {
-        return Ok(None);
-    };
-    if !copied {
-        connection.input.extend_from_slice(&buffer[..read]);
-        return Ok(Some(connection.run_kept(output, state, instance)));
-    }
-    buffer[..offset].copy_from_slice(&connection.input);
-    let input = &mut buffer[..offset + read];
-    let progress = connection.run(input, output, state, instance);
-    connection.keep_input(&input[progress.consumed..]);
-    Ok(Some(progress))
-}
-
-/// What the connection may leave unread.
-fn output_limit(connection: &Connection, instance: &Instance) -> OutputLimit {
-    if connection.client.session.is_subscribed() {
-        instance.settings.output_limit_pubsub()
-    } else {
-        instance.settings.output_limit_normal()
-    }
-}
-
-/// Sends what a connection has to say, and enforces what it may leave unread.
-fn send(
-    connection: &mut Connection,
-    output: &mut Vec<u8>,
-    instance: &Instance,
-    worker: usize,
-) -> Result<(), End> {
-    let sent = connection.send(output).map_err(|_| End::Gone)?;
-    if sent > 0 {
-        instance.stats.worker(worker).net_out(sent as u64);
-    }
-    let waiting = connection.unread_bytes();
-    if waiting == 0 {
-        return Ok(());
-    }
-    let hard = output_limit(connection, instance).hard_bytes;
-    let monitors = connection.client.session.is_monitoring();
-    if (hard != 0 && waiting as u64 >= hard) || (monitors && waiting > MONITOR_BACKLOG_BYTES) {
-        instance.stats.output_limit_closed();
-        return Err(End::Limit);
-    }
-    Ok(())
 }

@@ -3,7 +3,8 @@
 //! Clients that wait for each reply before they ask again leave nothing to overlap within a connection, so that a look-up in a large store waits for memory three
 //! or four times in a row. A worker that has much to do finds several such connections ready at once.
 
-use super::{End, Worker, read};
+use super::turn::read;
+use super::{End, Worker};
 use crate::base::limits::BATCH_COMMANDS_MAX;
 use crate::node::ask_ahead;
 use std::ops::Range;
