@@ -1,7 +1,7 @@
 //! Completes the rows at compile time with what follows from them.
 
 use super::flags::{Categories, Flags, KeyFlags};
-use super::keys::RUN_COUNT_MAX;
+use super::keys::{KeysBy, RUN_COUNT_MAX};
 use super::spec::{Begin, CommandId, CommandSpec, Find, KeyRange, KeySpec};
 
 /// Fills in ids, names, implied ACL categories, old-style key ranges and subcommands.
@@ -33,6 +33,7 @@ pub(super) const fn complete<const N: usize>(mut rows: [CommandSpec; N]) -> [Com
             row.flags = row.flags.union(Flags::MOVABLEKEYS);
         }
         row.first_key = first_key(row.keys);
+        row.only_key = row.first_key != 0 && has_one_key(row.keys, row.keys_by);
         row.may_write |= row.flags.contains(Flags::WRITE);
         rows[index] = row;
         index += 1;
@@ -113,6 +114,13 @@ const fn key_range(specs: &[KeySpec]) -> (KeyRange, bool) {
         }
     }
     (range, movable)
+}
+
+/// Whether the first key is the only one, whatever the arguments are.
+const fn has_one_key(specs: &[KeySpec], by: Option<KeysBy>) -> bool {
+    // The arguments of SET and BITFIELD say what becomes of the key, and not where it stands.
+    let is_fixed = matches!(by, None | Some(KeysBy::Set | KeysBy::Bitfield));
+    is_fixed && specs.len() == 1 && matches!(specs[0].find, Find::Range { last: 0, .. })
 }
 
 /// The argument of the first key where the first spec names a fixed one; else 0.

@@ -286,6 +286,8 @@ pub struct CommandSpec {
     pub(super) args_more: u32,
     /// The argument that is the first key, if that is a fixed one; else 0.
     pub(super) first_key: u32,
+    /// Whether that is the only key, whatever the arguments are.
+    pub only_key: bool,
 }
 
 impl CommandSpec {
@@ -315,6 +317,7 @@ impl CommandSpec {
         args_min: 0,
         args_more: 0,
         first_key: 0,
+        only_key: false,
     };
 
     /// Whether `count` arguments, the name included, suit its arity.

@@ -119,6 +119,18 @@ fn unknown_names_are_quoted_as_redis_quotes_them() {
     );
 }
 
+#[test]
+fn whose_only_key_stands_where_its_spec_says() {
+    let only = |name: &str| find_full(name.as_bytes()).unwrap().only_key;
+    for name in ["get", "set", "bitfield", "hset", "incr", "expire", "object|encoding"] {
+        assert!(only(name), "{name}");
+    }
+    for name in ["mget", "del", "watch", "sort", "sort_ro", "georadius", "eval", "migrate", "ping"]
+    {
+        assert!(!only(name), "{name}");
+    }
+}
+
 /// The keys of a request, each with its flags: `a:RO,access b:OW,update`.
 fn keys(request: &str) -> String {
     let words = words(request);
@@ -128,6 +140,13 @@ fn keys(request: &str) -> String {
         assert_eq!(keys.count(), keys.iter().count());
         if spec.keys_by != Some(KeysBy::Migrate) {
             assert_eq!(spec.first_key(&args), keys.iter().next().map(|key| key.index));
+        }
+        if spec.only_key {
+            let indices = key_positions(spec, &args).unwrap();
+            assert_eq!(
+                indices.iter().map(|key| key.index).collect::<Vec<_>>(),
+                [spec.first_key as usize]
+            );
         }
         let text = |key: KeyPosition| {
             let flags: Vec<_> = key.flags.names().collect();

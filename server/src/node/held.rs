@@ -93,8 +93,7 @@ impl Run<'_, '_> {
         let settings = &self.instance.settings;
         let consistency = self.client.session.consistency();
         let level = consistency.write_level(settings);
-        let timeout = Duration::from_millis(consistency.write_timeout_ms(settings));
-        let Some(Ring { plane, view }) = &mut self.ring else {
+        let Some(Ring { plane, view, .. }) = &mut self.ring else {
             // What failed has written nothing.
             if out.get(position) != Some(&b'-')
                 && let Held::Never { applied, wanted } = hold_alone(level)
@@ -116,6 +115,8 @@ impl Run<'_, '_> {
         {
             return;
         }
+        let consistency = self.client.session.consistency();
+        let timeout = Duration::from_millis(consistency.write_timeout_ms(settings));
         match plane.replication.reach(view, &plane.written, level) {
             Ok(wanted) => {
                 let writes = match plane.held.last_mut() {

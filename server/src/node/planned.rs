@@ -6,6 +6,7 @@ use crate::store::{KeyHash, KeyHint, Store};
 use std::ops::Range;
 use torc_protocol::command::{CommandSpec, resolve};
 use torc_protocol::request::Span;
+use torc_protocol::slot::Slot;
 use torc_protocol::{Args, WireError};
 
 /// See the module's description. Offsets fit 32 bits, as those of spans do.
@@ -94,6 +95,13 @@ impl Planned {
     #[inline]
     pub fn place(&self) -> Option<KeyHash> {
         (self.key != 0).then_some(self.place)
+    }
+
+    /// The slot of its only key, if the command has one key and it was looked up ahead.
+    #[inline]
+    pub fn only_slot(&self, spec: &CommandSpec) -> Option<Slot> {
+        let slot = || Slot::new(self.place.slot() as u16);
+        if spec.only_key && self.key != 0 { slot() } else { None }
     }
 
     /// Whether it asks something of a collection.

@@ -24,7 +24,7 @@ use crate::command::pubsub::refusal;
 use crate::command::{Mute, Session};
 use std::sync::Arc;
 use std::time::Duration;
-use torc_protocol::command::{Categories, CommandSpec, Find, Flags, KeysBy, key_positions};
+use torc_protocol::command::{Categories, CommandSpec, Flags, key_positions};
 use torc_protocol::peer::request::{ReadLevel, WriteLevel};
 use torc_protocol::slot::{Slot, slot_of};
 use torc_protocol::{Args, WireError};
@@ -36,6 +36,8 @@ const WAIT_MS_MAX: u64 = 3_600_000;
 pub(super) struct Ring<'r> {
     pub plane: &'r mut Plane,
     pub view: Arc<View>,
+    /// Whether the client's reads ask for no more than what the primary has, and leave no trace.
+    pub reads_plainly: bool,
 }
 
 impl Run<'_, '_> {
@@ -58,6 +60,11 @@ impl Run<'_, '_> {
         if self.client.replies.is_full() || self.client.is_expecting() {
             return Step::Held(Park::Replies);
         }
+        if let Some(slot) = planned.only_slot(spec)
+            && self.is_plainly_here(spec, slot)
+        {
+            return self.run_here(planned, spec, args, out);
+        }
         self.client.session.once.begin();
         let position = out.len();
         if self.client.session.is_special() {
@@ -75,6 +82,20 @@ impl Run<'_, '_> {
             self.end_special(args, out);
         }
         step
+    }
+
+    /// Whether a command whose only key is in `slot` runs here, and nothing is to be done about it but what is done for any: most commands do, and those are spared the
+    /// questions that follow.
+    #[inline]
+    fn is_plainly_here(&self, spec: &CommandSpec, slot: Slot) -> bool {
+        let Client { session, pending, .. } = &*self.client;
+        let is_plain = matches!(session.once, Once::Off)
+            && session.mute == Mute::Off
+            && !session.is_special()
+            && pending.is_empty();
+        is_plain
+            && self.ring.as_ref().is_some_and(|ring| spec.may_write || ring.reads_plainly)
+            && self.instance.cluster.routes().get(slot) == route::Route::Serve
     }
 
     fn route(
@@ -96,8 +117,8 @@ impl Run<'_, '_> {
             return self.route_keyless(planned, spec, args, out);
         }
         // Arguments that contradict the key specs are for the command itself to refuse.
-        let Ok(slots) = planned.only_slot(spec).map_or_else(|| KeySlots::of(spec, &args), Ok)
-        else {
+        let slots = planned.only_slot(spec).map(KeySlots::One);
+        let Ok(slots) = slots.map_or_else(|| KeySlots::of(spec, &args), Ok) else {
             return self.run_here(planned, spec, args, out);
         };
         self.route_keys(planned, spec, (args, request), slots, out)
@@ -115,7 +136,7 @@ impl Run<'_, '_> {
         let key = self.client.key();
         let wants_copy = self.wants_copy(spec, slots);
         let Client { session, pending, .. } = &*self.client;
-        let Some(Ring { plane, view }) = &self.ring else { return Step::Done };
+        let Some(Ring { plane, view, .. }) = &self.ring else { return Step::Done };
         if let KeySlots::One(slot) = slots
             && !pending.is_empty()
             && pending.has(slot)
@@ -253,7 +274,7 @@ impl Run<'_, '_> {
         };
         self.client.session.command = Some(spec.id);
         self.client.pending.add(&[slot.index() as u16], false);
-        if let Some(Ring { plane, view }) = &mut self.ring {
+        if let Some(Ring { plane, view, .. }) = &mut self.ring {
             plane.start(self.instance, view, unit);
         }
     }
@@ -296,7 +317,7 @@ impl Run<'_, '_> {
         self.client.session.command = Some(spec.id);
         let begin = self.begin_job(out);
         self.client.pending.add(slots.as_deref().unwrap_or_default(), slots.is_none());
-        if let Some(Ring { plane, view }) = &mut self.ring {
+        if let Some(Ring { plane, view, .. }) = &mut self.ring {
             plane.gather(self.instance, view, begin, (gathering, spec, args), slots);
         }
         Step::Done
@@ -697,17 +718,5 @@ fn push_request(
         out.extend_from_slice(request);
     } else {
         push_command(args.iter(), out);
-    }
-}
-
-impl Planned {
-    /// The slot of a command's only key, if the batch has looked it up already.
-    fn only_slot(&self, spec: &CommandSpec) -> Option<KeySlots> {
-        let [only] = spec.keys else { return None };
-        // The arguments of SET and BITFIELD say what becomes of the key, and not where it stands.
-        let is_fixed = matches!(spec.keys_by, None | Some(KeysBy::Set | KeysBy::Bitfield));
-        let single = matches!(only.find, Find::Range { last: 0, .. }) && is_fixed;
-        let slot = self.place()?.slot();
-        Slot::new(slot as u16).filter(|_| single).map(KeySlots::One)
     }
 }

@@ -202,7 +202,16 @@ impl Vector {
 
     /// Appends it: a count, a floor if there is one, the newest time, and each entry as its low bits and its distance from that time; six to
     /// eight bytes an entry.
+    #[inline]
     pub fn encode(&self, out: &mut Vec<u8>) {
+        if self.is_empty() {
+            out.push(0);
+        } else {
+            self.encode_entries(out);
+        }
+    }
+
+    fn encode_entries(&self, out: &mut Vec<u8>) {
         let entries = self.entries();
         put_varint(out, (entries.len() as u64) << 1 | u64::from(!self.floor.is_zero()));
         if !self.floor.is_zero() {

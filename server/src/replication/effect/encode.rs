@@ -4,11 +4,14 @@ use super::{AmountRef, FORMAT, Op, ValueRef, flag, kind};
 use crate::base::clock::UnixMs;
 use crate::base::version::Version;
 use crate::replication::vector::Vector;
-use torc_protocol::peer::wire::{put_bytes, put_signed, put_varint};
+use torc_protocol::peer::wire::{put_bytes, put_signed, put_varint, varint_bytes};
 use torc_protocol::slot::Slot;
 
 /// The version of the fields that are written here: who knows less of a kind cannot read it.
 const FIELDS: u8 = 1;
+
+/// Length, format, slot and version, as each effect begins.
+const HEAD_BYTES: usize = 4 + 1 + 2 + 8;
 
 /// Appends the effect to `out`; `previous` is of the tag of `version`, or zero.
 pub fn encode(
@@ -42,10 +45,12 @@ fn encode_with(
     ops: impl FnOnce(&mut Vec<u8>),
 ) {
     let start = out.len();
-    out.extend_from_slice(&[0; 4]);
-    out.push(FORMAT);
-    out.extend_from_slice(&(slot.index() as u16).to_le_bytes());
-    out.extend_from_slice(&version.get().to_le_bytes());
+    // In one piece: each append asks anew whether there is room.
+    let mut head = [0; HEAD_BYTES];
+    head[4] = FORMAT;
+    head[5..7].copy_from_slice(&(slot.index() as u16).to_le_bytes());
+    head[7..].copy_from_slice(&version.get().to_le_bytes());
+    out.extend_from_slice(&head);
     // Both bear one tag, so their low bits are equal; the distance is never 0, which stands for "none".
     let distance = if previous.is_zero() { 0 } else { (version.get() - previous.get()) >> 12 };
     put_varint(out, distance);
@@ -58,6 +63,30 @@ fn encode_with(
 
 /// Appends one operation.
 pub fn encode_op(out: &mut Vec<u8>, op: &Op<'_>) {
+    // Most effects by far are of this kind, and so few fields have a known length.
+    if let Op::Put {
+        db,
+        key,
+        value: ValueRef::Bytes { bytes, raw: false },
+        value_version: None,
+        deadline: None,
+        deadline_version: None,
+    } = *op
+    {
+        out.extend_from_slice(&[kind::PUT, FIELDS]);
+        put_varint(out, (2 + prefixed_bytes(key) + prefixed_bytes(bytes)) as u64);
+        put_head(out, db, key, flag::FORM_BYTES);
+        return put_bytes(out, bytes);
+    }
+    encode_any_op(out, op);
+}
+
+/// Bytes of `bytes` with their length before them.
+fn prefixed_bytes(bytes: &[u8]) -> usize {
+    varint_bytes(bytes.len() as u64) + bytes.len()
+}
+
+fn encode_any_op(out: &mut Vec<u8>, op: &Op<'_>) {
     let (kind, bytes_about) = match op {
         Op::Put { key, value, .. } => (kind::PUT, key.len() + value_len(value)),
         Op::Delete { key, .. } => (kind::DELETE, key.len()),
@@ -166,8 +195,7 @@ fn put_fields(out: &mut Vec<u8>, op: &Op<'_>) {
 }
 
 fn put_head(out: &mut Vec<u8>, db: u8, key: &[u8], flags: u8) {
-    out.push(flags);
-    out.push(db);
+    out.extend_from_slice(&[flags, db]);
     put_bytes(out, key);
 }
 
