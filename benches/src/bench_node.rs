@@ -1,16 +1,26 @@
 //! A node with one client and no network: the bytes of a client in, the bytes of its replies out, as a worker runs it.
 
+use std::sync::Arc;
+use torc_protocol::slot::{SLOT_COUNT, Slot};
 use torc_server::admin::Instance;
 use torc_server::admin::clients::Endpoint;
 use torc_server::base::clock::Clock;
+use torc_server::base::version::Tag;
+use torc_server::cluster::member::{Member, MemberState};
+use torc_server::cluster::route::Route;
+use torc_server::cluster::{NodeId, View};
 use torc_server::command::Session;
 use torc_server::config::Settings;
+use torc_server::node::plane::Plane;
+use torc_server::node::replicator::Replicator;
 use torc_server::node::{Client, Verdict, WorkerState, run};
+use torc_server::replication::journal::WorkerJournal;
+use torc_server::replication::slots::Slots;
 
 /// See the module's description.
 #[derive(Debug)]
 pub struct BenchNode {
-    instance: Instance,
+    instance: Arc<Instance>,
     worker: WorkerState,
     client: Client,
     out: Vec<u8>,
@@ -19,11 +29,45 @@ pub struct BenchNode {
 impl BenchNode {
     /// An empty node.
     pub fn start() -> BenchNode {
-        let instance = Instance::new(Settings::default(), Clock::system(), 1);
+        let instance = Arc::new(Instance::new(Settings::default(), Clock::system(), 1));
         let worker = WorkerState::new(&instance, 0);
         let info = instance.clients.register(Endpoint::default(), 0, instance.clock.unix_ms());
         let client = Client::new(Session::new(info, true));
         BenchNode { instance, worker, client, out: Vec::new() }
+    }
+
+    /// An empty node that is alone in its ring: it serves every slot, and what it writes is taken down for copies to come.
+    pub fn start_in_ring() -> BenchNode {
+        const TAG: u16 = 1;
+        const LOG_BYTES: usize = 1 << 20;
+        let mut node = BenchNode::start();
+        let BenchNode { instance, worker, .. } = &mut node;
+        instance.store.replicate(Tag::new(TAG), instance.clock.unix_ms());
+        let slots = Arc::new(Slots::new(Tag::new(TAG)));
+        worker.local.set_journal(Some(Box::new(WorkerJournal::new(Tag::new(TAG), LOG_BYTES))));
+        let replicator = Replicator::new(Arc::clone(instance), slots);
+        worker.join_ring(Plane::new(Box::new(replicator), 1));
+        let me = Member {
+            id: NodeId(1),
+            incarnation: 1,
+            tag: TAG,
+            host: "127.0.0.1".into(),
+            port: 6379,
+            cluster_port: 6380,
+            peer_port: 6381,
+            weight: 1,
+            zone: "".into(),
+            state: MemberState::Active,
+            since: 0,
+            alive: true,
+            ready: true,
+            features: 0,
+        };
+        instance.cluster.publish(Arc::new(View::build(vec![me], NodeId(1), 1)));
+        for slot in (0..SLOT_COUNT as u16).filter_map(Slot::new) {
+            instance.cluster.routes().set(slot, Route::Serve);
+        }
+        node
     }
 
     /// Runs whole requests, as often as the pipeline wants to be called. Returns the last bytes of replies.

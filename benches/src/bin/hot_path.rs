@@ -141,6 +141,13 @@ const WORKLOADS: &[Workload] = &[
     },
 ];
 
+/// By a node of a ring, which serves all keys.
+const IN_RING: &[Workload] = &[
+    Workload { name: "get in a ring, pipeline 1", pipeline: 1, request: get_any },
+    Workload { name: "get in a ring, pipeline 16", pipeline: 16, request: get_any },
+    Workload { name: "set in a ring, pipeline 16", pipeline: 16, request: set_any },
+];
+
 /// The one function in which callgrind counts.
 #[inline(never)]
 fn measured(node: &mut BenchNode, inputs: &mut [Vec<u8>]) {
@@ -158,12 +165,16 @@ fn warm_up(node: &mut BenchNode, inputs: &[Vec<u8>]) {
 }
 
 fn main() {
-    let mut node = BenchNode::start();
+    run_all(BenchNode::start(), WORKLOADS);
+    run_all(BenchNode::start_in_ring(), IN_RING);
+}
+
+fn run_all(mut node: BenchNode, workloads: &[Workload]) {
     for first in (0..KEYS).step_by(1_000) {
         let load = first..first + 1_000;
         node.run(&mut load.flat_map(|index| set(index, VALUE_BYTES)).collect::<Vec<u8>>());
     }
-    for workload in WORKLOADS {
+    for workload in workloads {
         let numbers: Vec<usize> = (0..OPERATIONS).collect();
         let of = |numbers: &[usize]| -> Vec<u8> {
             numbers.iter().flat_map(|number| (workload.request)(*number)).collect()

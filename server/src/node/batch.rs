@@ -24,6 +24,7 @@ use crate::command::{self, Ctx, Flow, Mute};
 use crate::store::{Guard, KeyHint, Local};
 use torc_protocol::command::{CommandSpec, Flags, find_full};
 use torc_protocol::peer::request::ReadLevel;
+use torc_protocol::request::Span;
 use torc_protocol::{Args, Reply, WireError};
 
 /// How far a batch came.
@@ -91,13 +92,10 @@ pub(super) fn execute(
     }
     let now = timing.now();
     let id = client.session.id;
-    let ring = plane.as_deref_mut().and_then(|plane| enter_ring(plane, client, instance));
-    if ring.is_some()
-        && let [only] = batch.as_mut_slice()
-    {
-        // Where it runs depends on its key.
-        only.find_place(&only.args(input, spans), &instance.store);
-    }
+    let ring = match plane {
+        Some(plane) => enter_ring(plane, client, (batch, input, spans), instance),
+        None => None,
+    };
     let routed = ring.is_some() || demands_more(client, instance);
     let mut run = Run {
         instance,
@@ -184,12 +182,21 @@ fn go_on(client: &mut Client, out: &mut Vec<u8>, batch: &[Planned]) -> Ran {
 
 /// The ring as it stands at the beginning of a batch.
 #[cold]
-fn enter_ring<'p>(plane: &'p mut Plane, client: &Client, instance: &Instance) -> Option<Ring<'p>> {
+fn enter_ring<'p>(
+    plane: &'p mut Plane,
+    client: &Client,
+    (batch, input, spans): (&mut [Planned], &[u8], &[Span]),
+    instance: &Instance,
+) -> Option<Ring<'p>> {
     let view = instance.cluster.view()?;
     plane.begin(instance);
+    if let [only] = batch {
+        // Where it runs depends on its key.
+        only.find_place(&only.args(input, spans), &instance.store);
+    }
     let level = client.session.consistency().read_level(&instance.settings);
-    let reads_plainly = matches!(level, ReadLevel::Primary | ReadLevel::Any);
-    Some(Ring { plane, view, reads_plainly })
+    plane.reads_plainly = matches!(level, ReadLevel::Primary | ReadLevel::Any);
+    Some(Ring { plane, view })
 }
 
 /// Whether the client's commands are looked at for more than themselves: its writes need more copies than a node on its own has, or it tracks what it reads.

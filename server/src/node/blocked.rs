@@ -166,7 +166,7 @@ impl Run<'_, '_> {
         self.client.session.command = Some(spec.id);
         self.client.pending.add(&[slot.index() as u16], false);
         let grace = Duration::from_millis(self.instance.settings.forward_timeout().max(1) as u64);
-        let Some(Ring { plane, view, .. }) = &mut self.ring else { return None };
+        let Some(Ring { plane, view }) = &mut self.ring else { return None };
         let now = plane.now();
         let until = until_ms.map(|ms| now + Duration::from_millis(ms.saturating_sub(self.now)));
         let blocked = BlockedUnit {

@@ -93,7 +93,7 @@ impl Run<'_, '_> {
         let settings = &self.instance.settings;
         let consistency = self.client.session.consistency();
         let level = consistency.write_level(settings);
-        let Some(Ring { plane, view, .. }) = &mut self.ring else {
+        let Some(Ring { plane, view }) = &mut self.ring else {
             // What failed has written nothing.
             if out.get(position) != Some(&b'-')
                 && let Held::Never { applied, wanted } = hold_alone(level)

@@ -36,8 +36,6 @@ const WAIT_MS_MAX: u64 = 3_600_000;
 pub(super) struct Ring<'r> {
     pub plane: &'r mut Plane,
     pub view: Arc<View>,
-    /// Whether the client's reads ask for no more than what the primary has, and leave no trace.
-    pub reads_plainly: bool,
 }
 
 impl Run<'_, '_> {
@@ -94,7 +92,7 @@ impl Run<'_, '_> {
             && !session.is_special()
             && pending.is_empty();
         is_plain
-            && self.ring.as_ref().is_some_and(|ring| spec.may_write || ring.reads_plainly)
+            && self.ring.as_ref().is_some_and(|ring| spec.may_write || ring.plane.reads_plainly)
             && self.instance.cluster.routes().get(slot) == route::Route::Serve
     }
 
@@ -136,7 +134,7 @@ impl Run<'_, '_> {
         let key = self.client.key();
         let wants_copy = self.wants_copy(spec, slots);
         let Client { session, pending, .. } = &*self.client;
-        let Some(Ring { plane, view, .. }) = &self.ring else { return Step::Done };
+        let Some(Ring { plane, view }) = &self.ring else { return Step::Done };
         if let KeySlots::One(slot) = slots
             && !pending.is_empty()
             && pending.has(slot)
@@ -274,7 +272,7 @@ impl Run<'_, '_> {
         };
         self.client.session.command = Some(spec.id);
         self.client.pending.add(&[slot.index() as u16], false);
-        if let Some(Ring { plane, view, .. }) = &mut self.ring {
+        if let Some(Ring { plane, view }) = &mut self.ring {
             plane.start(self.instance, view, unit);
         }
     }
@@ -317,7 +315,7 @@ impl Run<'_, '_> {
         self.client.session.command = Some(spec.id);
         let begin = self.begin_job(out);
         self.client.pending.add(slots.as_deref().unwrap_or_default(), slots.is_none());
-        if let Some(Ring { plane, view, .. }) = &mut self.ring {
+        if let Some(Ring { plane, view }) = &mut self.ring {
             plane.gather(self.instance, view, begin, (gathering, spec, args), slots);
         }
         Step::Done

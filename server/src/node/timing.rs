@@ -59,6 +59,7 @@ pub(super) struct Timing<'a> {
 
 impl<'a> Timing<'a> {
     /// Starts the clock.
+    #[inline(always)] // once for each read of a socket
     pub fn start(instance: &'a Instance, worker: usize, line: &'a mut Timeline) -> Self {
         Timing {
             instance,

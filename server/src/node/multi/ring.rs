@@ -122,7 +122,7 @@ impl Run<'_, '_> {
             let watched = self.client.session.watching.iter().flat_map(|it| it.keys());
             KeySlots::of_keys(keys.keys.iter().copied().chain(watched).map(|(_, key)| key))
         };
-        let Some(Ring { plane, view, .. }) = &self.ring else { return Where::Here };
+        let Some(Ring { plane, view }) = &self.ring else { return Where::Here };
         let session = &self.client.session;
         let ask = Ask { port: session.port, slots, copy_will_do: false, scatters: false };
         let slot = match (route::decide(view, self.instance.cluster.routes(), ask), slots) {
@@ -221,7 +221,7 @@ impl Run<'_, '_> {
         };
         self.client.session.command = Some(spec.id);
         self.client.pending.add(&[slot.index() as u16], false);
-        if let Some(Ring { plane, view, .. }) = &mut self.ring {
+        if let Some(Ring { plane, view }) = &mut self.ring {
             plane.start(self.instance, view, unit);
         }
     }
@@ -269,7 +269,7 @@ impl Run<'_, '_> {
         };
         self.client.session.command = Some(spec.id);
         self.client.pending.add(&[slot.index() as u16], false);
-        if let Some(Ring { plane, view, .. }) = &mut self.ring {
+        if let Some(Ring { plane, view }) = &mut self.ring {
             plane.start(self.instance, view, unit);
         }
     }

@@ -165,6 +165,8 @@ pub struct Plane {
     rng: Rng,
     /// Monotonic time of the event that is handled.
     now: Duration,
+    /// Whether reads of the client whose batch runs ask for no more than what the primary has, and leave no trace.
+    pub(super) reads_plainly: bool,
     /// Numbers tickets, retries, visitors and jobs.
     next: u64,
     /// Who serves what the table does not know yet.
@@ -221,6 +223,7 @@ impl Plane {
             replication,
             rng: Rng::seeded(seed),
             now: Duration::ZERO,
+            reads_plainly: false,
             next: 0,
             hints: hints::Hints::default(),
             building: Vec::new(),

@@ -120,7 +120,7 @@ impl WorkerState {
     /// visitor that only has had its turn goes on in the next one.
     pub(in crate::node) fn pump(&mut self, instance: &Instance) {
         match &mut self.plane {
-            Some(plane) if !plane.pumping => plane.pumping = true,
+            Some(plane) if !plane.pumping && plane.has_to_run() => plane.pumping = true,
             _ => return,
         }
         let index = self.index;
@@ -330,6 +330,17 @@ impl Plane {
     }
 
     /// Hands answers to the visitors that they are for.
+    /// Whether there is anything for [`WorkerState::pump`]: after most batches there is not.
+    fn has_to_run(&self) -> bool {
+        let is_idle = self.building.is_empty()
+            && self.taken_back.is_empty()
+            && self.finished.is_empty()
+            && self.visitor_answers.is_empty()
+            && self.own.is_empty()
+            && self.ready.is_empty();
+        !is_idle
+    }
+
     fn answer_visitors(&mut self) {
         while let Some(answer) = self.visitor_answers.pop_front() {
             if let ClientKey::Visitor(number) = answer.key {

@@ -198,19 +198,40 @@ impl<'a> Encoded<'a> {
 ///
 /// # Panics
 /// If it does not begin with one, as all below: packed bytes are only ever written by this module.
-#[inline]
+// A search calls it for each element: by a table, for what the compiler makes of a match in that loop changes with whatever is built beside it.
+#[inline(always)]
 pub(super) fn skip(packed: &[u8]) -> usize {
-    let first = packed[0];
-    match first {
-        0..STRING_6 => 1,
-        STRING_6..INTEGER_13 => 1 + (first & 0x3f) as usize,
-        INTEGER_13..STRING_12 => 2,
-        STRING_12..STRING_32 => 2 + ((first as usize & 0x0f) << 8 | packed[1] as usize),
+    match LENGTHS[packed[0] as usize] {
+        0 => skip_long(packed),
+        length => length as usize,
+    }
+}
+
+/// Length of an item by its first byte; 0 where that does not say it.
+const LENGTHS: [u8; 256] = {
+    let mut lengths = [0; 256];
+    let mut first = 0;
+    while first < 256 {
+        lengths[first] = match first as u8 {
+            0..STRING_6 => 1,
+            short @ STRING_6..INTEGER_13 => 1 + (short & 0x3f),
+            INTEGER_13..STRING_12 => 2,
+            STRING_12..=STRING_32 => 0,
+            INTEGER_16 => 3,
+            INTEGER_24 => 4,
+            INTEGER_32 => 5,
+            _ => 9,
+        };
+        first += 1;
+    }
+    lengths
+};
+
+#[inline(never)]
+fn skip_long(packed: &[u8]) -> usize {
+    match packed[0] {
         STRING_32 => 5 + u32::from_le_bytes(array(&packed[1..5])) as usize,
-        INTEGER_16 => 3,
-        INTEGER_24 => 4,
-        INTEGER_32 => 5,
-        _ => 9,
+        first => 2 + ((first as usize & 0x0f) << 8 | packed[1] as usize),
     }
 }
 
