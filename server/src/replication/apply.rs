@@ -64,13 +64,13 @@ impl Applier<'_> {
                 return Ok(());
             }
             let places = self.ask_ahead(&group);
-            for (effect, place) in group.drain(..).zip(places) {
+            // Where they lie: moved out one by one, each would be copied once more.
+            for (effect, place) in group.iter().zip(places) {
                 match effect {
                     Ok((effect, bytes)) => {
-                        let hint = hint_of(&effect, place);
-                        self.effect(&effect, bytes, hint, acks);
+                        self.effect(effect, bytes, hint_of(effect, place), acks);
                     }
-                    Err(DecodeError::Unsupported { slot, kind, version }) => {
+                    &Err(DecodeError::Unsupported { slot, kind, version }) => {
                         tracing::warn!(
                             kind,
                             version,
@@ -78,9 +78,10 @@ impl Applier<'_> {
                         );
                         self.slots.mark_dirty(slot);
                     }
-                    Err(error) => return Err(error),
+                    &Err(error) => return Err(error),
                 }
             }
+            group.clear();
         }
     }
 

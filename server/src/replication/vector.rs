@@ -63,6 +63,7 @@ impl Vector {
     }
 
     /// The entry of `tag`, zero if there is none: where the chain of `tag` must go on.
+    #[inline]
     pub fn get(&self, tag: Tag) -> Version {
         match self.place(tag) {
             Ok(index) => self.entries()[index],
@@ -70,6 +71,7 @@ impl Vector {
         }
     }
 
+    #[inline]
     fn place(&self, tag: Tag) -> Result<usize, usize> {
         // Vectors are short: as many entries as nodes have written to one slot.
         let entries = self.entries();
