@@ -184,6 +184,34 @@ fn a_subscriber_that_never_reads_is_cut() {
     assert_eq!(publisher.run("PUBLISH news last").integer(), Some(2));
 }
 
+/// News that its worker has no room for become one, that everything may have changed. And a client that goes tracks no more.
+#[test]
+fn a_client_that_tracks_hears_that_news_were_lost() {
+    // With one worker nothing is handed out while the writer's command runs.
+    let server = start_node!(&["--workers", "1"]);
+    let (mut reader, mut writer) = (server.connect(), server.connect());
+    reader.run("HELLO 3");
+    assert_eq!(reader.run("CLIENT TRACKING ON").text(), "OK");
+    let keys: Vec<String> =
+        (10..80).map(|number| format!("{number}{}", "k".repeat(MIB as usize))).collect();
+    let read: Vec<&str> = ["MGET"].into_iter().chain(keys.iter().map(String::as_str)).collect();
+    assert_eq!(reader.call(&read).unwrap().items().len(), keys.len());
+    let pairs = keys.iter().flat_map(|key| [key.as_str(), "value"]);
+    let write: Vec<&str> = ["MSET"].into_iter().chain(pairs).collect();
+    assert_eq!(writer.call(&write).unwrap().text(), "OK");
+    // What fits comes first.
+    let mut told = 0;
+    while reader.read_reply().unwrap() != b">2\r\n$10\r\ninvalidate\r\n_\r\n" {
+        told += 1;
+    }
+    assert!(told < keys.len(), "all of it was told");
+    assert!(writer.run("INFO clients").text().contains("tracking_clients:1\r\n"));
+    drop(reader);
+    wait::until("nobody tracks", LIMIT, || {
+        writer.run("INFO clients").text().contains("tracking_clients:0\r\n")
+    });
+}
+
 #[test]
 fn byte_by_byte() {
     let server = start_node!(&[]);

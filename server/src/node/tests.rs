@@ -55,20 +55,7 @@ impl Node {
 
     /// Hands `bytes` in behind what is left, until nothing more is to be done at once.
     fn send(&mut self, peer: &mut Peer, bytes: &[u8]) -> Verdict {
-        peer.input.extend_from_slice(bytes);
-        loop {
-            let Progress { consumed, verdict } = run(
-                &mut peer.client,
-                &mut peer.input,
-                &mut peer.out,
-                &mut self.worker,
-                &self.instance,
-            );
-            peer.input.drain(..consumed);
-            if verdict != Verdict::More {
-                return verdict;
-            }
-        }
+        peer.send(bytes, &mut self.worker, &self.instance)
     }
 
     fn advance(&self, ms: u64) {
@@ -77,6 +64,18 @@ impl Node {
 }
 
 impl Peer {
+    fn send(&mut self, bytes: &[u8], worker: &mut WorkerState, instance: &Instance) -> Verdict {
+        let Peer { client, input, out } = self;
+        input.extend_from_slice(bytes);
+        loop {
+            let Progress { consumed, verdict } = run(client, input, out, worker, instance);
+            input.drain(..consumed);
+            if verdict != Verdict::More {
+                return verdict;
+            }
+        }
+    }
+
     fn replies(&mut self) -> String {
         std::mem::take(&mut self.out).escape_ascii().to_string()
     }

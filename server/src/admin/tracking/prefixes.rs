@@ -73,6 +73,7 @@ mod tests {
         prefixes.remove(b"", 3);
         assert_eq!(prefixes.count(), 3);
         assert!(prefixes.concern(b"abc") && prefixes.concern(b"a") && !prefixes.concern(b"b"));
+        assert!(!prefixes.concern(b"_ab"), "a prefix stands at the beginning");
         let changed: ChangedSince = [(b"abc", 9), (b"aa_", 0), (b"b__", 9)]
             .into_iter()
             .map(|(key, by)| (key.as_slice().into(), by))

@@ -1,8 +1,12 @@
 //! Each way to change a key is taken down, and nothing else is.
 
 use super::*;
-use crate::store::{Change, Edit, Expiry, Keyspace, NewValue, Share, StoreOptions, WrongType};
-use crate::types::collection::Set;
+use crate::base::version::Version;
+use crate::store::{
+    Amended, Change, Collection, Edit, Expiry, Keyspace, Kind, NewValue, Share, Spliced,
+    StoreOptions, WrongType,
+};
+use crate::types::collection::{Set, Stamp};
 
 const NOW: u64 = 1_700_000_000_000;
 
@@ -93,6 +97,43 @@ fn writes_are_told_and_reads_are_not() {
     check(NOW + 5, "p!", &|ks| assert!(ks.read(b"p").is_none()));
     check(NOW, "p", &|ks| set(ks, b"p", Expiry::At(NOW + 5)));
     check(NOW + 5, "p", &|ks| set(ks, b"p", Expiry::Never));
+    // Or held by a step that does nothing with it.
+    check(NOW, "q", &|ks| set(ks, b"q", Expiry::At(NOW + 5)));
+    check(NOW + 5, "q!", &|ks| ks.transaction(&[b"q"]).commit());
+}
+
+#[test]
+fn what_other_nodes_change_is_told() {
+    let (store, mut local) = store();
+    let limits = store.shapes().limits(Kind::Set);
+    let grow = |ks: &mut Keyspace<'_, '_>, members: std::ops::Range<u32>| {
+        let done = ks.amend(b"s", Kind::Set, Version::ZERO, |value| {
+            let Collection::Set(set) = value else { unreachable!("it is a set") };
+            for n in members.clone() {
+                set.insert(format!("member{n}").as_bytes(), Stamp::NONE, &limits);
+            }
+        });
+        assert_eq!(done, Amended::Done);
+    };
+    let mut check = |expected: &str, work: &dyn Fn(&mut Keyspace<'_, '_>)| {
+        assert_eq!(told(&store, &mut local, NOW, work), expected);
+    };
+    check("s", &|ks| grow(ks, 0..2_000));
+    check("s", &|ks| grow(ks, 2_000..2_001));
+    let append = |ks: &mut Keyspace<'_, '_>| {
+        let done: Result<(), WrongType> = ks.edit_string(b"t", |edit| {
+            edit.append(&[b'x'; 10_000]);
+            Ok(())
+        });
+        done.unwrap();
+    };
+    check("t", &append);
+    let splice = |ks: &mut Keyspace<'_, '_>| {
+        let base = store.origin_version();
+        let done = ks.splice(b"t", base, base, 10_000, (5, b"yy"));
+        assert_eq!(done, Spliced::Done);
+    };
+    check("t", &splice);
 }
 
 #[test]
