@@ -160,6 +160,10 @@ mod tests {
         assert!(records.put("a", Record { stamp: theirs, library: None }));
         assert!(records.next_stamp(2_000_000_000_000, 1) > theirs);
         assert!(!records.put("a", Record { stamp: ours, library: None }));
+        let flushed =
+            Stamp { version: Version::from_bits(theirs.version.get() + (9 << 30)), origin: 2 };
+        assert!(records.flush(flushed));
+        assert!(records.next_stamp(2_000_000_000_000, 1) > flushed);
     }
 
     #[test]

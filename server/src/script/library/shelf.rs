@@ -246,6 +246,20 @@ mod tests {
     }
 
     #[test]
+    fn of_two_functions_of_one_name_the_later_librarys_is_called() {
+        for order in [["a", "b"], ["b", "a"]] {
+            let mut records = Records::default();
+            for name in order {
+                let stamp = records.next_stamp(BY.now, 0);
+                records.put(name, Record { stamp, library: Some(library(name, &["f"])) });
+            }
+            let shelf = Shelf::of(&records);
+            let found = shelf.function(b"F").map(|function| function.library().name());
+            assert_eq!((found, shelf.function_count()), (Some(order[1]), 1));
+        }
+    }
+
+    #[test]
     fn what_libraries_take_is_bounded() {
         let shelves = Libraries::default();
         let by = By { bytes_max: 1_000, ..BY };

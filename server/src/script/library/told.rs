@@ -380,6 +380,9 @@ mod tests {
         a.link.open(&a.libraries);
         a.tell(&b);
         assert_eq!(a.libraries.told().unheard(), None);
+        let mut alone = Node::new(3);
+        alone.load("x", "1");
+        assert_eq!(alone.libraries.told().unheard(), None, "nobody is to hear of it");
         a.load("x", "1");
         assert_eq!(a.libraries.told().unheard(), Some(1));
         let (names, change) = a.libraries.told().take().unwrap();
@@ -392,11 +395,66 @@ mod tests {
         assert!(a.libraries.confirm(std::iter::once(&a.link)));
         assert_eq!(a.libraries.told().unheard(), None);
         assert_eq!(b.texts(), a.texts());
+        // An answer to what was sent before the last change says nothing of that.
+        a.load("y", "1");
+        let (names, change) = a.libraries.told().take().unwrap();
+        a.link.change(&names, change);
+        a.link.next_payload(&a.libraries).unwrap();
+        a.link.answered(wanted.number, std::iter::empty());
+        a.libraries.confirm(std::iter::once(&a.link));
+        assert_eq!(a.libraries.told().unheard(), Some(2));
         // A peer that is gone keeps nobody waiting.
         a.load("y", "1");
         a.link.lose();
         a.libraries.confirm(std::iter::once(&a.link));
         assert_eq!(a.libraries.told().unheard(), None);
+    }
+
+    #[test]
+    fn each_kind_of_change_is_told_as_it_comes() {
+        let (mut a, mut b) = (Node::new(1), Node::new(2));
+        meet(&mut a, &mut b);
+        a.load("x", "1");
+        a.load("y", "1");
+        assert_eq!((a.tell(&b), b.texts().len()), (1, 2));
+        a.delete("x");
+        assert_eq!((a.tell(&b), b.texts()), (1, a.texts()));
+        let by = a.by();
+        a.libraries.flush(by);
+        assert_eq!((a.tell(&b), b.texts().len()), (1, 0));
+        assert_eq!(a.tell(&b), 0);
+    }
+
+    #[test]
+    fn what_was_lost_on_the_way_is_told_again() {
+        let (mut a, mut b) = (Node::new(1), Node::new(2));
+        meet(&mut a, &mut b);
+        a.load("x", "1");
+        let (names, change) = a.libraries.told().take().unwrap();
+        a.link.change(&names, change);
+        assert!(a.link.next_payload(&a.libraries).is_some());
+        assert_eq!((a.tell(&b), b.texts().len()), (0, 0), "it was sent, and never came");
+        assert_eq!(a.libraries.told().unheard(), Some(1));
+        a.link.tell_again(&a.libraries);
+        a.tell(&b);
+        assert_eq!((a.libraries.told().unheard(), b.texts()), (None, a.texts()));
+    }
+
+    #[test]
+    fn a_node_that_lacks_nothing_yet_is_settled_with_the_last_payload() {
+        let (mut a, b) = (Node::new(1), Node::new(2));
+        for number in 0..2_000 {
+            let name = format!("library_with_a_long_name_{number}");
+            a.load(&name, "1");
+            a.delete(&name);
+        }
+        a.libraries.told().take();
+        a.link.open(&a.libraries);
+        let first = a.link.next_payload(&a.libraries).unwrap();
+        let wanted = b.libraries.hear(&first, BYTES_MAX, loaded).unwrap();
+        assert!(wanted.names.is_empty() && !b.libraries.is_settled());
+        a.tell(&b);
+        assert!(b.libraries.is_settled());
     }
 
     #[test]
@@ -428,6 +486,17 @@ mod tests {
         b.libraries.hear(&payload, 1_000, loaded).unwrap();
         assert!(b.texts().is_empty());
         assert!(b.libraries.hear(&payload[..payload.len() - 1], BYTES_MAX, loaded).is_err());
+        b.libraries.hear(&payload, BYTES_MAX, loaded).unwrap();
+        assert_eq!(b.texts(), a.texts());
+        // A text that calls itself otherwise.
+        let mut payload = Vec::new();
+        let stamp = Stamp { version: Version::from_bits(u64::MAX >> 1), origin: 1 };
+        begin_libraries(
+            LibrariesHead { more: false, number: 9, flushed: Stamp::default().into() },
+            &mut payload,
+        );
+        let word = Word::Text(b"#!lua name=other\n");
+        put_library(Entry { name: b"y", stamp: stamp.into(), word }, &mut payload);
         b.libraries.hear(&payload, BYTES_MAX, loaded).unwrap();
         assert_eq!(b.texts(), a.texts());
     }
