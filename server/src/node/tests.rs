@@ -5,7 +5,7 @@ use crate::admin::Instance;
 use crate::admin::clients::{Endpoint, KillFilter, PauseMode};
 use crate::admin::mailbox::Mailbox;
 use crate::base::clock::Clock;
-use crate::base::limits::REPLY_BYTES_GATHERED;
+use crate::base::limits::{REPLY_BYTES_GATHERED, SCRIPT_FEED_BYTES_MAX};
 use crate::command::Session;
 use crate::command::connection::has_password;
 use crate::config::Settings;
@@ -438,4 +438,48 @@ fn a_node_on_its_own_has_one_copy() {
         other.replies(),
         "-NOQUORUM applied on 1 of 2\\r\\n+OK\\r\\n+OK\\r\\n$1\\r\\ng\\r\\n"
     );
+}
+
+#[test]
+fn what_a_script_called_before_it_began_again_is_not_shown() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    let script = "redis.call('echo', 'a') return redis.call('dbsize')";
+    node.send(&mut peer, format!("monitor\r\neval \"{script}\" 0\r\n").as_bytes());
+    let shown = String::from_utf8_lossy(&peer.out).into_owned();
+    assert_eq!(shown.matches("\"echo\"").count(), 1, "{shown}");
+}
+
+#[test]
+fn what_one_script_calls_is_shown_up_to_a_bound() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    let script = "for i = 1, 40000 do redis.call('echo', 'aaaaaaaaaaaaaaaa') end";
+    node.send(&mut peer, format!("monitor\r\neval \"{script}\" 0\r\nping\r\n").as_bytes());
+    let most = SCRIPT_FEED_BYTES_MAX + 1024;
+    assert!((SCRIPT_FEED_BYTES_MAX..most).contains(&peer.out.len()), "{}", peer.out.len());
+    assert!(peer.out.ends_with(b"\"ping\"\r\n"), "what comes behind is shown");
+}
+
+#[test]
+fn an_empty_store_has_no_room_below_a_few_bytes() {
+    let mut node = Node::new(&[("maxmemory", "1"), ("maxmemory-policy", "allkeys-lru")]);
+    let mut peer = node.connect();
+    node.send(&mut peer, b"set a b\r\n");
+    assert_eq!(peer.replies(), r"-OOM command not allowed when used memory > \'maxmemory\'.\r\n");
+}
+
+#[test]
+fn info_tells_waits_that_a_keys_removal_would_end_apart() {
+    let mut node = Node::new(&[]);
+    let (mut list, mut group) = (node.connect(), node.connect());
+    let mut peer = node.connect();
+    node.send(&mut list, b"blpop l 0\r\n");
+    node.send(&mut group, b"xgroup create s g $ mkstream\r\n");
+    node.send(&mut group, b"xreadgroup group g c block 0 streams s >\r\n");
+    node.send(&mut peer, b"info clients\r\n");
+    let shown = String::from_utf8_lossy(&peer.out).into_owned();
+    for expected in ["total_blocking_keys:2\r\n", "total_blocking_keys_on_nokey:1\r\n"] {
+        assert!(shown.contains(expected), "{expected} in {shown}");
+    }
 }

@@ -109,3 +109,28 @@ impl Shapes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lists_size_counts_elements_or_names_a_class_of_bytes() {
+        let shapes = Shapes::default();
+        let all = usize::MAX;
+        for (size, expected) in [
+            (0, (1, all)),
+            (1, (1, all)),
+            (128, (128, all)),
+            (-1, (all, 4 << 10)),
+            (-2, (all, 8 << 10)),
+            (-5, (all, 64 << 10)),
+            (-6, (all, 64 << 10)),
+            (i64::MIN, (all, 64 << 10)),
+        ] {
+            shapes.set_list(size);
+            let limits = shapes.limits(Kind::List);
+            assert_eq!((limits.entries_max, limits.bytes_max), expected, "{size}");
+        }
+    }
+}

@@ -462,6 +462,16 @@ mod tests {
     }
 
     #[test]
+    fn no_growth_is_expected_near_the_limit() {
+        let slab = Slab::new();
+        let mut heap = Heap::new(slab.clone());
+        for (memory_max, expected) in [(0, usize::MAX), (100 << 20, 75 << 20)] {
+            heap.trim(memory_max);
+            assert_eq!(slab.bytes_expected.load(Ordering::Relaxed), expected, "{memory_max}");
+        }
+    }
+
+    #[test]
     fn blocks_are_distinct_aligned_and_reused_across_heaps() {
         let slab = Slab::new();
         let mut heaps = [Heap::new(slab.clone()), Heap::new(slab.clone())];
