@@ -133,6 +133,10 @@ pub fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outco
         ));
     }
     ctx.keyspace().swap(first, second);
+    if first != second {
+        // Any key that somebody has read may be another now, and which ones are, nobody looks.
+        tell_all(ctx);
+    }
     reply.ok();
     Ok(Flow::Next)
 }

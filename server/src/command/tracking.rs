@@ -254,7 +254,7 @@ pub fn runner(session: &mut Session, worker: usize) -> Runner<'_> {
     Runner { worker, client, own }
 }
 
-/// Tells every client that tracks that all keys may have changed (FLUSHALL, FLUSHDB).
+/// Tells every client that tracks that all keys may have changed (FLUSHALL, FLUSHDB, SWAPDB).
 pub fn tell_all(ctx: &mut Ctx<'_>) {
     let Ctx { instance, local, session, worker, .. } = ctx;
     let mut runner = runner(session, *worker);

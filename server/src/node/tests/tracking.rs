@@ -397,3 +397,18 @@ fn what_changes_while_it_is_read_is_told() {
     });
     assert_eq!(missed, 0, "old values were read, and nobody is told");
 }
+
+#[test]
+fn who_tracks_hears_that_databases_were_exchanged() {
+    let mut node = Node::with_mailbox(&[]);
+    let (mut reader, mut writer) = (node.tracker(""), node.connect());
+    node.send(&mut reader, b"hello 3\r\nget k\r\n");
+    reader.out.clear();
+    node.send(&mut writer, b"swapdb 3 3\r\n");
+    node.tell(&mut [&mut reader]);
+    assert_eq!(reader.replies(), "", "nothing has changed");
+    node.send(&mut writer, b"swapdb 0 1\r\n");
+    node.tell(&mut [&mut reader]);
+    assert_eq!(reader.replies().matches("invalidate").count(), 1);
+    assert_eq!(node.instance.tracking.keys(), 0);
+}
