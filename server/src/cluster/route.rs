@@ -19,7 +19,7 @@
 mod tests;
 
 use super::view::{MEMBER_COUNT_MAX, MemberIndex, View};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use torc_protocol::command::{CommandSpec, Flags, key_positions};
 use torc_protocol::slot::{SLOT_COUNT, Slot, slot_of};
 use torc_protocol::{Args, WireError};
@@ -69,11 +69,27 @@ impl Route {
 #[derive(Debug)]
 pub struct Routes {
     words: Box<[AtomicU16]>,
+    /// Counted behind each change of a word.
+    moves: AtomicU64,
+    own_moves: AtomicU64,
+}
+
+/// How often slots went from one route to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moves {
+    /// Any.
+    pub all: u64,
+    /// To this node, or away from it.
+    pub own: u64,
 }
 
 impl Default for Routes {
     fn default() -> Self {
-        Routes { words: (0..SLOT_COUNT).map(|_| AtomicU16::new(0)).collect() }
+        Routes {
+            words: (0..SLOT_COUNT).map(|_| AtomicU16::new(0)).collect(),
+            moves: AtomicU64::new(0),
+            own_moves: AtomicU64::new(0),
+        }
     }
 }
 
@@ -94,21 +110,35 @@ impl Routes {
 
     /// Changes the route of `slot`. What was decided by the old one may run for a grace period more.
     pub fn set(&self, slot: Slot, route: Route) {
-        self.change(slot, |word| word & READABLE | route.to_word());
+        let before = self.change(slot, |word| word & READABLE | route.to_word());
+        if before != route {
+            if before == Route::Serve || route == Route::Serve {
+                self.own_moves.fetch_add(1, Ordering::Relaxed);
+            }
+            // Release pairs with the Acquire in `moves`: who sees the count sees the word.
+            self.moves.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// How often slots have moved so far.
+    pub fn moves(&self) -> Moves {
+        let all = self.moves.load(Ordering::Acquire);
+        Moves { all, own: self.own_moves.load(Ordering::Relaxed) }
     }
 
     /// Lets readers have this node's copy of `slot`, or not.
     pub fn set_readable(&self, slot: Slot, readable: bool) {
-        self.change(slot, |word| word & !READABLE | if readable { READABLE } else { 0 });
+        let _ = self.change(slot, |word| word & !READABLE | if readable { READABLE } else { 0 });
     }
 
-    /// A read-modify-write, so that the table is right even if two threads should write it.
-    fn change(&self, slot: Slot, new: impl Fn(u16) -> u16) {
+    /// A read-modify-write, so that the table is right even if two threads should write it. Returns the route before.
+    fn change(&self, slot: Slot, new: impl Fn(u16) -> u16) -> Route {
         // Release pairs with the Acquire of readers: what was installed before is seen by those who see the new word.
         // The closure always gives a word, so this cannot fail.
-        let _ =
+        let (Ok(before) | Err(before)) =
             self.words[slot.index()]
                 .fetch_update(Ordering::Release, Ordering::Relaxed, |word| Some(new(word)));
+        Route::from_word(before)
     }
 }
 
