@@ -135,6 +135,12 @@ kinds! {
     Libraries = 37, Publish;
     /// That a payload of these was heard, and which texts are wanted.
     LibrariesHeard = 38, Publish;
+    /// Whether a client of the sender tracks what it reads.
+    Tracks = 39, Publish;
+    /// Up to which change of that the sender was heard.
+    TracksHeard = 40, Publish;
+    /// Keys that the sender has changed, for the receiver's clients that track.
+    Changed = 41, Publish;
     /// A batch of effects.
     Effects = 48, Effect;
     /// Which effects were applied.

@@ -9,7 +9,8 @@
 //!
 //! [`frame`] finds frames in received bytes and writes them, [`wire`] holds the primitives that all payloads are made of, and
 //! that the layers which own the other payloads (effects, sync, gossip …) use for theirs. [`hello`] are the messages of the handshake,
-//! [`request`] a forwarded command and its response, [`publish`] messages of channels, [`message`] the small ones: acks, pings, credit.
+//! [`request`] a forwarded command and its response, [`publish`] messages of channels,
+//! [`libraries`] those of functions, [`changes`] what client-side caching needs, [`message`] the small ones: acks, pings, credit.
 //!
 //! **Invariant.** Bytes of a peer cause an error or a value, never a panic, and reserve no memory for what they only declare.
 //! **Does not know** who may connect, what an effect holds, or when to send anything: the server's `node::link` does.
@@ -18,6 +19,7 @@
 //! payload grows by new fields, which older readers skip, and by new kinds, which they ignore; what would change the meaning of a field takes
 //! a new version of that kind and a new revision.
 
+pub mod changes;
 pub mod frame;
 pub mod hello;
 pub mod libraries;

@@ -8,6 +8,7 @@
 //! **Invariant.** The commands and replies are opaque here: they are neither parsed nor copied. A field at its default takes no bytes, so
 //! that a plain GET travels with three bytes beside the header and itself.
 
+use super::changes::{AUTHOR_BYTES, Author};
 use super::wire::{Fields, Malformed, Reader, TooLong, put_field, put_field_varint, put_section};
 use crate::reply::Protocol;
 
@@ -103,6 +104,8 @@ pub struct Request<'a> {
     pub token: &'a [u8],
     /// The user that the client is; empty for the default user.
     pub user: &'a [u8],
+    /// The client, if it tracks: what it changes itself it may not want to hear of.
+    pub author: Option<Author>,
     /// The commands in RESP.
     pub commands: &'a [u8],
 }
@@ -119,6 +122,7 @@ mod tag {
     pub const CLIENT_NAME: u8 = 9;
     pub const TOKEN: u8 = 10;
     pub const USER: u8 = 11;
+    pub const AUTHOR: u8 = 12;
 
     pub const WRITTEN: u8 = 1;
     pub const OWNER: u8 = 2;
@@ -140,6 +144,7 @@ impl<'a> Request<'a> {
             client_name: b"",
             token: b"",
             user: b"",
+            author: None,
             commands,
         }
     }
@@ -180,6 +185,11 @@ impl<'a> Request<'a> {
         ];
         for (tag, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
             put_field(out, tag, text);
+        }
+        if let Some(author) = self.author {
+            let mut bytes = Vec::with_capacity(AUTHOR_BYTES);
+            author.put(&mut bytes);
+            put_field(out, tag::AUTHOR, &bytes);
         }
     }
 
@@ -224,6 +234,7 @@ impl<'a> Request<'a> {
             }
             tag::TOKEN => self.token = whole(&mut value, TOKEN_BYTES_MAX, "token")?,
             tag::USER => self.user = whole(&mut value, CLIENT_NAME_BYTES_MAX, "user")?,
+            tag::AUTHOR => self.author = Some(Author::read(&mut value)?),
             _ => return Ok(()),
         }
         value.end()

@@ -1,3 +1,4 @@
+use super::changes::Author;
 use super::frame::{self, Class, Decoded, FrameError, HEADER_BYTES, Head, Kind, Limits};
 use super::hello::{self, Hello, Reason, Refuse, Revisions, Role};
 use super::message::{Ack, Credit, Ping, decode_acks, encode_acks};
@@ -310,6 +311,7 @@ fn requests_carry_what_differs_from_the_default() {
         client_name: b"billing",
         token: &[7; 4096],
         user: b"svc",
+        author: Some(Author { node: 1 << 40, client: 9 }),
         commands: get,
     };
     let bytes = payload(|out| full.encode(out));

@@ -25,6 +25,7 @@ use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use torc_protocol::peer::changes::Author;
 use torc_protocol::slot::slot_of;
 use torc_protocol::{Protocol, Reply, WireError};
 
@@ -189,6 +190,8 @@ pub struct Waiter {
     pub until: Option<UnixMs>,
     /// Whether other nodes sent it, so that CLIENT UNBLOCK does not know it.
     pub visits: bool,
+    /// See `Session::author`.
+    pub author: Option<Author>,
     /// Set by its worker before it does anything else.
     pub owed: OnceLock<Owed>,
     end: Mutex<Option<End>>,
@@ -297,6 +300,8 @@ pub struct Asked<'a> {
     pub until: Option<UnixMs>,
     /// Whether another node sent it.
     pub visits: bool,
+    /// See `Session::author`.
+    pub author: Option<Author>,
 }
 
 type Key = (u8, Box<[u8]>);
@@ -358,7 +363,7 @@ impl Blocked {
 
     /// Begins a wait: behind all who wait for the same keys already. The caller then awaits changes of the keys, and looks at them once more.
     pub fn enter(&self, asked: Asked<'_>) -> Arc<Waiter> {
-        let Asked { client, worker, db, protocol, want, keys, until, visits } = asked;
+        let Asked { client, worker, db, protocol, want, keys, until, visits, author } = asked;
         let mut seen = HashSet::new();
         let keys: Vec<Box<[u8]>> =
             keys.iter().filter(|key| seen.insert(**key)).map(|&key| key.into()).collect();
@@ -375,6 +380,7 @@ impl Blocked {
             keys,
             until,
             visits,
+            author,
             owed,
             end,
         });

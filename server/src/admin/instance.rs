@@ -12,13 +12,15 @@ use super::tracking::{Runner, Tracking};
 use crate::base::clock::{Clock, UnixMs};
 use crate::base::rng::Rng;
 use crate::cluster::ClusterHandle;
+use crate::cluster::route::Route;
 use crate::config::{SetError, Settings};
 use crate::script::Scripts;
-use crate::store::{Store, StoreOptions};
+use crate::store::{ChangedKey, Store, StoreOptions};
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use torc_protocol::slot::slot_of;
 
 /// Shared state of the process.
 #[derive(Debug)]
@@ -127,6 +129,13 @@ impl Instance {
         let keys_max = self.settings.tracking_table_max_keys().max(0) as u64;
         let most = (keys_max, TRACKED_KEYS_TRIMMED_MAX);
         self.tracking.trim(&self.clients, runner, most, rng);
+    }
+
+    /// Tells clients that track, here and at other nodes, of keys that were changed.
+    pub fn settle_changes(&self, runner: &mut Runner<'_>, changes: Vec<ChangedKey>) {
+        let (routes, is_alone) = (self.cluster.routes(), !self.cluster.is_enabled());
+        let serves = |key: &[u8]| is_alone || routes.get(slot_of(key)) == Route::Serve;
+        self.tracking.settle(&self.clients, runner, changes, serves);
     }
 
     /// Hands the settings to those who keep copies, so that their hot paths read their own memory.

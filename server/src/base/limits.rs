@@ -65,6 +65,16 @@ pub const PUBLISH_BYTES_WAITING_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of one frame that tells of subscribers.
 pub const INTEREST_FRAME_BYTES: usize = 32 * 1024;
 
+/// Bytes of one frame that names changed keys, but for its last key. A name of more than that is told as if all keys had changed.
+pub const CHANGED_FRAME_BYTES: usize = 32 * 1024;
+
+/// Bytes of the names of keys that a worker changed which wait for the end of its turn, to be told to other nodes. Beyond it they are told that all keys may have changed: more names
+/// than a client is likely to hold.
+pub const CHANGED_BYTES_MAX: usize = 1024 * 1024;
+
+/// The same of what waits for one link, which may be slow.
+pub const CHANGED_BYTES_WAITING_MAX: usize = 4 * 1024 * 1024;
+
 /// A worker keeps its shared buffers from one connection to the next up to this size.
 pub const SHARED_BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 

@@ -21,7 +21,7 @@ use crate::admin::blocked::{Asked, End, Finish, Waiter, Want};
 use crate::admin::clients::flag;
 use crate::base::clock::UnixMs;
 use crate::cluster::route::Route;
-use crate::store::Local;
+use crate::store::{By, Local};
 use std::sync::Arc;
 use torc_protocol::number::parse_f64;
 use torc_protocol::slot::slot_of;
@@ -153,6 +153,7 @@ fn wait(ctx: &mut Ctx<'_>, want: Want, keys: &[&[u8]], until: Option<UnixMs>) ->
         keys,
         until,
         visits: session.hops > 0,
+        author: session.author,
     };
     let waiter = ctx.instance.blocked.enter(asked);
     for key in &waiter.keys {
@@ -307,7 +308,7 @@ fn serve_one(
             reply.error(&error);
         }
     }
-    ctx.local.changed_by_client(changes, waiter.client);
+    ctx.local.changed_by(changes, waiter.author.map_or(By::Client(waiter.client), By::Author));
     *end = Some(End::Served { reply: out, written: written(ctx.local) });
     true
 }

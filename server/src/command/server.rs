@@ -70,6 +70,8 @@ fn flush_served(
 ) -> Outcome {
     let (from_db, from_slot, mut position) =
         ctx.session.flushed.take().unwrap_or((databases.start, 0, 0));
+    // Clients that track are told of all keys in one word.
+    let changes = ctx.local.change_count();
     let mut keyspace = ctx.keyspace();
     let mut left = FLUSH_KEYS_A_STRETCH;
     let mut keys: Vec<&[u8]> = Vec::new();
@@ -88,6 +90,7 @@ fn flush_served(
             while let Some(at) = from {
                 if left == 0 {
                     ctx.session.flushed = Some((db, slot.index() as u16, at));
+                    ctx.local.forget_changes(changes);
                     return Ok(Flow::Again);
                 }
                 from = keyspace.visit_slot(slot, at, 1, |entry| keys.push(entry.key()));
@@ -99,6 +102,8 @@ fn flush_served(
             position = 0;
         }
     }
+    ctx.local.forget_changes(changes);
+    tell_all(ctx);
     reply.ok();
     Ok(Flow::Next)
 }

@@ -13,6 +13,7 @@ use crate::cluster::route::Port;
 use std::sync::Arc;
 use torc_protocol::Protocol;
 use torc_protocol::command::CommandId;
+use torc_protocol::peer::changes::Author;
 
 /// Whose replies are left out (CLIENT REPLY).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +54,8 @@ pub struct Session {
     pub port: Port,
     /// How often what it sends was handed on by nodes; 0 for a client of this one.
     pub hops: u8,
+    /// The client by whose doing keys change, where that may matter elsewhere: one that tracks at a node of a ring, or another node's.
+    pub author: Option<Author>,
     /// How many copies its writes need and where its reads may be answered (CLIENT CONSISTENCY).
     pub consistency: Consistency,
     /// The same for one command alone.
@@ -107,6 +110,7 @@ impl Session {
             command: None,
             port: Port::Plain,
             hops: 0,
+            author: None,
             consistency: Consistency::default(),
             once: Once::Off,
             demands_more: false,
@@ -292,6 +296,7 @@ impl Session {
     pub fn track(&mut self, tracking: &Tracking, mode: Mode, prefixes: &[&[u8]]) {
         self.subscriptions.get_or_insert_default();
         self.demands_more = true;
+        self.author = tracking.author(self.id);
         let tracked = self.tracked.get_or_insert_default();
         tracked.set(tracking, &self.info, mode, prefixes);
     }
@@ -299,6 +304,7 @@ impl Session {
     /// Tracks no more. Whoever drops a session calls this first.
     pub fn untrack(&mut self, instance: &Instance) {
         if let Some(mut tracked) = self.tracked.take() {
+            self.author = None;
             tracked.end(&instance.tracking, &self.info);
             instance.tracking.leave(&instance.store);
             self.settle_subscriptions();

@@ -10,10 +10,6 @@ use crate::store::Local;
 use torc_protocol::command::{Categories, CommandSpec, Flags, key_positions};
 use torc_protocol::{Args, Reply, WireError, number};
 
-/// Nodes do not tell each other yet which keys they change, and a client that is told of some changes alone would keep old values.
-const IN_RING: WireError =
-    WireError::fixed("ERR CLIENT TRACKING is not supported by a node that is part of a ring");
-
 /// Keys that a client's read takes out of a full table at most.
 const TRIMMED_BY_READ: usize = 100;
 
@@ -23,9 +19,6 @@ pub fn tracking(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
     if args.is(2, "OFF") {
         ctx.session.untrack(ctx.instance);
     } else if args.is(2, "ON") {
-        if ctx.local.is_replicating() || ctx.instance.cluster.is_enabled() {
-            return Err(IN_RING);
-        }
         let before = ctx.session.tracked();
         check(before, mode, &prefixes)?;
         if before.is_none() && !ctx.instance.tracking.enter(&ctx.instance.store, ctx.local) {
@@ -34,6 +27,7 @@ pub fn tracking(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
             return Ok(Flow::Again);
         }
         ctx.session.track(&ctx.instance.tracking, mode, &prefixes);
+        have_told(ctx);
         reply.ok();
         // From now on what is read is looked at.
         return Ok(Flow::Anew);
@@ -42,6 +36,19 @@ pub fn tracking(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Out
     }
     reply.ok();
     Ok(Flow::Next)
+}
+
+/// Has the other nodes told, if there are any and they do not know. The reply waits for that, but not in a transaction or a script.
+fn have_told(ctx: &Ctx<'_>) {
+    let Instance { tracking, clients, .. } = ctx.instance;
+    if tracking.told().has_changes()
+        && let Some(teller) = clients.mailboxes.workers().first()
+    {
+        teller.wake();
+    }
+    if ctx.session.in_step && tracking.told().unheard().is_some() {
+        tracking.begin_unheard();
+    }
 }
 
 fn parse<'a>(instance: &Instance, args: Args<'a>) -> Result<(Mode, Vec<&'a [u8]>), WireError> {
@@ -211,12 +218,47 @@ pub fn remember(
         return;
     }
     tell(instance, local, &mut runner(session, worker));
-    let is_script = spec.acl.contains(Categories::SCRIPTING);
-    let is_read = spec.flags.contains(Flags::READONLY) && !spec.flags.contains(Flags::PUBSUB);
+    if let Some(tracked) = session.tracked_mut() {
+        tracked.begin();
+    }
+    if !is_script(spec) && is_read(spec) {
+        note_reads(instance, local, session, worker, (spec, args));
+    }
+}
+
+/// Notes what a command may read that possibly runs at another node, before it is sent. Which keys a script reads is not known here then: all that it declares count.
+#[cold]
+pub fn remember_sent(
+    instance: &Instance,
+    local: &mut Local,
+    session: &mut Session,
+    worker: usize,
+    (spec, args): (&CommandSpec, Args<'_>),
+) {
+    if is_script(spec) || is_read(spec) {
+        note_reads(instance, local, session, worker, (spec, args));
+    }
+}
+
+/// Whether it comes to keys by what it calls.
+pub fn is_script(spec: &CommandSpec) -> bool {
+    spec.acl.contains(Categories::SCRIPTING)
+}
+
+fn is_read(spec: &CommandSpec) -> bool {
+    spec.flags.contains(Flags::READONLY) && !spec.flags.contains(Flags::PUBSUB)
+}
+
+fn note_reads(
+    instance: &Instance,
+    local: &mut Local,
+    session: &mut Session,
+    worker: usize,
+    (spec, args): (&CommandSpec, Args<'_>),
+) {
     let (id, tracking) = (session.id, &instance.tracking);
     let Some(tracked) = session.tracked_mut() else { return };
-    tracked.begin();
-    if !is_read || is_script || !tracked.remembers() || !spec.has_keys() {
+    if !tracked.remembers() || !spec.has_keys() {
         return;
     }
     let Ok(positions) = key_positions(spec, &args) else { return };
@@ -236,13 +278,13 @@ pub fn remember(
 pub fn tell(instance: &Instance, local: &mut Local, runner: &mut Runner<'_>) {
     if local.change_count() > 0 {
         let changes = local.take_changes();
-        instance.tracking.settle(&instance.clients, runner, changes);
+        instance.settle_changes(runner, changes);
     }
 }
 
 /// The client as one whose command causes what is told.
 pub fn runner(session: &mut Session, worker: usize) -> Runner<'_> {
-    let client = session.id;
+    let (client, author) = (session.id, session.author);
     let protocol = session.protocol_outside.unwrap_or(session.protocol);
     let is_subscribed = session.is_subscribed();
     let own = session.tracked_pushes().map(|(reading, pushes)| Own {
@@ -251,15 +293,16 @@ pub fn runner(session: &mut Session, worker: usize) -> Runner<'_> {
         is_subscribed,
         reading,
     });
-    Runner { worker, client, own }
+    Runner { worker, client, author, own }
 }
 
-/// Tells every client that tracks that all keys may have changed (FLUSHALL, FLUSHDB, SWAPDB).
+/// Tells every client that tracks, here and at other nodes, that all keys may have changed (FLUSHALL, FLUSHDB, SWAPDB).
 pub fn tell_all(ctx: &mut Ctx<'_>) {
     let Ctx { instance, local, session, worker, .. } = ctx;
     let mut runner = runner(session, *worker);
     tell(instance, local, &mut runner);
     instance.tracking.flush(&instance.clients, &mut runner);
+    instance.tracking.tell_peers_all(*worker);
 }
 
 /// A command of a client that tracks is over, of which CLIENT CACHING may have spoken.

@@ -24,6 +24,7 @@ use crate::admin::mailbox::Message;
 use crate::base::clock::UnixMs;
 use crate::base::limits::{OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES, STOP_FLUSH_MS};
 use crate::base::rng;
+use crate::cluster::NodeId;
 use crate::cluster::route::Port;
 use crate::command::Session;
 use crate::command::connection::has_password;
@@ -476,6 +477,7 @@ fn join_ring(instance: &Arc<Instance>, state: &mut WorkerState, part: RingPart) 
     state.local.set_journal(Some(Box::new(journal)));
     instance.pubsub.told().start();
     instance.scripts.libraries.told().start();
+    instance.tracking.start(NodeId(shared.identity().node));
     let replicator = Replicator::new(Arc::clone(instance), Arc::clone(&shared.slots));
     state.join_ring(Plane::new(Box::new(replicator), rng::entropy()));
     DataLinks::new(shared, state.index, arrivals, rng::entropy())

@@ -82,7 +82,8 @@ impl Waits {
     ) {
         let want = Want::Pop { front: true };
         let (keys, until, visits): (&[&[u8]], _, _) = (&[], None, false);
-        let asked = Asked { client, worker, db, protocol, want, keys, until, visits };
+        let author = None;
+        let asked = Asked { client, worker, db, protocol, want, keys, until, visits, author };
         let waiter = instance.blocked.enter(asked);
         // Set once: the wait is new.
         let _ = waiter.owed.set(owed);

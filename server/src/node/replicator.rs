@@ -23,7 +23,7 @@ use crate::replication::effect::DecodeError;
 use crate::replication::journal::WorkerJournal;
 use crate::replication::log::Read;
 use crate::replication::slots::Slots;
-use crate::store::Local;
+use crate::store::{By, Local};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,6 +144,7 @@ impl Replicator {
     ) -> Result<(), DecodeError> {
         let guard = local.pin();
         let mut said = Vec::new();
+        let before = local.change_count();
         let applied = Applier {
             store: &self.instance.store,
             local,
@@ -152,6 +153,7 @@ impl Replicator {
             now: self.instance.clock.unix_ms(),
         }
         .batch(payload, &mut said);
+        local.changed_by(before, By::Copy);
         if !said.is_empty() {
             encode_acks(said, acks);
         }

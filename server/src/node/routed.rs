@@ -5,7 +5,8 @@
 
 use super::batch::{Run, Step};
 use super::client::Client;
-use super::pipeline::Park;
+use super::multi::Expected;
+use super::pipeline::{Park, Verdict};
 use super::plane::{
     About, Begin, ClientKey, Counted, Gathering, Held, Plane, Sink, Snapshot, Target, Trouble,
     Unit, Wide, no_quorum_read, push_command, tracked_slots,
@@ -21,6 +22,7 @@ use crate::command::consistency::Once;
 use crate::command::eval::name_of;
 use crate::command::generic::{cursor_slot, wait_arguments, waitaof_arguments};
 use crate::command::pubsub::refusal;
+use crate::command::tracking::is_script;
 use crate::command::{Mute, Session};
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,6 +135,14 @@ impl Run<'_, '_> {
     ) -> Step {
         let key = self.client.key();
         let wants_copy = self.wants_copy(spec, slots);
+        if self.client.session.is_special() {
+            if wants_copy {
+                self.note_copy();
+            }
+            if is_script(spec) {
+                self.remember_sent(spec, args);
+            }
+        }
         let Client { session, pending, .. } = &*self.client;
         let Some(Ring { plane, view }) = &self.ring else { return Step::Done };
         if let KeySlots::One(slot) = slots
@@ -341,6 +351,7 @@ impl Run<'_, '_> {
             "function|load" | "function|delete" | "function|flush" | "function|restore" => {
                 return self.change_libraries(planned, spec, args, out);
             }
+            "client|tracking" => return self.track(planned, spec, args, out),
             "ssubscribe" | "sunsubscribe" | "spublish" => {
                 return self.route_shard(planned, spec, args, out);
             }
@@ -419,6 +430,23 @@ impl Run<'_, '_> {
         self.once_heard(About::Libraries, unheard, step, position, out)
     }
 
+    /// Has the client track; it is told so once the other nodes tell what they change, and none of its commands runs before.
+    fn track(
+        &mut self,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        out: &mut Vec<u8>,
+    ) -> Step {
+        let position = out.len();
+        let step = self.run_here(planned, spec, args, out);
+        let unheard = self.instance.tracking.told().unheard();
+        if self.client.session.tracked().is_none() || unheard.is_none() {
+            return step;
+        }
+        self.once_heard(About::Tracking, unheard, step, position, out)
+    }
+
     /// Keeps the reply from `position` on until the other nodes have heard of change `unheard`, if there is one. An error says that nothing changed, and where
     /// nobody is answered, nobody waits.
     fn once_heard(
@@ -430,11 +458,19 @@ impl Run<'_, '_> {
         out: &mut Vec<u8>,
     ) -> Step {
         let changed = out.get(position).is_some_and(|&first| first != b'-');
-        let waits = matches!(step, Step::Done) && changed && !is_muted(&self.client.session);
-        if let (true, Some(change)) = (waits, unheard) {
+        let is_done = matches!(step, Step::Done | Step::Stop(Verdict::More));
+        // What is read next must not be read too early, whether the client wants replies or not.
+        let matters = changed && (about == About::Tracking || !is_muted(&self.client.session));
+        if let (true, Some(change)) = (is_done && matters, unheard) {
             let key = self.client.key();
+            if is_muted(&self.client.session) {
+                out.truncate(position);
+            }
             let Client { replies, mark, .. } = &mut *self.client;
             let (hole, _) = replies.hold(out, position, mark, None);
+            if about == About::Tracking {
+                self.client.expect(Expected::nothing(hole));
+            }
             if let Some(Ring { plane, .. }) = &mut self.ring {
                 plane.hold_untold(about, change, key, hole);
             }

@@ -15,6 +15,7 @@ use std::time::Duration;
 mod long_replies;
 mod publishing;
 mod tracking;
+mod tracking_ring;
 
 const START_MS: u64 = 1_700_000_000_000;
 

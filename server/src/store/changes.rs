@@ -20,6 +20,7 @@ use super::entry::Entry;
 use super::local::Local;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use torc_protocol::peer::changes::Author;
 
 /// Who changed a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub enum By {
     Nobody,
     /// This client, on whose behalf another one's thread served it (BLMOVE).
     Client(u64),
+    /// The same, a client that asked by way of another node.
+    Author(Author),
+    /// Another node, whose change this one follows.
+    Copy,
 }
 
 /// A key that was changed. Of which database is not told, for those who hold copies do not tell databases apart.
@@ -134,11 +139,16 @@ impl Local {
         }
     }
 
-    /// What was taken down since the first `from` changes was this client's doing.
-    pub fn changed_by_client(&mut self, from: usize, client: u64) {
+    /// What was taken down since the first `from` changes was not the running client's doing, but `by`'s.
+    pub fn changed_by(&mut self, from: usize, by: By) {
         for change in self.changes.iter_mut().skip(from).filter(|it| it.by == By::Runner) {
-            change.by = By::Client(client);
+            change.by = by;
         }
+    }
+
+    /// What was taken down since the first `from` changes is told otherwise.
+    pub fn forget_changes(&mut self, from: usize) {
+        self.changes.truncate(from);
     }
 
     /// How many changes wait to be told.

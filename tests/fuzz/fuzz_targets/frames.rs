@@ -18,7 +18,7 @@ use torc_protocol::peer::hello::{self, Hello, Refuse};
 use torc_protocol::peer::message::{Ack, Credit, Ping, decode_acks, encode_acks};
 use torc_protocol::peer::request::{Request, Response};
 use torc_protocol::peer::wire::{Reader, put_bytes, put_varint};
-use torc_protocol::peer::{Kind, Limits, publish};
+use torc_protocol::peer::{Kind, Limits, changes, publish};
 
 /// What a link made of its bytes.
 #[derive(Debug, PartialEq, Eq, Default)]
@@ -132,6 +132,17 @@ fn check_payload(payload: &[u8]) {
         publish::begin_interest(head.anew, head.change, &mut out);
         entries.for_each(|e| publish::put_interest(e.kind, e.name, e.subscribers, &mut out));
         // Flags of a later revision are not known here.
+        assert_eq!((out[0], &out[2..]), (payload[0], &payload[2..]));
+    }
+    out.clear();
+    if let Ok((tracks, change)) = changes::decode_tracks(payload) {
+        changes::encode_tracks(tracks, change, &mut out);
+        assert_eq!((out[0], &out[2..]), (payload[0], &payload[2..]));
+    }
+    out.clear();
+    if let Ok((all, entries)) = changes::decode_changed(payload) {
+        changes::begin_changed(all, &mut out);
+        entries.for_each(|(key, author)| changes::put_changed(key, author, &mut out));
         assert_eq!((out[0], &out[2..]), (payload[0], &payload[2..]));
     }
 }

@@ -4,6 +4,7 @@
 //!   a client that tracks reads ─▶ table: key ─▶ readers                          before it reads
 //!   a key changes ─▶ the thread that changed it, behind the command ─┬▶ table: its readers, who are taken out
 //!                                                                     └▶ prefixes: kept for the end of the turn
+//!   the same, of whatever this node serves ─▶ nodes whose clients track ─▶ their tables and prefixes                         [`peers`], [`news`]
 //!   a reader ─▶ the client that it redirects to, or itself ─▶ feed of that one's worker ─▶ connection
 //! ```
 //!
@@ -15,6 +16,8 @@
 //!
 //! Source: redis.io, "Client-side caching in Redis", and the behaviour of Redis 7.2.
 
+mod news;
+mod peers;
 mod prefixes;
 mod push;
 mod table;
@@ -22,18 +25,23 @@ mod table;
 mod tests;
 mod tracked;
 
+pub use news::NewsLink;
+pub use peers::TracksLink;
 pub use push::{Push, Told};
 pub use tracked::{Mode, Reading, Tracked};
 
 use super::clients::{ClientInfo, Clients, flag};
 use crate::base::rng::Rng;
 use crate::store::{By, ChangedKey, Local, Store};
+use news::{Frames, Outgoing};
 use parking_lot::Mutex;
+use peers::Peers;
 use prefixes::{ChangedSince, Prefixes};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use table::Table;
 use torc_protocol::Protocol;
+use torc_protocol::peer::changes::Author;
 
 /// The client whose command caused what is told.
 #[derive(Debug)]
@@ -42,6 +50,8 @@ pub struct Runner<'r> {
     pub worker: usize,
     /// Its id; 0 for nobody.
     pub client: u64,
+    /// The same as other nodes know it, where it tracks: a client of this node, or of the node that sent the command.
+    pub author: Option<Author>,
     /// What is told to the client itself, if it tracks.
     pub own: Option<Own<'r>>,
 }
@@ -62,7 +72,7 @@ pub struct Own<'r> {
 impl Runner<'_> {
     /// A thread that runs no command.
     pub fn nobody(worker: usize) -> Runner<'static> {
-        Runner { worker, client: 0, own: None }
+        Runner { worker, client: 0, author: None, own: None }
     }
 
     fn is_reading(&self, key: &[u8]) -> Option<bool> {
@@ -77,6 +87,9 @@ struct Part {
     changed: Mutex<ChangedSince>,
     /// Whether `changed` holds anything, for the worker's every turn to ask.
     has_changed: AtomicBool,
+    outgoing: Mutex<Outgoing>,
+    /// The same of `outgoing`.
+    has_outgoing: AtomicBool,
 }
 
 /// See the module.
@@ -89,6 +102,7 @@ pub struct Tracking {
     /// Held while the store is asked to tell of changes, or not to any more.
     switch: Mutex<()>,
     parts: Box<[Part]>,
+    peers: Peers,
 }
 
 impl Tracking {
@@ -100,6 +114,7 @@ impl Tracking {
             clients: AtomicUsize::new(0),
             switch: Mutex::default(),
             parts: (0..workers.max(1)).map(|_| Part::default()).collect(),
+            peers: Peers::default(),
         }
     }
 
@@ -118,7 +133,9 @@ impl Tracking {
             store.tell_changes(local);
         }
         // Relaxed, here and where it is read: a figure; what matters is ordered by `switch`.
-        self.clients.fetch_add(1, Ordering::Relaxed);
+        if self.clients.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.peers.told.note(std::iter::once(()));
+        }
         true
     }
 
@@ -126,8 +143,17 @@ impl Tracking {
     pub fn leave(&self, store: &Store) {
         let _switch = self.switch.lock();
         if self.clients.fetch_sub(1, Ordering::Relaxed) == 1 {
-            store.keep_changes();
+            self.peers.told.note(std::iter::once(()));
+            self.peers.reads_copies.store(false, Ordering::Relaxed);
             self.table.clear();
+            self.rest(store);
+        }
+    }
+
+    /// Has the store take nothing down any more, if nobody wants to know. Under `switch`.
+    fn rest(&self, store: &Store) {
+        if !self.is_wanted() {
+            store.keep_changes();
         }
     }
 
@@ -156,36 +182,104 @@ impl Tracking {
         self.table.add(key, client)
     }
 
-    /// Tells those who have read what was changed, and keeps it for those who want to hear of prefixes.
-    pub fn settle(&self, clients: &Clients, runner: &mut Runner<'_>, changes: Vec<ChangedKey>) {
+    /// Tells those who have read what was changed, and keeps it for those who want to hear of prefixes and for other nodes.
+    ///
+    /// Whoever `serves` a key tells of it, for all reads that other nodes' clients are answered by run there. A copy's changes, which follow what the server told, concern clients of
+    /// this node alone, and only once one of them reads copies: else each would hear of a change as often as there are copies.
+    pub fn settle(
+        &self,
+        clients: &Clients,
+        runner: &mut Runner<'_>,
+        changes: Vec<ChangedKey>,
+        serves: impl Fn(&[u8]) -> bool,
+    ) {
+        let (peers_track, copies_are_read) = (self.peers.track(), self.peers.read_copies());
+        let current = runner.author.map_or(runner.client, |author| self.client_of(author));
         for ChangedKey { key, by } in changes {
-            let (author, current) = match by {
-                By::Runner => (runner.client, runner.client),
-                By::Nobody => (0, runner.client),
-                By::Client(id) => (id, id),
-            };
-            if let Some(readers) = self.table.take(&key) {
-                for id in readers {
-                    let reading = match by {
-                        By::Nobody if id == runner.client => runner.is_reading(&key),
-                        _ => None,
-                    };
-                    if reading.is_some() {
-                        // Its time had come, which the read itself has found: what was read is that the key is not there.
-                        self.table.add(&key, id);
-                    }
-                    if reading != Some(true) {
-                        self.tell_reader(clients, runner, (id, current), &key);
-                    }
-                }
+            let is_copys = matches!(by, By::Copy | By::Nobody) && !serves(&key);
+            if is_copys && !copies_are_read {
+                continue;
             }
-            if self.prefixes.concern(&key) {
-                let part = self.part(runner.worker);
-                part.changed.lock().insert(key, author);
-                // Release pairs with the Acquire in `has_broadcast`.
-                part.has_changed.store(true, Ordering::Release);
+            let (author, known_as) = match by {
+                By::Runner => (current, runner.author),
+                By::Nobody | By::Copy => (0, None),
+                By::Client(id) => (id, None),
+                By::Author(author) => (self.client_of(author), Some(author)),
+            };
+            let teller = if by == By::Nobody { current } else { author };
+            self.tell_key(clients, runner, &key, (author, teller), by == By::Nobody);
+            if peers_track && !is_copys {
+                self.tell_peers(runner.worker, |outgoing| outgoing.add(&key, known_as));
             }
         }
+    }
+
+    /// Tells whoever has read `key`, and keeps it for those who want to hear of prefixes. It was `author`'s doing, who is 0 where NOLOOP concerns nobody, and comes behind the
+    /// reply of `current`. `has_expired`: the command that runs may have read that it is gone.
+    fn tell_key(
+        &self,
+        clients: &Clients,
+        runner: &mut Runner<'_>,
+        key: &[u8],
+        (author, current): (u64, u64),
+        has_expired: bool,
+    ) {
+        if let Some(readers) = self.table.take(key) {
+            for id in readers {
+                let reading = match has_expired {
+                    true if id == runner.client => runner.is_reading(key),
+                    _ => None,
+                };
+                if reading.is_some() {
+                    // Its time had come, which the read itself has found: what was read is that the key is not there.
+                    self.table.add(key, id);
+                }
+                if reading != Some(true) {
+                    self.tell_reader(clients, runner, (id, current), key);
+                }
+            }
+        }
+        if self.prefixes.concern(key) {
+            let part = self.part(runner.worker);
+            part.changed.lock().insert(key.into(), author);
+            // Release pairs with the Acquire in `has_broadcast`.
+            part.has_changed.store(true, Ordering::Release);
+        }
+    }
+
+    // --- Other nodes ----------------------------------------------------------------------------------------------------
+
+    fn tell_peers(&self, worker: usize, tell: impl FnOnce(&mut Outgoing)) {
+        let part = self.part(worker);
+        tell(&mut part.outgoing.lock());
+        // Release pairs with the Acquire in `has_outgoing`.
+        part.has_outgoing.store(true, Ordering::Release);
+    }
+
+    /// Tells nodes whose clients track that all keys may have changed.
+    pub fn tell_peers_all(&self, worker: usize) {
+        if self.peers.track() {
+            self.tell_peers(worker, Outgoing::add_all);
+        }
+    }
+
+    /// Whether [`Tracking::take_outgoing`] has something for `worker`.
+    #[inline]
+    pub fn has_outgoing(&self, worker: usize) -> bool {
+        // Acquire pairs with the Release in `tell_peers`.
+        self.part(worker).has_outgoing.load(Ordering::Acquire)
+    }
+
+    /// What `worker` is to tell other nodes.
+    pub fn take_outgoing(&self, worker: usize) -> Option<Frames> {
+        if !self.has_outgoing(worker) {
+            return None;
+        }
+        let part = self.part(worker);
+        let mut outgoing = part.outgoing.lock();
+        // Relaxed: under the lock, so that nothing is added between this and the taking.
+        part.has_outgoing.store(false, Ordering::Relaxed);
+        Some(std::mem::take(&mut *outgoing).into_frames())
     }
 
     fn tell_reader(

@@ -36,7 +36,7 @@ fn whoever_read_an_old_value_is_told() {
                     keyspace.set(key, NewValue::Integer(round), Expiry::Never);
                     drop(guard);
                     let changes = local.take_changes();
-                    tracking.settle(&clients, &mut Runner::nobody(0), changes);
+                    tracking.settle(&clients, &mut Runner::nobody(0), changes, |_| true);
                 }
                 together.wait();
             }
@@ -82,11 +82,11 @@ fn lost_news_are_made_good_where_they_would_have_been_heard() {
         large[0] = number;
         tracking.reads(&large, here.id);
         let changed = ChangedKey { key: large.as_slice().into(), by: By::Nobody };
-        tracking.settle(&clients, &mut Runner::nobody(1), vec![changed]);
+        tracking.settle(&clients, &mut Runner::nobody(1), vec![changed], |_| true);
     }
     tracking.reads(b"k", there.id);
     let changed = ChangedKey { key: (*b"k").into(), by: By::Nobody };
-    tracking.settle(&clients, &mut Runner::nobody(1), vec![changed]);
+    tracking.settle(&clients, &mut Runner::nobody(1), vec![changed], |_| true);
     let lost = clients.mailboxes.workers().iter().map(|it| it.take_feed().1.trackers);
     assert_eq!(lost.collect::<Vec<_>>(), [true, false]);
     let told = |worker| {

@@ -128,17 +128,6 @@ fn the_replies_of_the_view() {
 }
 
 #[test]
-fn nobody_tracks_what_other_nodes_change() {
-    let refused = "-ERR CLIENT TRACKING is not supported by a node that is part of a ring\\r\\n";
-    check(&[
-        ("CLIENT TRACKING ON", refused),
-        ("CLIENT TRACKING ON nope", "-ERR syntax error\\r\\n"),
-        ("CLIENT TRACKING OFF", "+OK\\r\\n"),
-        ("CLIENT GETREDIR", ":-1\\r\\n"),
-    ]);
-}
-
-#[test]
 fn copies_are_read_on_demand() {
     let mut node = node(Protocol::Resp2);
     node.check(&[("READONLY", "+OK\\r\\n")]);

@@ -13,6 +13,7 @@ use super::frames::{on_own_frame, on_peers_frame};
 use super::shared::{Arrival, Mail, Shared};
 use crate::admin::Instance;
 use crate::admin::pubsub::PeerLink;
+use crate::admin::tracking::{NewsLink, TracksLink};
 use crate::base::rng::Rng;
 use crate::cluster::member::MemberState;
 use crate::cluster::view::MemberIndex;
@@ -32,12 +33,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
+use torc_protocol::peer::changes::decode_tracks_heard;
 use torc_protocol::peer::hello::Role;
 use torc_protocol::peer::libraries::decode_libraries_heard;
 use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Class, Frame, Head, Kind, publish};
 
 mod libraries;
+mod tracking;
 
 /// Tokens of links begin here; those of clients lie below.
 pub(in crate::net) const TOKENS: usize = 1 << 40;
@@ -85,6 +88,10 @@ struct DataLink {
     source: u64,
     /// What this node knows of libraries, as far as it is still to be told by this link.
     libraries: LibraryLink,
+    /// Whether this node's clients track, as far as it is still to be told by this link.
+    tracks: TracksLink,
+    /// Keys that this worker has changed, in the same way.
+    news: NewsLink,
 }
 
 /// What a worker lends to its links for a step.
@@ -108,6 +115,8 @@ pub(in crate::net) struct DataLinks {
     /// Links that go on without an event.
     more: Vec<usize>,
     links_made: u64,
+    /// Whether there may be names of changed keys that found no room.
+    owe_news: bool,
     /// Up to where in the journal links were told of effects.
     effects_seen: u64,
     look_at: Option<Duration>,
@@ -130,6 +139,7 @@ impl DataLinks {
             dirty: Vec::new(),
             more: Vec::new(),
             links_made: 0,
+            owe_news: false,
             effects_seen: 0,
             look_at: None,
             tell_lag_at: Duration::ZERO,
@@ -330,6 +340,8 @@ impl DataLinks {
         self.carry_messages(desk);
         self.tell_interest(desk);
         self.tell_libraries(desk);
+        self.tell_tracks(desk);
+        self.carry_changes(desk);
         self.note_effects(desk);
         self.ask_standings(desk);
         if self.look_at.is_none()
@@ -473,11 +485,14 @@ impl DataLinks {
             interest,
             source,
             libraries,
+            tracks,
+            news,
             ..
         } = &mut **link;
+        let owe_news = &mut self.owe_news;
         let (tells, of_peer) = (self.worker == 0, (*source, *node));
         let (state, instance) = (&mut *desk.state, desk.instance);
-        let (mut malformed, mut confirmed, mut learned) = (false, false, false);
+        let (mut malformed, mut confirmed, mut learned, mut heard) = (false, false, false, false);
         let received = conn.receive(desk.buffer, now, &*self.shared, &mut |link, event| {
             let handled = match event {
                 Event::Open(_) => {
@@ -485,7 +500,12 @@ impl DataLinks {
                     if tells && index.is_some() {
                         interest.open(instance.pubsub.interests());
                         libraries.open(&instance.scripts.libraries);
-                        (confirmed, learned) = (true, true);
+                        tracks.open(&instance.tracking);
+                        (confirmed, learned, heard) = (true, true, true);
+                    }
+                    if index.is_some() {
+                        news.open(instance.tracking.has_node(*node));
+                        *owe_news = true;
                     }
                     if let (Some(peer), Some((local, replicator))) = (*index, replication(state)) {
                         replicator.link_up(local, peer);
@@ -523,6 +543,16 @@ impl DataLinks {
                             .map(|(number, wanted)| libraries.answered(number, wanted))
                             .is_ok()
                     }
+                    Some(_) if frame.header.kind == Some(Kind::TracksHeard) => {
+                        heard = true;
+                        decode_tracks_heard(frame.payload)
+                            .map(|change| {
+                                if tracks.confirmed(change) {
+                                    instance.tracking.doubt();
+                                }
+                            })
+                            .is_ok()
+                    }
                     Some(peer) => on_own_frame(state, instance, peer, frame),
                     None => on_peers_frame(state, instance, (*key, of_peer), link, frame),
                 },
@@ -539,6 +569,9 @@ impl DataLinks {
         }
         if learned {
             self.confirm_libraries(desk);
+        }
+        if heard {
+            self.confirm_tracks(desk);
         }
         match received {
             Ok(()) if malformed => self.lost(at, &Lost::Malformed, desk),
@@ -560,7 +593,15 @@ impl DataLinks {
         link.conn.lose(now, &mut self.failed);
         link.interest.lose();
         link.libraries.lose();
+        link.tracks.lose();
+        link.news.lose();
         desk.instance.pubsub.lose_source(link.source, link.node);
+        let tracking = &desk.instance.tracking;
+        tracking.lose_source(link.source, link.node, &desk.instance.store);
+        if link.is_up && (link.index.is_none() || self.worker == 0) {
+            // Names of changed keys may have been on their way; or the peer forgets that clients track here.
+            tracking.doubt();
+        }
         let tells = self.worker == 0 && link.index.is_some();
         if std::mem::take(&mut link.is_up)
             && let (Some(peer), Some((local, replicator))) = (link.index, replication(desk.state))
@@ -572,6 +613,7 @@ impl DataLinks {
         if tells {
             self.confirm_interest(desk);
             self.confirm_libraries(desk);
+            self.confirm_tracks(desk);
         }
         self.report_failures(at, desk);
         if is_own {
@@ -623,6 +665,8 @@ impl DataLinks {
             interest: PeerLink::default(),
             source: self.shared.instance.pubsub.new_source(),
             libraries: LibraryLink::default(),
+            tracks: TracksLink::default(),
+            news: NewsLink::default(),
         });
         match free {
             Some(at) => self.links[at] = Some(link),

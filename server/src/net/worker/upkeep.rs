@@ -44,7 +44,7 @@ impl Worker {
             self.follow_slots();
         }
         self.state.follow_waits(&self.instance);
-        self.state.trim_tracking(&self.instance);
+        self.state.look_after_tracking(&self.instance);
         let share = self.share();
         self.instance.store.tidy(&mut self.state.local, share);
         // While a script has the store for itself, its clients are to be heard.

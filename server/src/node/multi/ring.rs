@@ -53,9 +53,16 @@ enum What {
     Stamps { db: u8, keys: Vec<Box<[u8]>> },
     /// EXEC's: if it ran, this is the session from then on.
     Session { db: u8, protocol: Option<Protocol> },
+    /// Nothing but that it is there.
+    Nothing,
 }
 
 impl Expected {
+    /// The client's next command is to wait for the reply in `hole`.
+    pub fn nothing(hole: HoleId) -> Self {
+        Expected { hole, what: What::Nothing }
+    }
+
     pub fn hole(&self) -> HoleId {
         self.hole
     }
@@ -64,6 +71,7 @@ impl Expected {
     pub fn read(self, session: &mut Session, fill: Fill) -> Fill {
         let Fill::Bytes(bytes) = fill else { return fill };
         match self.what {
+            What::Nothing => Fill::Bytes(bytes),
             What::Stamps { db, keys } => match stamps_of(&bytes, keys.len()) {
                 Some(stamps) => {
                     if let Some(watching) = &mut session.watching {
@@ -195,6 +203,9 @@ impl Run<'_, '_> {
             self.answer_error(spec, &TOO_LONG, out);
             return;
         };
+        if self.client.session.is_special() {
+            multi.commands().for_each(|(spec, args)| self.remember_sent(spec, args));
+        }
         let hole = self.hole(out);
         let mut holes = vec![None; count as usize - 1];
         holes.push(hole);

@@ -120,6 +120,7 @@ impl Plane {
             client_name: &name,
             token: b"",
             user: b"",
+            author: None,
             commands: TAKE_BACK,
         };
         if request.encode(&mut payload).is_ok() {

@@ -277,6 +277,7 @@ impl Plane {
             client_name: if name == [0; 8] { b"" } else { &name },
             token: &session.token,
             user: b"",
+            author: session.author,
             commands,
         };
         request.encode(&mut payload).ok().map(|()| payload)

@@ -195,8 +195,8 @@ pub struct Plane {
     pub(super) written: Vec<(Slot, Version)>,
     /// Replies of the batch that runs which are to wait for copies.
     pub(super) held: Vec<HeldWrites>,
-    /// Replies that wait until other nodes have heard of a subscription.
-    untold: [VecDeque<Untold>; 2],
+    /// Replies that wait until other nodes have heard of a subscription, a library, or a client that tracks.
+    untold: [VecDeque<Untold>; told::ABOUT_COUNT],
     timers: BTreeSet<(Duration, Timer)>,
     /// For clients,
     answers: VecDeque<Answer>,
@@ -426,6 +426,9 @@ impl Plane {
         let Some(view) = instance.cluster.view() else { return };
         self.release_told(About::Subscriptions, instance.pubsub.told().heard());
         self.release_told(About::Libraries, instance.scripts.libraries.told().heard());
+        if self.release_told(About::Tracking, instance.tracking.told().heard()) {
+            instance.tracking.begin_unheard();
+        }
         while let Some(&(time, timer)) = self.timers.first()
             && time <= self.now
         {

@@ -1,7 +1,7 @@
-//! SUBSCRIBE and FUNCTION LOAD in a ring: the client hears that it is done once all nodes know it.
+//! SUBSCRIBE, FUNCTION LOAD and CLIENT TRACKING in a ring: the client hears that it is done once all nodes know it.
 //!
 //! Else a client could subscribe here, have something done at another node, and miss the message that tells of it, because that node had not heard yet
-//! who listens; or call a function that the node with its keys does not have yet. A node that does not answer keeps nobody waiting for longer than [`INTEREST_WAIT`].
+//! who listens; call a function that the node with its keys does not have yet; or read there what is then changed without a word. A node that does not answer keeps nobody waiting for longer than [`INTEREST_WAIT`].
 
 use super::{Answer, ClientKey, Fill, HoleId, Plane};
 use std::time::Duration;
@@ -16,7 +16,12 @@ pub(in crate::node) enum About {
     Subscriptions,
     /// Libraries of functions.
     Libraries,
+    /// Whether a client tracks what it reads.
+    Tracking,
 }
+
+/// How many of these there are.
+pub(super) const ABOUT_COUNT: usize = 3;
 
 /// A reply that waits until other nodes have heard of a change.
 #[derive(Debug)]
@@ -41,16 +46,20 @@ impl Plane {
         self.untold[about as usize].push_back(Untold { change, deadline, key, hole });
     }
 
-    /// All nodes have heard of the changes up to `heard`. Changes and deadlines both rise from front to back.
-    pub(super) fn release_told(&mut self, about: About, heard: u64) {
+    /// All nodes have heard of the changes up to `heard`. Changes and deadlines both rise from front to back. Returns whether a change was not heard in time.
+    pub(super) fn release_told(&mut self, about: About, heard: u64) -> bool {
+        let mut is_late = false;
         while let Some(front) = self.untold[about as usize].front()
             && (front.change <= heard || front.deadline <= self.now)
         {
-            let Some(Untold { key, hole, .. }) = self.untold[about as usize].pop_front() else {
-                return;
+            let Some(Untold { key, hole, change, .. }) = self.untold[about as usize].pop_front()
+            else {
+                break;
             };
+            is_late |= change > heard;
             self.answer(Answer::new(key, Some(hole), Fill::Release));
         }
+        is_late
     }
 
     pub(super) fn next_untold(&self) -> Option<Duration> {

@@ -7,6 +7,7 @@ use crate::node::replies::HoleId;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::Protocol;
+use torc_protocol::peer::changes::Author;
 use torc_protocol::peer::request::{ReadLevel, SessionFlags, WriteLevel};
 use torc_protocol::slot::Slot;
 
@@ -56,6 +57,8 @@ pub(in crate::node) struct Snapshot {
     pub no_touch: bool,
     pub readonly: bool,
     pub hops: u8,
+    /// The client, if it tracks.
+    pub author: Option<Author>,
     /// What the session has seen, encoded; empty unless a command needs it.
     pub token: Vec<u8>,
 }
@@ -73,6 +76,7 @@ impl Snapshot {
             no_touch: session.no_touch,
             readonly: session.reads_copies,
             hops: session.hops,
+            author: session.author,
             token: Vec::new(),
         }
     }
@@ -88,6 +92,7 @@ impl Snapshot {
             && self.no_touch == session.no_touch
             && self.readonly == session.reads_copies
             && self.hops == session.hops
+            && self.author == session.author
             && self.token.is_empty()
     }
 

@@ -270,6 +270,7 @@ impl Plane {
         let timeout_ms = Some(request.deadline_ms).filter(|&ms| ms > 0);
         session.consistency = Consistency { write: request.write, read: request.read, timeout_ms };
         session.seen = Seen::decode(request.token).unwrap_or_default();
+        session.author = request.author;
         let number = self.number();
         let mut client = Client::new(session);
         client.visitor = Some(number);

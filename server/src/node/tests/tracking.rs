@@ -13,7 +13,7 @@ use std::sync::Barrier;
 
 impl Node {
     /// What the worker does at the end of its turn: hands out news for these clients.
-    fn tell(&mut self, peers: &mut [&mut Peer]) {
+    pub(super) fn tell(&mut self, peers: &mut [&mut Peer]) {
         self.worker.tell_changes(&self.instance);
         let (items, lost) = self.instance.clients.mailboxes.workers()[0].take_feed();
         assert!(!lost.trackers);
@@ -234,7 +234,7 @@ fn a_lowered_bound_is_kept_to() {
     assert_eq!(node.instance.tracking.keys(), 3);
     // What that leaves, the ticks take.
     node.instance.settings.set(&[("tracking-table-max-keys", "1")]).unwrap();
-    node.worker.trim_tracking(&node.instance);
+    node.worker.look_after_tracking(&node.instance);
     assert_eq!(node.instance.tracking.keys(), 1);
     node.tell(&mut [&mut reader]);
     assert_eq!(reader.replies().matches("invalidate").count(), 3);

@@ -1,0 +1,91 @@
+//! What a worker's links tell peers for clients that track, and hear of them; see [`crate::admin::tracking`].
+//!
+//! Who tracks is told by the first worker's links alone; names of changed keys go on the links of the worker that changed them.
+
+use super::{DataLink, DataLinks, Desk};
+use torc_protocol::peer::{Class, Head, Kind};
+
+impl DataLinks {
+    /// Tells peers whether clients of this node track, if they have not been told. The first worker does that for all.
+    pub(super) fn tell_tracks(&mut self, desk: &mut Desk<'_>) {
+        if self.worker != 0 {
+            return;
+        }
+        let tracking = &desk.instance.tracking;
+        let change = tracking.told().take().map(|(_, change)| change);
+        if change.is_none() && !self.links.iter().flatten().any(|link| link.tracks.owes()) {
+            return;
+        }
+        for at in self.own.values().copied().collect::<Vec<_>>() {
+            let Some(Some(link)) = self.links.get_mut(at) else { continue };
+            let DataLink { conn, tracks, .. } = &mut **link;
+            if let Some(change) = change {
+                tracks.change(change);
+            }
+            if !conn.link.has_room(Class::Publish) {
+                continue;
+            }
+            let Some(payload) = tracks.next_payload(tracking) else { continue };
+            let sent = conn.link.send(Head::of(Kind::Tracks), |out| {
+                out.extend_from_slice(&payload);
+                Ok(())
+            });
+            if sent.is_err() {
+                // It had room and was open; if it cannot say this, it is told anew.
+                tracks.open(tracking);
+            }
+            self.mark(at);
+        }
+        if change.is_some() {
+            self.confirm_tracks(desk);
+        }
+    }
+
+    /// Takes down up to where all peers have heard who tracks, and wakes the workers whose clients may be told so.
+    pub(super) fn confirm_tracks(&mut self, desk: &mut Desk<'_>) {
+        let links = self.links.iter().flatten().filter(|link| link.index.is_some());
+        if desk.instance.tracking.confirm(links.map(|link| &link.tracks)) {
+            self.shared.wake_workers();
+        }
+    }
+
+    /// Carries the names of keys that this worker has changed to the nodes whose clients track.
+    pub(super) fn carry_changes(&mut self, desk: &mut Desk<'_>) {
+        let tracking = &desk.instance.tracking;
+        if let Some(frames) = tracking.take_outgoing(desk.state.index) {
+            for node in tracking.nodes() {
+                if let Some(at) = self.own.get(&node)
+                    && let Some(Some(link)) = self.links.get_mut(*at)
+                {
+                    link.news.add(&frames);
+                    self.owe_news = true;
+                }
+            }
+        }
+        if !std::mem::take(&mut self.owe_news) {
+            return;
+        }
+        for at in self.own.values().copied().collect::<Vec<_>>() {
+            let Some(Some(link)) = self.links.get_mut(at) else { continue };
+            let DataLink { conn, news, .. } = &mut **link;
+            if !news.owes() {
+                continue;
+            }
+            while conn.link.has_room(Class::Publish)
+                && let Some(payload) = news.next_payload()
+            {
+                let sent = conn.link.send(Head::of(Kind::Changed), |out| {
+                    out.extend_from_slice(&payload);
+                    Ok(())
+                });
+                if sent.is_err() {
+                    // It had room and was open; what it cannot name may be anything.
+                    news.open(true);
+                    break;
+                }
+            }
+            self.owe_news |= news.owes();
+            self.mark(at);
+        }
+    }
+}
