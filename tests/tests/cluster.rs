@@ -17,6 +17,8 @@ mod scripts;
 mod strangers;
 #[path = "cluster/streams.rs"]
 mod streams;
+#[path = "cluster/tracking.rs"]
+mod tracking;
 
 use rustix::process::Signal;
 use std::net::{Ipv4Addr, TcpListener};
