@@ -96,7 +96,7 @@ pub(super) struct Worker {
     monitors: Vec<(usize, u64)>,
     buffer: Box<[u8]>,
     output: Vec<u8>,
-    /// Unsent output past which a client's commands are left alone; see [`backlog_max`].
+    /// Unsent output past which a client's commands are left alone; see `upkeep.rs`.
     backlog_max: usize,
     now: UnixMs,
     next_tick: UnixMs,
