@@ -50,8 +50,8 @@ pub(super) struct Timing<'a> {
     line: &'a mut Timeline,
     last_ns: u64,
     slowlog_us: i64,
-    /// Commands that share a measurement: runs of the same one, and how long each is.
-    sharing: [(CommandId, u64); BATCH_COMMANDS_MAX],
+    /// Commands that share a measurement: runs of the same one, and how long each is. Small, for it is cleared for each read of a socket.
+    sharing: [(CommandId, u32); BATCH_COMMANDS_MAX],
     runs: usize,
     /// How many they are in all.
     sharing_count: u64,
@@ -133,6 +133,7 @@ impl<'a> Timing<'a> {
         self.record_latency("fast-command", us);
         let stats = self.instance.stats.worker(self.worker);
         for &(id, count) in &self.sharing[..self.runs] {
+            let count = u64::from(count);
             // Of what is left, so that the sum is exact.
             let share = us * count / all;
             stats.calls(id, count, share);
