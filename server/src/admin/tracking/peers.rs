@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use torc_protocol::peer::Malformed;
-use torc_protocol::peer::changes::{Author, decode_changed, decode_tracks, encode_tracks};
+use torc_protocol::peer::changes::{Author, decode_changed, encode_tracks};
 
 /// Clients are told that all keys may have changed no more often than this: what brings that comes in crowds, as when a node with many links dies.
 pub const FLUSH_EVERY_MS: u64 = 100;
@@ -114,22 +114,22 @@ impl Tracking {
     }
 
     /// `node` tells by the link `source`, each link's number higher than those of earlier ones, whether its clients track. Returns the change to confirm: from then on it is
-    /// told what this node changes.
+    /// told what this node changes. `None`: nothing was done, for a script has the store for itself and `is_busy` says so.
     ///
     /// May wait until no other thread is in a batch. `local` is in none itself.
-    ///
-    /// # Errors
-    /// The payload is malformed; nothing was changed.
     pub fn hear_tracks(
         &self,
         (source, node): (u64, NodeId),
-        payload: &[u8],
+        (tracks, change): (bool, u64),
         (store, local, now): (&Store, &mut Local, UnixMs),
-    ) -> Result<u64, Malformed> {
-        let (tracks, change) = decode_tracks(payload)?;
+        is_busy: impl Fn() -> bool,
+    ) -> Option<u64> {
         loop {
             if tracks && !store.tells_changes() && !local.holds_gate() {
-                store.hold_everything(local);
+                let held = store.hold_everything_unless(local, &is_busy);
+                if !held {
+                    return None;
+                }
             }
             let _switch = self.switch.lock();
             if tracks && !store.tells_changes() {
@@ -158,7 +158,7 @@ impl Tracking {
             let guard = local.pin();
             store.release(local, &guard, now);
         }
-        Ok(change)
+        Some(change)
     }
 
     /// The link `source`, by which `node` may have told, is lost.

@@ -33,7 +33,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
-use torc_protocol::peer::changes::decode_tracks_heard;
+use torc_protocol::peer::changes::{decode_tracks, decode_tracks_heard};
 use torc_protocol::peer::hello::Role;
 use torc_protocol::peer::libraries::decode_libraries_heard;
 use torc_protocol::peer::request::response_flags;
@@ -92,6 +92,8 @@ struct DataLink {
     tracks: TracksLink,
     /// Keys that this worker has changed, in the same way.
     news: NewsLink,
+    /// What the peer told of whether its clients track, as of which change, if that was not taken over yet.
+    peer_tracks: Option<(bool, u64)>,
 }
 
 /// What a worker lends to its links for a step.
@@ -117,6 +119,8 @@ pub(in crate::net) struct DataLinks {
     links_made: u64,
     /// Whether there may be names of changed keys that found no room.
     owe_news: bool,
+    /// Whether there may be links whose peers' word of who tracks waits.
+    owe_hearing: bool,
     /// Up to where in the journal links were told of effects.
     effects_seen: u64,
     look_at: Option<Duration>,
@@ -140,6 +144,7 @@ impl DataLinks {
             more: Vec::new(),
             links_made: 0,
             owe_news: false,
+            owe_hearing: false,
             effects_seen: 0,
             look_at: None,
             tell_lag_at: Duration::ZERO,
@@ -340,6 +345,7 @@ impl DataLinks {
         self.carry_messages(desk);
         self.tell_interest(desk);
         self.tell_libraries(desk);
+        self.hear_waiting_tracks(desk);
         self.tell_tracks(desk);
         self.carry_changes(desk);
         self.note_effects(desk);
@@ -487,6 +493,7 @@ impl DataLinks {
             libraries,
             tracks,
             news,
+            peer_tracks,
             ..
         } = &mut **link;
         let owe_news = &mut self.owe_news;
@@ -553,6 +560,9 @@ impl DataLinks {
                             })
                             .is_ok()
                     }
+                    None if frame.header.kind == Some(Kind::Tracks) => {
+                        decode_tracks(frame.payload).map(|told| *peer_tracks = Some(told)).is_ok()
+                    }
                     Some(peer) => on_own_frame(state, instance, peer, frame),
                     None => on_peers_frame(state, instance, (*key, of_peer), link, frame),
                 },
@@ -573,6 +583,7 @@ impl DataLinks {
         if heard {
             self.confirm_tracks(desk);
         }
+        self.hear_tracks(at, desk);
         match received {
             Ok(()) if malformed => self.lost(at, &Lost::Malformed, desk),
             Ok(()) => {
@@ -595,6 +606,7 @@ impl DataLinks {
         link.libraries.lose();
         link.tracks.lose();
         link.news.lose();
+        link.peer_tracks = None;
         desk.instance.pubsub.lose_source(link.source, link.node);
         let tracking = &desk.instance.tracking;
         tracking.lose_source(link.source, link.node, &desk.instance.store);
@@ -667,6 +679,7 @@ impl DataLinks {
             libraries: LibraryLink::default(),
             tracks: TracksLink::default(),
             news: NewsLink::default(),
+            peer_tracks: None,
         });
         match free {
             Some(at) => self.links[at] = Some(link),

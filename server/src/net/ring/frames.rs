@@ -9,7 +9,7 @@ use crate::command::function::load_peers_library;
 use crate::node::WorkerState;
 use crate::node::link::Link;
 use crate::script::library::Wanted;
-use torc_protocol::peer::{Frame, Head, Kind, changes, libraries, publish};
+use torc_protocol::peer::{Frame, Head, Kind, libraries, publish};
 
 /// A frame on a link that this worker dialled. Returns whether it made sense.
 pub(super) fn on_own_frame(
@@ -66,7 +66,6 @@ pub(super) fn on_peers_frame(
             }
         },
         Some(Kind::Libraries) => return on_libraries(instance, link, payload),
-        Some(Kind::Tracks) => return on_tracks(state, instance, (source, node), link, payload),
         Some(Kind::Changed) => {
             let heard = instance.tracking.hear_changed(&instance.clients, state.index, payload);
             if let Err(error) = heard {
@@ -123,32 +122,8 @@ fn on_libraries(instance: &Instance, link: &mut Link, payload: &[u8]) -> bool {
     }
 }
 
-/// Whether clients of the peer track. It is answered once this node takes down what it changes. Returns whether it made sense.
-fn on_tracks(
-    state: &mut WorkerState,
-    instance: &Instance,
-    source: (u64, NodeId),
-    link: &mut Link,
-    payload: &[u8],
-) -> bool {
-    let own = (&instance.store, &mut state.local, instance.clock.unix_ms());
-    match instance.tracking.hear_tracks(source, payload, own) {
-        Ok(change) => {
-            let mut heard = Vec::new();
-            changes::encode_tracks_heard(change, &mut heard);
-            // If it is lost, clients of the peer wait for as long as they would for a node that is gone, and doubt what they read.
-            answer(link, Head::of(Kind::TracksHeard), &heard);
-            true
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a peer sent malformed word of who tracks");
-            false
-        }
-    }
-}
-
 /// Sends a frame back by the link that something came by.
-fn answer(link: &mut Link, head: Head, payload: &[u8]) {
+pub(super) fn answer(link: &mut Link, head: Head, payload: &[u8]) {
     let sent = link.send(head, |out| {
         out.extend_from_slice(payload);
         Ok(())

@@ -11,7 +11,7 @@ use crate::node::plane::{Failure, Lone, Plane, Send};
 use crate::store::By;
 use std::sync::Arc;
 use torc_protocol::peer::changes::{
-    Author, begin_changed, decode_changed, decode_tracks, encode_tracks, put_changed,
+    Author, begin_changed, decode_changed, decode_tracks, put_changed,
 };
 use torc_protocol::peer::request::{Request, Response};
 use torc_protocol::slot::{SLOT_COUNT, Slot, slot_of};
@@ -92,10 +92,9 @@ impl Node {
 
     /// The other node tells whether its clients track.
     fn other_tracks(&mut self, source: u64, tracks: bool) {
-        let mut payload = Vec::new();
-        encode_tracks(tracks, 7, &mut payload);
         let own = (&self.instance.store, &mut self.worker.local, super::START_MS);
-        assert_eq!(self.instance.tracking.hear_tracks((source, OTHER), &payload, own), Ok(7));
+        let (told, tracking) = ((tracks, 7), &self.instance.tracking);
+        assert_eq!(tracking.hear_tracks((source, OTHER), told, own, || false), Some(7));
     }
 
     /// What the worker tells the other node: whether all keys may have changed, and those that it names.
@@ -383,8 +382,6 @@ fn doubt_is_told_in_one_word_and_not_too_often() {
     // What is malformed changes nothing.
     let wrong = node.instance.tracking.hear_changed(&node.instance.clients, 0, &all[..1]);
     assert!(wrong.is_err());
-    let own = (&node.instance.store, &mut node.worker.local, super::START_MS);
-    assert!(node.instance.tracking.hear_tracks((9, OTHER), &[1, 0], own).is_err());
 }
 
 #[test]
@@ -410,4 +407,23 @@ fn options_mean_the_same_in_a_ring() {
     node.hear(&[("away", None)]);
     node.tell(&mut [&mut optin, &mut listener, &mut silent]);
     assert_eq!((listener.replies(), silent.replies()), (push("away"), String::new()));
+}
+
+#[test]
+fn nobody_waits_for_a_script_to_hear_who_tracks() {
+    let (mut node, _link) = node_of_two("away");
+    let Node { instance, worker } = &mut node;
+    let mut script = instance.store.local();
+    instance.store.hold_everything(&mut script);
+    let mut hear = |is_busy: bool| {
+        let own = (&instance.store, &mut worker.local, super::START_MS);
+        instance.tracking.hear_tracks((1, OTHER), (true, 7), own, || is_busy)
+    };
+    assert_eq!(hear(true), None);
+    assert!(!instance.store.tells_changes() && !instance.tracking.has_node(OTHER));
+    let guard = script.pin();
+    instance.store.release(&mut script, &guard, super::START_MS);
+    drop(guard);
+    assert_eq!(hear(true), Some(7));
+    assert!(instance.store.tells_changes() && instance.tracking.has_node(OTHER));
 }

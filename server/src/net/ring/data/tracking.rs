@@ -3,6 +3,8 @@
 //! Who tracks is told by the first worker's links alone; names of changed keys go on the links of the worker that changed them.
 
 use super::{DataLink, DataLinks, Desk};
+use crate::net::ring::frames::answer;
+use torc_protocol::peer::changes::encode_tracks_heard;
 use torc_protocol::peer::{Class, Head, Kind};
 
 impl DataLinks {
@@ -46,6 +48,34 @@ impl DataLinks {
         let links = self.links.iter().flatten().filter(|link| link.index.is_some());
         if desk.instance.tracking.confirm(links.map(|link| &link.tracks)) {
             self.shared.wake_workers();
+        }
+    }
+
+    /// Takes over what the peer of a link told of whether its clients track, and answers once this node takes down what it changes. While a script has the store for itself
+    /// that waits, and the worker does not: whoever is to end the script may be its client.
+    pub(super) fn hear_tracks(&mut self, at: usize, desk: &mut Desk<'_>) {
+        let Some(Some(link)) = self.links.get_mut(at) else { return };
+        let Some(told) = link.peer_tracks else { return };
+        let (state, instance) = (&mut *desk.state, desk.instance);
+        let own = (&instance.store, &mut state.local, instance.clock.unix_ms());
+        let is_busy = || instance.scripts.standing.is_busy();
+        let source = (link.source, link.node);
+        let Some(change) = instance.tracking.hear_tracks(source, told, own, is_busy) else {
+            self.owe_hearing = true;
+            return;
+        };
+        link.peer_tracks = None;
+        let mut heard = Vec::new();
+        encode_tracks_heard(change, &mut heard);
+        // If it is lost, clients of the peer wait for as long as they would for a node that is gone, and doubt what they read.
+        answer(&mut link.conn.link, Head::of(Kind::TracksHeard), &heard);
+        self.mark(at);
+    }
+
+    /// Tries again what had to wait.
+    pub(super) fn hear_waiting_tracks(&mut self, desk: &mut Desk<'_>) {
+        if std::mem::take(&mut self.owe_hearing) {
+            (0..self.links.len()).for_each(|at| self.hear_tracks(at, desk));
         }
     }
 
