@@ -140,6 +140,8 @@ fn what_was_found_stays_found() {
         439_489_188,
         // The answers to a restarted node's questions were lost, and it served with nothing though it was pinged.
         382,
+        // A counter's effects that a transfer had overtaken took the later count's place.
+        287_281_388,
     ];
     if IS_SMALL {
         try_all(found.to_vec());

@@ -160,11 +160,10 @@ impl Field {
         Ok(())
     }
 
-    /// The origin's share of what is added to the value of `epoch` is `sum` now.
+    /// The origin's share of what is added to the value of `epoch` is `sum` now, unless a transfer, which may overtake effects, brought a later one.
     pub fn count(&mut self, epoch: Version, sum: AmountRef<'_>, ttl: Ttl, context: &Context<'_>) {
         let version = context.version;
         self.forget_overruled(epoch, context);
-        self.cells.retain(|cell| cell.version.tag() != version.tag());
         self.cells.insert(Cell { version, epoch, sum: Amount::from(sum), ttl });
     }
 
