@@ -43,7 +43,7 @@ mod worker;
 #[path = "sim/world.rs"]
 mod world;
 
-use plan::{Trouble, live};
+use plan::{LAGGING, Trouble, live};
 use sabotage::Sabotage;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,7 +115,9 @@ fn worlds_of_fresh_seeds_hold() {
     let first = 1_000_000 + entropy() % 1_000_000_000;
     let count = number("TORC_SIM_FRESH").unwrap_or(usual);
     if number("TORC_SIM_SEED").is_none() {
-        try_all((first..first + count).collect());
+        // In half of them links lag.
+        let lags = |n| if n % 2 == 0 { 0 } else { LAGGING };
+        try_all((0..count).map(|n| first + n / 2 + lags(n)).collect());
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Net {
     pub links: BTreeMap<Line, Link>,
     /// Pairs of which the first cannot reach the second.
     pub cut: BTreeSet<(usize, usize)>,
+    /// Links of which nothing comes out until then, whatever the others do, as where TCP waits to send a segment again.
+    pub lagging: BTreeMap<Line, u64>,
     /// Lost and doubled datagrams in a thousand.
     pub loss: u64,
     pub doubled: u64,
@@ -81,6 +83,11 @@ impl Net {
 
     pub fn heal(&mut self) {
         self.cut.clear();
+    }
+
+    /// Until when nothing comes out of a link.
+    pub fn lags_until(&self, line: Line) -> u64 {
+        self.lagging.get(&line).copied().unwrap_or(0)
     }
 
     /// Makes room for the links of `count` nodes.

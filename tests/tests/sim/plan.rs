@@ -2,6 +2,7 @@
 
 use super::guest::Iteration;
 use super::history::{Ask, Outcome};
+use super::net::Line;
 use super::sabotage::Sabotage;
 use super::world::{Event, SECOND, Setup, World};
 use torc_server::base::limits::TAG_RETENTION;
@@ -41,6 +42,12 @@ impl Trouble {
         matches!(self, Trouble::Crash | Trouble::Storm)
     }
 }
+
+/// From this seed on links lag too, each for itself.
+pub const LAGGING: u64 = 10_000_000_000;
+
+/// The longest that a link lags. Its ends hear of each other by others meanwhile, and keep it open.
+const LAG_US: u64 = 1_200_000;
 
 /// Keys that are there all the time.
 const LASTING: u64 = 20;
@@ -153,6 +160,9 @@ impl World {
         }
         let pause = 200_000 + self.rng.below(1_500_000);
         self.at(self.now + pause, Event::Call(end));
+        if self.setup.seed >= LAGGING {
+            self.lag();
+        }
         match self.setup.trouble {
             Trouble::Calm => self.break_a_link(),
             Trouble::Moves => match self.rng.below(4) {
@@ -183,9 +193,22 @@ impl World {
         self.rng.below(self.seats.len() as u64) as usize
     }
 
-    fn break_a_link(&mut self) {
+    fn any_line(&mut self) -> Line {
         let lines: Vec<_> = self.net.links.keys().copied().collect();
-        let line = lines[self.rng.below(lines.len() as u64) as usize];
+        lines[self.rng.below(lines.len() as u64) as usize]
+    }
+
+    /// Some links are late for a while, and others are not.
+    fn lag(&mut self) {
+        for _ in 0..1 + self.rng.below(2 * self.seats.len() as u64) {
+            let (line, until) = (self.any_line(), self.now + self.rng.below(LAG_US));
+            self.note(|| format!("{line:?} lags until {until}"));
+            self.net.lagging.insert(line, until);
+        }
+    }
+
+    fn break_a_link(&mut self) {
+        let line = self.any_line();
         let side = self.rng.below(2) as usize;
         self.close(line, side);
     }

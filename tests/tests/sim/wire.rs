@@ -48,6 +48,11 @@ impl World {
             self.at(self.now + 20_000, Event::Deliver(line, side, life));
             return;
         }
+        let lags_until = self.net.lags_until(line);
+        if lags_until > self.now {
+            self.at(lags_until, Event::Deliver(line, side, life));
+            return;
+        }
         let now = self.now;
         let link = self.link(line);
         let Some(message) = link.queues[side].pop_front() else { return };
