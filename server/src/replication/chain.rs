@@ -167,7 +167,8 @@ impl Chain {
         now: UnixMs,
         limits: &StashLimits,
     ) -> Offer {
-        if self.vector.covers(effect.version) {
+        let known = self.vector.get(effect.tag());
+        if effect.version <= known.max(self.vector.floor()) {
             return Offer::Duplicate;
         }
         self.adopt(effect.deps.floor());
@@ -175,7 +176,7 @@ impl Chain {
             self.dirty = true;
             return Offer::Refused;
         }
-        if self.is_next(effect.previous, effect.version, &effect.deps) {
+        if effect.previous == known && self.vector.covers_all(&effect.deps) {
             return Offer::Apply;
         }
         self.keep_waiting(effect, bytes, now, limits)
@@ -232,6 +233,9 @@ impl Chain {
 
     /// The bytes of a waiting effect that is next now; call until there is none.
     pub fn take_ready(&mut self) -> Option<Box<[u8]>> {
+        if self.stash.is_empty() {
+            return None;
+        }
         self.drop_covered();
         let ready =
             |waiting: &Stashed| self.is_next(waiting.previous, waiting.version, &waiting.deps);

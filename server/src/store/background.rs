@@ -14,7 +14,7 @@ const LARGE_BYTES: usize = 64 * 1024;
 
 enum Job {
     Roots(*mut Roots),
-    Value(BigValue),
+    Value(Box<BigValue>),
 }
 
 // SAFETY: the roots in a job are reached by nobody else (their epoch has passed).
@@ -27,7 +27,7 @@ pub(super) struct Freed {
 }
 
 impl Freed {
-    pub(super) fn add(&mut self, (bytes, big): (usize, Option<BigValue>)) {
+    pub(super) fn add(&mut self, (bytes, big): (usize, Option<Box<BigValue>>)) {
         self.bytes += bytes + big.map_or(0, |big| big.bytes());
     }
 }
@@ -73,7 +73,7 @@ impl Background {
     }
 
     /// Frees a large value.
-    pub(super) fn drop_value(&self, value: BigValue) {
+    pub(super) fn drop_value(&self, value: Box<BigValue>) {
         if value.bytes() >= LARGE_BYTES
             && let Some(jobs) = &self.jobs
         {

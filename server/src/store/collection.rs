@@ -184,8 +184,8 @@ pub enum CollectionRef<'g> {
     Packed(Kind, &'g [u8]),
     /// A large one, under its lock.
     Held(CollectionHeld<'g>),
-    /// A snapshot of a large one.
-    Detached(Collection),
+    /// A snapshot of a large one. Apart, as it is the rarest by far, and the others are a few words that are handed on for every key that is looked at.
+    Detached(Box<Collection>),
 }
 
 /// A method that gives the view of one type.
@@ -215,8 +215,10 @@ macro_rules! views {
                             Collection::$kind(value) => value.view(),
                             _ => unreachable!("the type was asked for"),
                         },
-                        CollectionRef::Detached(Collection::$kind(value)) => value.view(),
-                        CollectionRef::Detached(_) => unreachable!("the type was asked for"),
+                        CollectionRef::Detached(collection) => match &**collection {
+                            Collection::$kind(value) => value.view(),
+                            _ => unreachable!("the type was asked for"),
+                        },
                     }
                 }
             )*
@@ -270,14 +272,15 @@ impl CollectionRef<'_> {
     #[must_use]
     pub fn detach(self) -> Self {
         match self {
-            CollectionRef::Held(held) => CollectionRef::Detached(held.clone()),
+            CollectionRef::Held(held) => CollectionRef::Detached(Box::new(held.clone())),
             other => other,
         }
     }
 
     /// As it is now, to be kept.
     pub fn snapshot(&self, store: &Store) -> Snapshot {
-        Snapshot { found: CollectionRef::Detached(self.to_collection()), store: store.clone() }
+        let found = CollectionRef::Detached(Box::new(self.to_collection()));
+        Snapshot { found, store: store.clone() }
     }
 
     /// A copy to edit, or to put elsewhere.
@@ -286,7 +289,7 @@ impl CollectionRef<'_> {
             CollectionRef::Packed(kind, packed) => Collection::from_packed(*kind, packed)
                 .expect("strings are never packed as collections"),
             CollectionRef::Held(held) => (*held).clone(),
-            CollectionRef::Detached(collection) => collection.clone(),
+            CollectionRef::Detached(collection) => Collection::clone(collection),
         }
     }
 }
@@ -310,7 +313,7 @@ impl Drop for Snapshot {
     fn drop(&mut self) {
         let nothing = CollectionRef::Packed(self.found.kind(), &[]);
         if let CollectionRef::Detached(collection) = std::mem::replace(&mut self.found, nothing) {
-            self.store.inner.background.drop_value(BigValue::Collection(collection));
+            self.store.inner.background.drop_value(Box::new(BigValue::Collection(*collection)));
         }
     }
 }

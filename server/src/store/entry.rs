@@ -551,12 +551,14 @@ impl<'g> Entry<'g> {
     ///
     /// # Safety
     /// Nobody can reach the entry any more, and it is not used after this.
-    pub(super) unsafe fn free(self, heap: &mut Heap) -> (usize, Option<BigValue>) {
+    pub(super) unsafe fn free(self, heap: &mut Heap) -> (usize, Option<Box<BigValue>>) {
         let bytes = self.bytes();
         let big = if self.flags() & KIND == KIND_BIG {
             let pointer = std::ptr::with_exposed_provenance::<Big>(self.value_word() as usize);
             // SAFETY: this is the entry's own count, given up once.
-            Arc::into_inner(unsafe { Arc::from_raw(pointer) }).map(Big::into_value)
+            let big = Arc::into_inner(unsafe { Arc::from_raw(pointer) });
+            // Boxed, so that the many entries without one do not hand on the room for it.
+            big.map(|big| Box::new(big.into_value()))
         } else {
             None
         };

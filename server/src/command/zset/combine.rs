@@ -383,7 +383,7 @@ pub(crate) fn combine_fetched(
     let of = |found: Option<Collection>| match found {
         None => Ok(Source { found: None, weight: 1.0 }),
         Some(found @ (Collection::Set(_) | Collection::Zset(_))) => {
-            Ok(Source { found: Some(CollectionRef::Detached(found)), weight: 1.0 })
+            Ok(Source { found: Some(CollectionRef::Detached(Box::new(found))), weight: 1.0 })
         }
         Some(_) => Err(WireError::WrongType),
     };

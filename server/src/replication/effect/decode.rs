@@ -93,6 +93,10 @@ impl<'a> Effect<'a> {
         if version.is_zero() {
             return Err(Malformed::Value("version").into());
         }
+        if let Some(put) = lone_put(reader.rest()) {
+            let deps = Vector::new();
+            return Ok(Effect { slot, previous, version, deps, first: Some(put), others: &[] });
+        }
         let deps = Vector::decode(&mut reader)?;
         let next = |reader: &mut Reader<'a>| -> Result<Option<Op<'a>>, DecodeError> {
             while !reader.is_empty() {
@@ -176,6 +180,39 @@ fn check(op: &Op<'_>, version: Version) -> Result<(), Malformed> {
             }
         }
         Op::Delete { .. } | Op::Deadline { .. } | Op::Head { .. } | Op::Flush { .. } => Ok(()),
+    }
+}
+
+/// What the rest of most effects by far is: nothing new that their origin had seen, and one PUT that says no more than a key and its bytes. Of anything else nothing is said; it is
+/// read field by field.
+#[inline]
+fn lone_put(bytes: &[u8]) -> Option<Op<'_>> {
+    let [0, kind::PUT, FIELDS_MAX, rest @ ..] = bytes else { return None };
+    let (length, fields) = short_varint(rest)?;
+    let [flag::FORM_BYTES, db, rest @ ..] = fields else { return None };
+    let (key_bytes, rest) = short_varint(rest)?;
+    let (key, rest) = rest.split_at_checked(key_bytes)?;
+    let (value_bytes, value) = short_varint(rest)?;
+    let is_whole = length == fields.len() && value_bytes == value.len();
+    (is_whole && usize::from(*db) < DATABASE_COUNT).then_some(Op::Put {
+        db: *db,
+        key,
+        value: ValueRef::Bytes { bytes: value, raw: false },
+        value_version: None,
+        deadline: None,
+        deadline_version: None,
+    })
+}
+
+/// A varint of one or two bytes in its shortest form, and what follows it.
+#[inline]
+fn short_varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    match bytes {
+        [low @ 0..0x80, rest @ ..] => Some((usize::from(*low), rest)),
+        [low, high @ 1..0x80, rest @ ..] => {
+            Some((usize::from(*low & 0x7f) | usize::from(*high) << 7, rest))
+        }
+        _ => None,
     }
 }
 

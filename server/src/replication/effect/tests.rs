@@ -100,6 +100,41 @@ fn sample(ops: &[Op<'_>]) -> Vec<u8> {
     out
 }
 
+/// Wherever lengths take a byte more, and what differs a little from what is commonest.
+#[test]
+fn common_effects_of_all_lengths_come_back() {
+    let own = Version::next(1_800_000_000_000, Version::ZERO, Tag::new(5));
+    let text = vec![b'v'; 1 << 15];
+    let slot = Slot::new(9).unwrap();
+    let put = |key, bytes, raw| Op::Put {
+        db: 3,
+        key,
+        value: ValueRef::Bytes { bytes, raw },
+        value_version: None,
+        deadline: None,
+        deadline_version: None,
+    };
+    for key in [0, 1, 127, 128, 200] {
+        for value in (0..400).chain(16_000..17_000) {
+            let put = put(&text[..key], &text[..value], value % 50 == 7);
+            let ops = [put, Op::Delete { db: 1, key: b"other" }];
+            let ops = if value % 50 == 9 { &ops[..] } else { &ops[..1] };
+            let mut out = Vec::new();
+            encode(&mut out, slot, (Version::ZERO, own), &Vector::new(), ops);
+            let effect = Effect::decode(&out).unwrap();
+            assert_eq!(effect.ops().collect::<Vec<_>>(), ops, "{key} {value}");
+            // One byte less is no effect, and one database more is none either.
+            out[0] = out[0].wrapping_sub(1);
+            assert!(Effect::decode(&out[..out.len() - 1]).is_err() || ops.len() > 1);
+        }
+    }
+    let mut out = Vec::new();
+    encode(&mut out, slot, (Version::ZERO, own), &Vector::new(), &[put(b"k", b"v", false)]);
+    let db = out.iter().rposition(|&byte| byte == 3).unwrap();
+    out[db] = 16;
+    assert!(Effect::decode(&out).is_err());
+}
+
 #[test]
 fn the_common_effect_is_small() {
     let own = Version::next(1_800_000_000_000, Version::ZERO, Tag::new(5));
