@@ -17,6 +17,7 @@ use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use torc_protocol::peer::hello::Reason;
 
 /// Reads of one turn at most, so that a peer that sends a lot takes turns with others.
 const READS_MAX: usize = 8;
@@ -59,6 +60,19 @@ pub(in crate::net) enum Lost {
     Replaced,
     /// The peer is no living member any more.
     NotAMember,
+}
+
+impl Lost {
+    /// Whether it tells of a node that does not fit, which an operator has to know.
+    pub fn is_misfit(&self) -> bool {
+        match self {
+            Lost::Closed(Close::Refused(refusal)) => !matches!(
+                refusal.reason,
+                Reason::SelfConnection | Reason::StaleIncarnation | Reason::Unavailable
+            ),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Lost {

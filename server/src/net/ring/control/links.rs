@@ -1,7 +1,6 @@
 //! The control thread's links: made, accepted, read, lost.
 
 use super::super::conn::{Conn, Lost};
-use super::super::data::is_misfit;
 use super::super::shared::Arrival;
 use super::{
     BACKLOG_BYTES_FULL, BACKLOG_BYTES_MAX, Control, ControlLink, LINKS, STRANGERS_MAX, TCP, handle,
@@ -184,7 +183,7 @@ impl Control {
         let now = self.shared.now();
         let Some(Some(link)) = self.links.get_mut(at) else { return };
         let node = link.node;
-        if is_misfit(lost) {
+        if lost.is_misfit() {
             let what = lost.to_string();
             if self.is_news(what) {
                 let node = node.map(|node| node.text());
