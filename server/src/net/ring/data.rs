@@ -17,7 +17,7 @@
 //!   tracking    whether clients track; names of changed keys          the first worker; each its own
 //! ```
 //!
-//! What every part shares is here: the links, which of them have something to send, when each is to be looked at again.
+//! How far peers have heard of the last three is told in [`telling`]. What every part shares is here: the links, which of them have something to send, when each is to be looked at again.
 //!
 //! **Invariant.** To every living member leads at most one own link. Every send ends in a response or a failure that the plane is told of.
 
@@ -27,21 +27,21 @@ mod libraries;
 mod life;
 mod receiving;
 mod requests;
+mod telling;
 mod tracking;
 
 use self::copies::Effects;
+use self::telling::Untold;
 use super::conn::Conn;
 use super::shared::{Arrival, Mail, Shared};
 use crate::admin::Instance;
-use crate::admin::pubsub::PeerLink;
-use crate::admin::tracking::{NewsLink, TracksLink};
 use crate::base::rng::Rng;
 use crate::cluster::NodeId;
 use crate::cluster::view::MemberIndex;
 use crate::node::WorkerState;
 use crate::node::link::{Failed, NoEffects};
 use crate::node::replicator::Replicator;
-use crate::script::library::{LibraryLink, TELL_AGAIN};
+use crate::script::library::TELL_AGAIN;
 use crate::store::Local;
 use crossbeam_channel::Receiver;
 use mio::Registry;
@@ -88,16 +88,9 @@ struct DataLink {
     is_up: bool,
     /// Whether the plane is to be told that there is room for more of a long response.
     owes_room: bool,
-    /// What this node's subscribers listen to, as far as it is still to be told by this link.
-    interest: PeerLink,
+    untold: Untold,
     /// Names the link among those by which peers tell theirs.
     source: u64,
-    /// What this node knows of libraries, as far as it is still to be told by this link.
-    libraries: LibraryLink,
-    /// Whether this node's clients track, as far as it is still to be told by this link.
-    tracks: TracksLink,
-    /// Keys that this worker has changed, in the same way.
-    news: NewsLink,
     /// What the peer told of whether its clients track, as of which change, if that was not taken over yet.
     peer_tracks: Option<(bool, u64)>,
 }

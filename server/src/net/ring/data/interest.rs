@@ -1,5 +1,6 @@
 //! What the first worker's links tell peers of this node's subscribers, and the messages that every worker's links carry to those of peers; see [`crate::admin::pubsub`].
 
+use super::telling::Untold;
 use super::{DataLink, DataLinks, Desk};
 use torc_protocol::peer::{Class, Head, Kind};
 
@@ -38,7 +39,7 @@ impl DataLinks {
         let changes = pubsub.take_changes();
         for at in self.own.values().copied().collect::<Vec<_>>() {
             let Some(Some(link)) = self.links.get_mut(at) else { continue };
-            let DataLink { conn, interest, .. } = &mut **link;
+            let DataLink { conn, untold: Untold { interest, .. }, .. } = &mut **link;
             if let Some((changes, change)) = &changes {
                 interest.change((changes, *change), || pubsub.interests());
             }
@@ -60,14 +61,6 @@ impl DataLinks {
             if told {
                 self.mark(at);
             }
-        }
-    }
-
-    /// Takes down up to where all peers have heard of this node's subscribers, and wakes the workers whose clients may be told so.
-    pub(super) fn confirm_interest(&mut self, desk: &mut Desk<'_>) {
-        let links = self.links.iter().flatten().filter(|link| link.index.is_some());
-        if desk.instance.pubsub.confirm(links.map(|link| &link.interest)) {
-            self.shared.wake_workers();
         }
     }
 }

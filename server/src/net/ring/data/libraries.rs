@@ -1,5 +1,6 @@
 //! What the first worker's links tell peers of libraries of functions; see [`crate::script::library`].
 
+use super::telling::{Heard, Untold};
 use super::{DataLink, DataLinks, Desk};
 use torc_protocol::peer::{Class, Head, Kind};
 
@@ -11,12 +12,14 @@ impl DataLinks {
         }
         let known = &desk.instance.scripts.libraries;
         let changes = known.told().take();
-        if changes.is_none() && !self.links.iter().flatten().any(|link| link.libraries.owes()) {
+        if changes.is_none()
+            && !self.links.iter().flatten().any(|link| link.untold.libraries.owes())
+        {
             return;
         }
         for at in self.own.values().copied().collect::<Vec<_>>() {
             let Some(Some(link)) = self.links.get_mut(at) else { continue };
-            let DataLink { conn, libraries, .. } = &mut **link;
+            let DataLink { conn, untold: Untold { libraries, .. }, .. } = &mut **link;
             if let Some((names, change)) = &changes {
                 libraries.change(names, *change);
             }
@@ -40,7 +43,7 @@ impl DataLinks {
             }
         }
         if changes.is_some() {
-            self.confirm_libraries(desk);
+            self.confirm(&Heard { libraries: true, ..Heard::default() }, desk);
         }
     }
 
@@ -48,15 +51,10 @@ impl DataLinks {
     pub(super) fn tell_libraries_again(&mut self, desk: &Desk<'_>) {
         if self.worker == 0 {
             let known = &desk.instance.scripts.libraries;
-            self.links.iter_mut().flatten().for_each(|link| link.libraries.tell_again(known));
-        }
-    }
-
-    /// Takes down up to where all peers have heard of libraries, and wakes the workers whose clients may be told so.
-    pub(super) fn confirm_libraries(&mut self, desk: &mut Desk<'_>) {
-        let links = self.links.iter().flatten().filter(|link| link.index.is_some());
-        if desk.instance.scripts.libraries.confirm(links.map(|link| &link.libraries)) {
-            self.shared.wake_workers();
+            self.links
+                .iter_mut()
+                .flatten()
+                .for_each(|link| link.untold.libraries.tell_again(known));
         }
     }
 }

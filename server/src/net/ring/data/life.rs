@@ -7,16 +7,14 @@
 //!
 //! A link that this worker dials outlives its connections, as long as its peer is a living member. One that was accepted is gone with its connection.
 
+use super::telling::{Heard, Untold};
 use super::{DataLink, DataLinks, Desk, PLACE_BITS, TOKENS, replication};
-use crate::admin::pubsub::PeerLink;
-use crate::admin::tracking::{NewsLink, TracksLink};
 use crate::cluster::NodeId;
 use crate::cluster::member::MemberState;
 use crate::cluster::view::MemberIndex;
 use crate::net::ring::conn::{Conn, Lost};
 use crate::net::ring::shared::Arrival;
 use crate::node::link::{Link, Now};
-use crate::script::library::LibraryLink;
 use mio::Token;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -120,10 +118,7 @@ impl DataLinks {
             tracing::debug!(node = %link.node, own = link.index.is_some(), %lost, "a data link is lost");
         }
         link.conn.lose(now, &mut self.failed);
-        link.interest.lose();
-        link.libraries.lose();
-        link.tracks.lose();
-        link.news.lose();
+        link.untold.lose();
         link.peer_tracks = None;
         desk.instance.pubsub.lose_source(link.source, link.node);
         let tracking = &desk.instance.tracking;
@@ -141,9 +136,7 @@ impl DataLinks {
         let (is_own, key) = (link.index.is_some(), link.key);
         desk.state.on_link_lost(desk.instance, key);
         if tells {
-            self.confirm_interest(desk);
-            self.confirm_libraries(desk);
-            self.confirm_tracks(desk);
+            self.confirm(&Heard::ALL, desk);
         }
         self.report_failures(at, desk);
         if is_own {
@@ -172,11 +165,8 @@ impl DataLinks {
             is_dirty: false,
             is_up: false,
             owes_room: false,
-            interest: PeerLink::default(),
+            untold: Untold::default(),
             source: self.shared.instance.pubsub.new_source(),
-            libraries: LibraryLink::default(),
-            tracks: TracksLink::default(),
-            news: NewsLink::default(),
             peer_tracks: None,
         });
         match free {

@@ -1,5 +1,6 @@
 //! What comes by a link, one turn of reading at a time: that it is open, responses, frames.
 
+use super::telling::Heard;
 use super::{DataLink, DataLinks, Desk, replication};
 use crate::net::ring::conn::Lost;
 use crate::net::ring::frames::{on_own_frame, on_peers_frame};
@@ -7,10 +8,9 @@ use crate::net::ring::shared::Mail;
 use crate::node::link::Event;
 use std::ops::ControlFlow;
 use std::time::Duration;
-use torc_protocol::peer::changes::{decode_tracks, decode_tracks_heard};
-use torc_protocol::peer::libraries::decode_libraries_heard;
+use torc_protocol::peer::changes::decode_tracks;
 use torc_protocol::peer::request::response_flags;
-use torc_protocol::peer::{Frame, Kind, publish};
+use torc_protocol::peer::{Frame, Kind};
 
 /// The control thread hears of a peer's signs of life so often.
 const TELL_HEARD: Duration = Duration::from_secs(1);
@@ -28,30 +28,25 @@ impl DataLinks {
             tickets,
             is_up,
             told_heard,
-            interest,
+            untold,
             source,
-            libraries,
-            tracks,
-            news,
             peer_tracks,
             ..
         } = &mut **link;
         let owe_news = &mut self.owe_news;
         let (tells, of_peer) = (self.worker == 0, (*source, *node));
         let (state, instance) = (&mut *desk.state, desk.instance);
-        let (mut malformed, mut confirmed, mut learned, mut heard) = (false, false, false, false);
+        let (mut malformed, mut heard) = (false, Heard::default());
         let received = conn.receive(desk.buffer, now, &*self.shared, &mut |link, event| {
             let handled = match event {
                 Event::Open(_) => {
                     *is_up = true;
                     if tells && index.is_some() {
-                        interest.open(instance.pubsub.interests());
-                        libraries.open(&instance.scripts.libraries);
-                        tracks.open(&instance.tracking);
-                        (confirmed, learned, heard) = (true, true, true);
+                        untold.open(instance);
+                        heard = Heard::ALL;
                     }
                     if index.is_some() {
-                        news.open(instance.tracking.has_node(*node));
+                        untold.news.open(instance.tracking.has_node(*node));
                         *owe_news = true;
                     }
                     if let (Some(peer), Some((local, replicator))) = (*index, replication(state)) {
@@ -78,32 +73,12 @@ impl DataLinks {
                     true
                 }
                 Event::Frame(frame) => match *index {
-                    Some(_) if frame.header.kind == Some(Kind::Heard) => {
-                        confirmed = true;
-                        publish::decode_heard(frame.payload)
-                            .map(|change| interest.confirmed(change))
-                            .is_ok()
-                    }
-                    Some(_) if frame.header.kind == Some(Kind::LibrariesHeard) => {
-                        learned = true;
-                        decode_libraries_heard(frame.payload)
-                            .map(|(number, wanted)| libraries.answered(number, wanted))
-                            .is_ok()
-                    }
-                    Some(_) if frame.header.kind == Some(Kind::TracksHeard) => {
-                        heard = true;
-                        decode_tracks_heard(frame.payload)
-                            .map(|change| {
-                                if tracks.confirmed(change) {
-                                    instance.tracking.doubt();
-                                }
-                            })
-                            .is_ok()
-                    }
                     None if frame.header.kind == Some(Kind::Tracks) => {
                         decode_tracks(frame.payload).map(|told| *peer_tracks = Some(told)).is_ok()
                     }
-                    Some(peer) => on_own_frame(state, instance, peer, frame),
+                    Some(peer) => untold
+                        .answered(instance, frame, &mut heard)
+                        .unwrap_or_else(|| on_own_frame(state, instance, peer, frame)),
                     None => on_peers_frame(state, instance, (*key, of_peer), link, frame),
                 },
             };
@@ -114,15 +89,7 @@ impl DataLinks {
             *told_heard = now.monotonic;
             self.shared.tell(Mail::Heard(*node));
         }
-        if confirmed {
-            self.confirm_interest(desk);
-        }
-        if learned {
-            self.confirm_libraries(desk);
-        }
-        if heard {
-            self.confirm_tracks(desk);
-        }
+        self.confirm(&heard, desk);
         self.hear_tracks(at, desk);
         match received {
             Ok(()) if malformed => self.lost(at, &Lost::Malformed, desk),

@@ -2,6 +2,7 @@
 //!
 //! Who tracks is told by the first worker's links alone; names of changed keys go on the links of the worker that changed them.
 
+use super::telling::{Heard, Untold};
 use super::{DataLink, DataLinks, Desk};
 use crate::net::ring::frames::answer;
 use torc_protocol::peer::changes::encode_tracks_heard;
@@ -15,12 +16,12 @@ impl DataLinks {
         }
         let tracking = &desk.instance.tracking;
         let change = tracking.told().take().map(|(_, change)| change);
-        if change.is_none() && !self.links.iter().flatten().any(|link| link.tracks.owes()) {
+        if change.is_none() && !self.links.iter().flatten().any(|link| link.untold.tracks.owes()) {
             return;
         }
         for at in self.own.values().copied().collect::<Vec<_>>() {
             let Some(Some(link)) = self.links.get_mut(at) else { continue };
-            let DataLink { conn, tracks, .. } = &mut **link;
+            let DataLink { conn, untold: Untold { tracks, .. }, .. } = &mut **link;
             if let Some(change) = change {
                 tracks.change(change);
             }
@@ -39,15 +40,7 @@ impl DataLinks {
             self.mark(at);
         }
         if change.is_some() {
-            self.confirm_tracks(desk);
-        }
-    }
-
-    /// Takes down up to where all peers have heard who tracks, and wakes the workers whose clients may be told so.
-    pub(super) fn confirm_tracks(&mut self, desk: &mut Desk<'_>) {
-        let links = self.links.iter().flatten().filter(|link| link.index.is_some());
-        if desk.instance.tracking.confirm(links.map(|link| &link.tracks)) {
-            self.shared.wake_workers();
+            self.confirm(&Heard { tracks: true, ..Heard::default() }, desk);
         }
     }
 
@@ -87,7 +80,7 @@ impl DataLinks {
                 if let Some(at) = self.own.get(&node)
                     && let Some(Some(link)) = self.links.get_mut(*at)
                 {
-                    link.news.add(&frames);
+                    link.untold.news.add(&frames);
                     self.owe_news = true;
                 }
             }
@@ -97,7 +90,7 @@ impl DataLinks {
         }
         for at in self.own.values().copied().collect::<Vec<_>>() {
             let Some(Some(link)) = self.links.get_mut(at) else { continue };
-            let DataLink { conn, news, .. } = &mut **link;
+            let DataLink { conn, untold: Untold { news, .. }, .. } = &mut **link;
             if !news.owes() {
                 continue;
             }
