@@ -6,7 +6,7 @@ use torc_server::admin::Instance;
 use torc_server::admin::clients::Endpoint;
 use torc_server::base::clock::Clock;
 use torc_server::base::version::Tag;
-use torc_server::cluster::member::{Member, MemberState};
+use torc_server::cluster::member::Member;
 use torc_server::cluster::route::Route;
 use torc_server::cluster::{NodeId, View};
 use torc_server::command::Session;
@@ -47,22 +47,7 @@ impl BenchNode {
         worker.local.set_journal(Some(Box::new(WorkerJournal::new(Tag::new(TAG), LOG_BYTES))));
         let replicator = Replicator::new(Arc::clone(instance), slots);
         worker.join_ring(Plane::new(Box::new(replicator), 1));
-        let me = Member {
-            id: NodeId(1),
-            incarnation: 1,
-            tag: TAG,
-            host: "127.0.0.1".into(),
-            port: 6379,
-            cluster_port: 6380,
-            peer_port: 6381,
-            weight: 1,
-            zone: "".into(),
-            state: MemberState::Active,
-            since: 0,
-            alive: true,
-            ready: true,
-            features: 0,
-        };
+        let me = Member::on_loopback(NodeId(1), TAG);
         instance.cluster.publish(Arc::new(View::build(vec![me], NodeId(1), 1)));
         for slot in (0..SLOT_COUNT as u16).filter_map(Slot::new) {
             instance.cluster.routes().set(slot, Route::Serve);

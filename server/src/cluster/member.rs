@@ -49,6 +49,27 @@ pub struct Member {
 }
 
 impl Member {
+    /// An active member on loopback, alive and ready, with ports that come from its tag. Only tests and benchmarks know a member by so little.
+    pub fn on_loopback(id: NodeId, tag: u16) -> Member {
+        let port = 7000 + tag;
+        Member {
+            id,
+            incarnation: 1,
+            tag,
+            host: "127.0.0.1".into(),
+            port,
+            cluster_port: port + 1000,
+            peer_port: port + 2000,
+            weight: 1,
+            zone: "".into(),
+            state: MemberState::Active,
+            since: 0,
+            alive: true,
+            ready: true,
+            features: 0,
+        }
+    }
+
     /// Whether the layout in force counts it.
     pub fn is_placed(&self) -> bool {
         matches!(self.state, MemberState::Active | MemberState::Leaving)

@@ -1,27 +1,11 @@
 //! Members for the tests of this layer.
 
-use super::member::{Member, MemberState};
+use super::member::Member;
 use super::{NodeId, View};
 
-/// An active member on loopback, alive and ready, with ports that come from its id.
+/// The member whose tag is its id.
 pub(crate) fn member(id: u64) -> Member {
-    let port = 7000 + id as u16;
-    Member {
-        id: NodeId(id),
-        incarnation: 1,
-        tag: id as u16,
-        host: "127.0.0.1".into(),
-        port,
-        cluster_port: port + 1000,
-        peer_port: port + 2000,
-        weight: 1,
-        zone: "".into(),
-        state: MemberState::Active,
-        since: 0,
-        alive: true,
-        ready: true,
-        features: 0,
-    }
+    Member::on_loopback(NodeId(id), id as u16)
 }
 
 /// The members 1 to `count`.

@@ -137,22 +137,8 @@ mod tests {
     use crate::cluster::member::Member;
 
     fn member(id: u64, alive: bool) -> Member {
-        Member {
-            id: NodeId(id),
-            incarnation: 1,
-            tag: id as u16,
-            host: "127.0.0.1".into(),
-            port: 6379,
-            cluster_port: 7379,
-            peer_port: 8379,
-            weight: 1,
-            zone: "a b".into(),
-            state: MemberState::Active,
-            since: 1,
-            alive,
-            ready: true,
-            features: 0,
-        }
+        let member = Member::on_loopback(NodeId(id), id as u16);
+        Member { zone: "a b".into(), alive, ..member }
     }
 
     #[test]

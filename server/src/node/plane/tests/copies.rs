@@ -6,7 +6,7 @@ use crate::admin::Instance;
 use crate::admin::clients::Endpoint;
 use crate::base::clock::Clock;
 use crate::base::version::Tag;
-use crate::cluster::member::{Member, MemberState};
+use crate::cluster::member::Member;
 use crate::cluster::route::Route;
 use crate::cluster::{NodeId, View};
 use crate::command::Session;
@@ -84,21 +84,10 @@ impl Ring {
     fn publish(&mut self) {
         let incarnations: Vec<u64> = self.nodes.iter().map(|node| node.incarnation).collect();
         for number in 0..3 {
-            let member = |index: usize| Member {
-                id: NodeId(index as u64 + 1),
-                incarnation: incarnations[index],
-                tag: (10 * incarnations[index] + index as u64) as u16,
-                host: "127.0.0.1".into(),
-                port: 7000,
-                cluster_port: 8000,
-                peer_port: 9000,
-                weight: 1,
-                zone: "".into(),
-                state: MemberState::Active,
-                since: 0,
-                alive: true,
-                ready: true,
-                features: 0,
+            let member = |index: usize| {
+                let incarnation = incarnations[index];
+                let tag = (10 * incarnation + index as u64) as u16;
+                Member { incarnation, ..Member::on_loopback(NodeId(index as u64 + 1), tag) }
             };
             let view = View::build((0..3).map(member).collect(), NodeId(number as u64 + 1), 3);
             self.nodes[number].instance.cluster.publish(Arc::new(view));

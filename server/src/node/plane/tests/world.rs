@@ -5,7 +5,7 @@ use crate::admin::clients::Endpoint;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::base::version::Tag;
-use crate::cluster::member::{Member, MemberState};
+use crate::cluster::member::Member;
 use crate::cluster::route::{Port, Route};
 use crate::cluster::{NodeId, View};
 use crate::command::Session;
@@ -83,23 +83,7 @@ pub struct World {
 }
 
 fn member(index: usize) -> Member {
-    let port = 7000 + index as u16;
-    Member {
-        id: NodeId(index as u64 + 1),
-        incarnation: 1,
-        tag: index as u16,
-        host: "127.0.0.1".into(),
-        port,
-        cluster_port: port + 1000,
-        peer_port: port + 2000,
-        weight: 1,
-        zone: "".into(),
-        state: MemberState::Active,
-        since: 0,
-        alive: true,
-        ready: true,
-        features: 0,
-    }
+    Member::on_loopback(NodeId(index as u64 + 1), index as u16)
 }
 
 fn new_node(settings: &[(&str, &str)]) -> Node {
