@@ -1,13 +1,12 @@
 //! Client-side caching between nodes: whether a node has clients that track, and which keys another one has changed.
 //!
 //! ```text
-//!   Tracks        version u8 │ flags u8: 1 a client tracks │ change u64
-//!   TracksHeard   version u8 │ change u64
-//!   Changed       version u8 │ flags u8: 1 all keys may have changed │ entries: key bytes │ 0: nobody's doing │ 1: author
-//!     author      node u64 │ client u64
+//!   Tracks    version u8 │ flags u8: 1 a client tracks │ change u64
+//!   Changed   version u8 │ flags u8: 1 all keys may have changed │ entries: key bytes │ 0: nobody's doing │ 1: author
+//!     author  node u64 │ client u64
 //! ```
 //!
-//! Whoever tells that it tracks numbers what it tells, and is answered by that number. Names need no answer: a link that is lost stands for all keys.
+//! Whoever tells that it tracks numbers what it tells, and is answered by that number ([`super::message::encode_heard`]). Names need no answer: a link that is lost stands for all keys.
 
 use super::wire::{Malformed, Reader, put_bytes, put_u64};
 
@@ -65,24 +64,6 @@ pub fn decode_tracks(payload: &[u8]) -> Result<(bool, u64), Malformed> {
     let change = reader.u64()?;
     reader.end()?;
     Ok((tracks, change))
-}
-
-/// Appends a payload that confirms [`encode_tracks`]' change.
-pub fn encode_tracks_heard(change: u64, out: &mut Vec<u8>) {
-    out.push(VERSION);
-    put_u64(out, change);
-}
-
-/// Reads the payload that [`encode_tracks_heard`] wrote.
-///
-/// # Errors
-/// See [`Malformed`].
-pub fn decode_tracks_heard(payload: &[u8]) -> Result<u64, Malformed> {
-    let mut reader = Reader::new(payload);
-    reader.version(VERSION)?;
-    let change = reader.u64()?;
-    reader.end()?;
-    Ok(change)
 }
 
 /// Begins a payload of changed keys; [`put_changed`] appends entries. `all`: all keys may have changed.
@@ -143,11 +124,6 @@ mod tests {
         assert_eq!(decode_tracks(&bytes), Err(Malformed::Trailing));
         bytes[0] = 9;
         assert_eq!(decode_tracks(&bytes), Err(Malformed::Version(9)));
-        let mut bytes = Vec::new();
-        encode_tracks_heard(8, &mut bytes);
-        assert_eq!(decode_tracks_heard(&bytes), Ok(8));
-        bytes.push(0);
-        assert_eq!(decode_tracks_heard(&bytes), Err(Malformed::Trailing));
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! The small messages of every link: acknowledgements of effects, pings, credit.
+//! The small messages of links: acknowledgements of effects, confirmations of what was told, pings, credit.
 //!
 //! ```text
 //!   Ack     version u8 │ entries of 12 bytes: slot u16 │ tag u16 │ version u64
+//!   Heard, TracksHeard
+//!           version u8 │ change u64
 //!   Ping    version u8 │ id u64 │ wall time u64
 //!   Pong    version u8 │ the ping's id u64 │ wall time u64
 //!   Credit  version u8 │ class u8 │ bytes granted since the link opened u64
@@ -62,6 +64,24 @@ fn read_ack(entry: &[u8; ACK_BYTES]) -> Option<Ack> {
     let slot = Slot::new(u16::from_le_bytes([s0, s1]))?;
     let tag = Some(u16::from_le_bytes([t0, t1])).filter(|&tag| tag <= TAG_MAX)?;
     Some(Ack { slot, tag, version: u64::from_le_bytes(*version) })
+}
+
+/// Appends a payload that confirms what a peer told up to its change number `change`: of interest or, in another kind of frame, of who tracks.
+pub fn encode_heard(change: u64, out: &mut Vec<u8>) {
+    out.push(VERSION);
+    put_u64(out, change);
+}
+
+/// Reads the payload that [`encode_heard`] wrote.
+///
+/// # Errors
+/// See [`Malformed`].
+pub fn decode_heard(payload: &[u8]) -> Result<u64, Malformed> {
+    let mut reader = Reader::new(payload);
+    reader.version(VERSION)?;
+    let change = reader.u64()?;
+    reader.end()?;
+    Ok(change)
 }
 
 /// A ping, or the pong that answers it.

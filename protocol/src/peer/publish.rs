@@ -3,7 +3,6 @@
 //! ```text
 //!   Publish    version u8 │ kind u8: 0 a channel, 2 a shard channel │ channel bytes │ message, the rest
 //!   Interest   version u8 │ flags u8: 1 forgets what was told before │ change u64 │ entries: kind u8 (1 a pattern) │ subscribers varint │ name bytes
-//!   Heard      version u8 │ change u64
 //! ```
 //!
 //! What the kinds mean is the server's: here they are bytes.
@@ -45,25 +44,10 @@ pub fn decode(payload: &[u8]) -> Result<Published<'_>, Malformed> {
 }
 
 /// Begins an interest's payload; [`put_interest`] appends entries. With it the sender has told all changes up to number `change`, which the receiver is to
-/// confirm; 0 where more is to follow.
+/// confirm ([`super::message::encode_heard`]); 0 where more is to follow.
 pub fn begin_interest(anew: bool, change: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&[VERSION, if anew { ANEW } else { 0 }]);
     put_u64(out, change);
-}
-
-/// Appends a payload that confirms changes of interest up to `change`.
-pub fn encode_heard(change: u64, out: &mut Vec<u8>) {
-    out.push(VERSION);
-    put_u64(out, change);
-}
-
-/// Reads the payload that [`encode_heard`] wrote.
-pub fn decode_heard(payload: &[u8]) -> Result<u64, Malformed> {
-    let mut reader = Reader::new(payload);
-    reader.version(VERSION)?;
-    let change = reader.u64()?;
-    reader.end()?;
-    Ok(change)
 }
 
 /// Appends that the sender has so many subscribers of `name`.
@@ -138,8 +122,5 @@ mod tests {
         assert_eq!(head, InterestHead { anew: true, change: 7 });
         assert_eq!(entries, [(0, b"a".to_vec(), 300), (1, Vec::new(), 0)]);
         assert!(decode_interest(&bytes[..bytes.len() - 1]).is_err());
-        let mut bytes = Vec::new();
-        encode_heard(9, &mut bytes);
-        assert_eq!(decode_heard(&bytes), Ok(9));
     }
 }

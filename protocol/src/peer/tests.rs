@@ -1,7 +1,7 @@
 use super::changes::Author;
 use super::frame::{self, Class, Decoded, FrameError, HEADER_BYTES, Head, Kind, Limits};
 use super::hello::{self, Hello, Reason, Refuse, Revisions, Role};
-use super::message::{Ack, Credit, Ping, decode_acks, encode_acks};
+use super::message::{Ack, Credit, Ping, decode_acks, decode_heard, encode_acks, encode_heard};
 use super::request::{ReadLevel, Request, Response, SessionFlags, WriteLevel};
 use super::wire::{
     Malformed, Reader, TooLong, put_bytes, put_field, put_section, put_varint, varint_bytes,
@@ -366,6 +366,17 @@ fn responses_survive_the_wire() {
         let response = Response { written, versions: b"0123456789", owner, replies: b"+OK\r\n" };
         assert_eq!(Response::decode(&payload(|out| response.encode(out))), Ok(response));
     }
+}
+
+#[test]
+fn confirmations_survive_the_wire() {
+    let mut bytes = Vec::new();
+    encode_heard(8, &mut bytes);
+    assert_eq!(bytes, [1, 8, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(decode_heard(&bytes), Ok(8));
+    assert_eq!(decode_heard(&bytes[..8]), Err(Malformed::Truncated));
+    bytes.push(0);
+    assert_eq!(decode_heard(&bytes), Err(Malformed::Trailing));
 }
 
 #[test]

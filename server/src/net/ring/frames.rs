@@ -9,6 +9,7 @@ use crate::command::function::load_peers_library;
 use crate::node::WorkerState;
 use crate::node::link::Link;
 use crate::script::library::Wanted;
+use torc_protocol::peer::message::encode_heard;
 use torc_protocol::peer::{Frame, Head, Kind, libraries, publish};
 
 /// A frame on a link that this worker dialled. Returns whether it made sense.
@@ -51,7 +52,7 @@ pub(super) fn on_peers_frame(
         Some(Kind::Interest) => match instance.pubsub.hear(source, node, payload) {
             Ok(Some(change)) => {
                 let sent = link.send(Head::of(Kind::Heard), |out| {
-                    publish::encode_heard(change, out);
+                    encode_heard(change, out);
                     Ok(())
                 });
                 if let Err(error) = sent {

@@ -6,9 +6,8 @@ use crate::admin::Instance;
 use crate::admin::pubsub::PeerLink;
 use crate::admin::tracking::{NewsLink, TracksLink};
 use crate::script::library::LibraryLink;
-use torc_protocol::peer::changes::decode_tracks_heard;
 use torc_protocol::peer::libraries::decode_libraries_heard;
-use torc_protocol::peer::publish::decode_heard;
+use torc_protocol::peer::message::decode_heard;
 use torc_protocol::peer::{Frame, Kind};
 
 /// What is still to be told by a link.
@@ -74,7 +73,7 @@ impl Untold {
             }
             Kind::TracksHeard => {
                 heard.tracks = true;
-                let taken = decode_tracks_heard(payload).map(|change| {
+                let taken = decode_heard(payload).map(|change| {
                     if self.tracks.confirmed(change) {
                         instance.tracking.doubt();
                     }

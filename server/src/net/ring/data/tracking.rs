@@ -5,7 +5,7 @@
 use super::telling::{Heard, Untold};
 use super::{DataLink, DataLinks, Desk};
 use crate::net::ring::frames::answer;
-use torc_protocol::peer::changes::encode_tracks_heard;
+use torc_protocol::peer::message::encode_heard;
 use torc_protocol::peer::{Class, Head, Kind};
 
 impl DataLinks {
@@ -59,7 +59,7 @@ impl DataLinks {
         };
         link.peer_tracks = None;
         let mut heard = Vec::new();
-        encode_tracks_heard(change, &mut heard);
+        encode_heard(change, &mut heard);
         // If it is lost, clients of the peer wait for as long as they would for a node that is gone, and doubt what they read.
         answer(&mut link.conn.link, Head::of(Kind::TracksHeard), &heard);
         self.mark(at);
