@@ -347,11 +347,15 @@ impl Run<'_, '_> {
             "client|token" if !self.client.pending.is_empty() => {
                 return Step::Held(Park::Replies);
             }
-            "subscribe" | "psubscribe" => return self.subscribe(planned, spec, args, out),
-            "function|load" | "function|delete" | "function|flush" | "function|restore" => {
-                return self.change_libraries(planned, spec, args, out);
+            "subscribe" | "psubscribe" => {
+                return self.run_told(About::Subscriptions, planned, spec, args, out);
             }
-            "client|tracking" => return self.track(planned, spec, args, out),
+            "function|load" | "function|delete" | "function|flush" | "function|restore" => {
+                return self.run_told(About::Libraries, planned, spec, args, out);
+            }
+            "client|tracking" => {
+                return self.run_told(About::Tracking, planned, spec, args, out);
+            }
             "ssubscribe" | "sunsubscribe" | "spublish" => {
                 return self.route_shard(planned, spec, args, out);
             }
@@ -397,85 +401,66 @@ impl Run<'_, '_> {
             }
         }
         if spec.full_name == "ssubscribe" {
-            return self.subscribe(planned, spec, args, out);
+            return self.run_told(About::Subscriptions, planned, spec, args, out);
         }
         self.run_here(planned, spec, args, out)
     }
 
-    /// Subscribes here; the client is told so once the other nodes have heard of it.
-    fn subscribe(
-        &mut self,
-        planned: &Planned,
-        spec: &'static CommandSpec,
-        args: Args<'_>,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        let position = out.len();
-        let step = self.run_here(planned, spec, args, out);
-        let unheard = self.instance.pubsub.told().unheard();
-        self.once_heard(About::Subscriptions, unheard, step, position, out)
-    }
-
-    /// Changes the libraries here; the client is told so once the other nodes have them, for the next FCALL may run there.
-    fn change_libraries(
-        &mut self,
-        planned: &Planned,
-        spec: &'static CommandSpec,
-        args: Args<'_>,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        let position = out.len();
-        let step = self.checked_apart(planned, spec, args, out);
-        let unheard = self.instance.scripts.libraries.told().unheard();
-        self.once_heard(About::Libraries, unheard, step, position, out)
-    }
-
-    /// Has the client track; it is told so once the other nodes tell what they change, and none of its commands runs before.
-    fn track(
-        &mut self,
-        planned: &Planned,
-        spec: &'static CommandSpec,
-        args: Args<'_>,
-        out: &mut Vec<u8>,
-    ) -> Step {
-        let position = out.len();
-        let step = self.run_here(planned, spec, args, out);
-        let unheard = self.instance.tracking.told().unheard();
-        if self.client.session.tracked().is_none() || unheard.is_none() {
-            return step;
-        }
-        self.once_heard(About::Tracking, unheard, step, position, out)
-    }
-
-    /// Keeps the reply from `position` on until the other nodes have heard of change `unheard`, if there is one. An error says that nothing changed, and where
-    /// nobody is answered, nobody waits.
-    fn once_heard(
+    /// Runs here what other nodes are to hear of; the client is told that it is done once they have. By then messages of its channels come from everywhere, its libraries are
+    /// wherever its next FCALL may run, and all nodes tell what they change of what it reads: none of its commands runs before that.
+    fn run_told(
         &mut self,
         about: About,
-        unheard: Option<u64>,
-        step: Step,
-        position: usize,
+        planned: &Planned,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
         out: &mut Vec<u8>,
     ) -> Step {
-        let changed = out.get(position).is_some_and(|&first| first != b'-');
-        let is_done = matches!(step, Step::Done | Step::Stop(Verdict::More));
-        // What is read next must not be read too early, whether the client wants replies or not.
-        let matters = changed && (about == About::Tracking || !is_muted(&self.client.session));
-        if let (true, Some(change)) = (is_done && matters, unheard) {
-            let key = self.client.key();
-            if is_muted(&self.client.session) {
-                out.truncate(position);
-            }
-            let Client { replies, mark, .. } = &mut *self.client;
-            let (hole, _) = replies.hold(out, position, mark, None);
-            if about == About::Tracking {
-                self.client.expect(Expected::nothing(hole));
-            }
-            if let Some(Ring { plane, .. }) = &mut self.ring {
-                plane.hold_untold(about, change, key, hole);
-            }
+        let position = out.len();
+        let step = match about {
+            // Commands about libraries write, but to no slot: there are no copies to wait for.
+            About::Libraries => self.checked_apart(planned, spec, args, out),
+            About::Subscriptions | About::Tracking => self.run_here(planned, spec, args, out),
+        };
+        // Whoever does not track by now has nothing to miss.
+        let is_wanted = about != About::Tracking || self.client.session.tracked().is_some();
+        if let Some(change) = about.unheard(self.instance)
+            && is_wanted
+        {
+            self.hold_untold(about, change, &step, position, out);
         }
         step
+    }
+
+    /// Keeps the reply from `position` on until the other nodes have heard of `change`. An error says that nothing changed, and where nobody is answered, nobody waits.
+    fn hold_untold(
+        &mut self,
+        about: About,
+        change: u64,
+        step: &Step,
+        position: usize,
+        out: &mut Vec<u8>,
+    ) {
+        let changed = out.get(position).is_some_and(|&first| first != b'-');
+        let is_done = matches!(step, Step::Done | Step::Stop(Verdict::More));
+        let muted = is_muted(&self.client.session);
+        // What is read next must not be read too early, whether the client wants replies or not.
+        let matters = about == About::Tracking || !muted;
+        if !(changed && is_done && matters) {
+            return;
+        }
+        if muted {
+            out.truncate(position);
+        }
+        let key = self.client.key();
+        let Client { replies, mark, .. } = &mut *self.client;
+        let (hole, _) = replies.hold(out, position, mark, None);
+        if about == About::Tracking {
+            self.client.expect(Expected::nothing(hole));
+        }
+        if let Some(Ring { plane, .. }) = &mut self.ring {
+            plane.hold_untold(about, change, key, hole);
+        }
     }
 
     fn ask_all(

@@ -4,6 +4,7 @@
 //! who listens; call a function that the node with its keys does not have yet; or read there what is then changed without a word. A node that does not answer keeps nobody waiting for longer than [`INTEREST_WAIT`].
 
 use super::{Answer, ClientKey, Fill, HoleId, Plane};
+use crate::admin::Instance;
 use std::time::Duration;
 
 /// The longest wait, after which the client is told all the same. A node that is gone is noticed about as fast.
@@ -18,6 +19,17 @@ pub(in crate::node) enum About {
     Libraries,
     /// Whether a client tracks what it reads.
     Tracking,
+}
+
+impl About {
+    /// The latest change that not all nodes have heard of, if anybody is to hear.
+    pub(in crate::node) fn unheard(self, instance: &Instance) -> Option<u64> {
+        match self {
+            About::Subscriptions => instance.pubsub.told().unheard(),
+            About::Libraries => instance.scripts.libraries.told().unheard(),
+            About::Tracking => instance.tracking.told().unheard(),
+        }
+    }
 }
 
 /// How many of these there are.
