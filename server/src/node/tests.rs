@@ -3,7 +3,7 @@
 use super::{Client, Park, Progress, Verdict, WorkerState, run};
 use crate::admin::Instance;
 use crate::admin::clients::{Endpoint, KillFilter, PauseMode};
-use crate::admin::mailbox::Mailbox;
+use crate::admin::mailbox::{Fed, Mailbox};
 use crate::base::clock::Clock;
 use crate::base::limits::{REPLY_BYTES_GATHERED, SCRIPT_FEED_BYTES_MAX};
 use crate::command::Session;
@@ -59,6 +59,51 @@ impl Node {
         peer.send(bytes, &mut self.worker, &self.instance)
     }
 
+    /// What the client has been sent once `bytes` have run.
+    fn ask(&mut self, peer: &mut Peer, bytes: &[u8]) -> String {
+        self.send(peer, bytes);
+        peer.replies()
+    }
+
+    /// What the worker does at the end of its turn: hands out what came for these clients.
+    fn tell(&mut self, peers: &mut [&mut Peer]) {
+        self.worker.tell_changes(&self.instance);
+        let (items, lost) = self.instance.clients.mailboxes.workers()[0].take_feed();
+        assert!(!lost.subscribers && !lost.trackers);
+        for item in items {
+            match item {
+                Fed::Publication(publication) => {
+                    self.instance.pubsub.deliver(0, &publication, |_, id, push| {
+                        let Some(Peer { client, out, .. }) = find(peers, id) else { return };
+                        let protocol = client.session.protocol;
+                        push.pieces(protocol).iter().for_each(|piece| client.append(piece, out));
+                    });
+                }
+                Fed::Invalidation(push) => {
+                    let Some(Peer { client, out, .. }) = find(peers, push.client) else { continue };
+                    let mut bytes = Vec::new();
+                    let session = &client.session;
+                    push.told.render(session.protocol, session.is_subscribed(), &mut bytes);
+                    client.append_news(&bytes, push.is_own, out);
+                }
+                Fed::Lines { .. } => {}
+            }
+        }
+    }
+
+    /// What one client is told then.
+    fn told(&mut self, peer: &mut Peer) -> String {
+        self.tell(&mut [peer]);
+        peer.replies()
+    }
+
+    /// Hands the client the answers that are there.
+    fn take_answers(&mut self, peer: &mut Peer) {
+        while let Some(answer) = self.worker.next_answer() {
+            peer.client.answer(answer, &mut peer.out);
+        }
+    }
+
     fn advance(&self, ms: u64) {
         self.instance.clock.advance(Duration::from_millis(ms));
     }
@@ -80,6 +125,11 @@ impl Peer {
     fn replies(&mut self) -> String {
         std::mem::take(&mut self.out).escape_ascii().to_string()
     }
+}
+
+/// The one of `peers` whose client is `id`.
+fn find<'p>(peers: &'p mut [&mut Peer], id: u64) -> Option<&'p mut Peer> {
+    peers.iter_mut().map(|peer| &mut **peer).find(|peer| peer.client.session.id == id)
 }
 
 /// What one client gets for `input`, and what becomes of it.

@@ -1,52 +1,33 @@
 //! Subscribers without sockets: what comes behind a command's own reply, what waits for other nodes, and what time does.
 
 use super::{Node, Peer};
-use crate::admin::mailbox::Fed;
 use crate::admin::pubsub::PeerLink;
 use crate::cluster::testing::view;
 use crate::node::plane::{Lone, Plane};
 use std::sync::Arc;
 use torc_protocol::peer::publish::decode_interest;
 
-impl Node {
-    /// What the worker does at the end of its turn: hands out what waits for these clients.
-    fn deliver(&self, peers: &mut [&mut Peer]) {
-        let (items, lost) = self.instance.clients.mailboxes.workers()[0].take_feed();
-        assert!(!lost.subscribers);
-        for item in items {
-            let Fed::Publication(publication) = item else { continue };
-            self.instance.pubsub.deliver(0, &publication, |_, id, push| {
-                let found = peers.iter_mut().find(|peer| peer.client.session.id == id);
-                let Some(Peer { client, out, .. }) = found else { return };
-                let protocol = client.session.protocol;
-                push.pieces(protocol).iter().for_each(|piece| client.append(piece, out));
-            });
-        }
-    }
-}
-
 #[test]
 fn own_messages_stand_between_the_replies() {
     let mut node = Node::with_mailbox(&[]);
     let mut peer = node.connect();
-    node.send(&mut peer, b"hello 3\r\n");
-    peer.out.clear();
+    node.ask(&mut peer, b"hello 3\r\n");
     // In one pipeline: the message was published before the client left the channel.
-    node.send(&mut peer, b"subscribe a\r\npublish a 1\r\nunsubscribe a\r\npublish a 2\r\nping\r\n");
     assert_eq!(
-        peer.replies(),
+        node.ask(
+            &mut peer,
+            b"subscribe a\r\npublish a 1\r\nunsubscribe a\r\npublish a 2\r\nping\r\n"
+        ),
         r">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n:1\r\n>3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\n1\r\n>3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:0\r\n:0\r\n+PONG\r\n"
     );
-    node.deliver(&mut [&mut peer]);
-    assert_eq!(peer.replies(), "");
+    assert_eq!(node.told(&mut peer), "");
 }
 
 #[test]
 fn a_publishers_messages_keep_their_order() {
     let mut node = Node::with_mailbox(&[]);
     let (mut reader, mut writer) = (node.connect(), node.connect());
-    node.send(&mut reader, b"subscribe a\r\npsubscribe b*\r\n");
-    reader.out.clear();
+    node.ask(&mut reader, b"subscribe a\r\npsubscribe b*\r\n");
     let mut expected = String::new();
     for number in 1000..1500 {
         let (channel, head) = match number % 2 {
@@ -57,10 +38,10 @@ fn a_publishers_messages_keep_their_order() {
         expected += &format!(r"{head}$1\r\n{channel}\r\n$4\r\n{number}\r\n");
         // However the turns of the worker fall between them.
         if number % 7 == 0 {
-            node.deliver(&mut [&mut reader, &mut writer]);
+            node.tell(&mut [&mut reader, &mut writer]);
         }
     }
-    node.deliver(&mut [&mut reader, &mut writer]);
+    node.tell(&mut [&mut reader, &mut writer]);
     assert_eq!(reader.replies(), expected);
     assert!(writer.replies().replace(r":1\r\n", "").is_empty());
 }
@@ -70,14 +51,13 @@ fn an_expired_key_is_told_before_what_takes_its_place() {
     let mut node = Node::with_mailbox(&[("notify-keyspace-events", "Eg$xmn")]);
     let (mut reader, mut writer) = (node.connect(), node.connect());
     node.send(&mut writer, b"set k v px 10\r\n");
-    node.send(&mut reader, b"psubscribe *\r\n");
-    reader.out.clear();
+    node.ask(&mut reader, b"psubscribe *\r\n");
     node.advance(10);
     node.send(&mut writer, b"get k\r\nset k w\r\n");
     node.send(&mut writer, b"pexpire k 5\r\n");
     node.advance(5);
     node.send(&mut writer, b"set k x\r\n");
-    node.deliver(&mut [&mut reader]);
+    node.tell(&mut [&mut reader]);
     let pushes = reader.replies();
     let events: Vec<&str> = pushes
         .split("__keyevent@0__:")
@@ -104,12 +84,11 @@ fn node_of_two() -> (Node, PeerLink) {
 }
 
 impl Node {
-    /// Hands the client the answers that are there.
-    fn answer(&mut self, peer: &mut Peer) {
+    /// What the client is answered by now.
+    fn answered(&mut self, peer: &mut Peer) -> String {
         self.worker.on_time(&self.instance);
-        while let Some(answer) = self.worker.next_answer() {
-            peer.client.answer(answer, &mut peer.out);
-        }
+        self.take_answers(peer);
+        peer.replies()
     }
 }
 
@@ -117,26 +96,26 @@ impl Node {
 fn who_is_told_that_he_subscribed_is_known_to_all_nodes() {
     let (mut node, mut link) = node_of_two();
     let mut peer = node.connect();
-    node.send(&mut peer, b"ping\r\nsubscribe a\r\nsubscribe b\r\nping\r\n");
-    assert_eq!(peer.replies(), r"+PONG\r\n", "all else waits behind the first");
+    assert_eq!(
+        node.ask(&mut peer, b"ping\r\nsubscribe a\r\nsubscribe b\r\nping\r\n"),
+        r"+PONG\r\n",
+        "all else waits behind the first"
+    );
     let (changes, change) = node.instance.pubsub.take_changes().unwrap();
     assert_eq!(changes.len(), 2);
     link.change((&changes, change), || panic!("there is little to tell"));
     let payload = link.next_payload().expect("something to tell");
     let (head, entries) = decode_interest(&payload).unwrap();
     assert_eq!((head.anew, head.change, entries.count()), (true, 2, 2));
-    node.answer(&mut peer);
-    assert_eq!(peer.replies(), "");
+    assert_eq!(node.answered(&mut peer), "");
     // The first of two changes is confirmed: nothing overtakes the second.
     link.confirmed(1);
     node.instance.pubsub.confirm(std::iter::once(&link));
-    node.answer(&mut peer);
-    assert_eq!(peer.replies(), r"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
+    assert_eq!(node.answered(&mut peer), r"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
     link.confirmed(2);
     node.instance.pubsub.confirm(std::iter::once(&link));
-    node.answer(&mut peer);
     assert_eq!(
-        peer.replies(),
+        node.answered(&mut peer),
         r"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n*2\r\n$4\r\npong\r\n$0\r\n\r\n"
     );
     assert!(node.worker.plane().is_some_and(|plane| plane.is_idle()));
@@ -148,15 +127,15 @@ fn a_node_that_does_not_answer_keeps_nobody_waiting_for_long() {
     let mut peer = node.connect();
     node.send(&mut peer, b"ssubscribe a\r\n");
     node.advance(999);
-    node.answer(&mut peer);
-    assert_eq!(peer.replies(), "");
+    assert_eq!(node.answered(&mut peer), "");
     assert!(node.worker.next_wake().is_some());
     node.advance(1);
-    node.answer(&mut peer);
-    assert_eq!(peer.replies(), r"*3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:1\r\n");
+    assert_eq!(node.answered(&mut peer), r"*3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:1\r\n");
     // Once no link is open, nobody waits at all.
     drop(link);
     node.instance.pubsub.confirm(std::iter::empty());
-    node.send(&mut peer, b"subscribe b\r\n");
-    assert_eq!(peer.replies(), r"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n".replace(":2", ":1"));
+    assert_eq!(
+        node.ask(&mut peer, b"subscribe b\r\n"),
+        r"*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:1\r\n"
+    );
 }

@@ -3,7 +3,7 @@
 use super::{Node, Peer, Progress, START_MS, Verdict, run};
 use crate::admin::Instance;
 use crate::admin::clients::Endpoint;
-use crate::admin::mailbox::{Fed, Mailbox};
+use crate::admin::mailbox::Mailbox;
 use crate::base::clock::Clock;
 use crate::command::Session;
 use crate::config::Settings;
@@ -12,28 +12,10 @@ use crate::store::{Expiry, NewValue, Share};
 use std::sync::Barrier;
 
 impl Node {
-    /// What the worker does at the end of its turn: hands out news for these clients.
-    pub(super) fn tell(&mut self, peers: &mut [&mut Peer]) {
-        self.worker.tell_changes(&self.instance);
-        let (items, lost) = self.instance.clients.mailboxes.workers()[0].take_feed();
-        assert!(!lost.trackers);
-        for item in items {
-            let Fed::Invalidation(push) = item else { continue };
-            let found = peers.iter_mut().find(|peer| peer.client.session.id == push.client);
-            let Some(Peer { client, out, .. }) = found else { continue };
-            let mut bytes = Vec::new();
-            let session = &client.session;
-            push.told.render(session.protocol, session.is_subscribed(), &mut bytes);
-            client.append_news(&bytes, push.is_own, out);
-        }
-    }
-
     /// What the worker does when the client's wait has ended.
     fn end_wait(&mut self, peer: &mut Peer) {
         self.worker.look_after_waits(&self.instance);
-        while let Some(answer) = self.worker.next_answer() {
-            peer.client.answer(answer, &mut peer.out);
-        }
+        self.take_answers(peer);
     }
 
     fn tracker(&mut self, options: &str) -> Peer {
@@ -46,7 +28,15 @@ impl Node {
     }
 }
 
-fn push(key: &str) -> String {
+/// A node, a client of it that tracks, and one that does not.
+fn with_tracker(options: &str) -> (Node, Peer, Peer) {
+    let mut node = Node::with_mailbox(&[]);
+    let (tracker, other) = (node.tracker(options), node.connect());
+    (node, tracker, other)
+}
+
+/// That `key` has changed.
+pub(super) fn push(key: &str) -> String {
     format!(r">2\r\n$10\r\ninvalidate\r\n*1\r\n${}\r\n{key}\r\n", key.len())
 }
 
@@ -61,45 +51,34 @@ fn own_changes_stand_behind_their_replies() {
 
 #[test]
 fn others_changes_are_told_once_until_the_key_is_read_again() {
-    let mut node = Node::with_mailbox(&[]);
-    let (mut reader, mut writer) = (node.tracker(""), node.connect());
-    node.send(&mut reader, b"mget a b\r\n");
-    reader.out.clear();
+    let (mut node, mut reader, mut writer) = with_tracker("");
+    node.ask(&mut reader, b"mget a b\r\n");
     node.send(&mut writer, b"set a 1\r\nset a 2\r\nset c 1\r\n");
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies(), push("a"));
+    assert_eq!(node.told(&mut reader), push("a"));
     node.send(&mut writer, b"set a 3\r\ndel b\r\nset b 1\r\n");
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies(), push("b"), "a key that was not there is not changed by DEL");
+    assert_eq!(node.told(&mut reader), push("b"), "a key that was not there is not changed by DEL");
 }
 
 #[test]
 fn a_key_that_a_read_finds_expired_is_read_as_absent() {
-    let mut node = Node::with_mailbox(&[]);
-    let (mut reader, mut writer) = (node.tracker(""), node.connect());
+    let (mut node, mut reader, mut writer) = with_tracker("");
     node.send(&mut writer, b"set k v px 10\r\n");
     node.advance(10);
-    node.send(&mut reader, b"get k\r\n");
-    assert_eq!(reader.replies(), r"_\r\n", "what was read is that it is gone");
+    assert_eq!(node.ask(&mut reader, b"get k\r\n"), r"_\r\n", "what was read is that it is gone");
     node.send(&mut writer, b"set k w px 10\r\n");
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies(), push("k"));
-    node.send(&mut reader, b"get k\r\n");
-    reader.out.clear();
+    assert_eq!(node.told(&mut reader), push("k"));
+    node.ask(&mut reader, b"get k\r\n");
     node.advance(10);
-    node.send(&mut reader, b"get k\r\n");
-    assert_eq!(reader.replies(), format!(r"_\r\n{}", push("k")));
+    assert_eq!(node.ask(&mut reader, b"get k\r\n"), format!(r"_\r\n{}", push("k")));
     node.send(&mut writer, b"set k x\r\n");
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies(), push("k"));
+    assert_eq!(node.told(&mut reader), push("k"));
 }
 
 #[test]
 fn whoever_reads_into_a_full_table_has_others_told() {
     let mut node = Node::with_mailbox(&[("tracking-table-max-keys", "2")]);
     let (mut first, mut second) = (node.tracker(""), node.tracker(""));
-    node.send(&mut first, b"mget a b\r\n");
-    first.out.clear();
+    node.ask(&mut first, b"mget a b\r\n");
     assert_eq!(node.instance.tracking.keys(), 2);
     node.send(&mut second, b"mget c d\r\n");
     assert_eq!(node.instance.tracking.keys(), 2);
@@ -126,8 +105,7 @@ fn the_store_tells_while_somebody_tracks() {
 fn in_a_transaction_tracking_begins_with_the_store_alone() {
     let mut node = Node::with_mailbox(&[]);
     let mut peer = node.connect();
-    node.send(&mut peer, b"hello 3\r\n");
-    peer.out.clear();
+    node.ask(&mut peer, b"hello 3\r\n");
     node.send(&mut peer, b"multi\r\nclient tracking on\r\nget a\r\nset a 1\r\nexec\r\nping\r\n");
     let expected = format!(
         r"+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n_\r\n+OK\r\n{}+PONG\r\n",
@@ -138,12 +116,10 @@ fn in_a_transaction_tracking_begins_with_the_store_alone() {
 
 #[test]
 fn news_wait_for_the_end_of_a_long_reply() {
-    let mut node = Node::with_mailbox(&[]);
-    let (mut reader, mut writer) = (node.tracker("optin"), node.connect());
+    let (mut node, mut reader, mut writer) = with_tracker("optin");
     let elements = " e".repeat(5_000);
     node.send(&mut writer, format!("rpush l{elements}\r\n").as_bytes());
-    node.send(&mut reader, b"client caching yes\r\n");
-    reader.out.clear();
+    node.ask(&mut reader, b"client caching yes\r\n");
     reader.input.extend_from_slice(b"lrange l 0 -1\r\n");
     let Peer { client, input, out } = &mut reader;
     let Progress { consumed, verdict } = run(client, input, out, &mut node.worker, &node.instance);
@@ -159,24 +135,22 @@ fn news_wait_for_the_end_of_a_long_reply() {
 
 #[test]
 fn a_client_that_waits_hears_of_other_keys_at_once() {
-    let mut node = Node::with_mailbox(&[]);
-    let (mut reader, mut writer) = (node.tracker(""), node.connect());
-    node.send(&mut reader, b"get k\r\n");
-    reader.out.clear();
+    let (mut node, mut reader, mut writer) = with_tracker("");
+    node.ask(&mut reader, b"get k\r\n");
     node.send(&mut reader, b"blpop l 0\r\n");
     node.send(&mut writer, b"set k 1\r\n");
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies(), push("k"));
+    assert_eq!(node.told(&mut reader), push("k"));
 }
 
 #[test]
 fn who_wants_prefixes_is_told_before_the_writer_is_answered() {
-    let mut node = Node::with_mailbox(&[]);
-    let (mut reader, mut writer) = (node.tracker("bcast prefix a:"), node.connect());
+    let (mut node, mut reader, mut writer) = with_tracker("bcast prefix a:");
     node.send(&mut writer, b"mset a:2 1 xa:1 1 a:1 1\r\n");
     assert!(node.instance.clients.mailboxes.workers()[0].is_fed());
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies(), r">2\r\n$10\r\ninvalidate\r\n*2\r\n$3\r\na:1\r\n$3\r\na:2\r\n");
+    assert_eq!(
+        node.told(&mut reader),
+        r">2\r\n$10\r\ninvalidate\r\n*2\r\n$3\r\na:1\r\n$3\r\na:2\r\n"
+    );
     assert!(!node.worker.has_changes_to_tell(&node.instance), "what was told is told no more");
     node.send(&mut reader, b"get a:1\r\n");
     assert_eq!(node.instance.tracking.keys(), 0, "what it reads it need not tell");
@@ -184,21 +158,17 @@ fn who_wants_prefixes_is_told_before_the_writer_is_answered() {
 
 #[test]
 fn with_noloop_only_what_the_client_did_itself_is_left_out() {
-    let mut node = Node::with_mailbox(&[]);
-    let (mut mover, mut writer) = (node.tracker("bcast noloop"), node.connect());
+    let (mut node, mut mover, mut writer) = with_tracker("bcast noloop");
     node.send(&mut mover, b"set k v px 10\r\n");
-    node.tell(&mut [&mut mover]);
-    assert_eq!(mover.replies(), r"+OK\r\n");
+    assert_eq!(node.told(&mut mover), r"+OK\r\n");
     // That its time has come is nobody's doing, whoever finds it.
     node.advance(10);
     node.send(&mut mover, b"get k\r\n");
-    node.tell(&mut [&mut mover]);
-    assert_eq!(mover.replies(), format!(r"_\r\n{}", push("k")));
+    assert_eq!(node.told(&mut mover), format!(r"_\r\n{}", push("k")));
     // What another one's thread does for a client that waits is the client's doing.
     node.send(&mut mover, b"blmove from to left left 0\r\n");
     node.send(&mut writer, b"rpush from a\r\nset other 1\r\n");
-    node.tell(&mut [&mut mover]);
-    assert_eq!(mover.replies(), push("other"));
+    assert_eq!(node.told(&mut mover), push("other"));
 }
 
 #[test]
@@ -206,38 +176,30 @@ fn who_goes_over_to_prefixes_hears_of_nothing_that_it_read_before() {
     let mut node = Node::with_mailbox(&[]);
     let (mut reader, _other) = (node.tracker(""), node.tracker(""));
     let mut writer = node.connect();
-    node.send(
-        &mut reader,
-        b"get k\r\nclient tracking off\r\nclient tracking on bcast prefix x\r\n",
-    );
-    reader.out.clear();
+    node.ask(&mut reader, b"get k\r\nclient tracking off\r\nclient tracking on bcast prefix x\r\n");
     node.send(&mut writer, b"set k 1\r\n");
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies(), "");
+    assert_eq!(node.told(&mut reader), "");
 }
 
 #[test]
 fn a_key_that_makes_room_in_the_table_is_told_its_own_client_too() {
     let mut node = Node::with_mailbox(&[("tracking-table-max-keys", "2")]);
     let mut reader = node.tracker("noloop");
-    node.send(&mut reader, b"mget a b c d\r\n");
-    assert_eq!(reader.replies().matches("invalidate").count(), 2);
+    assert_eq!(node.ask(&mut reader, b"mget a b c d\r\n").matches("invalidate").count(), 2);
 }
 
 #[test]
 fn a_lowered_bound_is_kept_to() {
     let mut node = Node::with_mailbox(&[]);
     let mut reader = node.tracker("");
-    node.send(&mut reader, b"mget a b c d\r\n");
-    reader.out.clear();
+    node.ask(&mut reader, b"mget a b c d\r\n");
     node.instance.configure(&[("tracking-table-max-keys", "3")]).unwrap();
     assert_eq!(node.instance.tracking.keys(), 3);
     // What that leaves, the ticks take.
     node.instance.settings.set(&[("tracking-table-max-keys", "1")]).unwrap();
     node.worker.look_after_tracking(&node.instance);
     assert_eq!(node.instance.tracking.keys(), 1);
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies().matches("invalidate").count(), 3);
+    assert_eq!(node.told(&mut reader).matches("invalidate").count(), 3);
 }
 
 #[test]
@@ -274,8 +236,7 @@ fn that_all_is_gone_is_told_in_the_protocol_that_holds_by_then() {
     let mut node = Node::with_mailbox(&[]);
     let mut peer = node.connect();
     node.send(&mut peer, b"client tracking on\r\nhello 3\r\n");
-    node.send(&mut peer, b"hello 2\r\n");
-    peer.out.clear();
+    node.ask(&mut peer, b"hello 2\r\n");
     node.send(&mut peer, b"hello 3\r\nflushall\r\n");
     let replies = peer.replies();
     assert!(replies.ends_with(r"+OK\r\n>2\r\n$10\r\ninvalidate\r\n_\r\n"), "{replies}");
@@ -285,25 +246,23 @@ fn that_all_is_gone_is_told_in_the_protocol_that_holds_by_then() {
 fn behind_a_script_the_protocol_is_the_clients_own_again() {
     let mut node = Node::with_mailbox(&[]);
     let mut peer = node.connect();
-    node.send(&mut peer, b"eval \"return 1\" 0\r\nclient tracking on\r\nhello 3\r\n");
-    peer.out.clear();
-    node.send(&mut peer, b"get k\r\nset k 1\r\n");
-    assert_eq!(peer.replies(), format!(r"_\r\n+OK\r\n{}", push("k")));
+    node.ask(&mut peer, b"eval \"return 1\" 0\r\nclient tracking on\r\nhello 3\r\n");
+    assert_eq!(node.ask(&mut peer, b"get k\r\nset k 1\r\n"), format!(r"_\r\n+OK\r\n{}", push("k")));
     // What a script changes is told the client in its own protocol, while the script's is another.
     let script = "redis.setresp(2) redis.call('GET', 'k') redis.call('SET', 'k', 2) return redis.call('GET', 'other')";
-    node.send(&mut peer, format!("eval \"{script}\" 2 k other\r\n").as_bytes());
-    assert_eq!(peer.replies(), format!(r"_\r\n{}", push("k")));
+    assert_eq!(
+        node.ask(&mut peer, format!("eval \"{script}\" 2 k other\r\n").as_bytes()),
+        format!(r"_\r\n{}", push("k"))
+    );
 }
 
 #[test]
 fn a_client_that_waits_to_read_hears_behind_its_reply_too() {
-    let mut node = Node::with_mailbox(&[]);
-    let (mut reader, mut writer) = (node.tracker(""), node.connect());
+    let (mut node, mut reader, mut writer) = with_tracker("");
     node.send(&mut reader, b"xread block 0 streams s $\r\n");
     node.send(&mut writer, b"xadd s 1-1 f v\r\n");
     // It may have read by now what has changed.
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies(), push("s"));
+    assert_eq!(node.told(&mut reader), push("s"));
     node.end_wait(&mut reader);
     let replies = reader.replies();
     assert!(
@@ -312,19 +271,15 @@ fn a_client_that_waits_to_read_hears_behind_its_reply_too() {
     );
     // It has read the key anew.
     node.send(&mut writer, b"xadd s 2-1 f v\r\n");
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies(), push("s"));
+    assert_eq!(node.told(&mut reader), push("s"));
 }
 
 #[test]
 fn what_a_wait_changes_is_told_behind_its_reply() {
-    let mut node = Node::with_mailbox(&[]);
-    let (mut mover, mut writer) = (node.tracker(""), node.connect());
-    node.send(&mut mover, b"lrange to 0 -1\r\nblmove from to left left 0\r\n");
-    mover.out.clear();
+    let (mut node, mut mover, mut writer) = with_tracker("");
+    node.ask(&mut mover, b"lrange to 0 -1\r\nblmove from to left left 0\r\n");
     node.send(&mut writer, b"rpush from a\r\n");
-    node.tell(&mut [&mut mover]);
-    assert_eq!(mover.replies(), "", "its reply is on the way");
+    assert_eq!(node.told(&mut mover), "", "its reply is on the way");
     node.end_wait(&mut mover);
     assert_eq!(mover.replies(), format!(r"$1\r\na\r\n{}", push("to")));
 }
@@ -400,15 +355,11 @@ fn what_changes_while_it_is_read_is_told() {
 
 #[test]
 fn who_tracks_hears_that_databases_were_exchanged() {
-    let mut node = Node::with_mailbox(&[]);
-    let (mut reader, mut writer) = (node.tracker(""), node.connect());
-    node.send(&mut reader, b"hello 3\r\nget k\r\n");
-    reader.out.clear();
+    let (mut node, mut reader, mut writer) = with_tracker("");
+    node.ask(&mut reader, b"hello 3\r\nget k\r\n");
     node.send(&mut writer, b"swapdb 3 3\r\n");
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies(), "", "nothing has changed");
+    assert_eq!(node.told(&mut reader), "", "nothing has changed");
     node.send(&mut writer, b"swapdb 0 1\r\n");
-    node.tell(&mut [&mut reader]);
-    assert_eq!(reader.replies().matches("invalidate").count(), 1);
+    assert_eq!(node.told(&mut reader).matches("invalidate").count(), 1);
     assert_eq!(node.instance.tracking.keys(), 0);
 }

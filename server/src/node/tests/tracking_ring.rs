@@ -1,6 +1,7 @@
 //! Clients that track at a node of a ring, without sockets: when they begin, what stands behind what, who tells whom of which keys.
 
-use super::{Node, Peer};
+use super::tracking::push;
+use super::{Node, Peer, find};
 use crate::admin::tracking::TracksLink;
 use crate::cluster::NodeId;
 use crate::cluster::route::Route;
@@ -51,10 +52,6 @@ fn tell_tracks(node: &Node, link: &mut TracksLink) -> Option<(bool, u64)> {
     Some(decode_tracks(&payload).unwrap())
 }
 
-fn push(key: &str) -> String {
-    format!(r">2\r\n$10\r\ninvalidate\r\n*1\r\n${}\r\n{key}\r\n", key.len())
-}
-
 const ALL: &str = r">2\r\n$10\r\ninvalidate\r\n_\r\n";
 
 impl Node {
@@ -66,9 +63,8 @@ impl Node {
     fn answer_all(&mut self, peers: &mut [&mut Peer]) {
         self.worker.on_time(&self.instance);
         while let Some(answer) = self.worker.next_answer() {
-            let found = peers.iter_mut().find(|peer| peer.client.session.id == answer.client);
-            if let Some(peer) = found {
-                let Peer { client, out, .. } = &mut **peer;
+            if let Some(peer) = find(peers, answer.client) {
+                let Peer { client, out, .. } = &mut *peer;
                 client.answer(answer, out);
                 self.send(peer, b"");
             }
@@ -133,10 +129,8 @@ impl Node {
 fn who_is_told_that_he_tracks_reads_nothing_before_all_nodes_know() {
     let (mut node, mut link) = node_of_two("away");
     let mut peer = node.connect();
-    node.send(&mut peer, b"hello 3\r\n");
-    peer.out.clear();
-    node.send(&mut peer, b"client tracking on\r\nget away\r\n");
-    assert_eq!(peer.replies(), "");
+    node.ask(&mut peer, b"hello 3\r\n");
+    assert_eq!(node.ask(&mut peer, b"client tracking on\r\nget away\r\n"), "");
     assert!(node.worker.next_send().is_none(), "the other node would not tell of the key");
     let (tracks, change) = tell_tracks(&node, &mut link).unwrap();
     assert!(tracks);
@@ -173,14 +167,12 @@ fn who_is_not_told_in_time_doubts_once_all_know() {
     assert_eq!(peer.replies(), r"+OK\r\n", "that is CLIENT REPLY ON's");
     let look = |node: &mut Node| node.worker.look_after_tracking(&node.instance);
     look(&mut node);
-    node.tell(&mut [&mut peer]);
-    assert_eq!(peer.replies(), "");
+    assert_eq!(node.told(&mut peer), "");
     let (_, change) = tell_tracks(&node, &mut link).unwrap();
     link.confirmed(change);
     node.confirm(&link);
     look(&mut node);
-    node.tell(&mut [&mut peer]);
-    assert_eq!(peer.replies(), ALL);
+    assert_eq!(node.told(&mut peer), ALL);
     // A link that opens while clients track begins with doubt, once the other node has heard it.
     link.lose();
     link.open(&node.instance.tracking);
@@ -192,20 +184,17 @@ fn who_is_not_told_in_time_doubts_once_all_know() {
 fn news_wait_for_the_reply_of_a_read_that_is_under_way() {
     let (mut node, mut link) = node_of_two("away");
     let mut peer = node.ring_tracker(&mut link, "");
-    node.send(&mut peer, b"get here\r\nget away\r\nget here\r\n");
-    assert_eq!(peer.replies(), r"_\r\n");
+    assert_eq!(node.ask(&mut peer, b"get here\r\nget away\r\nget here\r\n"), r"_\r\n");
     assert_eq!(node.instance.tracking.keys(), 2, "it is noted before the request goes out");
     let send = node.worker.next_send().unwrap();
     node.hear(&[("away", None), ("unread", None)]);
-    node.tell(&mut [&mut peer]);
-    assert_eq!(peer.replies(), "");
+    assert_eq!(node.told(&mut peer), "");
     node.respond(&send, b"$3\r\nold\r\n");
     node.answer_all(&mut [&mut peer]);
     assert_eq!(peer.replies(), format!(r"$3\r\nold\r\n_\r\n{}", push("away")));
     // Once: it has not read the key again.
     node.hear(&[("away", None)]);
-    node.tell(&mut [&mut peer]);
-    assert_eq!(peer.replies(), "");
+    assert_eq!(node.told(&mut peer), "");
 }
 
 #[test]
@@ -241,13 +230,11 @@ fn noloop_holds_for_what_another_node_did_for_the_client() {
     let pushes = [&mut quiet, &mut loud, &mut prefix].map(|peer| peer.replies());
     assert_eq!(pushes, [String::new(), push("away"), push("away")]);
     node.hear(&[("away", by(&prefix))]);
-    node.tell(&mut [&mut prefix]);
-    assert_eq!(prefix.replies(), "");
+    assert_eq!(node.told(&mut prefix), "");
     // Another node's client may have the same number.
     let same = Author { node: OTHER.0, client: prefix.client.session.id };
     node.hear(&[("away", Some(same))]);
-    node.tell(&mut [&mut prefix]);
-    assert_eq!(prefix.replies(), push("away"));
+    assert_eq!(node.told(&mut prefix), push("away"));
 }
 
 #[test]
@@ -325,14 +312,11 @@ fn a_copy_tells_those_of_its_own_node_who_read_copies() {
     node.instance.tracking.reads(b"here", peer.client.session.id);
     node.follow("away");
     node.follow("here");
-    node.tell(&mut [&mut peer]);
-    assert_eq!(peer.replies(), push("here"), "who serves the other one tells of it");
+    assert_eq!(node.told(&mut peer), push("here"), "who serves the other one tells of it");
     assert_eq!(node.names(), (false, vec![("here".into(), None)]));
     node.instance.cluster.routes().set_readable(slot_of(b"away"), true);
-    node.send(&mut peer, b"client consistency r any\r\n");
-    peer.out.clear();
-    node.send(&mut peer, b"get away\r\n");
-    assert_eq!(peer.replies(), r"$1\r\n1\r\n");
+    node.ask(&mut peer, b"client consistency r any\r\n");
+    assert_eq!(node.ask(&mut peer, b"get away\r\n"), r"$1\r\n1\r\n");
     let mut other = node.ring_tracker(&mut link, "noloop");
     node.follow("away");
     // Another client's command comes first in the turn: it is not its doing.
@@ -390,8 +374,11 @@ fn options_mean_the_same_in_a_ring() {
     let mut optin = node.ring_tracker(&mut link, "optin");
     node.send(&mut optin, b"get away\r\n");
     assert_eq!(node.instance.tracking.keys(), 0);
-    node.send(&mut optin, b"client caching yes\r\n");
-    assert_eq!(optin.replies(), "", "behind the reply that is under way");
+    assert_eq!(
+        node.ask(&mut optin, b"client caching yes\r\n"),
+        "",
+        "behind the reply that is under way"
+    );
     let send = node.worker.next_send().unwrap();
     node.worker.on_failure(&node.instance, send.ticket, Failure::Lost);
     node.respond(&send, b"_\r\n");
@@ -399,8 +386,7 @@ fn options_mean_the_same_in_a_ring() {
     node.send(&mut optin, b"mget away here\r\n");
     assert_eq!(node.instance.tracking.keys(), 2);
     let mut listener = node.connect();
-    node.send(&mut listener, b"hello 3\r\n");
-    listener.out.clear();
+    node.ask(&mut listener, b"hello 3\r\n");
     let options = format!("redirect {}", listener.client.session.id);
     let mut silent = node.ring_tracker(&mut link, &options);
     node.send(&mut silent, b"get away\r\n");
