@@ -88,6 +88,10 @@ impl Untold {
 impl DataLinks {
     /// Takes down up to where all peers have heard, and wakes the workers whose clients may be told so.
     pub(super) fn confirm(&self, heard: &Heard, desk: &Desk<'_>) {
+        if self.worker != 0 {
+            // Nothing was told by this worker's links, so that an answer to it is a mistake of the peer's, and says nothing of the others.
+            return;
+        }
         let Instance { pubsub, scripts, tracking, .. } = desk.instance;
         let own = || {
             let links = self.links.iter().flatten().filter(|link| link.index.is_some());
