@@ -2,7 +2,7 @@
 //!
 //! [`pipeline`] decodes and plans batches, [`batch`] runs them, [`blocked`] has those who wait, [`timing`] says what they cost, [`crate::admin::feed`] shows them to monitoring
 //! clients. In a ring, [`routed`] decides where each command runs, [`plane`] has what runs elsewhere or for others, [`replies`] keeps a client's
-//! replies in order meanwhile, [`held`] has those that wait for copies, and [`link`] is a connection to another node; [`replicator`] is a worker's side of replication, [`standing`] what it asks others about their copies. Nothing here knows a socket or waits for anything: a client that has to
+//! replies in order meanwhile, [`held`] has those that wait for copies, and [`link`] is a connection to another node; [`replicator`] is a worker's side of replication, [`standing`] what it asks others about their copies, [`tracks`] what its links carry for clients that track. Nothing here knows a socket or waits for anything: a client that has to
 //! wait is *parked*, and whoever owns the socket calls again. A simulator can therefore drive the same code under its own clock.
 
 mod ahead;
@@ -23,6 +23,7 @@ mod routed;
 pub mod standing;
 mod timing;
 mod tracked;
+pub mod tracks;
 
 #[cfg(test)]
 mod tests;

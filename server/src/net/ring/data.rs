@@ -91,8 +91,6 @@ struct DataLink {
     untold: Untold,
     /// Names the link among those by which peers tell theirs.
     source: u64,
-    /// What the peer told of whether its clients track, as of which change, if that was not taken over yet.
-    peer_tracks: Option<(bool, u64)>,
 }
 
 /// What a worker lends to its links for a step.

@@ -15,6 +15,7 @@ use crate::cluster::view::MemberIndex;
 use crate::net::ring::conn::{Conn, Lost};
 use crate::net::ring::shared::Arrival;
 use crate::node::link::{Link, Now};
+use crate::node::tracks::End;
 use mio::Token;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -118,15 +119,8 @@ impl DataLinks {
             tracing::debug!(node = %link.node, own = link.index.is_some(), %lost, "a data link is lost");
         }
         link.conn.lose(now, &mut self.failed);
-        link.untold.lose();
-        link.peer_tracks = None;
+        link.untold.lose(desk.instance);
         desk.instance.pubsub.lose_source(link.source, link.node);
-        let tracking = &desk.instance.tracking;
-        tracking.lose_source(link.source, link.node, &desk.instance.store);
-        if link.is_up && (link.index.is_none() || self.worker == 0) {
-            // Names of changed keys may have been on their way; or the peer forgets that clients track here.
-            tracking.doubt();
-        }
         let tells = self.worker == 0 && link.index.is_some();
         if std::mem::take(&mut link.is_up)
             && let (Some(peer), Some((local, replicator))) = (link.index, replication(desk.state))
@@ -151,6 +145,8 @@ impl DataLinks {
         let free = self.links.iter().position(Option::is_none);
         let at = free.unwrap_or(self.links.len());
         self.links_made += 1;
+        let source = self.shared.instance.pubsub.new_source();
+        let end = End { node, source, is_own: index.is_some(), tells: self.worker == 0 };
         let link = Box::new(DataLink {
             conn,
             node,
@@ -165,9 +161,8 @@ impl DataLinks {
             is_dirty: false,
             is_up: false,
             owes_room: false,
-            untold: Untold::default(),
-            source: self.shared.instance.pubsub.new_source(),
-            peer_tracks: None,
+            untold: Untold::new(end),
+            source,
         });
         match free {
             Some(at) => self.links[at] = Some(link),

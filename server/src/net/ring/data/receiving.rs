@@ -8,7 +8,6 @@ use crate::net::ring::shared::Mail;
 use crate::node::link::Event;
 use std::ops::ControlFlow;
 use std::time::Duration;
-use torc_protocol::peer::changes::decode_tracks;
 use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Frame, Kind};
 
@@ -20,19 +19,8 @@ impl DataLinks {
     pub(super) fn read(&mut self, at: usize, desk: &mut Desk<'_>) {
         let now = self.shared.now();
         let Some(Some(link)) = self.links.get_mut(at) else { return };
-        let DataLink {
-            conn,
-            node,
-            index,
-            key,
-            tickets,
-            is_up,
-            told_heard,
-            untold,
-            source,
-            peer_tracks,
-            ..
-        } = &mut **link;
+        let DataLink { conn, node, index, key, tickets, is_up, told_heard, untold, source, .. } =
+            &mut **link;
         let owe_news = &mut self.owe_news;
         let (tells, of_peer) = (self.worker == 0, (*source, *node));
         let (state, instance) = (&mut *desk.state, desk.instance);
@@ -41,14 +29,12 @@ impl DataLinks {
             let handled = match event {
                 Event::Open(_) => {
                     *is_up = true;
-                    if tells && index.is_some() {
-                        untold.open(instance);
+                    let tells_by_it = tells && index.is_some();
+                    untold.open(instance, tells_by_it);
+                    if tells_by_it {
                         heard = Heard::ALL;
                     }
-                    if index.is_some() {
-                        untold.news.open(instance.tracking.has_node(*node));
-                        *owe_news = true;
-                    }
+                    *owe_news |= index.is_some();
                     if let (Some(peer), Some((local, replicator))) = (*index, replication(state)) {
                         replicator.link_up(local, peer);
                         link.start_effects();
@@ -74,7 +60,7 @@ impl DataLinks {
                 }
                 Event::Frame(frame) => match *index {
                     None if frame.header.kind == Some(Kind::Tracks) => {
-                        decode_tracks(frame.payload).map(|told| *peer_tracks = Some(told)).is_ok()
+                        untold.tracks.peer_tells(frame.payload).is_ok()
                     }
                     Some(peer) => untold
                         .answered(instance, frame, &mut heard)

@@ -1,26 +1,23 @@
-//! What peers are told of this node by the links to them, and how far they have heard. What there is to tell, and when, is for [`super::interest`], [`super::libraries`] and
+//! What peers are told of this node by the links to them, and how far they have heard; for clients that track, what peers tell too. What there is to tell, and when, is for [`super::interest`], [`super::libraries`] and
 //! [`super::tracking`].
 
 use super::{DataLinks, Desk};
 use crate::admin::Instance;
 use crate::admin::pubsub::PeerLink;
-use crate::admin::tracking::{NewsLink, TracksLink};
+use crate::node::tracks::{End, LinkTracks, confirm_tracks};
 use crate::script::library::LibraryLink;
 use torc_protocol::peer::libraries::decode_libraries_heard;
 use torc_protocol::peer::message::decode_heard;
 use torc_protocol::peer::{Frame, Kind};
 
 /// What is still to be told by a link.
-#[derive(Default)]
 pub(super) struct Untold {
     /// What this node's subscribers listen to.
     pub interest: PeerLink,
     /// What this node knows of libraries.
     pub libraries: LibraryLink,
-    /// Whether this node's clients track.
-    pub tracks: TracksLink,
-    /// Keys that this worker has changed.
-    pub news: NewsLink,
+    /// Whether this node's clients track, keys that this worker has changed, and what the peer tells of the like.
+    pub tracks: LinkTracks,
 }
 
 /// Of what a link's peer has heard more, or is to hear no more.
@@ -37,19 +34,29 @@ impl Heard {
 }
 
 impl Untold {
-    /// The link is open, and one of those by which the node tells: all that there is is to be told.
-    pub fn open(&mut self, instance: &Instance) {
-        self.interest.open(instance.pubsub.interests());
-        self.libraries.open(&instance.scripts.libraries);
+    /// Of a link that is not open yet, or one that a peer has opened.
+    pub fn new(end: End) -> Self {
+        Untold {
+            interest: PeerLink::default(),
+            libraries: LibraryLink::default(),
+            tracks: LinkTracks::new(end),
+        }
+    }
+
+    /// The link is open. If it is one of those by which the node tells, all that there is is to be told.
+    pub fn open(&mut self, instance: &Instance, tells: bool) {
+        if tells {
+            self.interest.open(instance.pubsub.interests());
+            self.libraries.open(&instance.scripts.libraries);
+        }
         self.tracks.open(&instance.tracking);
     }
 
     /// The link is lost.
-    pub fn lose(&mut self) {
+    pub fn lose(&mut self, instance: &Instance) {
         self.interest.lose();
         self.libraries.lose();
-        self.tracks.lose();
-        self.news.lose();
+        self.tracks.lose(instance);
     }
 
     /// Takes the peer's answer to what it was told. `None` if `frame` is no such answer, else whether it made sense.
@@ -73,12 +80,7 @@ impl Untold {
             }
             Kind::TracksHeard => {
                 heard.tracks = true;
-                let taken = decode_heard(payload).map(|change| {
-                    if self.tracks.confirmed(change) {
-                        instance.tracking.doubt();
-                    }
-                });
-                Some(taken.is_ok())
+                Some(self.tracks.confirmed(&instance.tracking, payload).is_ok())
             }
             _ => None,
         }
@@ -99,7 +101,7 @@ impl DataLinks {
         };
         let interest = heard.interest && pubsub.confirm(own().map(|it| &it.interest));
         let libraries = heard.libraries && scripts.libraries.confirm(own().map(|it| &it.libraries));
-        let tracks = heard.tracks && tracking.confirm(own().map(|it| &it.tracks));
+        let tracks = heard.tracks && confirm_tracks(tracking, own().map(|it| &it.tracks));
         if interest || libraries || tracks {
             self.shared.wake_workers();
         }
