@@ -3,7 +3,8 @@
 //! A seed decides everything. Built with `--cfg torc_few_slots`, as `tests/run sim` does, rings have 256 slots and a world takes 0.3 s.
 //! `TORC_SIM_SEED=n` runs one world, `TORC_SIM_TRACE=1` prints what happens in it and
 //! `TORC_SIM_SLOT=n` everything about one slot with it. `TORC_SIM_SEEDS=n` and `TORC_SIM_FRESH=n` say how many worlds are
-//! tried of the fixed and of the fresh ones.
+//! tried of the fixed and of the fresh ones. Seeds from 10,000,000,000 on have clients that track, and from 20,000,000,000 on links
+//! that lag: a quarter as many of each of the fixed ones, and a third of the fresh ones.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 #[path = "sim/check/mod.rs"]
@@ -36,6 +37,10 @@ mod sabotage;
 mod standing;
 #[path = "sim/trace.rs"]
 mod trace;
+#[path = "sim/tracker.rs"]
+mod tracker;
+#[path = "sim/tracking.rs"]
+mod tracking;
 #[path = "sim/wire.rs"]
 mod wire;
 #[path = "sim/worker.rs"]
@@ -43,7 +48,7 @@ mod worker;
 #[path = "sim/world.rs"]
 mod world;
 
-use plan::{LAGGING, Trouble, live};
+use plan::{LAGGING, TRACKED, Trouble, live};
 use sabotage::Sabotage;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -104,7 +109,11 @@ fn worlds_of_fixed_seeds_hold() {
     let usual = if IS_SMALL { 500 } else { 5 };
     match number("TORC_SIM_SEED") {
         Some(seed) => try_all(vec![seed]),
-        None => try_all((0..number("TORC_SIM_SEEDS").unwrap_or(usual)).collect()),
+        None => {
+            let count = number("TORC_SIM_SEEDS").unwrap_or(usual);
+            let others = [TRACKED, LAGGING].map(|kind| kind..kind + count.div_ceil(4));
+            try_all((0..count).chain(others.into_iter().flatten()).collect());
+        }
     }
 }
 
@@ -115,9 +124,9 @@ fn worlds_of_fresh_seeds_hold() {
     let first = 1_000_000 + entropy() % 1_000_000_000;
     let count = number("TORC_SIM_FRESH").unwrap_or(usual);
     if number("TORC_SIM_SEED").is_none() {
-        // In half of them links lag.
-        let lags = |n| if n % 2 == 0 { 0 } else { LAGGING };
-        try_all((0..count).map(|n| first + n / 2 + lags(n)).collect());
+        // Each kind of world in turn: as they always were, with clients that track, with links that lag.
+        let kind = |n| [0, TRACKED, LAGGING][n as usize % 3];
+        try_all((0..count).map(|n| first + n / 3 + kind(n)).collect());
     }
 }
 
@@ -152,7 +161,8 @@ fn what_was_found_stays_found() {
 
 #[test]
 fn the_same_seed_is_the_same_world() {
-    for seed in 0..if IS_SMALL { 10 } else { 1 } {
+    let count = if IS_SMALL { 10 } else { 1 };
+    for seed in (0..count).chain(TRACKED..TRACKED + count) {
         let lives = [(); 2].map(|()| {
             let world = live(seed, Trouble::of(seed), None);
             (world.sum, world.happened, world.history.len())
@@ -182,7 +192,8 @@ fn bugs_are_caught() {
                     if only.as_ref().is_some_and(|only| *only != format!("{bug:?}")) {
                         continue;
                     }
-                    let caught = (0..limit).find_map(|seed| {
+                    let first = if bug.concerns_tracking() { TRACKED } else { 0 };
+                    let caught = (first..first + limit).find_map(|seed| {
                         let world = live(seed, Trouble::of(seed), Some(bug));
                         let mut wrongs = world.wrongs.iter();
                         let first = wrongs.find(|it| it.contains(bug.checker()))?;

@@ -3,6 +3,7 @@
 use super::collect::{Collect, Collections, delivered};
 use super::history::{Ask, Operation, Outcome, outcome};
 use super::reply::{Reply, command};
+use super::tracker::Tracker;
 use super::world::{Event, SECOND, World};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use torc_protocol::slot::slot_of;
@@ -21,9 +22,11 @@ const KEY_OPERATIONS_MAX: usize = 100;
 
 /// What a reply is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expect {
+pub enum Expect {
     /// The connection's own settings.
     Setup,
+    /// Whether it tracks from now on.
+    Track(bool),
     /// An operation.
     Operation(usize),
 }
@@ -34,11 +37,11 @@ pub struct Guest {
     life: u64,
     pub session: u64,
     pub copies: u8,
-    client: Option<Client>,
+    pub client: Option<Client>,
     input: Vec<u8>,
-    out: Vec<u8>,
+    pub out: Vec<u8>,
     parked: bool,
-    expect: VecDeque<Expect>,
+    pub expect: VecDeque<Expect>,
     /// The iteration that it is in, and its cursor.
     scan: Option<(usize, u64)>,
     pub scans: bool,
@@ -46,6 +49,16 @@ pub struct Guest {
     pub collects: bool,
     /// It asks only what a checker wants to know.
     pub checks: bool,
+    /// What it knows, if it tracks.
+    pub tracker: Option<Tracker>,
+}
+
+impl Guest {
+    /// Appends a command of the connection's own to what it has sent; `tracks`: whether the client tracks then, if that is what it asks for.
+    pub fn send_setup(&mut self, command: &[u8], tracks: Option<bool>) {
+        self.input.extend_from_slice(command);
+        self.expect.push_back(tracks.map_or(Expect::Setup, Expect::Track));
+    }
 }
 
 /// A full iteration.
@@ -108,7 +121,18 @@ impl Workload {
         key
     }
 
-    fn value(&mut self) -> u64 {
+    /// A key for a client that tracks. Mostly a `slow` one, which nobody else writes: what such a client has missed of another the next write tells it.
+    pub fn tracked_key(&mut self) -> String {
+        match self.rng.below(12) {
+            0 => self.key("reg", 4),
+            1 => self.key("del", 3),
+            2 => self.key("sum", 3),
+            3 => self.key("ttl", 3),
+            _ => self.key("slow", 30),
+        }
+    }
+
+    pub fn value(&mut self) -> u64 {
         self.next_value += 1;
         self.next_value
     }
@@ -156,6 +180,7 @@ impl World {
             scans,
             collects: false,
             checks: false,
+            tracker: None,
         });
         self.at(self.now + 1_000 * (1 + guest as u64), Event::Guest(guest, 0));
         guest
@@ -185,9 +210,9 @@ impl World {
                 // With two of three copies a majority.
                 words.extend([b"R".as_slice(), b"QUORUM"]);
             }
-            it.input.extend(command(&words));
-            it.expect.push_back(Expect::Setup);
+            it.send_setup(&command(&words), None);
         }
+        self.tracker_begins(guest);
         true
     }
 
@@ -213,6 +238,10 @@ impl World {
             self.scan_on(guest);
             return;
         }
+        if self.guests[guest].tracker.is_some() && !lost {
+            self.tracker_turn(guest);
+            return;
+        }
         let burst = if self.rng.below(5) == 0 { 1 + self.rng.below(3) } else { 1 };
         for _ in 0..burst {
             let ask = if self.guests[guest].collects {
@@ -229,14 +258,14 @@ impl World {
         self.drain(home);
     }
 
-    fn runs_for(&self, guest: usize) -> bool {
+    pub fn runs_for(&self, guest: usize) -> bool {
         let it = &self.guests[guest];
         let seat = &self.seats[it.home];
         seat.node.is_some() && seat.life == it.life
     }
 
     /// Appends an operation to what a client has sent.
-    fn ask(&mut self, guest: usize, ask: Ask) -> usize {
+    pub fn ask(&mut self, guest: usize, ask: Ask) -> usize {
         let operation = self.history.len();
         let words = ask.words();
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -327,26 +356,40 @@ impl World {
     }
 
     /// Takes in the replies that have come.
-    fn guest_hears(&mut self, guest: usize) {
+    pub fn guest_hears(&mut self, guest: usize) {
+        let mut is_answered = self.guests[guest].tracker.is_none();
         loop {
             let it = &mut self.guests[guest];
             let Some((reply, length)) = Reply::parse(&it.out) else { break };
             it.out.drain(..length);
+            if let Reply::Push(items) = reply {
+                self.tracker_is_told(guest, &items);
+                continue;
+            }
+            is_answered = true;
             let Some(expect) = it.expect.pop_front() else {
                 return self.wrong(format!("guest {guest} was told {reply:?} and asked nothing"));
             };
-            if let Expect::Operation(operation) = expect {
-                self.heard(guest, operation, reply);
+            match expect {
+                Expect::Setup => {}
+                Expect::Track(on) => self.tracker_is(guest, on, &reply),
+                Expect::Operation(operation) => self.heard(guest, operation, reply),
             }
         }
-        let it = &self.guests[guest];
-        if it.expect.is_empty() {
-            let session = it.session;
-            // An iteration takes a step for each slot.
-            let mean = if it.scans { 1_000 } else { self.work.pause_us };
-            let pause = 1 + self.rng.below(2 * mean);
-            self.at(self.now + pause, Event::Guest(guest, session));
+        self.tracker_ran(guest);
+        if self.guests[guest].expect.is_empty() && is_answered {
+            self.guest_rests(guest);
         }
+    }
+
+    /// It goes on after a while.
+    pub fn guest_rests(&mut self, guest: usize) {
+        let it = &self.guests[guest];
+        let session = it.session;
+        // An iteration takes a step for each slot.
+        let mean = if it.scans { 1_000 } else { self.work.pause_us };
+        let pause = 1 + self.rng.below(2 * mean);
+        self.at(self.now + pause, Event::Guest(guest, session));
     }
 
     fn heard(&mut self, guest: usize, operation: usize, reply: Reply) {
@@ -371,6 +414,7 @@ impl World {
         if took > limit && self.was_awake(home, took) {
             self.wrong(format!("operation {operation} took {:.1} s", took as f64 / 1e6));
         }
+        self.tracker_heard(guest, operation);
     }
 
     fn was_awake(&self, node: usize, for_us: u64) -> bool {
@@ -405,9 +449,15 @@ impl World {
         }
     }
 
-    fn guest_leaves(&mut self, guest: usize) {
+    pub fn guest_leaves(&mut self, guest: usize) {
+        self.forget_tracker(guest);
         let it = &mut self.guests[guest];
         it.client = None;
+        if let Some(tracker) = &mut it.tracker {
+            tracker.held.clear();
+            tracker.on = false;
+            tracker.owed_since = None;
+        }
         it.session += 1;
         let session = it.session;
         for expect in std::mem::take(&mut it.expect) {

@@ -71,7 +71,7 @@ pub struct Operation {
     /// Distinguishes connections of one client: sessions end with them.
     pub session: u64,
     pub node: usize,
-    /// Copies that the client demands.
+    /// Copies that the client demands; none, if it may read copies that are behind.
     pub copies: u8,
     pub ask: Ask,
     pub began: u64,

@@ -29,6 +29,7 @@ pub fn setup(seed: u64, nodes: usize) -> Setup {
         trouble: Trouble::Calm,
         one_tag: false,
         tag_retention: TAG_RETENTION,
+        tracks: false,
     }
 }
 
@@ -83,6 +84,33 @@ fn expect(world: &mut World, home: usize, values: impl Fn(u64) -> Option<i64>) {
     let found = read(world, home);
     for (n, found) in found.into_iter().enumerate() {
         assert_eq!(found, values(n as u64), "key {n} through {home}");
+    }
+}
+
+/// While nothing breaks, clients that track are told which keys are others now, and not that all may be.
+#[test]
+fn changes_are_told_by_name_while_nothing_breaks() {
+    for seed in 0..3 {
+        let mut world = ring(Setup { tracks: true, ..setup(seed, 3) });
+        prepare(&mut world);
+        world.add_trackers();
+        // Slots that have just been given out are told to have moved.
+        world.run_for(3 * SECOND);
+        world.work.on = true;
+        world.run_for(5 * SECOND);
+        let told = |world: &World| -> Vec<(u64, u64)> {
+            world.guests.iter().filter_map(|it| Some(it.tracker.as_ref()?.told)).collect()
+        };
+        let by_name = told(&world);
+        assert!(by_name.iter().all(|&(names, all)| names > 30 && all == 0), "{by_name:?}");
+        world.work.on = false;
+        world.run_for(15 * SECOND);
+        world.work.scans = false;
+        world.run_for(15 * SECOND);
+        check::all(&mut world);
+        assert!(world.wrongs.is_empty(), "{:#?}", world.wrongs);
+        let in_the_end = told(&world);
+        assert!(in_the_end.iter().all(|&(_, all)| all == 0), "{in_the_end:?}");
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Link {
     pub open: [bool; 2],
     /// Towards each side.
     pub queues: [VecDeque<Message>; 2],
+    /// The same of what is told for clients that track; see [`super::tracking`].
+    pub news: [VecDeque<Message>; 2],
     /// When each side last heard something.
     pub heard: [u64; 2],
     /// Requests that each side sent and nobody answered: the frame's id and the ticket.
@@ -49,6 +51,8 @@ pub struct Link {
     pub next_id: u32,
     /// Since when it is down.
     pub down_since: u64,
+    /// Until then nobody can dial.
+    pub barred_until: u64,
 }
 
 impl Link {

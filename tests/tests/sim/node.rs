@@ -1,5 +1,6 @@
 //! One node of a world: everything that a process has but for sockets and threads.
 
+use super::tracking::Ends;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,6 +9,7 @@ use torc_protocol::peer::request::WriteLevel;
 use torc_protocol::slot::Slot;
 use torc_server::admin::Instance;
 use torc_server::admin::clients::Endpoint;
+use torc_server::admin::mailbox::Mailbox;
 use torc_server::base::clock::Clock;
 use torc_server::base::version::{Tag, Version};
 use torc_server::cluster::membership::{self, Gossip, Input, Liveness, Membership, Now, Options};
@@ -59,6 +61,7 @@ pub struct Node {
     replicator: Arc<Mutex<Replicator>>,
     verdicts: Arc<Mutex<Verdicts>>,
     pub log_bytes: usize,
+    pub ends: Ends,
     /// When the core wants to be called, in world time.
     pub core_wake: u64,
     /// The same for the worker.
@@ -208,6 +211,10 @@ impl Node {
         clock.advance(Duration::from_micros(start.now_us));
         clock.set_ahead(start.ahead_us);
         let instance = Arc::new(Instance::new(Settings::default(), clock, start.seed));
+        // Nobody sleeps who would have to be woken: it is looked into at the end of each turn.
+        let (mailbox, _) = Mailbox::new(Box::new(|| {}));
+        instance.clients.mailboxes.attach(vec![mailbox]);
+        instance.tracking.start(node_id(start.number));
         let tag = Tag::new(start.tag);
         instance.store.replicate(tag, instance.clock.unix_ms());
         let slots = Arc::new(Slots::new(tag));
@@ -251,6 +258,7 @@ impl Node {
             replicator,
             verdicts,
             log_bytes: start.log_bytes,
+            ends: Ends::new(),
             core_wake: 0,
             worker_wake: u64::MAX,
             left: false,
@@ -303,6 +311,7 @@ impl Node {
     /// What a worker does every 100 ms.
     pub fn tick(&mut self) {
         let now = self.worker.tick(&self.instance);
+        self.worker.look_after_tracking(&self.instance);
         let share = Share { index: 0, of: 1 };
         self.instance.store.tidy(&mut self.worker.local, share);
         let guard = self.worker.local.pin();
@@ -350,6 +359,7 @@ impl Node {
     pub fn connect(&self, place: usize) -> Client {
         let now = self.instance.clock.unix_ms();
         let info = self.instance.clients.register(Endpoint::default(), 0, now);
+        info.set_slot(place);
         let mut client = Client::new(Session::new(info, true));
         client.place = place;
         client

@@ -43,14 +43,22 @@ impl Trouble {
     }
 }
 
+/// Worlds of seeds from this on, and below [`LAGGING`], have clients that track; all others are what they would be if there were no such thing. A seed and that seed behind this
+/// meet the same trouble.
+pub const TRACKED: u64 = 10_000_000_000;
+
 /// From this seed on links lag too, each for itself.
-pub const LAGGING: u64 = 10_000_000_000;
+pub const LAGGING: u64 = 20_000_000_000;
 
 /// The longest that a link lags. Its ends hear of each other by others meanwhile, and keep it open.
 const LAG_US: u64 = 1_200_000;
 
+pub fn tracks(seed: u64) -> bool {
+    (TRACKED..LAGGING).contains(&seed)
+}
+
 /// Keys that are there all the time.
-const LASTING: u64 = 20;
+pub const LASTING: u64 = 20;
 
 /// For so long trouble strikes.
 const TROUBLE_US: u64 = 10 * SECOND;
@@ -75,6 +83,7 @@ pub fn live(seed: u64, trouble: Trouble, sabotage: Option<Sabotage>) -> World {
         trouble,
         one_tag: false,
         tag_retention: TAG_RETENTION,
+        tracks: tracks(seed),
     });
     world.net.loss = [0, 10, 50][dice.below(3) as usize];
     world.net.doubled = dice.below(20);
@@ -91,6 +100,9 @@ pub fn live(seed: u64, trouble: Trouble, sabotage: Option<Sabotage>) -> World {
         return world;
     }
     prepare(&mut world);
+    if world.setup.tracks {
+        world.add_trackers();
+    }
     world.work.on = true;
     world.one_server = trouble.is_stable();
     let end = world.now + TROUBLE_US;
@@ -210,6 +222,11 @@ impl World {
     fn break_a_link(&mut self) {
         let line = self.any_line();
         let side = self.rng.below(2) as usize;
+        if self.setup.tracks {
+            // What is changed meanwhile is to be made good for, no less than what was on its way.
+            let down = self.tracking.rng.below(2 * SECOND);
+            self.link(line).barred_until = self.now + down;
+        }
         self.close(line, side);
     }
 

@@ -1,6 +1,6 @@
 //! Replies as a client reads them.
 
-/// One reply of RESP2.
+/// One reply of RESP2, or of RESP3 as far as clients that track read that: nulls are those of RESP2, maps are arrays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     Status(String),
@@ -8,6 +8,8 @@ pub enum Reply {
     Integer(i64),
     Bulk(Option<Vec<u8>>),
     Array(Vec<Reply>),
+    /// No reply: something that the client is told.
+    Push(Vec<Reply>),
 }
 
 impl Reply {
@@ -26,14 +28,17 @@ impl Reply {
                 let value = bytes.get(at..at + length + 2)?;
                 Some((Reply::Bulk(Some(value[..length].to_vec())), at + length + 2))
             }
-            b'*' => {
+            b'_' => Some((Reply::Bulk(None), at)),
+            b'*' | b'%' | b'>' => {
                 let (mut at, mut items) = (at, Vec::new());
-                for _ in 0..text.parse::<i64>().unwrap().max(0) {
+                let count = text.parse::<i64>().unwrap().max(0);
+                for _ in 0..if kind == b'%' { 2 * count } else { count } {
                     let (item, length) = Reply::parse(&bytes[at..])?;
                     items.push(item);
                     at += length;
                 }
-                Some((Reply::Array(items), at))
+                let reply = if kind == b'>' { Reply::Push(items) } else { Reply::Array(items) };
+                Some((reply, at))
             }
             _ => panic!("not a reply: {}", bytes.escape_ascii()),
         }

@@ -37,6 +37,16 @@ pub enum Sabotage {
     NoCompare,
     /// What was added to a hash, a set or a sorted set comes to the copies as what was removed.
     AddsRemove,
+    /// Some of the names of changed keys do not reach the nodes whose clients track.
+    LoseNames,
+    /// A node says that it tells of changes, and does not.
+    DeafToTracks,
+    /// A node says that it tells of changes some time before it does.
+    HearLater,
+    /// The word that all keys may have changed is not sent to other nodes.
+    NeverAll,
+    /// What a client is told comes before the replies that it is owed.
+    NewsOvertake,
 }
 
 /// What becomes of effects that came.
@@ -49,7 +59,7 @@ pub enum Fate {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 11] = [
+    pub const ALL: [Sabotage; 16] = [
         Sabotage::Shed,
         Sabotage::SendTwice,
         Sabotage::NothingNew,
@@ -61,13 +71,38 @@ impl Sabotage {
         Sabotage::DropPrevious,
         Sabotage::NoCompare,
         Sabotage::AddsRemove,
+        Sabotage::LoseNames,
+        Sabotage::DeafToTracks,
+        Sabotage::HearLater,
+        Sabotage::NeverAll,
+        Sabotage::NewsOvertake,
     ];
 
     /// What the checker says that must notice it; whichever, if nothing.
     pub fn checker(self) -> &'static str {
         match self {
             Sabotage::AddsRemove => "collections:",
+            _ if self.concerns_tracking() => "tracking:",
             _ => "",
+        }
+    }
+
+    /// Whether it takes clients that track to notice it.
+    pub fn concerns_tracking(self) -> bool {
+        use Sabotage::{DeafToTracks, HearLater, LoseNames, NeverAll, NewsOvertake};
+        matches!(self, LoseNames | DeafToTracks | HearLater | NeverAll | NewsOvertake)
+    }
+
+    /// Changes what a node tells for clients that track; whether it is sent.
+    pub fn news(self, world: &mut World, kind: Frame, payload: &mut [u8]) -> bool {
+        match (self, kind) {
+            (Sabotage::LoseNames, Frame::Changed) => world.tracking.rng.below(8) != 0,
+            (Sabotage::NeverAll, Frame::Changed) => {
+                // The flags.
+                payload[1] = 0;
+                true
+            }
+            _ => true,
         }
     }
 

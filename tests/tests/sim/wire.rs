@@ -161,6 +161,7 @@ impl World {
         };
         let wanted = knows(self, a, b) || (line.control && knows(self, b, a));
         if !self.net.links[&line].is_down()
+            || self.net.links[&line].barred_until > self.now
             || !reachable
             || !self.is_running(a)
             || !self.is_running(b)
@@ -191,6 +192,7 @@ impl World {
         let link = self.link(line);
         link.open = [true, true];
         link.queues = Default::default();
+        link.news = Default::default();
         link.asked = Default::default();
         link.heard = [now, now];
         self.note(|| format!("{line:?} opens"));
@@ -203,6 +205,12 @@ impl World {
             node.link_up(peer);
             self.core(a, Input::DataLinkUp(node_id(b)));
         }
+        if !line.control {
+            for side in [0, 1] {
+                self.turn_end(line, side, true);
+                self.tell_news(line.end(side));
+            }
+        }
     }
 
     /// One side closes a link, and the other hears of it if it can.
@@ -213,11 +221,15 @@ impl World {
             return;
         }
         link.queues[side].clear();
+        link.news[side].clear();
         link.down_since = now;
         let tickets: Vec<u64> = std::mem::take(&mut link.asked[side]).into_values().collect();
         let (life, other_open) = (link.life, link.open[1 - side]);
         let (me, other) = (line.end(side), line.end(1 - side));
         self.note(|| format!("{line:?} closes at {me}"));
+        if !line.control {
+            self.turn_end(line, side, false);
+        }
         if other_open && !self.net.is_cut(me, other) && !self.seats[other].paused {
             let at = self.now + self.latency();
             self.at(at, Event::Closed(line, 1 - side, life));

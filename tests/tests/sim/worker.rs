@@ -55,6 +55,7 @@ impl World {
             self.tell_effects(Line { dialler: number, other, control: false });
         }
         self.ask_standings(number);
+        self.tell_news(number);
         self.schedule_worker(number);
     }
 

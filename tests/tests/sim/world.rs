@@ -9,6 +9,7 @@ use super::net::{Line, Net};
 use super::node::{self, EPOCH_MS, Node, Start, address};
 use super::plan::Trouble;
 use super::sabotage::Sabotage;
+use super::tracking::Tracking;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub struct Setup {
     /// The first two nodes draw the same tag at first.
     pub one_tag: bool,
     pub tag_retention: Duration,
+    /// Whether there are clients that track.
+    pub tracks: bool,
 }
 
 /// A machine: whatever runs on it.
@@ -95,6 +98,10 @@ pub enum Event {
     GuestGivesUp(usize, usize),
     Stop(usize, u64),
     Restart(usize, u64),
+    /// Something that is told for clients that track arrives.
+    News(Line, usize, u64),
+    /// What these clients go by is looked at.
+    LookAtHeld,
     /// Trouble strikes, until then.
     Call(u64),
     /// A look into all stores.
@@ -117,6 +124,7 @@ pub struct World {
     /// Whether each slot has one server at any time.
     pub one_server: bool,
     pub gone: Gone,
+    pub tracking: Tracking,
     pub events: BTreeMap<(u64, u64), Event>,
     pub next_event: u64,
     pub next_tag: u16,
@@ -144,6 +152,7 @@ impl World {
             first_cut: None,
             one_server: false,
             gone: Gone::default(),
+            tracking: Tracking::new(setup.seed),
             events: BTreeMap::new(),
             next_event: 0,
             next_tag: 0,
@@ -388,6 +397,8 @@ impl World {
                     self.restart(number);
                 }
             }
+            Event::News(line, side, life) => self.deliver_news(line, side, life),
+            Event::LookAtHeld => self.look_at_held(),
             Event::Call(end) => self.strike(end),
             Event::Peek => {
                 self.look_for_removed();

@@ -11,6 +11,7 @@ mod removed;
 mod ring;
 mod scan;
 mod sessions;
+mod tracking;
 
 use super::history::{Ask, Outcome};
 use super::reply::Reply;
@@ -43,7 +44,7 @@ pub struct Step {
     pub number: usize,
 }
 
-/// What was done to each key. Commands that certainly were not done, and reads without a result, are left out.
+/// What was done to each key. Commands that certainly were not done, reads without a result, and reads of copies that may be behind, are left out.
 pub fn steps(world: &World) -> BTreeMap<String, Vec<Step>> {
     let mut all: BTreeMap<String, Vec<Step>> = BTreeMap::new();
     for (number, operation) in world.history.iter().enumerate() {
@@ -68,6 +69,7 @@ pub fn steps(world: &World) -> BTreeMap<String, Vec<Step>> {
         let value = |reply: &Reply| reply.number().map(|n| n as u64);
         match (&operation.ask, reply) {
             (Ask::Set(key, value), _) => push(key, Deed::Set(*value)),
+            (Ask::Get(_) | Ask::MGet(_), _) if operation.copies == 0 => {}
             (Ask::Get(key), Some(reply)) => push(key, Deed::Get(value(reply))),
             (Ask::Del(key), reply) => {
                 push(key, Deed::Del(reply.and_then(Reply::number).map(|n| n == 1)));
@@ -105,4 +107,5 @@ pub fn all(world: &mut World) {
     majority::check(world, &steps);
     scan::check(world);
     collections::check(world);
+    tracking::check(world, &finals);
 }
