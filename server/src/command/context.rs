@@ -23,8 +23,10 @@ pub enum Flow {
     Next,
     /// Is closed once what was written has gone out (QUIT).
     Close,
-    /// Runs nothing until this time, then sends what was written (DEBUG SLEEP).
+    /// Runs nothing until this time, then sends what was written (WAIT).
     SleepUntil(UnixMs),
+    /// The same, and the sleep counts as time that the command itself took (DEBUG SLEEP).
+    ToilUntil(UnixMs),
     /// Goes on with the next command, in a new batch: what holds for all commands of a batch has changed.
     Anew,
     /// Waits, as the session's `waits` says; its reply comes later (BLPOP).

@@ -88,14 +88,15 @@ fn check_access(ctx: &Ctx<'_>) -> Result<(), WireError> {
 /// A year; the connection can be closed meanwhile.
 const SLEEP_SECONDS_MAX: f64 = 365.0 * 86_400.0;
 
-/// Holds this connection alone. Redis stops as a whole; Torc's other clients are not made to wait.
+/// Holds this connection alone. Redis stops as a whole; Torc's other clients are not made to wait. It counts as a command that took as long, as in Redis:
+/// suites fill the slow log and the latency history by it.
 fn sleep(ctx: &Ctx<'_>, seconds: &[u8], reply: &mut Reply<'_>) -> Outcome {
     // As C's strtod: what is no number is 0.
     let seconds = std::str::from_utf8(seconds).ok().and_then(|text| text.parse::<f64>().ok());
     let seconds = seconds.filter(|seconds| seconds.is_finite()).unwrap_or(0.0);
     let ms = (seconds.clamp(0.0, SLEEP_SECONDS_MAX) * 1000.0) as u64;
     reply.ok();
-    Ok(if ms == 0 { Flow::Next } else { Flow::SleepUntil(ctx.now + ms) })
+    Ok(if ms == 0 { Flow::Next } else { Flow::ToilUntil(ctx.now + ms) })
 }
 
 fn object(ctx: &mut Ctx<'_>, key: &[u8], reply: &mut Reply<'_>) -> Outcome {

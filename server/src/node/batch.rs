@@ -20,7 +20,7 @@ use crate::base::clock::UnixMs;
 use crate::base::limits::REPLY_BYTES_GATHERED;
 use crate::command::connection::has_password;
 use crate::command::pubsub::refusal;
-use crate::command::{self, Ctx, Flow, Mute};
+use crate::command::{self, Ctx, Flow, Mute, Outcome};
 use crate::store::{Guard, KeyHint, Local};
 use torc_protocol::command::{CommandSpec, Flags, find_full};
 use torc_protocol::peer::request::ReadLevel;
@@ -366,7 +366,7 @@ impl Run<'_, '_> {
         } else if matches!(outcome, Ok(Flow::Again)) && self.client.session.long_reply.is_none() {
             // It runs from its beginning when it can, and counts then.
             return Step::Again;
-        } else if let Some(us) = self.timing.alone(spec) {
+        } else if let Some(us) = self.timing.alone(spec, toil_us(&outcome, self.now)) {
             self.record_slow(args, us);
         }
         if self.instance.clients.is_monitored() && !flags_hidden(spec.flags) {
@@ -378,7 +378,9 @@ impl Run<'_, '_> {
             Ok(Flow::Again) => Step::Again,
             Ok(Flow::Wait) => self.park(out),
             Ok(Flow::Close) => Step::Stop(Verdict::Close),
-            Ok(Flow::SleepUntil(time)) => Step::Stop(Verdict::Parked(Park::Sleep(time))),
+            Ok(Flow::SleepUntil(time) | Flow::ToilUntil(time)) => {
+                Step::Stop(Verdict::Parked(Park::Sleep(time)))
+            }
         }
     }
 
@@ -462,6 +464,13 @@ impl Run<'_, '_> {
             out.extend_from_slice(&self.feed[from..]);
         }
     }
+}
+
+/// Microseconds from `now` on that count as the command's own, though its connection only sleeps.
+#[inline]
+fn toil_us(outcome: &Outcome, now: UnixMs) -> u64 {
+    let Ok(Flow::ToilUntil(time)) = outcome else { return 0 };
+    time.saturating_sub(now) * 1_000
 }
 
 /// Whether a pause holds `spec`, and until when.

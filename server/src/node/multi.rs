@@ -277,7 +277,7 @@ impl Run<'_, '_> {
         self.timing.begin(spec);
         self.instance.stats.worker(self.worker).failed(spec.id);
         self.error(error, out);
-        self.timing.alone(spec);
+        self.timing.alone(spec, 0);
         if self.instance.clients.is_monitored() && !flags_hidden(spec.flags) {
             self.show(args, out);
         }
@@ -317,7 +317,7 @@ impl Run<'_, '_> {
         store.release(self.local, self.guard, self.now);
         self.client.session.end_transaction();
         self.client.session.command = Some(spec.id);
-        self.timing.alone(spec);
+        self.timing.alone(spec, 0);
         step
     }
 

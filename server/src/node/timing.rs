@@ -113,9 +113,10 @@ impl<'a> Timing<'a> {
         }
     }
 
-    /// Counts a command that is measured on its own. Returns its microseconds, if they belong in the slow log.
-    pub fn alone(&mut self, spec: &CommandSpec) -> Option<u64> {
-        let us = self.lap_us();
+    /// Counts a command that is measured on its own, and `toil_us` microseconds that it has yet to sleep as if they were over: what others see of it
+    /// is early by them, and what its own client sees is not. Returns its microseconds, if they belong in the slow log.
+    pub fn alone(&mut self, spec: &CommandSpec, toil_us: u64) -> Option<u64> {
+        let us = self.lap_us() + toil_us;
         self.instance.stats.worker(self.worker).call(spec.id, us);
         let fast = spec.flags.contains(Flags::FAST);
         self.record_latency(if fast { "fast-command" } else { "command" }, us);

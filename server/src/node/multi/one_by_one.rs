@@ -50,7 +50,7 @@ impl Run<'_, '_> {
         if !is_muted(&self.client.session) {
             Reply::new(out, self.client.session.protocol).array(multi.len());
         }
-        self.timing.alone(spec);
+        self.timing.alone(spec, 0);
         multi.done = Some(0);
         self.client.session.multi = Some(multi);
         self.go_on_one_by_one(spec, args, out)
