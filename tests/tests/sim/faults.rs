@@ -96,5 +96,13 @@ impl World {
         if let Some(node) = &seat.node {
             node.instance.clock.set_ahead(ahead_us);
         }
+        self.note_clocks();
+    }
+
+    /// Takes down how far clocks are apart.
+    pub fn note_clocks(&mut self) {
+        let ahead = || self.seats.iter().map(|seat| seat.ahead_us);
+        let apart = ahead().max().unwrap_or(0) - ahead().min().unwrap_or(0);
+        self.clocks_apart_us = self.clocks_apart_us.max(apart.unsigned_abs());
     }
 }

@@ -277,6 +277,8 @@ impl World {
             }
             4 => {
                 let number = self.any();
+                // Others serve for it, and it does too, for a moment, when it thaws.
+                self.first_cut.get_or_insert(self.now);
                 self.pause(number);
             }
             5 => (0..self.seats.len()).for_each(|number| self.resume(number)),

@@ -121,6 +121,8 @@ pub struct World {
     pub wrongs: Vec<String>,
     /// When nodes could not reach each other for the first time.
     pub first_cut: Option<u64>,
+    /// The most by which the clocks of two nodes have differed.
+    pub clocks_apart_us: u64,
     /// Whether each slot has one server at any time.
     pub one_server: bool,
     pub gone: Gone,
@@ -150,6 +152,7 @@ impl World {
             history: Vec::new(),
             wrongs: Vec::new(),
             first_cut: None,
+            clocks_apart_us: 0,
             one_server: false,
             gone: Gone::default(),
             tracking: Tracking::new(setup.seed),
@@ -190,6 +193,7 @@ impl World {
             incarnation: 0,
             held: Vec::new(),
         });
+        self.note_clocks();
         self.net.grow(self.seats.len());
         let lines: Vec<Line> = self.net.links.keys().copied().collect();
         for line in lines.into_iter().filter(|line| line.dialler == number || line.other == number)

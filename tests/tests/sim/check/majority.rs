@@ -13,10 +13,16 @@ pub fn check(world: &mut World, steps: &BTreeMap<String, Vec<Step>>) {
     if world.setup.trouble == Trouble::Storm {
         return;
     }
-    // What sides wrote that served apart is put into order by the clocks. Of three nodes one side alone has two copies; of more each may, for it makes new ones.
+    // What sides wrote that served apart is put into order by the clocks. Of three nodes one side alone has two copies; of more each may, for it makes new ones. A node that thaws
+    // finds two as well, before it hears that another serves: what it writes then is the later of the two only if its clock says so.
     let split = world.setup.trouble == Trouble::Split;
     let (few, first_cut) = (world.seats.len() == 3, world.first_cut.unwrap_or(u64::MAX));
-    let is_before_all = |set: &Step| !split || set.ended < first_cut || few && set.copies >= COPIES;
+    let apart_us = world.clocks_apart_us;
+    let is_before = |set: &Step, last: &Step| {
+        let by_the_clocks = set.ended.saturating_add(apart_us) < last.began;
+        let is_on_one_side = few && set.copies >= COPIES && by_the_clocks;
+        set.ended < last.began && (!split || set.ended < first_cut || is_on_one_side)
+    };
     for (key, steps) in steps.iter().filter(|(key, _)| key.starts_with("reg")) {
         let sets = || {
             steps.iter().filter_map(|step| match step.deed {
@@ -36,7 +42,7 @@ pub fn check(world: &mut World, steps: &BTreeMap<String, Vec<Step>>) {
             let found = value.map(|value| sets().find(|(it, _)| *it == value).map(|(_, set)| set));
             let is_older = match found {
                 None => true,
-                Some(Some(set)) => set.ended < last.began && is_before_all(set),
+                Some(Some(set)) => is_before(set, last),
                 // The checker of sessions tells of what nobody wrote.
                 Some(None) => false,
             };
