@@ -29,6 +29,23 @@ pub struct SlowEntry {
     pub client_name: Box<str>,
 }
 
+/// A command that is to enter the log: at once, or when the client that waits in it is answered.
+#[derive(Debug)]
+pub struct SlowCommand {
+    usec: u64,
+    args: Vec<Box<[u8]>>,
+    client_addr: Box<str>,
+    client_name: Box<str>,
+}
+
+impl SlowCommand {
+    /// What `client_addr`, whose client is called `client_name`, asked, and how long it ran.
+    pub fn new(args: Args<'_>, usec: u64, client_addr: &str, client_name: &str) -> Self {
+        let (client_addr, client_name) = (client_addr.into(), client_name.into());
+        SlowCommand { usec, args: shorten(args), client_addr, client_name }
+    }
+}
+
 #[derive(Debug)]
 struct Log {
     /// Newest first.
@@ -57,16 +74,9 @@ impl SlowLog {
         log.entries.truncate(keep);
     }
 
-    /// Adds a command. The caller has compared `usec` with `slowlog-log-slower-than`.
-    pub fn record(
-        &self,
-        args: Args<'_>,
-        usec: u64,
-        client_addr: &str,
-        client_name: &str,
-        unix_secs: u64,
-    ) {
-        let args = shorten(args);
+    /// Adds a command. The caller has compared its time with `slowlog-log-slower-than`.
+    pub fn record(&self, command: SlowCommand, unix_secs: u64) {
+        let SlowCommand { usec, args, client_addr, client_name } = command;
         let mut log = self.0.lock();
         let id = log.next_id;
         log.next_id += 1;
@@ -75,14 +85,8 @@ impl SlowLog {
         }
         let keep = log.len_max - 1;
         log.entries.truncate(keep);
-        log.entries.push_front(Arc::new(SlowEntry {
-            id,
-            unix_secs,
-            usec,
-            args,
-            client_addr: client_addr.into(),
-            client_name: client_name.into(),
-        }));
+        let entry = SlowEntry { id, unix_secs, usec, args, client_addr, client_name };
+        log.entries.push_front(Arc::new(entry));
     }
 
     /// The newest `count` entries, newest first.
@@ -161,7 +165,7 @@ mod tests {
                 span
             })
             .collect();
-        log.record(Args::new(&buf, &spans), 7, "127.0.0.1:1", "", 9);
+        log.record(SlowCommand::new(Args::new(&buf, &spans), 7, "127.0.0.1:1", ""), 9);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::admin::Instance;
 use crate::admin::clients::{Pause, PauseMode};
 use crate::admin::feed::{self, Sender};
 use crate::admin::pubsub::Publisher;
+use crate::admin::slowlog::SlowCommand;
 use crate::base::clock::UnixMs;
 use crate::base::limits::REPLY_BYTES_GATHERED;
 use crate::command::connection::has_password;
@@ -367,7 +368,7 @@ impl Run<'_, '_> {
             // It runs from its beginning when it can, and counts then.
             return Step::Again;
         } else if let Some(us) = self.timing.alone(spec, toil_us(&outcome, self.now)) {
-            self.record_slow(args, us);
+            self.record_slow(args, us, matches!(outcome, Ok(Flow::Wait)));
         }
         if self.instance.clients.is_monitored() && !flags_hidden(spec.flags) {
             self.show(args, out);
@@ -440,11 +441,17 @@ impl Run<'_, '_> {
         self.client.session.mute = next;
     }
 
+    /// Enters the command in the slow log; one in which the client `waits`, only when it is answered.
     #[cold]
-    fn record_slow(&self, args: Args<'_>, us: u64) {
+    fn record_slow(&mut self, args: Args<'_>, us: u64, waits: bool) {
         let info = &self.client.session.info;
         let name = info.names().name.clone();
-        self.instance.slowlog.record(args, us, &info.endpoint.address, &name, self.now / 1_000);
+        let command = SlowCommand::new(args, us, &info.endpoint.address, &name);
+        if waits {
+            self.waits.slow = Some(command);
+        } else {
+            self.instance.slowlog.record(command, self.now / 1_000);
+        }
     }
 
     /// Shows the command to monitoring clients: to this one, if it is one, at once, and to the others with the whole batch.

@@ -19,6 +19,7 @@ use super::routed::{Ring, is_muted};
 use crate::admin::Instance;
 use crate::admin::blocked::{Asked, End, Owed, Waiter, Want};
 use crate::admin::clients::{ClientInfo, Endpoint};
+use crate::admin::slowlog::SlowCommand;
 use crate::base::clock::UnixMs;
 use crate::cluster::route::{Port, Route};
 use crate::command::blocking::{serve_awoken, session_of_nobody, timeout};
@@ -27,7 +28,7 @@ use crate::store::{KeyHint, Local};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use torc_protocol::command::CommandSpec;
+use torc_protocol::command::{CommandId, CommandSpec};
 use torc_protocol::peer::request::WriteLevel;
 use torc_protocol::slot::{Slot, slot_of};
 use torc_protocol::{Args, Protocol, WireError};
@@ -42,6 +43,10 @@ struct Wait {
     session: Option<Arc<Snapshot>>,
     /// Whether its client is then told MOVED.
     redirects: bool,
+    /// In which command, if that is known here.
+    command: Option<CommandId>,
+    /// What enters the slow log when it ends, if the command was slow.
+    slow: Option<SlowCommand>,
 }
 
 /// The waits of one worker's clients.
@@ -51,6 +56,8 @@ pub(super) struct Waits {
     timers: BTreeSet<(UnixMs, u64)>,
     /// Replies of a node that is in no ring.
     pub answers: VecDeque<Answer>,
+    /// What the slow log is to hear of the wait that begins.
+    pub slow: Option<SlowCommand>,
     /// As whom the worker serves others between batches.
     info: Option<Arc<ClientInfo>>,
 }
@@ -78,6 +85,7 @@ impl Waits {
         instance: &Instance,
         worker: usize,
         (client, db, protocol): (u64, u8, Protocol),
+        command: Option<CommandId>,
         owed: Owed,
     ) {
         let want = Want::Pop { front: true };
@@ -88,7 +96,8 @@ impl Waits {
         // Set once: the wait is new.
         let _ = waiter.owed.set(owed);
         let (level, timeout) = (WriteLevel::Copies(1), Duration::ZERO);
-        self.add(Wait { waiter, level, timeout, session: None, redirects: false });
+        let (session, redirects, slow) = (None, false, None);
+        self.add(Wait { waiter, level, timeout, session, redirects, command, slow });
     }
 
     /// Ends a wait that nobody wants any more; whether it had not ended yet.
@@ -139,7 +148,8 @@ impl Run<'_, '_> {
         let timeout = Duration::from_millis(consistency.write_timeout_ms(settings));
         let session = self.ring.is_some().then(|| self.snapshot());
         let redirects = self.client.session.port == Port::Cluster;
-        self.waits.add(Wait { waiter, level, timeout, session, redirects });
+        let (command, slow) = (self.client.session.command, self.waits.slow.take());
+        self.waits.add(Wait { waiter, level, timeout, session, redirects, command, slow });
         Step::Stop(Verdict::Parked(Park::Blocked))
     }
 
@@ -161,7 +171,7 @@ impl Run<'_, '_> {
             let own = &self.client.session;
             let owed = Owed { place: self.client.place, visitor: None, hole: hole.number() };
             let who = (own.id, own.db, own.protocol);
-            self.waits.stand_in(self.instance, self.worker, who, owed);
+            self.waits.stand_in(self.instance, self.worker, who, Some(spec.id), owed);
         }
         self.client.blocked = Some(BlockedOn { hole, is_muted, waiter: None });
         self.client.session.command = Some(spec.id);
@@ -309,13 +319,20 @@ impl WorkerState {
         }
     }
 
+    /// A client that waited in `command` is answered an error.
+    fn count_error(&self, instance: &Instance, command: Option<CommandId>, line: &[u8]) {
+        let stats = instance.stats.worker(self.index);
+        stats.error(line.split(|byte| b" \r".contains(byte)).next().unwrap_or(b"ERR"));
+        if let Some(command) = command {
+            stats.failed(command);
+        }
+    }
+
     /// A wait has ended: its client is answered.
     fn take_over(&mut self, instance: &Instance, waiter: &Arc<Waiter>) {
         // Whoever is gone is answered nothing.
-        let Some(Wait { level, timeout, session, redirects, .. }) = self.waits.remove(waiter)
-        else {
-            return;
-        };
+        let Some(wait) = self.waits.remove(waiter) else { return };
+        let Wait { level, timeout, session, redirects, command, slow, .. } = wait;
         let (Some(&owed), Some(end)) = (waiter.owed.get(), waiter.end()) else { return };
         let key = match owed.visitor {
             Some(number) => ClientKey::Visitor(number),
@@ -323,8 +340,11 @@ impl WorkerState {
         };
         let hole = HoleId::of(owed.hole);
         let bytes = end.reply(waiter.protocol);
-        if end == End::Unblocked {
-            instance.stats.worker(self.index).error(b"UNBLOCKED");
+        if let [b'-', line @ ..] = &bytes[..] {
+            self.count_error(instance, command, line);
+        }
+        if let Some(slow) = slow.filter(|_| end != End::Moved) {
+            instance.slowlog.record(slow, instance.clock.unix_ms() / 1_000);
         }
         if waiter.keys.is_empty() {
             // It stands for one at another node.
@@ -345,7 +365,7 @@ impl WorkerState {
                     unit_of_wait(plane, waiter, (key, hole), (session, redirects), now_ms, grace);
                 if let Some(unit) = unit {
                     let who = (waiter.client, waiter.db, waiter.protocol);
-                    self.waits.stand_in(instance, self.index, who, owed);
+                    self.waits.stand_in(instance, self.index, who, command, owed);
                     return plane.start(instance, &view, unit);
                 }
             }

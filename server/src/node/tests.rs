@@ -534,3 +534,35 @@ fn info_tells_waits_that_a_keys_removal_would_end_apart() {
         assert!(shown.contains(expected), "{expected} in {shown}");
     }
 }
+
+/// A command that waited stood in the slow log before its client was answered, and most errors with which a wait ended counted nowhere.
+#[test]
+fn a_wait_counts_when_it_is_answered() {
+    let mut node = Node::with_mailbox(&[("slowlog-log-slower-than", "0")]);
+    let (mut list, mut group, mut peer) = (node.connect(), node.connect(), node.connect());
+    let logged = |node: &Node| -> Vec<String> {
+        let entries = node.instance.slowlog.newest(10);
+        entries.iter().map(|it| String::from_utf8_lossy(&it.args[0]).into_owned()).collect()
+    };
+    node.send(&mut peer, b"xgroup create s g $ mkstream\r\nslowlog reset\r\n");
+    node.send(&mut list, b"blpop l 0\r\n");
+    node.send(&mut group, b"xreadgroup group g c block 0 streams s >\r\n");
+    assert_eq!(logged(&node), ["slowlog"]);
+
+    let unblock =
+        format!("client unblock {} error\r\nxgroup destroy s g\r\n", list.client.session.id);
+    node.send(&mut peer, unblock.as_bytes());
+    node.worker.look_after_waits(&node.instance);
+    assert_eq!(logged(&node), ["xreadgroup", "blpop", "xgroup", "client", "slowlog"]);
+    peer.out.clear();
+    node.send(&mut peer, b"info errorstats commandstats\r\n");
+    let stats = String::from_utf8_lossy(&peer.out).into_owned();
+    for counted in ["UNBLOCKED:count=1\r\n", "NOGROUP:count=1\r\n"] {
+        assert!(stats.contains(counted), "{counted} in {stats}");
+    }
+    for command in ["blpop", "xreadgroup"] {
+        let line = stats.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:")));
+        let line = line.unwrap_or_else(|| panic!("{command} in {stats}"));
+        assert!(line.ends_with("rejected_calls=0,failed_calls=1"), "{line}");
+    }
+}
