@@ -31,7 +31,7 @@ use crate::base::limits::SCRIPT_FEED_BYTES_MAX;
 use crate::cluster::route::Route;
 use crate::script::{
     self, Called, Code, Host, Job, Judgement, KillError, Kind, Permissions, Running, Script,
-    ScriptFull, Sha, Slow, sha_of,
+    ScriptFull, Scripts, Sha, Slow, sha_of,
 };
 use crate::store::KeyHint;
 use std::sync::Arc;
@@ -86,6 +86,24 @@ pub fn name_of(word: &[u8]) -> Option<Sha> {
     let mut sha = Sha::try_from(word).ok()?;
     sha.make_ascii_lowercase();
     Some(sha)
+}
+
+/// Whether `spec`, which may write, leaves the data as it is all the same: it calls a script or function that says so of itself, or it is about scripts.
+pub(crate) fn leaves_data_alone(scripts: &Scripts, spec: &CommandSpec, args: Args<'_>) -> bool {
+    let permissions = match spec.full_name {
+        "eval" => Permissions::of(&args[1]).ok().map(|(permissions, _)| permissions),
+        "evalsha" => {
+            let script = name_of(&args[1]).and_then(|sha| scripts.find(&sha));
+            script.map(|script| script.permissions)
+        }
+        "fcall" => {
+            let function = scripts.libraries.shelf().function(&args[1]).cloned();
+            function.map(|function| Code::Function(function).permissions())
+        }
+        "script|load" | "script|flush" => return true,
+        _ => None,
+    };
+    permissions.is_some_and(|permissions| permissions.no_writes)
 }
 
 fn key_count(args: Args<'_>) -> Result<usize, WireError> {

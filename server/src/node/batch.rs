@@ -20,6 +20,7 @@ use crate::admin::slowlog::SlowCommand;
 use crate::base::clock::UnixMs;
 use crate::base::limits::REPLY_BYTES_GATHERED;
 use crate::command::connection::has_password;
+use crate::command::eval::leaves_data_alone;
 use crate::command::pubsub::refusal;
 use crate::command::{self, Ctx, Flow, Mute, Outcome};
 use crate::store::{Guard, KeyHint, Local};
@@ -287,7 +288,7 @@ impl Run<'_, '_> {
         args: Args<'_>,
         out: &mut Vec<u8>,
     ) -> Step {
-        match self.check(spec) {
+        match self.check(spec, args) {
             Ok(None) => self.command(spec, args, planned.hint(args), out),
             Ok(Some(park)) => Step::Held(park),
             Err(error) => self.reject(spec, &error, out),
@@ -296,7 +297,11 @@ impl Run<'_, '_> {
 
     /// Whether `spec` may run now: yes (`None`), later, or never.
     #[inline(always)]
-    pub(super) fn check(&mut self, spec: &CommandSpec) -> Result<Option<Park>, WireError> {
+    pub(super) fn check(
+        &mut self,
+        spec: &CommandSpec,
+        args: Args<'_>,
+    ) -> Result<Option<Park>, WireError> {
         let flags = spec.flags;
         if !self.client.session.authenticated
             && !flags.contains(Flags::NO_AUTH)
@@ -325,13 +330,21 @@ impl Run<'_, '_> {
                 Ok(None)
             };
         }
-        Ok(pause.and_then(|pause| held_by(pause, spec)))
+        Ok(pause.and_then(|pause| self.held_by(pause, spec, args)))
     }
 
-    /// The pause that holds `spec`.
+    /// The pause that holds the command.
     #[inline]
-    pub(super) fn pause(&self, spec: &CommandSpec) -> Option<Park> {
-        held_by(self.instance.clients.paused(self.now)?, spec)
+    pub(super) fn pause(&self, spec: &CommandSpec, args: Args<'_>) -> Option<Park> {
+        self.held_by(self.instance.clients.paused(self.now)?, spec, args)
+    }
+
+    /// Whether this pause holds the command, and until when.
+    #[cold]
+    fn held_by(&self, pause: Pause, spec: &CommandSpec, args: Args<'_>) -> Option<Park> {
+        let writes = || spec.may_write && !leaves_data_alone(&self.instance.scripts, spec, args);
+        let held = pause.mode == PauseMode::All || writes();
+        held.then_some(Park::Pause(pause.until))
     }
 
     /// Runs the handler, and notes what it cost.
@@ -478,13 +491,6 @@ impl Run<'_, '_> {
 fn toil_us(outcome: &Outcome, now: UnixMs) -> u64 {
     let Ok(Flow::ToilUntil(time)) = outcome else { return 0 };
     time.saturating_sub(now) * 1_000
-}
-
-/// Whether a pause holds `spec`, and until when.
-#[inline]
-fn held_by(pause: Pause, spec: &CommandSpec) -> Option<Park> {
-    let held = pause.mode == PauseMode::All || spec.may_write;
-    held.then_some(Park::Pause(pause.until))
 }
 
 /// Whether monitoring clients do not see commands of these flags. They see scripts, whose flag `skip_monitor` says that Redis shows them

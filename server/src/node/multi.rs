@@ -135,7 +135,7 @@ impl Run<'_, '_> {
             }
         };
         let is_exec = spec.full_name == "exec";
-        match self.check(spec) {
+        match self.check(spec, args) {
             Ok(None) => {}
             Ok(Some(park)) => return Step::Held(park),
             Err(error) => return self.reject(spec, &error, out),
@@ -216,8 +216,10 @@ impl Run<'_, '_> {
     /// EXEC of a client in MULTI.
     fn exec(&mut self, spec: &'static CommandSpec, args: Args<'_>, out: &mut Vec<u8>) -> Step {
         let Some(multi) = self.client.session.multi.take() else { return Step::Done };
-        let writes = multi.commands().find(|(spec, _)| spec.may_write);
-        if let Some(park) = writes.and_then(|(spec, _)| self.pause(spec)) {
+        let mut writes = multi.commands().filter(|(spec, _)| spec.may_write);
+        let park = writes.find_map(|(spec, args)| self.pause(spec, args));
+        drop(writes);
+        if let Some(park) = park {
             self.client.session.multi = Some(multi);
             return Step::Held(park);
         }

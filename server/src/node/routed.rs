@@ -164,7 +164,7 @@ impl Run<'_, '_> {
                 let (KeySlots::One(slot) | KeySlots::Many(slot)) = slots else {
                     return Step::Done;
                 };
-                if let Some(park) = self.pause(spec) {
+                if let Some(park) = self.pause(spec, args) {
                     return Step::Held(park);
                 }
                 if plane.is_full(self.instance) {
@@ -228,7 +228,7 @@ impl Run<'_, '_> {
         request: &[u8],
         out: &mut Vec<u8>,
     ) -> Step {
-        if let Some(park) = self.pause(spec) {
+        if let Some(park) = self.pause(spec, args) {
             return Step::Held(park);
         }
         let muted = is_muted(&self.client.session);
@@ -310,7 +310,7 @@ impl Run<'_, '_> {
             positions.iter().for_each(|key| self.note_read(slot_of(&args[key.index])));
             return step;
         }
-        if let Some(park) = self.pause(spec) {
+        if let Some(park) = self.pause(spec, args) {
             return Step::Held(park);
         }
         let gathering = match Gathering::of(spec, args, self.client.session.db) {
@@ -371,7 +371,7 @@ impl Run<'_, '_> {
         if !self.client.pending.is_empty() {
             return Step::Held(Park::Replies);
         }
-        if let Some(park) = self.pause(spec) {
+        if let Some(park) = self.pause(spec, args) {
             return Step::Held(park);
         }
         let mut command = Vec::new();

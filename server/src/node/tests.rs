@@ -566,3 +566,38 @@ fn a_wait_counts_when_it_is_answered() {
         assert!(line.ends_with("rejected_calls=0,failed_calls=1"), "{line}");
     }
 }
+
+/// A pause of writes held every EVAL, EVALSHA and FCALL, whatever the script says of itself.
+#[test]
+fn a_pause_of_writes_lets_pass_what_says_that_it_reads() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    let load = "script load \"#!lua flags=no-writes\\nreturn 2\"\r\nfunction load \"#!lua name=l\\n\
+        redis.register_function{function_name='f', callback=function() return 3 end, flags={'no-writes'}}\\n\
+        redis.register_function('g', function() return 4 end)\"\r\n";
+    node.send(&mut peer, load.as_bytes());
+    let sha = String::from_utf8_lossy(&peer.out[5..45]).into_owned();
+    peer.out.clear();
+    node.instance.clients.pause(START_MS + 100, PauseMode::Write, START_MS);
+    let held = Verdict::Parked(Park::Pause(START_MS + 100));
+
+    let reads = format!(
+        "eval \"#!lua flags=no-writes\\nreturn 1\" 0\r\nevalsha {sha} 0\r\nfcall f 0\r\nmulti\r\nfcall f 0\r\nexec\r\n"
+    );
+    assert!(matches!(node.send(&mut peer, reads.as_bytes()), Verdict::Drained(_)));
+    assert_eq!(peer.replies(), r":1\r\n:2\r\n:3\r\n+OK\r\n+QUEUED\r\n*1\r\n:3\r\n");
+    for may_write in
+        ["eval \"return 1\" 0", "eval \"#!lua\\nreturn 1\" 0", "fcall g 0", "evalsha x 0"]
+    {
+        let mut peer = node.connect();
+        assert_eq!(
+            node.send(&mut peer, format!("{may_write}\r\n").as_bytes()),
+            held,
+            "{may_write}"
+        );
+    }
+    node.instance.clients.pause(START_MS + 200, PauseMode::All, START_MS + 100);
+    node.advance(100);
+    let held = Verdict::Parked(Park::Pause(START_MS + 200));
+    assert_eq!(node.send(&mut peer, b"fcall f 0\r\n"), held);
+}

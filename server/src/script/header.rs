@@ -46,7 +46,7 @@ impl Permissions {
     }
 
     /// Reads the first line of `body`. Returns what it says, and where the code begins: at that line's end, so that the numbers of lines stay.
-    pub(super) fn of(body: &[u8]) -> Result<(Permissions, usize), Cow<'static, str>> {
+    pub(crate) fn of(body: &[u8]) -> Result<(Permissions, usize), Cow<'static, str>> {
         if !body.starts_with(b"#!") {
             return Ok((Permissions { across_slots: true, ..Permissions::default() }, 0));
         }
