@@ -36,7 +36,7 @@ use crate::script::{
 use crate::store::KeyHint;
 use std::sync::Arc;
 use std::time::Duration;
-use torc_protocol::command::{CommandSpec, Flags, KeyPositions, key_positions, resolve};
+use torc_protocol::command::{CommandSpec, Flags, KeyPositions, find_full, key_positions, resolve};
 use torc_protocol::number::parse_i64;
 use torc_protocol::slot::{Slot, slot_of};
 use torc_protocol::{Args, Protocol, Reply, WireError};
@@ -242,6 +242,10 @@ pub(super) fn run(
             Ok(Flow::Again)
         }
         script::Outcome::Failed(line) => Err(WireError::Bytes(line)),
+        script::Outcome::FailedInCall(line) => {
+            ctx.session.error_counted = true;
+            Err(WireError::Bytes(line))
+        }
     }
 }
 
@@ -278,7 +282,12 @@ impl Host for Server<'_, '_, '_> {
                 self.command(spec, args, protocol, out);
                 Called::Replied
             }
-            Err(called) => called,
+            Err(called) => {
+                if let Called::Refused(line) = &called {
+                    self.count_refusal(args, line);
+                }
+                called
+            }
         }
     }
 
@@ -350,6 +359,20 @@ fn refused(line: &'static str) -> Called {
 }
 
 impl Server<'_, '_, '_> {
+    /// Counts a call that was not admitted, also against the command, if there is one of that name.
+    #[cold]
+    fn count_refusal(&self, args: Args<'_>, line: &str) {
+        let stats = self.ctx.instance.stats.worker(self.ctx.worker);
+        stats.error(line.split(' ').next().unwrap_or("ERR").as_bytes());
+        let spec = match resolve(&args) {
+            Err(WireError::WrongArity(name)) => find_full(name.as_bytes()),
+            found => found.ok(),
+        };
+        if let Some(spec) = spec {
+            stats.rejected(spec.id);
+        }
+    }
+
     /// The command that a script calls, if it may run now. The order of the checks is Redis's.
     fn admit(&mut self, args: Args<'_>) -> Result<&'static CommandSpec, Called> {
         let spec = resolve(&args).map_err(|error| match error {

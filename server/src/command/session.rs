@@ -80,6 +80,8 @@ pub struct Session {
     pub protocol_outside: Option<Protocol>,
     /// What its script has called, in lines for monitoring clients; see [`crate::admin::feed`].
     pub called: Vec<u8>,
+    /// Whether the error that its command answers has counted before, in a call of its script.
+    pub error_counted: bool,
     /// What its command has begun to wait for, until the pipeline takes it.
     pub waits: Option<Arc<Waiter>>,
     /// Whether its next command is to have the store for itself: a script that comes to keys which it does not declare.
@@ -123,6 +125,7 @@ impl Session {
             in_script: false,
             protocol_outside: None,
             called: Vec::new(),
+            error_counted: false,
             waits: None,
             alone: false,
             long_reply: None,

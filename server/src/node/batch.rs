@@ -372,8 +372,7 @@ impl Run<'_, '_> {
         let outcome = command::handler(spec.id)(&mut ctx, args, &mut reply);
         if let Err(error) = &outcome {
             reply.rewind(position);
-            self.instance.stats.worker(self.worker).failed(spec.id);
-            self.error(error, out);
+            self.fail(spec, error, out);
         }
         if !alone {
             self.timing.share(spec.id);
@@ -429,6 +428,17 @@ impl Run<'_, '_> {
             }
         }
         self.error(error, out);
+    }
+
+    /// Answers the error with which the command ended, and counts it, unless it counted before.
+    #[cold]
+    fn fail(&mut self, spec: &CommandSpec, error: &WireError, out: &mut Vec<u8>) {
+        self.instance.stats.worker(self.worker).failed(spec.id);
+        if std::mem::take(&mut self.client.session.error_counted) {
+            Reply::new(out, self.client.session.protocol).error(error);
+        } else {
+            self.error(error, out);
+        }
     }
 
     /// Writes an error and counts it.

@@ -601,3 +601,37 @@ fn a_pause_of_writes_lets_pass_what_says_that_it_reads() {
     let held = Verdict::Parked(Park::Pause(START_MS + 200));
     assert_eq!(node.send(&mut peer, b"fcall f 0\r\n"), held);
 }
+
+/// An error of a command in a script counted twice where the script ended with it, and a command that was refused there did not count as rejected.
+#[test]
+fn what_fails_in_a_script_counts_once() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    let mut check = |script: &str, total: u32, counted: &[&str]| {
+        node.send(&mut peer, b"config resetstat\r\n");
+        node.send(&mut peer, format!("{script}\r\n").as_bytes());
+        peer.out.clear();
+        node.send(&mut peer, b"info stats commandstats\r\n");
+        let stats = String::from_utf8_lossy(&peer.out).into_owned();
+        let total = format!("total_error_replies:{total}");
+        for counted in counted.iter().chain([&&*total]) {
+            assert!(stats.contains(&format!("{counted}\r\n")), "{counted} of {script} in {stats}");
+        }
+    };
+    let rejected = "calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0";
+    let failed = "usec_per_call=0.00,rejected_calls=0,failed_calls=1";
+    let (set, get) = (format!("cmdstat_set:{rejected}"), format!("cmdstat_get:{rejected}"));
+    let (select, eval) = (
+        format!("cmdstat_select:calls=1,usec=0,{failed}"),
+        format!("cmdstat_eval:calls=1,usec=0,{failed}"),
+    );
+    check("eval \"return redis.call('select', 99)\" 0", 1, &[&select, &eval]);
+    check("eval \"return redis.pcall('select', 99)\" 0", 1, &[&select, &eval]);
+    check("eval \"redis.pcall('select', 99)\" 0", 1, &[&select]);
+    check("eval \"return redis.call('nope')\" 0", 1, &[&eval]);
+    check("eval \"redis.pcall('nope')\" 0", 1, &[]);
+    check("eval \"return redis.call('get')\" 0", 1, &[&get, &eval]);
+    check("eval_ro \"return redis.call('set', 'a', 'b')\" 1 a", 1, &[&set]);
+    check("eval \"redis.pcall('get') error('no')\" 0", 2, &[&get, &eval]);
+    check("eval \"error('no')\" 0", 1, &[&eval]);
+}

@@ -157,12 +157,21 @@ fn integer(value: i64) -> Value {
     Value::Number(value as f64)
 }
 
-/// What a script sees of an error that a command answered.
-fn failed(lua: &Lua, line: &[u8]) -> mlua::Result<Value> {
+/// Marks, under Redis's name, the error of a command: it counted when the command was called.
+const OF_CALL: &str = "ignore_error_stats_update";
+
+/// What a script sees of an error that a command answered, or with which it was refused.
+pub fn failed(lua: &Lua, line: &[u8]) -> mlua::Result<Value> {
     let table = lua.create_table()?;
     table.raw_set("err", lua.create_string(line)?)?;
-    table.raw_set("ignore_error_stats_update", true)?;
+    table.raw_set(OF_CALL, true)?;
     Ok(Value::Table(table))
+}
+
+/// Whether `error`, with which a script ended, is one of [`failed`].
+pub fn is_of_call(error: &Value) -> bool {
+    let Value::Table(table) = error else { return false };
+    table.raw_get(OF_CALL).unwrap_or(false)
 }
 
 /// What a script sees of an error of its own calls.

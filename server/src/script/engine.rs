@@ -44,6 +44,8 @@ pub enum Outcome {
     Done,
     /// It failed with this error.
     Failed(Vec<u8>),
+    /// It failed with this error of a command that it called, which counted there.
+    FailedInCall(Vec<u8>),
     /// It could not go on, and is to run again.
     Anew,
 }
@@ -277,12 +279,12 @@ impl Engine {
         if ok {
             return Ok(match convert::push_value(&self.lua, &value, protocol.get(), reply)? {
                 Answered::Reply => Outcome::Done,
-                Answered::Error(line) => Outcome::Failed(line),
+                Answered::Error(line) => failure(&value, line),
             });
         }
         let mut line = convert::error_of(&value);
         self.sandbox.push_place(job.code.name(), &mut line);
-        Ok(Outcome::Failed(line))
+        Ok(failure(&value, line))
     }
 
     /// Runs `act`, in which Lua code may ask for things of `host`.
@@ -392,7 +394,7 @@ impl Engine {
                 let failed = reply.first() == Some(&b'-');
                 Ok((value, if failed { FAILED } else { Value::Nil }))
             }
-            Called::Refused(line) => error(line.as_bytes()),
+            Called::Refused(line) => Ok((convert::failed(lua, line.as_bytes())?, FAILED)),
             Called::Anew => {
                 self.end(lua, Ending::Anew)?;
                 error(b"ERR the script runs again")
@@ -466,6 +468,14 @@ fn set_hook(lua: &Lua, watch: &Rc<Watch>, instructions: u32) -> mlua::Result<()>
     })
 }
 
+/// How a script ended whose error is `value`.
+fn failure(value: &Value, line: Vec<u8>) -> Outcome {
+    match convert::is_of_call(value) {
+        true => Outcome::FailedInCall(line),
+        false => Outcome::Failed(line),
+    }
+}
+
 /// For errors of this module's own.
 impl From<Cow<'static, str>> for Outcome {
     fn from(line: Cow<'static, str>) -> Self {
@@ -478,7 +488,7 @@ impl Outcome {
     /// The error that the client is answered, if the script failed.
     pub fn error(self) -> Option<WireError> {
         match self {
-            Outcome::Failed(line) => Some(WireError::Bytes(line)),
+            Outcome::Failed(line) | Outcome::FailedInCall(line) => Some(WireError::Bytes(line)),
             _ => None,
         }
     }

@@ -62,7 +62,9 @@ fn eval(body: &str) -> Result<String, Outcome> {
 /// The error of a script, which must fail.
 fn error(body: &str) -> String {
     match eval(body) {
-        Err(Outcome::Failed(line)) => String::from_utf8_lossy(&line).into_owned(),
+        Err(Outcome::Failed(line) | Outcome::FailedInCall(line)) => {
+            String::from_utf8_lossy(&line).into_owned()
+        }
         other => panic!("{body}: {other:?}"),
     }
 }

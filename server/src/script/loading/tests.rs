@@ -71,7 +71,7 @@ fn call(scripts: &Scripts, name: &str) -> String {
     let mut out = Vec::new();
     let bytes = match run(scripts, &job, &mut host(), &mut Reply::new(&mut out, Protocol::Resp2)) {
         Outcome::Done => out,
-        Outcome::Failed(line) => line,
+        Outcome::Failed(line) | Outcome::FailedInCall(line) => line,
         Outcome::Anew => b"anew".to_vec(),
     };
     String::from_utf8_lossy(&bytes).into_owned()
