@@ -264,6 +264,8 @@ impl ClientInfo {
         let command = self.command.load(Ordering::Relaxed);
         let input = self.input_bytes.load(Ordering::Relaxed);
         let output = self.output_bytes.load(Ordering::Relaxed);
+        let buffered = output.min(REPLY_CHUNK_BYTES);
+        let (listed, chunks) = (output - buffered, (output - buffered).div_ceil(REPLY_CHUNK_BYTES));
         let multi = i64::from(self.queued.load(Ordering::Relaxed)) - 1;
         let queued = self.queued_bytes.load(Ordering::Relaxed);
         let subscriptions =
@@ -283,7 +285,7 @@ impl ClientInfo {
         let _ = write!(
             line,
             " db={} sub={} psub={} ssub={} multi={multi} qbuf={input} qbuf-free=0 argv-mem={argument_bytes} multi-mem={queued} rbs=0 rbp=0 \
-             obl={output} oll=0 omem=0 tot-mem={} events={} cmd={} user={DEFAULT_USER} redir={redirect} resp={} lib-name={} lib-ver={}",
+             obl={buffered} oll={chunks} omem={listed} tot-mem={} events={} cmd={} user={DEFAULT_USER} redir={redirect} resp={} lib-name={} lib-ver={}",
             self.db.load(Ordering::Relaxed),
             subscriptions[0],
             subscriptions[1],
@@ -300,6 +302,9 @@ impl ClientInfo {
 
 /// What an idle client takes: this record, its registration and its worker's connection, all rounded up.
 const CLIENT_BYTES: usize = 1024;
+
+/// Replies beyond this count as `omem` in CLIENT LIST, in `oll` pieces of this size, as where Redis keeps them behind a client's first buffer.
+const REPLY_CHUNK_BYTES: usize = 16 * 1024;
 
 fn push_flags(flags: u16, line: &mut String) {
     let letters =
@@ -580,6 +585,21 @@ mod tests {
              ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=10 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=1034 \
              events=r cmd=NULL user=default redir=-1 resp=3 lib-name= lib-ver="
         );
+    }
+
+    /// All that a client left unread stood in `obl`, and `omem`, which tools watch, was 0.
+    #[test]
+    fn replies_beyond_the_first_buffer_are_told_apart() {
+        let clients = Clients::default();
+        let client = clients.register(endpoint(5000), 0, 0);
+        let check = |output_bytes, expected: &str| {
+            client.publish(&Activity { output_bytes, ..Activity::default() });
+            let mut line = String::new();
+            client.describe(0, 0, &mut line);
+            assert!(line.contains(expected), "{expected} in {line}");
+        };
+        check(16_384, " obl=16384 oll=0 omem=0 tot-mem=17408 events=rw ");
+        check(50_000, " obl=16384 oll=3 omem=33616 tot-mem=51024 events=rw ");
     }
 
     #[test]
