@@ -1,5 +1,6 @@
 //! KEYS and SCAN.
 
+use crate::base::clock::UnixMs;
 use crate::cluster::route::Port;
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome, Served};
@@ -114,7 +115,7 @@ pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     let walk =
         ctx.served().map(|served| Walk { served, passes_gaps: ctx.session.port == Port::Cluster });
     let mut keyspace = ctx.keyspace();
-    let mut found: Vec<Entry<'_>> = Vec::new();
+    let mut met = Met { now: keyspace.now(), found: Vec::new(), lapsed: Vec::new() };
     let (mut visited, mut types_read) = (0, 0);
     for _ in 0..SCAN_STEPS_MAX {
         let step = if visited < filter.count { filter.count - visited } else { filter.count };
@@ -124,25 +125,50 @@ pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         };
         let at_gap;
         (cursor, at_gap) = match &walk {
-            None => (scan_all(&mut keyspace, cursor, step, visit, &mut found), false),
-            Some(walk) => walk.step(&mut keyspace, cursor, step, visit, &mut found),
+            None => (scan_all(&mut keyspace, cursor, step, visit, &mut met), false),
+            Some(walk) => walk.step(&mut keyspace, cursor, step, visit, &mut met),
         };
-        let enough =
-            found.len() >= filter.count || visited >= filter.count.saturating_mul(SCAN_EFFORT_MAX);
+        let enough = met.found.len() >= filter.count
+            || visited >= filter.count.saturating_mul(SCAN_EFFORT_MAX);
         if cursor == 0 || enough || at_gap {
             break;
         }
     }
     // To Redis, reading a key's type is a look-up like that of TYPE.
     keyspace.count_hits(types_read);
+    // So does it remove what has expired where a scan comes by; a look does it here too.
+    for entry in met.lapsed {
+        if filter.pattern.is_none_or(|pattern| glob::matches(pattern, entry.key(), false)) {
+            keyspace.peek(entry.key());
+        }
+    }
     reply.array(2);
     let mut text = itoa::Buffer::new();
     reply.bulk(text.format(cursor).as_bytes());
-    reply.array(found.len());
-    for entry in found {
+    reply.array(met.found.len());
+    for entry in met.found {
         reply.bulk(entry.key());
     }
     Ok(Flow::Next)
+}
+
+/// What SCAN has met.
+struct Met<'g> {
+    now: UnixMs,
+    /// What it answers.
+    found: Vec<Entry<'g>>,
+    /// What is past its deadline.
+    lapsed: Vec<Entry<'g>>,
+}
+
+impl<'g> Met<'g> {
+    fn take(&mut self, entry: Entry<'g>, passes: impl FnOnce(Entry<'g>) -> bool) {
+        if entry.deadline().is_some_and(|at| at <= self.now) {
+            self.lapsed.push(entry);
+        } else if passes(entry) {
+            self.found.push(entry);
+        }
+    }
 }
 
 fn scan_all<'g>(
@@ -150,13 +176,9 @@ fn scan_all<'g>(
     cursor: u64,
     count: usize,
     mut passes: impl FnMut(Entry<'_>) -> bool,
-    found: &mut Vec<Entry<'g>>,
+    met: &mut Met<'g>,
 ) -> u64 {
-    keyspace.scan(cursor, count, |entry| {
-        if passes(entry) {
-            found.push(entry);
-        }
-    })
+    keyspace.scan_all(cursor, count, |entry| met.take(entry, &mut passes))
 }
 
 /// A walk over the slots that this node serves, by the same cursors as [`Keyspace::scan`]'s.
@@ -177,9 +199,8 @@ impl Walk<'_> {
         cursor: u64,
         count: usize,
         mut passes: impl FnMut(Entry<'_>) -> bool,
-        found: &mut Vec<Entry<'g>>,
+        met: &mut Met<'g>,
     ) -> (u64, bool) {
-        let now = keyspace.now();
         let mut slot = (cursor >> PLACE_BITS) as usize;
         let mut from = cursor << (64 - PLACE_BITS);
         let mut visited = 0;
@@ -191,9 +212,7 @@ impl Walk<'_> {
                 }
                 let next = keyspace.visit_slot(current, from, left, |entry| {
                     visited += 1;
-                    if entry.deadline().is_none_or(|at| at > now) && passes(entry) {
-                        found.push(entry);
-                    }
+                    met.take(entry, &mut passes);
                 });
                 if let Some(position) = next {
                     from = position;

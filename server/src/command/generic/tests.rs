@@ -452,3 +452,20 @@ fn scan_meets_every_key_whatever_the_count() {
         assert_eq!((cursor.as_str(), seen.len()), ("0", 500), "count {count}");
     }
 }
+
+/// SCAN passed over expired keys and left them to the sweeper.
+#[test]
+fn scan_removes_what_has_expired() {
+    check(
+        Protocol::Resp2,
+        &[
+            ("SET gone v PX 5", r"+OK\r\n"),
+            ("SET kept v", r"+OK\r\n"),
+            ("@5", ""),
+            ("SCAN 0 MATCH k* COUNT 100000", r"*2\r\n$1\r\n0\r\n*1\r\n$4\r\nkept\r\n"),
+            ("DBSIZE", r":2\r\n"),
+            ("SCAN 0 COUNT 100000", r"*2\r\n$1\r\n0\r\n*1\r\n$4\r\nkept\r\n"),
+            ("DBSIZE", r":1\r\n"),
+        ],
+    );
+}

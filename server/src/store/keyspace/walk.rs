@@ -55,6 +55,16 @@ impl<'g> Keyspace<'_, 'g> {
     /// cursor: | 0 (2) | slot 14 | top 48 bits of the hash |
     /// ```
     pub fn scan(&mut self, cursor: u64, count: usize, mut visit: impl FnMut(Entry<'g>)) -> u64 {
+        let now = self.now;
+        self.scan_all(cursor, count, |entry| {
+            if entry.deadline().is_none_or(|at| at > now) {
+                visit(entry);
+            }
+        })
+    }
+
+    /// The same, but also of keys past their deadline that were not yet swept.
+    pub fn scan_all(&mut self, cursor: u64, count: usize, mut visit: impl FnMut(Entry<'g>)) -> u64 {
         const HASH_BITS: u32 = 48;
         /// Empty slots passed in one step, so that a step over a nearly empty database stays short.
         const EMPTY_MAX: usize = 4096;
@@ -74,9 +84,7 @@ impl<'g> Keyspace<'_, 'g> {
                 let entry: Entry<'g> = unsafe { Entry::at(word::pointer(hit.word)) };
                 if !entry.is_absent() {
                     visited += 1;
-                    if entry.deadline().is_none_or(|at| at > self.now) {
-                        visit(entry);
-                    }
+                    visit(entry);
                 }
             }
             empty += (visited == before) as usize;
