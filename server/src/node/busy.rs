@@ -1,7 +1,8 @@
 //! What a batch answers while a script takes so long that others are not to wait for it (`busy-reply-threshold`).
 //!
-//! Nothing of such a batch looks into the store, which the script may have for itself. So of the commands that Redis allows then only those run that need neither keys nor
-//! what is watched; the others are refused like all the rest, MULTI and DISCARD among them.
+//! Nothing of such a batch looks into the store, which the script may have for itself. So of the commands that Redis allows then only those run that do without it; the
+//! others are refused like all the rest: WATCH and RESET. MULTI and DISCARD are not refused, as in Redis: what is sent behind a MULTI that was refused would run by itself as
+//! soon as the script is over.
 
 use super::batch::{Ran, Run, Step};
 use super::client::Client;
@@ -16,7 +17,16 @@ use torc_protocol::command::CommandSpec;
 fn is_allowed(spec: &CommandSpec) -> bool {
     matches!(
         spec.full_name,
-        "script|kill" | "function|kill" | "function|stats" | "shutdown" | "auth" | "hello" | "quit"
+        "script|kill"
+            | "function|kill"
+            | "function|stats"
+            | "multi"
+            | "discard"
+            | "unwatch"
+            | "shutdown"
+            | "auth"
+            | "hello"
+            | "quit"
     )
 }
 

@@ -9,6 +9,7 @@ use crate::base::limits::{REPLY_BYTES_GATHERED, SCRIPT_FEED_BYTES_MAX};
 use crate::command::Session;
 use crate::command::connection::has_password;
 use crate::config::Settings;
+use crate::script::Running;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -634,4 +635,35 @@ fn what_fails_in_a_script_counts_once() {
     check("eval_ro \"return redis.call('set', 'a', 'b')\" 1 a", 1, &[&set]);
     check("eval \"redis.pcall('get') error('no')\" 0", 2, &[&get, &eval]);
     check("eval \"error('no')\" 0", 1, &[&eval]);
+}
+
+/// MULTI was refused while a script kept the node busy: what a client had sent behind it ran by itself when the script was over.
+#[test]
+fn a_transaction_that_begins_while_the_node_is_busy_fails_whole() {
+    let node = Node::new(&[]);
+    let mut peer = node.connect();
+    let Node { instance, mut worker } = node;
+    let mut say = |bytes: &[u8]| {
+        peer.send(bytes, &mut worker, &instance);
+        peer.replies()
+    };
+    let mut slow = instance.scripts.standing.enter(0, Running::default());
+    slow.set_busy();
+    let begun = say(b"multi\r\nset a b\r\n");
+    assert!(begun.starts_with(r"+OK\r\n-BUSY Redis is busy running a script."), "{begun}");
+    drop(slow);
+    assert_eq!(
+        say(b"set a c\r\nexec\r\nexists a\r\n"),
+        r"+QUEUED\r\n-EXECABORT Transaction discarded because of previous errors.\r\n:0\r\n"
+    );
+
+    let mut slow = instance.scripts.standing.enter(0, Running::default());
+    slow.set_busy();
+    assert_eq!(say(b"multi\r\ndiscard\r\nunwatch\r\n"), r"+OK\r\n+OK\r\n+OK\r\n");
+    assert!(
+        say(b"multi\r\nexec\r\n")
+            .starts_with(r"+OK\r\n-EXECABORT Transaction discarded because of: BUSY")
+    );
+    drop(slow);
+    assert_eq!(say(b"ping\r\n"), r"+PONG\r\n");
 }
