@@ -206,7 +206,8 @@ impl Tracking {
                 By::Client(id) => (id, None),
                 By::Author(author) => (self.client_of(author), Some(author)),
             };
-            let teller = if by == By::Nobody { current } else { author };
+            // Of a command that a client of this node has sent here by another way, as a visitor, it is not known what it reads: its client hears of it like all others.
+            let teller = if by == By::Nobody { runner.client } else { author };
             self.tell_key(clients, runner, &key, (author, teller), by == By::Nobody);
             if peers_track && !is_copys {
                 self.tell_peers(runner.worker, |outgoing| outgoing.add(&key, known_as));

@@ -100,3 +100,22 @@ fn lost_news_are_made_good_where_they_would_have_been_heard() {
     assert_eq!(told(1), [(there.id, all(false))]);
     assert!(broken.is_redirect_broken() && !prefixes.is_redirect_broken());
 }
+
+/// A part of a client's command that runs at its own node as a visitor finds a key past its deadline. The client may go by what it read before, NOLOOP or not.
+#[test]
+fn what_expires_under_a_visitor_is_told_to_its_client() {
+    let (tracking, clients) = (Tracking::new(1), Clients::default());
+    clients.mailboxes.attach([Mailbox::new(Box::new(|| {})).0].into());
+    tracking.start(crate::cluster::NodeId(7));
+    let client = clients.register(Endpoint::default(), 0, NOW);
+    client.set_tracking(flag::TRACKING | flag::TRACKING_NOLOOP, 0);
+    let author = tracking.author(client.id);
+    for (by, is_told) in [(By::Nobody, true), (By::Runner, false)] {
+        tracking.reads(b"k", client.id);
+        let mut visitor = Runner { client: client.id + 1, author, ..Runner::nobody(0) };
+        let changed = ChangedKey { key: (*b"k").into(), by };
+        tracking.settle(&clients, &mut visitor, vec![changed], |_| true);
+        let (fed, _) = clients.mailboxes.workers()[0].take_feed();
+        assert_eq!(!fed.is_empty(), is_told, "{by:?}");
+    }
+}
