@@ -1,12 +1,16 @@
 //! What was removed does not come back.
 //!
-//! A value that no node has had for some seconds is gone: nothing can be on its way any more. If it is there in the end, something brought it back.
+//! A value that no node has had for some seconds is gone, unless a link holds something up for one that is frozen or cut off. If it is there in the end, something
+//! brought it back.
 
 use crate::world::{SECOND, World};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Longer than anything is on its way.
+/// Longer than anything is on its way that is not held up.
 const GONE_US: u64 = 4 * SECOND;
+
+/// What has been due for so long is held up.
+const HELD_UP_US: u64 = SECOND;
 
 /// Which values nodes have had, and since when nobody has them.
 #[derive(Debug, Default)]
@@ -38,9 +42,12 @@ impl World {
             }
         }
         let now = self.now;
+        let queues = self.net.links.values().flat_map(|link| &link.queues);
+        let is_held_up =
+            queues.filter_map(|queue| queue.front()).any(|it| it.due + HELD_UP_US < now);
         let Gone { absent, gone } = &mut self.gone;
         for (it, since) in absent.iter_mut() {
-            if present.contains(it) {
+            if is_held_up || present.contains(it) {
                 *since = None;
             } else if now - *since.get_or_insert(now) > GONE_US {
                 gone.insert(it.clone());
