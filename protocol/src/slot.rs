@@ -33,11 +33,9 @@ pub fn slot_of(key: &[u8]) -> Slot {
 }
 
 /// The part of `key` that is hashed: what stands between the first `{` and the next `}`, if that is not empty.
+#[inline]
 pub fn hash_tag(key: &[u8]) -> &[u8] {
-    if !has_open_brace(key) {
-        return key;
-    }
-    marked_tag(key)
+    if has_open_brace(key) { marked_tag(key) } else { key }
 }
 
 /// Bytes that are looked at one by one.
@@ -52,11 +50,16 @@ fn has_open_brace(key: &[u8]) -> bool {
         let word = u64::from_le_bytes(*word) ^ 0x7b7b_7b7b_7b7b_7b7b;
         word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
     };
+    let Some((first, rest)) = key.split_first_chunk::<8>() else { return false };
+    if rest.len() <= 8 {
+        return (zeros(first) | zeros(last)) != 0;
+    }
     // The last word overlaps the one before it.
     let (words, _) = key.as_chunks::<8>();
     words.iter().fold(zeros(last), |all, word| all | zeros(word)) != 0
 }
 
+#[inline(never)]
 fn marked_tag(key: &[u8]) -> &[u8] {
     let Some(open) = find_near(b'{', key) else { return key };
     match find_near(b'}', &key[open + 1..]) {

@@ -36,6 +36,7 @@ macro_rules! specs {
         $(deprecated: $deprecated:literal, instead: $instead:literal,)?
         $(internal: $internal:literal,)?
         $(may_write: $may_write:literal,)?
+        $(quick: $quick:literal,)?
         $(refused: $refused:ident,)?
         about: $about:literal,
     })* })*) => {
@@ -56,6 +57,7 @@ macro_rules! specs {
             $(deprecated: Some(($deprecated, $instead)),)?
             $(internal: $internal,)?
             $(may_write: $may_write,)?
+            $(quick: $quick,)?
             $(refused: Some(Refusal::$refused),)?
             about: $about,
             ..CommandSpec::BLANK

@@ -276,6 +276,8 @@ pub struct CommandSpec {
     /// Whether it may have something to replicate although it is not flagged WRITE, so that a pause of writes holds it (Redis's
     /// `may_replicate`, which no client is told of). Set where WRITE is.
     pub may_write: bool,
+    /// Whether it never takes long while its arguments are short, although it is not flagged FAST.
+    pub quick: bool,
     /// Why it is always answered with an error.
     pub refused: Option<Refusal>,
     /// Number of subcommands, whose rows follow.
@@ -312,6 +314,7 @@ impl CommandSpec {
         deprecated: None,
         internal: false,
         may_write: false,
+        quick: false,
         refused: None,
         subcommand_count: 0,
         args_min: 0,

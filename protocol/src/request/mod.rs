@@ -63,6 +63,13 @@ impl<'a> Args<'a> {
         self.spans.is_empty()
     }
 
+    /// Bytes from the beginning of the first argument to the end of the last one.
+    #[inline]
+    pub fn extent(&self) -> usize {
+        let (Some(first), Some(last)) = (self.spans.first(), self.spans.last()) else { return 0 };
+        last.start.wrapping_sub(first.start) as usize + last.len as usize
+    }
+
     /// Argument `index`, or `None` past the end.
     #[inline]
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {

@@ -323,6 +323,7 @@ fn args_are_read_by_position_and_word() {
     assert!(args.is(1, "EX") && !args.is(1, "PX") && !args.is(2, ""));
     assert_eq!(&args.from(1)[0], b"Ex");
     assert!(args.from(3).is_empty());
+    assert_eq!((args.extent(), args.from(1).extent(), args.from(3).extent()), (6, 2, 0));
 }
 
 #[test]

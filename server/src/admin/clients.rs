@@ -524,9 +524,14 @@ impl Clients {
     }
 
     /// The pause in force.
+    #[inline]
     pub fn paused(&self, now: UnixMs) -> Option<Pause> {
-        // The common case is one load and a comparison with zero.
-        unpack_pause(self.pause.load(Ordering::Relaxed)).filter(|pause| pause.until > now)
+        let word = self.pause.load(Ordering::Relaxed);
+        // The common case is to be one comparison with zero, and nothing taken apart.
+        if word == 0 {
+            return None;
+        }
+        unpack_pause(word).filter(|pause| pause.until > now)
     }
 
     /// Whether any client monitors.

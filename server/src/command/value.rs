@@ -39,6 +39,15 @@ pub(crate) fn database(text: &[u8]) -> Result<u8, WireError> {
 /// Writes the value of `entry`, which must be a string.
 #[inline]
 pub(super) fn write_string(reply: &mut Reply<'_>, entry: Entry<'_>) -> Result<(), WireError> {
+    if let Some(bytes) = entry.plain_string() {
+        reply.bulk(bytes);
+        return Ok(());
+    }
+    write_any_string(reply, entry)
+}
+
+#[inline(never)]
+fn write_any_string(reply: &mut Reply<'_>, entry: Entry<'_>) -> Result<(), WireError> {
     let value = entry.string()?;
     reply.bulk(value.bytes(&mut itoa::Buffer::new()));
     Ok(())

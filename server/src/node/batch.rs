@@ -356,7 +356,7 @@ impl Run<'_, '_> {
         hint: KeyHint,
         out: &mut Vec<u8>,
     ) -> Step {
-        let alone = self.timing.begin(spec);
+        let alone = self.timing.begin(spec, args);
         self.client.session.command = Some(spec.id);
         let mut reply = Reply::new(out, self.client.session.protocol);
         let position = reply.position();

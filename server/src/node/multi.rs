@@ -276,7 +276,7 @@ impl Run<'_, '_> {
     ) -> Step {
         self.client.session.command = Some(spec.id);
         self.client.session.end_transaction();
-        self.timing.begin(spec);
+        self.timing.settle();
         self.instance.stats.worker(self.worker).failed(spec.id);
         self.error(error, out);
         self.timing.alone(spec, 0);
@@ -294,7 +294,7 @@ impl Run<'_, '_> {
         keys: &Keys<'_>,
         out: &mut Vec<u8>,
     ) -> Step {
-        self.timing.begin(spec);
+        self.timing.settle();
         let watching = self.client.session.watching.take();
         let store = &self.instance.store;
         if !self.local.holds_gate() {

@@ -1,5 +1,6 @@
 //! The pipeline without a socket: what clients send, how it is cut, and the bytes that come back.
 
+use super::timing::{Timeline, Timing};
 use super::{Client, Park, Progress, Verdict, WorkerState, run};
 use crate::admin::Instance;
 use crate::admin::clients::{Endpoint, KillFilter, PauseMode};
@@ -12,6 +13,9 @@ use crate::config::Settings;
 use crate::script::Running;
 use std::ffi::OsString;
 use std::time::Duration;
+use torc_protocol::Args;
+use torc_protocol::command::resolve;
+use torc_protocol::request::Span;
 
 mod long_replies;
 mod publishing;
@@ -462,6 +466,29 @@ fn time_is_shared_among_quick_commands_and_none_is_lost() {
     assert_eq!(logged.len(), 2);
     assert_eq!(&*logged[1].args[1], b"(redacted)");
     assert_eq!(&*logged[0].client_addr, "127.0.0.1:5000");
+}
+
+/// A SET is not flagged FAST, and is as quick, unless it is of much.
+#[test]
+fn time_is_shared_with_short_sets_and_not_with_long_ones() {
+    let instance = Node::new(&[]).instance;
+    let mut line = Timeline::default();
+    let mut timing = Timing::start(&instance, 0, &mut line);
+    let mut is_alone = |request: &[u8]| {
+        let (mut start, mut spans) = (0, Vec::new());
+        for word in request.split(|&byte| byte == b' ') {
+            spans.push(Span { start, len: word.len() as u32 });
+            start += word.len() as u32 + 1;
+        }
+        let args = Args::new(request, &spans);
+        timing.begin(resolve(&args).unwrap(), args)
+    };
+    assert!(!is_alone(b"get k"));
+    assert!(!is_alone(b"set k v"));
+    assert!(!is_alone(b"psetex k 1000 v"));
+    assert!(is_alone(b"keys *"));
+    assert!(is_alone(&[b"set k ".to_vec(), vec![b'v'; 16 * 1024]].concat()));
+    assert!(!is_alone(&[b"append k ".to_vec(), vec![b'v'; 16 * 1024]].concat()));
 }
 
 #[test]

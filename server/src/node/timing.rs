@@ -1,16 +1,20 @@
 //! What commands cost: the call counters, the slow log and latency events of one batch.
 //!
-//! A clock read costs as much as a tenth of a GET, so commands that are always quick (flag FAST) share one measurement, up to [`SHARING_MAX`] of them: the time of all that
-//! ran between two reads is split evenly among them. Any other command gets a measurement of its own, and so does every command while
+//! A clock read costs as much as a tenth of a GET, so commands that are always quick (flag FAST, and what the table calls so while its arguments are short) share one measurement, up to [`SHARING_MAX`] of them: the time
+//! of all that ran between two reads is split evenly among them. Any other command gets a measurement of its own, and so does every command while
 //! the slow log's threshold is below a millisecond.
 
 use crate::admin::Instance;
 use crate::base::clock::{Clock, UnixMs};
 use crate::base::limits::BATCH_COMMANDS_MAX;
-use torc_protocol::command::{CommandId, CommandSpec, Flags};
+use torc_protocol::Args;
+use torc_protocol::command::{COMMANDS, CommandId, CommandSpec, Flags};
 
 /// Below this threshold of the slow log, in microseconds, sharing a measurement would hide what it asks for.
 const SHARED_THRESHOLD_US: i64 = 1_000;
+
+/// Beyond so many bytes of arguments what is not flagged FAST may take its time.
+const SHORT_BYTES_MAX: usize = 16 * 1024;
 
 /// Commands from which on a measurement that they share is taken at the end of a batch. Until then the batches live at one time, which is some tens of microseconds.
 const SHARING_MAX: u64 = 64;
@@ -79,9 +83,9 @@ impl<'a> Timing<'a> {
     }
 
     /// Called before a command runs; whether it is measured on its own.
-    pub fn begin(&mut self, spec: &CommandSpec) -> bool {
-        let fast = spec.flags.contains(Flags::FAST);
-        let alone = !fast || (0..SHARED_THRESHOLD_US).contains(&self.slowlog_us);
+    pub fn begin(&mut self, spec: &CommandSpec, args: Args<'_>) -> bool {
+        let quick = is_fast(spec) || (spec.quick && args.extent() <= SHORT_BYTES_MAX);
+        let alone = !quick || (0..SHARED_THRESHOLD_US).contains(&self.slowlog_us);
         if alone && self.sharing_count != 0 {
             self.settle();
         }
@@ -118,8 +122,7 @@ impl<'a> Timing<'a> {
     pub fn alone(&mut self, spec: &CommandSpec, toil_us: u64) -> Option<u64> {
         let us = self.lap_us() + toil_us;
         self.instance.stats.worker(self.worker).call(spec.id, us);
-        let fast = spec.flags.contains(Flags::FAST);
-        self.record_latency(if fast { "fast-command" } else { "command" }, us);
+        self.record_latency(|| is_fast(spec), us);
         let slow = self.slowlog_us >= 0 && us >= self.slowlog_us as u64;
         (slow && !spec.flags.contains(Flags::SKIP_SLOWLOG)).then_some(us)
     }
@@ -131,7 +134,8 @@ impl<'a> Timing<'a> {
             return;
         }
         let mut us = self.lap_us();
-        self.record_latency("fast-command", us);
+        let mut ids = self.sharing[..self.runs].iter().map(|(id, _)| id.index());
+        self.record_latency(|| ids.all(|id| is_fast(&COMMANDS[id])), us);
         let stats = self.instance.stats.worker(self.worker);
         for &(id, count) in &self.sharing[..self.runs] {
             let count = u64::from(count);
@@ -153,10 +157,16 @@ impl<'a> Timing<'a> {
     }
 
     #[inline]
-    fn record_latency(&self, event: &str, us: u64) {
+    fn record_latency(&self, are_fast: impl FnOnce() -> bool, us: u64) {
         // The log compares with its threshold itself; below a millisecond nothing ever counts.
         if us >= 1_000 {
+            let event = if are_fast() { "fast-command" } else { "command" };
             self.instance.latency.record(event, us / 1_000, self.now() / 1_000);
         }
     }
+}
+
+/// Whether Redis tells of its latency among those of fast commands.
+fn is_fast(spec: &CommandSpec) -> bool {
+    spec.flags.contains(Flags::FAST)
 }

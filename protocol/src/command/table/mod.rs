@@ -18,6 +18,7 @@
 //!     instead: "`SET` with `GET`",       what to use now
 //!     internal: true,                  optional: not meant for applications
 //!     may_write: true,                 optional: a pause of writes holds it although it is not flagged WRITE
+//!     quick: true,                     optional: never takes long while its arguments are short, although it is not flagged FAST
 //!     refused: Acl,                    optional: always answered with an error, for this reason (`Refusal`)
 //!     about: "…",                      one sentence
 //! }

@@ -20,6 +20,7 @@ String {
         keys_by: Set,
         args: "key value [condition:<NX | XX>] [GET] [expiration:<EX seconds:integer | PX milliseconds:integer | \
             EXAT unix-time-seconds:unix-time | PXAT unix-time-milliseconds:unix-time | KEEPTTL>]",
+        quick: true,
         about: "Stores a string at a key, whatever type the key had.",
     }
 
@@ -154,6 +155,7 @@ String {
         keys: [{ OW UPDATE: at(1) }],
         args: "key seconds:integer value",
         deprecated: "2.6.12", instead: "`SET` with `EX`",
+        quick: true,
         about: "Stores a string that expires after some seconds.",
     }
 
@@ -163,6 +165,7 @@ String {
         keys: [{ OW UPDATE: at(1) }],
         args: "key milliseconds:integer value",
         deprecated: "2.6.12", instead: "`SET` with `PX`",
+        quick: true,
         about: "Stores a string that expires after some milliseconds.",
     }
 

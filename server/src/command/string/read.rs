@@ -21,9 +21,9 @@ pub(crate) fn mget(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     let keys = args.from(1);
     reply.array(keys.len());
     let write = |found: Option<Entry<'_>>| {
-        match found.and_then(|entry| entry.string().ok()) {
-            Some(value) => reply.bulk(value.bytes(&mut itoa::Buffer::new())),
-            None => reply.null(),
+        // What is no string is answered as what is not there.
+        if found.is_none_or(|entry| write_string(reply, entry).is_err()) {
+            reply.null();
         }
         Ok::<_, WireError>(())
     };

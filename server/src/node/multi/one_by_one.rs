@@ -46,7 +46,7 @@ impl Run<'_, '_> {
         args: Args<'_>,
         out: &mut Vec<u8>,
     ) -> Step {
-        self.timing.begin(spec);
+        self.timing.settle();
         if !is_muted(&self.client.session) {
             Reply::new(out, self.client.session.protocol).array(multi.len());
         }
