@@ -2,15 +2,19 @@
 
 use super::net::Line;
 use super::node::node_id;
-use super::world::{Event, World};
+use super::world::{Event, SECOND, World};
 use torc_protocol::peer::Kind as Frame;
 use torc_protocol::peer::message::{Ack, encode_acks};
 use torc_protocol::slot::Slot;
+use torc_server::base::version::Version;
 use torc_server::cluster::route::Route;
 use torc_server::node::core::message::{Answer, Baton, Pull, Pulled, Said};
 use torc_server::replication::effect::{self, Batch, Op};
 use torc_server::replication::vector::Vector;
 use torc_server::store::{Changes, ElementChange, Kind, put_change};
+
+/// After so long nobody expects an effect any more.
+const REVIVED_AFTER_US: u64 = 8 * SECOND;
 
 /// A bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub enum Sabotage {
     DropPrevious,
     /// Nodes do not compare what they know of their slots.
     NoCompare,
+    /// What was written long ago, and removed since perhaps, comes to a copy once more, as if it were new.
+    Revive,
     /// What was added to a hash, a set or a sorted set comes to the copies as what was removed.
     AddsRemove,
     /// Some of the names of changed keys do not reach the nodes whose clients track.
@@ -59,7 +65,7 @@ pub enum Fate {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Sabotage; 16] = [
+    pub const ALL: [Sabotage; 17] = [
         Sabotage::Shed,
         Sabotage::SendTwice,
         Sabotage::NothingNew,
@@ -70,6 +76,7 @@ impl Sabotage {
         Sabotage::DropDeps,
         Sabotage::DropPrevious,
         Sabotage::NoCompare,
+        Sabotage::Revive,
         Sabotage::AddsRemove,
         Sabotage::LoseNames,
         Sabotage::DeafToTracks,
@@ -82,6 +89,7 @@ impl Sabotage {
     pub fn checker(self) -> &'static str {
         match self {
             Sabotage::AddsRemove => "collections:",
+            Sabotage::Revive => "removed:",
             _ if self.concerns_tracking() => "tracking:",
             _ => "",
         }
@@ -176,6 +184,25 @@ impl Sabotage {
                 let bytes = payload.clone();
                 world.at(world.now + 400_000, Event::Effects { line, life, bytes });
                 Fate::Acked(acks_of(payload))
+            }
+            Sabotage::Revive => {
+                let life = world.net.links[&line].life;
+                for (effect, _) in Batch::new(payload).flatten() {
+                    let ops: Vec<_> = effect.ops().collect();
+                    let is_of_removed = |op: &Op<'_>| match op {
+                        Op::Put { key, .. } => key.starts_with(b"del"),
+                        _ => false,
+                    };
+                    if ops.iter().any(is_of_removed) && world.rng.below(4) == 0 {
+                        let at = effect.version.unix_ms() + REVIVED_AFTER_US / 1_000;
+                        let version = Version::next(at, effect.version, effect.tag());
+                        let (mut bytes, versions) = (Vec::new(), (Version::ZERO, version));
+                        effect::encode(&mut bytes, effect.slot, versions, &Vector::new(), &ops);
+                        world
+                            .at(world.now + REVIVED_AFTER_US, Event::Effects { line, life, bytes });
+                    }
+                }
+                Fate::Apply
             }
             Sabotage::AddsRemove => {
                 let mut changed = Vec::new();
