@@ -151,6 +151,11 @@ impl DataLinks {
         }
     }
 
+    /// Where the links are that this worker dialled: one a peer.
+    fn own_places(&self) -> Vec<usize> {
+        self.own.values().copied().collect()
+    }
+
     /// When [`DataLinks::on_time`] has something to do; at once if anything is left from before.
     pub fn next_wake(&self) -> Option<Duration> {
         if !self.more.is_empty() || !self.dirty.is_empty() {

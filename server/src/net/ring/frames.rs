@@ -51,10 +51,7 @@ pub(super) fn on_peers_frame(
         Some(Kind::Publish) => return on_publish(state, instance, payload),
         Some(Kind::Interest) => match instance.pubsub.hear(source, node, payload) {
             Ok(Some(change)) => {
-                let sent = link.send(Head::of(Kind::Heard), |out| {
-                    encode_heard(change, out);
-                    Ok(())
-                });
+                let sent = link.send(Head::of(Kind::Heard), |out| encode_heard(change, out));
                 if let Err(error) = sent {
                     // The next change is confirmed along with this one; until then clients wait for as long as they would for a node that is gone.
                     tracing::debug!(?error, "a confirmation is lost");
@@ -125,10 +122,7 @@ fn on_libraries(instance: &Instance, link: &mut Link, payload: &[u8]) -> bool {
 
 /// Sends a frame back by the link that something came by.
 pub(super) fn answer(link: &mut Link, head: Head, payload: &[u8]) {
-    let sent = link.send(head, |out| {
-        out.extend_from_slice(payload);
-        Ok(())
-    });
+    let sent = link.send(head, |out| out.extend_from_slice(payload));
     if let Err(error) = sent {
         tracing::debug!(?error, kind = ?head.kind, "a frame is lost");
     }

@@ -462,7 +462,7 @@ impl Link {
         &mut self,
         now: Now,
         ask: Ask,
-        payload: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>,
+        payload: impl FnOnce(&mut Vec<u8>),
     ) -> Result<u32, RequestError> {
         let asked = self.try_request(now, ask, payload);
         match asked {
@@ -476,7 +476,7 @@ impl Link {
         &mut self,
         now: Now,
         ask: Ask,
-        payload: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>,
+        payload: impl FnOnce(&mut Vec<u8>),
     ) -> Result<u32, RequestError> {
         if matches!(self.phase, Phase::Ended) {
             return Err(RequestError::Ended);
@@ -495,7 +495,7 @@ impl Link {
         let begun = self.requests.begin(ask.deadline, ask.blocking);
         let id = begun.ok_or(RequestError::Full)?;
         let head = Head { kind: Kind::Request, flags: 0, slot: ask.slot, id };
-        if self.outbound.push(head, &self.config, payload).is_err() {
+        if self.outbound.push(head, &self.config, whole(payload)).is_err() {
             self.requests.cancel(id);
             return Err(RequestError::TooLong);
         }
@@ -519,13 +519,13 @@ impl Link {
         id: u32,
         slot: Option<Slot>,
         flags: u8,
-        payload: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>,
+        payload: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::NotOpen);
         }
         let head = Head { kind: Kind::Response, flags, slot, id };
-        self.outbound.push(head, &self.config, payload).map_err(|_| SendError::TooLong)
+        self.outbound.push(head, &self.config, whole(payload)).map_err(|_| SendError::TooLong)
     }
 
     /// Sends a frame that is neither request nor response nor of the link itself. A full queue takes none: what is sent again anyway may be
@@ -533,7 +533,7 @@ impl Link {
     pub fn send(
         &mut self,
         head: Head,
-        payload: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>,
+        payload: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), SendError> {
         debug_assert!(!head.kind.is_of_link() && head.kind != Kind::Request);
         if !self.is_open() {
@@ -542,7 +542,7 @@ impl Link {
         if !self.has_room(head.kind.class()) {
             return Err(SendError::Full);
         }
-        self.outbound.push(head, &self.config, payload).map_err(|_| SendError::TooLong)
+        self.outbound.push(head, &self.config, whole(payload)).map_err(|_| SendError::TooLong)
     }
 
     /// Effects are pulled from now on: the source's cursor stands where the peer wants it. To be called once after each [`Event::Open`], and
@@ -646,5 +646,13 @@ impl Session {
         if let Some(ping) = self.keepalive.take_ping(now.monotonic, now.wall_us) {
             put(Kind::Ping, &|out| ping.encode(out));
         }
+    }
+}
+
+/// A payload of which nothing can fail.
+fn whole(payload: impl FnOnce(&mut Vec<u8>)) -> impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong> {
+    |out| {
+        payload(out);
+        Ok(())
     }
 }

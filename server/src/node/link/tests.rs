@@ -10,7 +10,7 @@ use std::time::Duration;
 use torc_protocol::peer::frame::CLASS_COUNT;
 use torc_protocol::peer::hello::{Reason, Revisions, Role};
 use torc_protocol::peer::request::response_flags;
-use torc_protocol::peer::{Class, Frame, Head, Kind, Limits, TooLong, frame};
+use torc_protocol::peer::{Class, Frame, Head, Kind, Limits, frame};
 
 /// The slice of the default configuration.
 const SLICE_BYTES: usize = 64 * 1024;
@@ -186,11 +186,17 @@ impl Pair {
     }
 }
 
-fn put(payload: &[u8]) -> impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong> + use<'_> {
-    |out| {
+fn put(payload: &[u8]) -> impl FnOnce(&mut Vec<u8>) + use<'_> {
+    |out| out.extend_from_slice(payload)
+}
+
+/// A frame as a peer sends it.
+fn append_frame(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
+    let write = |out: &mut Vec<u8>| {
         out.extend_from_slice(payload);
         Ok(())
-    }
+    };
+    frame::encode(Head::of(kind), out, write).unwrap();
 }
 
 fn kinds(seen: &[Seen]) -> Vec<Kind> {
@@ -549,7 +555,7 @@ fn hostile_frames_close_the_link_and_do_nothing_else() {
     let over = |out: &mut Vec<u8>| {
         for _ in 0..3 {
             let large = vec![0; 4 << 20];
-            frame::encode(Head::of(Kind::SyncChunk), out, put(&large)).unwrap();
+            append_frame(out, Kind::SyncChunk, &large);
         }
     };
     check(&over, Close::NoCredit(Class::Sync));
@@ -559,9 +565,9 @@ fn hostile_frames_close_the_link_and_do_nothing_else() {
 fn frames_of_a_later_revision_are_passed_over() {
     let mut pair = Pair::open(Config::default());
     let mut later = Vec::new();
-    frame::encode(Head::of(Kind::SyncEnd), &mut later, put(b"what is to come")).unwrap();
+    append_frame(&mut later, Kind::SyncEnd, b"what is to come");
     later[4] = 200;
-    frame::encode(Head::of(Kind::Gossip), &mut later, put(b"known")).unwrap();
+    append_frame(&mut later, Kind::Gossip, b"known");
     let seen = pair.b.receive(&later, pair.now).unwrap();
     assert_eq!(kinds(&seen), [Kind::Gossip]);
     assert_eq!(pair.b.link.counters().unknown_in, 1);

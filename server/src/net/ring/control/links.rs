@@ -318,10 +318,7 @@ impl Control {
 }
 
 fn push(link: &mut Link, head: Head, payload: &[u8]) {
-    let sent = link.send(head, |out| {
-        out.extend_from_slice(payload);
-        Ok(())
-    });
+    let sent = link.send(head, |out| out.extend_from_slice(payload));
     if let Err(error) = sent {
         // Whatever is lost here is sent again by its own timer.
         tracing::debug!(kind = ?head.kind, ?error, "a frame is dropped");

@@ -18,8 +18,7 @@ impl DataLinks {
         let end = journal.log().next_position();
         if end != self.effects_seen {
             self.effects_seen = end;
-            let own: Vec<usize> = self.own.values().copied().collect();
-            own.into_iter().for_each(|at| self.mark(at));
+            self.own_places().into_iter().for_each(|at| self.mark(at));
         }
     }
 
@@ -43,10 +42,7 @@ impl DataLinks {
                 continue;
             };
             let head = Head { id: round, ..Head::of(Kind::Question) };
-            let sent = link.conn.link.send(head, |out| {
-                out.extend_from_slice(&payload);
-                Ok(())
-            });
+            let sent = link.conn.link.send(head, |out| out.extend_from_slice(&payload));
             if let Err(error) = sent {
                 // It is asked again a little later.
                 tracing::trace!(?error, "a question is lost");

@@ -14,10 +14,10 @@ impl DataLinks {
             let at = self.own.get(node).copied();
             let link = at.and_then(|at| Some((at, self.links[at].as_mut()?)));
             let sent = link.is_some_and(|(_, link)| {
-                let sent = link.conn.link.send(Head::of(Kind::Publish), |out| {
-                    out.extend_from_slice(payload);
-                    Ok(())
-                });
+                let sent = link
+                    .conn
+                    .link
+                    .send(Head::of(Kind::Publish), |out| out.extend_from_slice(payload));
                 sent.is_ok()
             });
             match at {
@@ -37,7 +37,7 @@ impl DataLinks {
         }
         let pubsub = &desk.instance.pubsub;
         let changes = pubsub.take_changes();
-        for at in self.own.values().copied().collect::<Vec<_>>() {
+        for at in self.own_places() {
             let Some(Some(link)) = self.links.get_mut(at) else { continue };
             let DataLink { conn, untold: Untold { interest, .. }, .. } = &mut **link;
             if let Some((changes, change)) = &changes {
@@ -47,10 +47,8 @@ impl DataLinks {
             while conn.link.has_room(Class::Publish)
                 && let Some(payload) = interest.next_payload()
             {
-                let sent = conn.link.send(Head::of(Kind::Interest), |out| {
-                    out.extend_from_slice(&payload);
-                    Ok(())
-                });
+                let sent =
+                    conn.link.send(Head::of(Kind::Interest), |out| out.extend_from_slice(&payload));
                 if sent.is_err() {
                     // It had room and was open; if it cannot say this, it is told anew.
                     interest.open(pubsub.interests());

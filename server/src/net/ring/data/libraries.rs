@@ -17,7 +17,7 @@ impl DataLinks {
         {
             return;
         }
-        for at in self.own.values().copied().collect::<Vec<_>>() {
+        for at in self.own_places() {
             let Some(Some(link)) = self.links.get_mut(at) else { continue };
             let DataLink { conn, untold: Untold { libraries, .. }, .. } = &mut **link;
             if let Some((names, change)) = &changes {
@@ -27,10 +27,9 @@ impl DataLinks {
             while conn.link.has_room(Class::Publish)
                 && let Some(payload) = libraries.next_payload(known)
             {
-                let sent = conn.link.send(Head::of(Kind::Libraries), |out| {
-                    out.extend_from_slice(&payload);
-                    Ok(())
-                });
+                let sent = conn
+                    .link
+                    .send(Head::of(Kind::Libraries), |out| out.extend_from_slice(&payload));
                 if let Err(error) = sent {
                     // It had room and was open. What is lost is asked for when the link tells again.
                     tracing::warn!(?error, "a peer could not be told of a library");

@@ -23,10 +23,8 @@ impl DataLinks {
             let now = self.shared.now();
             let ask =
                 Ask { slot: send.slot, deadline: Some(send.deadline), blocking: send.blocking };
-            let asked = link.conn.link.request(now, ask, |out| {
-                out.extend_from_slice(&send.payload);
-                Ok(())
-            });
+            let asked =
+                link.conn.link.request(now, ask, |out| out.extend_from_slice(&send.payload));
             match asked {
                 Ok(id) => {
                     link.tickets.insert(id, send.ticket);
@@ -49,10 +47,10 @@ impl DataLinks {
                 continue;
             }
             let (id, slot, flags) = (response.id, response.slot, response.flags);
-            let responded = link.conn.link.respond(id, slot, flags, |out| {
-                out.extend_from_slice(&response.payload);
-                Ok(())
-            });
+            let responded = link
+                .conn
+                .link
+                .respond(id, slot, flags, |out| out.extend_from_slice(&response.payload));
             if let Err(error) = responded {
                 tracing::debug!(node = %link.node, ?error, "a response is lost");
             }

@@ -22,17 +22,15 @@ impl DataLinks {
         if !has_changed && !self.own_tracks().any(|tracks| tracks.owes_word()) {
             return;
         }
-        for at in self.own.values().copied().collect::<Vec<_>>() {
+        for at in self.own_places() {
             let Some(Some(link)) = self.links.get_mut(at) else { continue };
             let DataLink { conn, untold: Untold { tracks, .. }, .. } = &mut **link;
             if !conn.link.has_room(Class::Publish) {
                 continue;
             }
             let Some(payload) = tracks.next_word(tracking) else { continue };
-            let sent = conn.link.send(Head::of(Kind::Tracks), |out| {
-                out.extend_from_slice(&payload);
-                Ok(())
-            });
+            let sent =
+                conn.link.send(Head::of(Kind::Tracks), |out| out.extend_from_slice(&payload));
             if sent.is_err() {
                 // It had room and was open.
                 tracks.word_failed(tracking);
@@ -72,7 +70,7 @@ impl DataLinks {
         if !std::mem::take(&mut self.owe_news) && !has_news {
             return;
         }
-        for at in self.own.values().copied().collect::<Vec<_>>() {
+        for at in self.own_places() {
             let Some(Some(link)) = self.links.get_mut(at) else { continue };
             let DataLink { conn, untold: Untold { tracks, .. }, .. } = &mut **link;
             if !tracks.owes_news() {
@@ -81,10 +79,8 @@ impl DataLinks {
             while conn.link.has_room(Class::Publish)
                 && let Some(payload) = tracks.next_news()
             {
-                let sent = conn.link.send(Head::of(Kind::Changed), |out| {
-                    out.extend_from_slice(&payload);
-                    Ok(())
-                });
+                let sent =
+                    conn.link.send(Head::of(Kind::Changed), |out| out.extend_from_slice(&payload));
                 if sent.is_err() {
                     // It had room and was open.
                     tracks.news_failed();
