@@ -95,7 +95,10 @@ pub(super) fn execute(
     let now = timing.now();
     let id = client.session.id;
     let ring = match plane {
-        Some(plane) => enter_ring(plane, client, (batch, input, spans), instance),
+        Some(plane) => {
+            plane.begin_at(timing.monotonic());
+            enter_ring(plane, client, (batch, input, spans), instance)
+        }
         None => None,
     };
     let routed = ring.is_some() || demands_more(client, instance);
@@ -191,7 +194,6 @@ fn enter_ring<'p>(
     instance: &Instance,
 ) -> Option<Ring<'p>> {
     let view = instance.cluster.view()?;
-    plane.begin(instance);
     if let [only] = batch {
         // Where it runs depends on its key.
         only.find_place(&only.args(input, spans), &instance.store);

@@ -7,6 +7,7 @@
 use crate::admin::Instance;
 use crate::base::clock::{Clock, UnixMs};
 use crate::base::limits::BATCH_COMMANDS_MAX;
+use std::time::Duration;
 use torc_protocol::Args;
 use torc_protocol::command::{COMMANDS, CommandId, CommandSpec, Flags};
 
@@ -80,6 +81,11 @@ impl<'a> Timing<'a> {
     /// Wall time when the clock was last read.
     pub fn now(&self) -> UnixMs {
         self.line.unix_ms(self.last_ns)
+    }
+
+    /// Monotonic time when the clock was last read.
+    pub fn monotonic(&self) -> Duration {
+        Duration::from_nanos(self.last_ns)
     }
 
     /// Called before a command runs; whether it is measured on its own.

@@ -132,6 +132,11 @@ impl Slots {
         self.dirty.lock().insert(slot);
     }
 
+    /// Whether slots have to be pulled.
+    pub fn has_dirty(&self) -> bool {
+        !self.dirty.lock().is_empty()
+    }
+
     /// The slots that have to be pulled, once.
     pub fn take_dirty(&self) -> SlotSet {
         let mut dirty = self.dirty.lock();

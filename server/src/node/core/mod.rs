@@ -67,8 +67,8 @@ use upkeep::{GIVE_UP, WIPE_AFTER};
 const STEP: Duration = Duration::from_millis(5);
 /// While something is under way, all slots are looked at this often: that takes a millisecond, and at most 2 % of a core should go into it.
 const REVIEW: Duration = Duration::from_millis(50);
-/// And otherwise this often.
-const REST: Duration = Duration::from_millis(100);
+/// And otherwise this often, since whatever happens is looked at when it does.
+const REST: Duration = Duration::from_millis(250);
 /// Commands a second from which on a node counts as one that clients would miss.
 const BUSY_COMMANDS: u64 = 100;
 
@@ -287,6 +287,7 @@ impl Core {
             || !self.duties.is_settled()
             || self.wiping.is_some()
             || !self.auditor.is_idle()
+            || self.slots.has_dirty()
     }
 
     /// Looks at every slot.

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub(super) const GIVE_UP: Duration = Duration::from_millis(250);
 /// Copies that are not to be kept any more are removed once nodes and layout have stayed the same for so long.
 pub(super) const WIPE_AFTER: Duration = Duration::from_secs(10);
+/// Where there was none, they are looked for again after so long: it takes a look at every slot.
+const WIPE_AGAIN: Duration = Duration::from_secs(1);
 /// Keys removed at once for that reason, about.
 const WIPE_KEYS: usize = 4_096;
 /// Databases of slots looked at in one step of it.
@@ -23,6 +25,9 @@ impl Core {
                     self.slots.wipe(slot);
                     (slot, 0, 0)
                 });
+                if self.wiping.is_none() {
+                    self.wipe_at = now.monotonic + WIPE_AGAIN;
+                }
             }
             let Some((slot, db, position)) = self.wiping else { return };
             let guard = self.local.pin();

@@ -283,7 +283,12 @@ impl Plane {
 
     /// Reads the clock. To be called at the beginning of whatever happens.
     pub(super) fn begin(&mut self, instance: &Instance) {
-        self.now = instance.clock.monotonic();
+        self.begin_at(instance.clock.monotonic());
+    }
+
+    /// The same where the clock was read a moment ago.
+    pub(super) fn begin_at(&mut self, now: Duration) {
+        self.now = now;
     }
 
     pub(super) fn now(&self) -> Duration {
