@@ -11,6 +11,7 @@ use torc_tests::{Connection, Server, Value, differences, script, start_node};
 const SCRIPTS: &[(&str, &str)] = &[
     ("bitmap.txt", include_str!("../conformance/bitmap.txt")),
     ("blocking.txt", include_str!("../conformance/blocking.txt")),
+    ("busy.txt", include_str!("../conformance/busy.txt")),
     ("client.txt", include_str!("../conformance/client.txt")),
     ("cluster.txt", include_str!("../conformance/cluster.txt")),
     ("connection.txt", include_str!("../conformance/connection.txt")),
@@ -38,9 +39,14 @@ const SCRIPTS: &[(&str, &str)] = &[
 ];
 
 fn check(file: &str) {
+    check_with(file, &[]);
+}
+
+/// The same with further settings of the node under test.
+fn check_with(file: &str, further: &[&str]) {
     let (_, source) = SCRIPTS.iter().find(|(name, _)| *name == file).expect("a listed script");
     let steps = script::parse(file, source);
-    let ours = start_node!(&["--enable-debug-command", "yes"]);
+    let ours = start_node!(&[&["--enable-debug-command", "yes"], further].concat());
     let reference = Server::reference(&[]);
     let outcome = script::run(file, &steps, &ours, &reference);
     println!("{file}: {} replies compared", outcome.compared);
@@ -81,6 +87,17 @@ fn sorting() {
 #[test]
 fn scripts() {
     check("eval.txt");
+}
+
+#[test]
+fn long_scripts() {
+    check_with("busy.txt", &["--workers", "2"]);
+}
+
+/// Nobody but the script's own worker is there to hear SCRIPT KILL.
+#[test]
+fn long_scripts_of_the_only_worker() {
+    check_with("busy.txt", &["--workers", "1"]);
 }
 
 #[test]
