@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use torc_protocol::command::COMMANDS;
+use torc_protocol::glob;
 use torc_tests::{Connection, Server, Value, differences, script, start_node};
 
 const SCRIPTS: &[(&str, &str)] = &[
@@ -238,6 +239,28 @@ fn every_difference_is_shown_by_a_line() {
     assert!(unknown.is_empty(), "not in differences.txt: {unknown:?}");
     let unused: Vec<_> = known.difference(&used).collect();
     assert!(unused.is_empty(), "no script shows {unused:?}");
+}
+
+/// The entry names them by patterns, each of which is to stand for something.
+#[test]
+fn settings_that_do_not_exist_are_told() {
+    let names = |server: &Server| -> BTreeSet<String> {
+        let settings = server.connect().call(&["CONFIG", "GET", "*"]).unwrap();
+        settings.items().iter().step_by(2).map(Value::text).collect()
+    };
+    let absent = &names(&Server::reference(&[])) - &names(&start_node!(&[]));
+    let entry = differences::all().into_iter().find(|entry| entry.id == "absent-settings").unwrap();
+    // What stands behind the brackets of the list is about settings that exist.
+    let list = &entry.reason[entry.reason.find('(').unwrap()..entry.reason.rfind(')').unwrap()];
+    let patterns: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    let is_meant =
+        |pattern: &str, name: &str| glob::matches(pattern.as_bytes(), name.as_bytes(), false);
+    let untold: Vec<_> =
+        absent.iter().filter(|name| !patterns.iter().any(|it| is_meant(it, name))).collect();
+    assert!(untold.is_empty(), "not in differences.txt: {untold:?}");
+    let idle: Vec<_> =
+        patterns.iter().filter(|it| !absent.iter().any(|name| is_meant(it, name))).collect();
+    assert!(idle.is_empty(), "no such setting is absent: {idle:?}");
 }
 
 #[test]
