@@ -7,7 +7,7 @@
 //! !waitaof WAITAOF 0 0 0     must differ, for the reason that differences.txt gives under this id
 //! = *2\r\n:0\r\n:0           what our node answers to the line above, without the last CRLF
 //! @let payload DUMP key      keeps a bulk reply of each server; $payload stands for it in later lines
-//! @until :0 EXISTS key       repeats the command until each server gives this reply
+//! @until :0 EXISTS key       repeats the command until each server gives this reply, quoted if it has blanks
 //! @blocked 2                waits until so many clients wait in blocking commands
 //! @raw "PING\r\nFOO\r\n"     a new connection sends the bytes and closes its half; all that comes is compared
 //! @conn other                goes on with the connection of this name ("main" at the start)
@@ -233,8 +233,9 @@ fn parse_step(mut line: &str) -> Option<(Action, Normaliser, Option<String>)> {
             Action::Let(name.to_string(), text::split(command)?)
         }
         "@until" => {
-            let (reply, command) = rest.split_once(' ')?;
-            Action::Until(format!("{reply}\r\n").into_bytes(), text::split(command)?)
+            let mut words = text::split(rest)?;
+            let reply = words.drain(..1).next()?;
+            Action::Until([reply.as_slice(), b"\r\n"].concat(), words)
         }
         "@blocked" => Action::Blocked(rest.trim().parse().ok()?),
         "@conn" => Action::Conn(rest.trim().to_string()),

@@ -9,6 +9,8 @@ mod clients;
 mod collections;
 #[path = "cluster/functions.rs"]
 mod functions;
+#[path = "cluster/links.rs"]
+mod links;
 #[path = "cluster/publishing.rs"]
 mod publishing;
 #[path = "cluster/scripts.rs"]

@@ -6,11 +6,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use torc_protocol::command::COMMANDS;
+use torc_protocol::glob;
 use torc_tests::{Connection, Server, Value, differences, script, start_node};
 
 const SCRIPTS: &[(&str, &str)] = &[
     ("bitmap.txt", include_str!("../conformance/bitmap.txt")),
     ("blocking.txt", include_str!("../conformance/blocking.txt")),
+    ("busy.txt", include_str!("../conformance/busy.txt")),
     ("client.txt", include_str!("../conformance/client.txt")),
     ("cluster.txt", include_str!("../conformance/cluster.txt")),
     ("connection.txt", include_str!("../conformance/connection.txt")),
@@ -38,9 +40,14 @@ const SCRIPTS: &[(&str, &str)] = &[
 ];
 
 fn check(file: &str) {
+    check_with(file, &[]);
+}
+
+/// The same with further settings of the node under test.
+fn check_with(file: &str, further: &[&str]) {
     let (_, source) = SCRIPTS.iter().find(|(name, _)| *name == file).expect("a listed script");
     let steps = script::parse(file, source);
-    let ours = start_node!(&["--enable-debug-command", "yes"]);
+    let ours = start_node!(&[&["--enable-debug-command", "yes"], further].concat());
     let reference = Server::reference(&[]);
     let outcome = script::run(file, &steps, &ours, &reference);
     println!("{file}: {} replies compared", outcome.compared);
@@ -81,6 +88,17 @@ fn sorting() {
 #[test]
 fn scripts() {
     check("eval.txt");
+}
+
+#[test]
+fn long_scripts() {
+    check_with("busy.txt", &["--workers", "2"]);
+}
+
+/// Nobody but the script's own worker is there to hear SCRIPT KILL.
+#[test]
+fn long_scripts_of_the_only_worker() {
+    check_with("busy.txt", &["--workers", "1"]);
 }
 
 #[test]
@@ -221,6 +239,28 @@ fn every_difference_is_shown_by_a_line() {
     assert!(unknown.is_empty(), "not in differences.txt: {unknown:?}");
     let unused: Vec<_> = known.difference(&used).collect();
     assert!(unused.is_empty(), "no script shows {unused:?}");
+}
+
+/// The entry names them by patterns, each of which is to stand for something.
+#[test]
+fn settings_that_do_not_exist_are_told() {
+    let names = |server: &Server| -> BTreeSet<String> {
+        let settings = server.connect().call(&["CONFIG", "GET", "*"]).unwrap();
+        settings.items().iter().step_by(2).map(Value::text).collect()
+    };
+    let absent = &names(&Server::reference(&[])) - &names(&start_node!(&[]));
+    let entry = differences::all().into_iter().find(|entry| entry.id == "absent-settings").unwrap();
+    // What stands behind the brackets of the list is about settings that exist.
+    let list = &entry.reason[entry.reason.find('(').unwrap()..entry.reason.rfind(')').unwrap()];
+    let patterns: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    let is_meant =
+        |pattern: &str, name: &str| glob::matches(pattern.as_bytes(), name.as_bytes(), false);
+    let untold: Vec<_> =
+        absent.iter().filter(|name| !patterns.iter().any(|it| is_meant(it, name))).collect();
+    assert!(untold.is_empty(), "not in differences.txt: {untold:?}");
+    let idle: Vec<_> =
+        patterns.iter().filter(|it| !absent.iter().any(|name| is_meant(it, name))).collect();
+    assert!(idle.is_empty(), "no such setting is absent: {idle:?}");
 }
 
 #[test]

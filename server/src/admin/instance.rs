@@ -87,7 +87,8 @@ impl Instance {
         let options = StoreOptions {
             hash: settings.hash(),
             seed: rng.bits(),
-            threads: workers + STORE_THREADS_EXTRA,
+            // Each worker has a second one, for its clients while a script keeps the first; see `net::worker::attend`.
+            threads: 2 * workers + STORE_THREADS_EXTRA,
         };
         let instance = Instance {
             store: Store::new(options),

@@ -192,6 +192,8 @@ pub fn pause(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
         _ => return Err(wrong_form(&args[1])),
     };
     let until = pause_end(&args[2], ctx.now)?;
+    // First, so that nobody finds clients held and yet sees a key go.
+    ctx.instance.store.limits().keep_expired(until);
     ctx.instance.clients.pause(until, mode, ctx.now);
     reply.ok();
     Ok(Flow::Next)
@@ -222,6 +224,7 @@ fn wrong_form(subcommand: &[u8]) -> WireError {
 
 /// CLIENT UNPAUSE
 pub fn unpause(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
+    ctx.instance.store.limits().release_expired();
     ctx.instance.clients.unpause();
     reply.ok();
     Ok(Flow::Next)

@@ -15,9 +15,10 @@
 //! a script in Redis may fail after it has written. That can happen to the first runs of a script alone, all later ones have the gate.
 //!
 //! **Scripts that take long.** One that has written nothing and takes longer than 5 ms begins again with the gate closed too. There others wait *before* their batch, not in it, so that they can be
-//! answered that the node is busy, and SCRIPT KILL is heard: by the other workers, to which new connections go meanwhile; those of the script's own worker wait. Where every
-//! worker runs such a script nobody could be heard, and they are killed at `busy-reply-threshold`. What has written cannot be killed, in Redis neither: who waits for its keys waits for its end, which SHUTDOWN
-//! NOSAVE and SIGTERM bring about.
+//! answered that the node is busy, and SCRIPT KILL is heard: by the other workers, and by the script's own, which is lent to it ([`super::attendant`]) and answers its other clients whenever it is asked
+//! whether the script may go on. Not so where a script did not begin anew: it had written within its first 5 ms, is part of a step, or was sent by another node. Then the worker's clients wait; and where
+//! every worker runs such a script, so that nobody could be heard, those that have not written are killed at `busy-reply-threshold`. What has written cannot be killed, in Redis neither: who waits for its
+//! keys waits for its end, which SHUTDOWN NOSAVE and SIGTERM bring about.
 //!
 //! Source: redis.io/docs/interact/programmability and the replies of Redis 7.0.
 
@@ -330,14 +331,19 @@ impl Host for Server<'_, '_, '_> {
         }
         let threshold = instance.settings.busy_reply_threshold().max(0) as u64;
         let is_late = threshold > 0 && elapsed >= Duration::from_millis(threshold);
-        if is_late && !self.has_written && standing.deaf_count() >= instance.settings.worker_count()
-        {
+        let attendant = self.ctx.session.attendant.as_ref();
+        let is_deaf =
+            attendant.is_none() && standing.deaf_count() >= instance.settings.worker_count();
+        if is_late && !self.has_written && is_deaf {
             // No worker is left that could hear SCRIPT KILL.
             return Judgement::Kill;
         }
         if is_late && slow.set_busy() {
             let script = String::from_utf8_lossy(self.code.name());
             tracing::warn!(%script, "a script takes long; SCRIPT KILL ends it if it has not written, or FUNCTION KILL if it is a function");
+        }
+        if is_late && let Some(attendant) = attendant {
+            attendant.borrow_mut().attend();
         }
         Judgement::Continue
     }

@@ -4,6 +4,7 @@
 //! `ctx.keyspace()`, never waits, and writes nothing to the reply before it can no longer fail (an error rewinds what it wrote).
 //! Its arguments begin with the command's name and suit its arity: `resolve` in the protocol crate saw to that.
 
+mod attendant;
 pub mod bitmap;
 pub(crate) mod blocking;
 pub mod client;
@@ -46,6 +47,7 @@ pub mod unsupported;
 pub(crate) mod value;
 pub mod zset;
 
+pub use attendant::{Attendant, LentAttendant};
 pub use context::{Ctx, Flow, Handler, Outcome, Served};
 pub use session::{Mute, Session};
 

@@ -1,5 +1,6 @@
 //! What the server remembers of one client between commands.
 
+use super::attendant::LentAttendant;
 use super::consistency::{Consistency, Once, Seen};
 use super::long_reply::LongReply;
 use super::transaction::{Multi, Watching};
@@ -86,6 +87,8 @@ pub struct Session {
     pub waits: Option<Arc<Waiter>>,
     /// Whether its next command is to have the store for itself: a script that comes to keys which it does not declare.
     pub alone: bool,
+    /// While such a command runs: who answers the other clients of its worker, if anybody does.
+    pub attendant: Option<LentAttendant>,
     /// What is left of its command's reply; see [`super::long_reply`].
     pub long_reply: Option<Box<LongReply>>,
     /// Its public record.
@@ -128,6 +131,7 @@ impl Session {
             error_counted: false,
             waits: None,
             alone: false,
+            attendant: None,
             long_reply: None,
             info,
             monitoring: false,
@@ -326,6 +330,11 @@ impl Session {
         let (id, protocol) = (self.id, self.protocol_outside.unwrap_or(self.protocol));
         let own = self.subscriptions.as_deref_mut().filter(|own| own.total() > 0);
         Publisher { worker, client: own.map(|own| (id, own, protocol)) }
+    }
+
+    /// Whether what it runs next is to have the store for itself.
+    pub fn wants_alone(&self) -> bool {
+        self.alone || self.multi.as_ref().is_some_and(|multi| multi.alone)
     }
 
     /// The figures that CLIENT LIST shows, the buffers left empty.

@@ -446,6 +446,15 @@ settings! {
     /// Log of writes on disk. Torc keeps none.
     appendonly "appendonly": live (special off, "no") = "no", "";
 
+    /// Whether Redis refuses writes once a snapshot has failed; there are none.
+    stop_writes_on_bgsave_error "stop-writes-on-bgsave-error": live (boolean) = "yes", "";
+
+    /// Bytes that all clients may take before Redis closes the largest. Torc bounds each client by itself: only 0 is taken, which is no bound.
+    maxmemory_clients "maxmemory-clients": live (memory 0, 0) = "0", "";
+
+    /// Whether nodes of a ring refuse keys while others have no owner: they do not.
+    cluster_require_full_coverage "cluster-require-full-coverage": live (special off, "no") = "no", "";
+
     /// When Redis syncs its log of writes; there is none.
     appendfsync "appendfsync": live (choice AppendFsync) = "everysec", "";
 

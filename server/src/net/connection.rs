@@ -116,6 +116,11 @@ impl Connection {
         self.can_go_on(backlog_max) || self.refilled
     }
 
+    /// Whether what was received is to run with the store for itself; see `worker/attend.rs`.
+    pub fn is_to_run_alone(&self) -> bool {
+        self.stalled && self.client.session.wants_alone()
+    }
+
     /// Runs what is at the beginning of `input`. Replies are appended to those that wait, or else to `shared`.
     pub fn run(
         &mut self,

@@ -48,6 +48,16 @@ impl Slots {
         connection
     }
 
+    /// Takes the connection out of `slot` for a while; nobody gets the slot until [`Slots::give_back`].
+    pub fn lend(&mut self, slot: usize) -> Option<Box<Connection>> {
+        self.connections.get_mut(slot)?.take()
+    }
+
+    /// Puts a connection back that was lent.
+    pub fn give_back(&mut self, slot: usize, connection: Box<Connection>) {
+        self.connections[slot] = Some(connection);
+    }
+
     /// The slots that hold a connection for which `wanted` is true.
     pub fn select(&self, wanted: impl Fn(&Connection) -> bool) -> Vec<usize> {
         let taken = self.connections.iter().enumerate();

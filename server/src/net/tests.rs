@@ -5,13 +5,15 @@ use super::serve;
 use crate::admin::Instance;
 use crate::base::clock::Clock;
 use crate::base::limits::OUTPUT_BACKLOG_BYTES;
-use crate::config::Settings;
+use crate::config::{Order, from_command_line};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+mod long_scripts;
 
 struct Node {
     instance: Arc<Instance>,
@@ -22,7 +24,16 @@ struct Node {
 
 impl Node {
     fn start(name: &str) -> Self {
-        let instance = Arc::new(Instance::new(Settings::default(), Clock::system(), 1));
+        Self::with(name, &[])
+    }
+
+    /// With settings, as on the command line.
+    fn with(name: &str, settings: &[&str]) -> Self {
+        let words = ["torc"].iter().chain(settings).map(Into::into);
+        let Ok(Order::Serve(settings)) = from_command_line(words) else {
+            panic!("settings of a node: {settings:?}")
+        };
+        let instance = Arc::new(Instance::new(*settings, Clock::system(), 1));
         let socket = std::env::temp_dir().join(format!("torc-{name}-{}.sock", std::process::id()));
         let tcp = Listener::Tcp(listen_tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap());
         let unix = listen_unix(&socket, 0o600, 16).unwrap();

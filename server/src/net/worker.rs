@@ -7,6 +7,7 @@
 //! Connections that have more to do than a turn allows take turns with all others. Whatever waits (a sleep, a pause, a client that does not take its replies) is a state of the connection; the thread
 //! waits in its poll alone.
 
+mod attend;
 mod feed;
 mod gather;
 mod pace;
@@ -20,7 +21,7 @@ use super::slots::Slots;
 use super::stream::Stream;
 use crate::admin::Instance;
 use crate::admin::clients::ClientInfo;
-use crate::admin::mailbox::Message;
+use crate::admin::mailbox::{Mailbox, Message};
 use crate::base::clock::UnixMs;
 use crate::base::limits::{OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES, STOP_FLUSH_MS};
 use crate::base::rng;
@@ -78,6 +79,8 @@ pub(super) struct Desk {
 pub(super) struct Worker {
     instance: Arc<Instance>,
     state: WorkerState,
+    /// What it works with while a script keeps `state`, once that has happened.
+    second: Option<WorkerState>,
     poll: Poll,
     desk: Desk,
     slots: Slots,
@@ -87,6 +90,8 @@ pub(super) struct Worker {
     came: Vec<Came>,
     /// Connections that go on without an event, each at most once.
     queue: VecDeque<usize>,
+    /// Connections whose commands are to have the store for themselves, and some that no longer are.
+    alone: Vec<usize>,
     /// Ends of sleeps.
     sleeps: BinaryHeap<Reverse<(UnixMs, usize, u64)>>,
     /// Connections that a pause holds, and when it ends at the earliest.
@@ -143,12 +148,14 @@ impl Worker {
         Worker {
             instance,
             state,
+            second: None,
             poll,
             desk,
             slots: Slots::default(),
             due: Vec::new(),
             came: Vec::new(),
             queue: VecDeque::new(),
+            alone: Vec::new(),
             sleeps: BinaryHeap::new(),
             held: Vec::new(),
             held_until: UnixMs::MAX,
@@ -188,12 +195,14 @@ impl Worker {
                 found += 1;
                 match event.token() {
                     WAKE => woken = true,
-                    Token(token) if token >= data::TOKENS => self.on_ring_event(event),
-                    Token(token) => self.on_event(token - 1, event),
+                    _ => self.dispatch(event),
                 }
             }
             self.take_due();
             self.take_turns();
+            while let Some(slot) = self.alone.pop() {
+                self = self.run_alone(slot);
+            }
             if woken {
                 self.read_mail();
             }
@@ -257,6 +266,14 @@ impl Worker {
         match wakes.into_iter().flatten().min() {
             Some(wake) => wait.min(wake.saturating_sub(self.instance.clock.monotonic())),
             None => wait,
+        }
+    }
+
+    /// An event of a connection or a link.
+    fn dispatch(&mut self, event: &Event) {
+        match event.token() {
+            Token(token) if token >= data::TOKENS => self.on_ring_event(event),
+            Token(token) => self.on_event(token - 1, event),
         }
     }
 
@@ -344,16 +361,24 @@ impl Worker {
         }
     }
 
-    fn read_mail(&mut self) {
-        if let Some(mailbox) = self.instance.clients.mailboxes.workers().get(self.state.index) {
-            mailbox.rearm();
-        }
-        // Only what is there now: later messages wake the worker again.
+    fn mailbox(&self) -> Option<&Mailbox> {
+        self.instance.clients.mailboxes.workers().get(self.state.index)
+    }
+
+    /// Takes in the connections that wait to be. Only those that are there now: later ones wake the worker again.
+    fn welcome_all(&mut self) {
         for _ in 0..self.desk.accepted.len() {
             if let Ok(accepted) = self.desk.accepted.try_recv() {
                 self.welcome(accepted);
             }
         }
+    }
+
+    fn read_mail(&mut self) {
+        if let Some(mailbox) = self.mailbox() {
+            mailbox.rearm();
+        }
+        self.welcome_all();
         for _ in 0..self.desk.mail.len() {
             match self.desk.mail.try_recv() {
                 Ok(Message::Kill { slot, id }) => {

@@ -18,6 +18,7 @@ use torc_protocol::command::resolve;
 use torc_protocol::request::Span;
 
 mod long_replies;
+mod pausing;
 mod publishing;
 mod tracking;
 mod tracking_ring;

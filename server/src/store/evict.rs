@@ -80,6 +80,8 @@ pub struct Limits {
     lfu_log_factor: AtomicU32,
     /// What is taken down, as bits of `NoticeKind`.
     pub(super) notices: AtomicU8,
+    /// Until when keys that have expired stay where they are, unseen.
+    keep_expired_until: AtomicU64,
 }
 
 impl Default for Limits {
@@ -91,6 +93,7 @@ impl Default for Limits {
             lfu_decay_minutes: AtomicU32::new(1),
             lfu_log_factor: AtomicU32::new(10),
             notices: AtomicU8::new(0),
+            keep_expired_until: AtomicU64::new(0),
         }
     }
 }
@@ -116,6 +119,21 @@ impl Limits {
     pub fn set_lfu(&self, decay_minutes: u32, log_factor: u32) {
         self.lfu_decay_minutes.store(decay_minutes, Ordering::Relaxed);
         self.lfu_log_factor.store(log_factor, Ordering::Relaxed);
+    }
+
+    /// Keeps keys that expire until `until`, or until the end that was set before if that is later: they are absent to all who look, but nobody removes, counts or tells of
+    /// them.
+    pub fn keep_expired(&self, until: UnixMs) {
+        self.keep_expired_until.fetch_max(until, Ordering::Relaxed);
+    }
+
+    /// Ends what [`Limits::keep_expired`] began.
+    pub fn release_expired(&self) {
+        self.keep_expired_until.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn keeps_expired(&self, now: UnixMs) -> bool {
+        self.keep_expired_until.load(Ordering::Relaxed) > now
     }
 
     pub(super) fn maxmemory(&self) -> u64 {

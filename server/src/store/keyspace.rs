@@ -228,9 +228,12 @@ impl<'k, 'g> Keyspace<'k, 'g> {
         Some(Found::Present { hit, entry, live })
     }
 
-    /// Removes a key whose time has come, unless somebody else just changed it.
+    /// Removes a key whose time has come, unless somebody else just changed it or what expires is kept.
     #[cold]
     pub(super) fn expire(&mut self, roots: &'g Roots, hit: &Hit<'g>) {
+        if self.store.limits().keeps_expired(self.now) {
+            return;
+        }
         let mut done = self.local.drop_entry(roots, hit, self.db, self.now);
         if done.is_err() && self.local.met_watched == word::pointer(hit.word) {
             self.local.met_watched = 0;

@@ -107,8 +107,8 @@ impl<'g> Keyspace<'_, 'g> {
             }
             Found::Present { hit, .. } => {
                 self.expire(roots, &hit);
-                // Its word has changed, so the next round finds it absent, unless somebody else has stored it anew.
-                Seen { witness: None, entry: None }
+                // If that has changed its word, the next round looks once more.
+                Seen { witness: hit.witness(), entry: None }
             }
             Found::Absent(vacancy) => Seen { witness: vacancy.witness(), entry: None },
             Found::Reserved(hit) => Seen { witness: hit.witness(), entry: None },

@@ -41,6 +41,8 @@ struct Held<'g> {
     has_deadline: bool,
     /// Whether it is there and its time has not come.
     live: bool,
+    /// Whether its time has come, so that it goes when it is released.
+    lapsed: bool,
     /// Whether this thread holds it beyond the transaction; see `owned`.
     owned: bool,
     pending: Pending,
@@ -60,10 +62,7 @@ impl<'g> Held<'g> {
             Pending::Put(_) => true,
             // SAFETY: as in `read_in`.
             Pending::Delete => !unsafe { Entry::<'g>::at(self.address) }.is_absent(),
-            Pending::Nothing => {
-                // SAFETY: as in `read_in`.
-                !self.live && !unsafe { Entry::<'g>::at(self.address) }.is_absent()
-            }
+            Pending::Nothing => self.lapsed,
         }
     }
 
@@ -130,7 +129,7 @@ impl<'g> Transaction<'_, '_, 'g> {
         let local = keyspace.local;
         let mut backoff = Backoff::default();
         let owned = local.is_owning() && local.owns(db, place, key);
-        let (address, has_deadline, live) = loop {
+        let (address, has_deadline, live, lapsed) = loop {
             match probe(roots, place, key) {
                 Probe::Hit(hit) if hit.word & word::LATCH != 0 && !owned => {}
                 Probe::Hit(hit) => {
@@ -139,14 +138,17 @@ impl<'g> Transaction<'_, '_, 'g> {
                         // SAFETY: read under the keyspace's guard.
                         let entry: Entry<'g> = unsafe { Entry::at(address) };
                         let live = !entry.is_absent() && entry.deadline().is_none_or(|at| at > now);
-                        break (address, hit.word & word::TTL != 0, live);
+                        let lapsed = !live
+                            && !entry.is_absent()
+                            && !keyspace.store.limits().keeps_expired(now);
+                        break (address, hit.word & word::TTL != 0, live, lapsed);
                     }
                 }
                 Probe::Miss(vacancy) => {
                     let address = local.build(key, Payload::Absent, None, Stamp::default(), 0);
                     let latched = word::slot_word(address, place.hash, false) | word::LATCH;
                     if vacancy.insert(local, latched) == Insert::Done {
-                        break (address, false, false);
+                        break (address, false, false, false);
                     }
                     local.discard(address);
                 }
@@ -159,7 +161,18 @@ impl<'g> Transaction<'_, '_, 'g> {
         // SAFETY: as above.
         let key = unsafe { Entry::<'g>::at(address) }.key();
         let pending = Pending::Nothing;
-        self.held.push(Held { db, place, key, roots, address, has_deadline, live, owned, pending });
+        self.held.push(Held {
+            db,
+            place,
+            key,
+            roots,
+            address,
+            has_deadline,
+            live,
+            lapsed,
+            owned,
+            pending,
+        });
     }
 
     fn index(&self, db: u8, key: &[u8]) -> usize {
@@ -435,8 +448,8 @@ impl<'g> Transaction<'_, '_, 'g> {
             let hit = held_word(held);
             // A placeholder that somebody watches, or that is held on, stays as well.
             let needed = held.owned || hit.word & word::WATCHED != 0;
-            let stays =
-                !puts && (held.live && held.pending == Pending::Nothing || placeholder && needed);
+            let untouched = held.pending == Pending::Nothing && !held.lapsed && !placeholder;
+            let stays = untouched || !puts && placeholder && needed;
             if !stays && local.break_watch(&hit, held.db).is_err() {
                 continue;
             }

@@ -104,6 +104,41 @@ fn what_one_node_loads_all_have_at_once() {
     assert_eq!(libraries(&mut fourth), Vec::<String>::new());
 }
 
+/// As clients of clusters do, which send these to every node: what one node has done for all was an error at the next.
+#[test]
+fn what_a_client_sends_to_every_node_goes_well_at_each() {
+    let nodes = ring::ring(3, W2);
+    let mut clients: Vec<Connection> = nodes.iter().map(connect).collect();
+    clients.iter_mut().for_each(await_settled);
+    let (lib, other) = (adding("lib", "add", 1), adding("lib", "add", 2));
+    settled(&mut clients[0], &["FUNCTION", "LOAD", &lib]);
+    let payload = clients[0].call_raw(&["FUNCTION", "DUMP"]).unwrap();
+    let end = payload.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    let payload = &payload[end..payload.len() - 2];
+    let exists = "ERR Library 'lib' already exists";
+    for client in &mut clients[1..] {
+        assert_eq!(call(client, &["FUNCTION", "LOAD", &other]), exists);
+        assert_eq!(call(client, &["FUNCTION", "LOAD", &lib]), "lib");
+    }
+    for client in &mut clients {
+        assert_eq!(call(client, &["FUNCTION", "LOAD", &lib]), exists);
+    }
+    let delete = ["FUNCTION", "DELETE", "lib"];
+    for client in &mut clients {
+        assert_eq!(call(client, &delete), "OK");
+    }
+    for client in &mut clients {
+        assert_eq!(call(client, &delete), "ERR Library not found");
+    }
+    let restore: [&[u8]; 3] = [b"FUNCTION", b"RESTORE", payload];
+    for client in &mut clients {
+        assert_eq!(client.call(&restore).unwrap().text(), "OK");
+    }
+    for client in &mut clients {
+        assert_eq!(client.call(&restore).unwrap().text(), "ERR Library lib already exists");
+    }
+}
+
 #[test]
 fn a_node_that_was_away_learns_what_changed() {
     let nodes = ring::ring(3, W2);

@@ -160,8 +160,9 @@ pub fn load(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome
     let policy = if options.len() > 1 { Policy::Replace } else { Policy::Append };
     let source = source_of(&args[last])?;
     let libraries = &ctx.instance.scripts.libraries;
-    let is_there = libraries.shelf().libraries().iter().any(|it| it.name() == source.name());
-    if policy == Policy::Append && is_there {
+    // The same text may be what a peer told of, which is no error; `add` knows.
+    let is_other = |it: &Arc<Library>| it.name() == source.name() && it.text() != source.text();
+    if policy == Policy::Append && libraries.shelf().libraries().iter().any(is_other) {
         return Err(library_exists(source.name()));
     }
     let library = load_library(ctx.instance, source, LOAD_TIME_MAX)?;

@@ -83,6 +83,7 @@ struct ControlLink {
     node: Option<NodeId>,
     is_own: bool,
     is_up: bool,
+    /// Since when it is up.
     since_ms: u64,
     wake: Option<Duration>,
     /// Frames of a sync that the link had no room for.

@@ -4,7 +4,7 @@
 //! is cut as well.
 
 use super::{End, Worker, send};
-use crate::admin::mailbox::Fed;
+use crate::admin::mailbox::{Fed, Mailbox};
 use crate::admin::pubsub::Publication;
 use crate::admin::tracking::Push;
 use crate::base::limits::PUSH_BYTES_GATHERED;
@@ -15,8 +15,7 @@ use std::sync::Arc;
 impl Worker {
     /// Whether [`Worker::hand_out_feed`] has something to do.
     pub(super) fn is_fed(&self) -> bool {
-        let mailboxes = self.instance.clients.mailboxes.workers();
-        mailboxes.get(self.state.index).is_some_and(|mailbox| mailbox.is_fed())
+        self.mailbox().is_some_and(Mailbox::is_fed)
     }
 
     /// Hands out what waits for monitoring clients and subscribers, in order.

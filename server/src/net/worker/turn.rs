@@ -43,7 +43,7 @@ impl Worker {
     }
 
     fn try_turn(&mut self, slot: usize) -> Result<(), End> {
-        let Worker { slots, state, instance, buffer, output, backlog_max, .. } = self;
+        let Worker { slots, state, instance, buffer, output, backlog_max, alone, .. } = self;
         let Some(connection) = slots.get(slot) else { return Ok(()) };
         if connection.output_bytes() > 0 && !matches!(connection.parked, Some(Park::Sleep(_))) {
             send(connection, output, instance, state.index)?;
@@ -51,6 +51,11 @@ impl Worker {
         if !connection.can_go_on(*backlog_max) {
             connection.publish(connection.client.session.info.last_ms());
             return if connection.is_done() { Err(End::Done) } else { Ok(()) };
+        }
+        // While another script keeps the node busy it has its turn here, and is told so.
+        if connection.is_to_run_alone() && !instance.scripts.standing.is_busy() {
+            alone.push(slot);
+            return Ok(());
         }
         let progress = if connection.stalled {
             connection.run_kept(output, state, instance)

@@ -51,8 +51,7 @@ impl Worker {
         let Some(guard) = self.state.local.pin_unless(|| true) else { return };
         self.instance.store.age(&mut self.state.local, &guard, self.now, share);
         drop(guard);
-        // A pause holds the data still, so nothing is swept.
-        if self.instance.is_active_expire() && self.instance.clients.paused(self.now).is_none() {
+        if self.instance.is_active_expire() {
             // Redis's figures: 25 % of the time, and 2 % more for each further degree of effort.
             let percent =
                 23 + 2 * self.instance.settings.active_expire_effort().clamp(1, 10) as u64;
@@ -104,6 +103,11 @@ impl Worker {
 
     /// Sweeps expired keys for a moment, and evicts where there is still too much.
     pub(super) fn sweep(&mut self) {
+        if self.instance.clients.paused(self.now).is_some() {
+            // A pause holds the data still.
+            self.sweep_left = Duration::ZERO;
+            return;
+        }
         let share = self.share();
         let Worker { instance, state, sweep_left, now, .. } = self;
         let clock = &instance.clock;

@@ -29,6 +29,24 @@ pub struct Record {
     pub stamp: Stamp,
     /// The library; `None` if it was deleted.
     pub library: Option<Arc<Library>>,
+    /// Whether a peer said it, and no client of this node has said the same.
+    pub is_hearsay: bool,
+}
+
+impl Record {
+    /// A word of a client of this node.
+    pub fn said(stamp: Stamp, library: Option<Arc<Library>>) -> Self {
+        Record { stamp, library, is_hearsay: false }
+    }
+
+    /// A word of a peer.
+    pub fn heard(stamp: Stamp, library: Option<Arc<Library>>) -> Self {
+        Record { stamp, library, is_hearsay: true }
+    }
+
+    fn text(&self) -> Option<&[u8]> {
+        self.library.as_ref().map(|library| library.text())
+    }
 }
 
 /// See the module's description.
@@ -62,12 +80,20 @@ impl Records {
         stamp > self.flushed && self.by_name.get(name).is_none_or(|it| it.stamp < stamp)
     }
 
+    /// A client of this node says of this name what a peer has said: that it is this text, or deleted. Returns whether it is the first to say so.
+    pub fn repeat(&mut self, name: &str, text: Option<&[u8]>) -> bool {
+        let same = self.by_name.get_mut(name).filter(|record| record.text() == text);
+        same.is_some_and(|record| std::mem::take(&mut record.is_hearsay))
+    }
+
     /// Takes over a word, unless a later one is known. Returns whether it was news.
-    pub fn put(&mut self, name: &str, record: Record) -> bool {
+    pub fn put(&mut self, name: &str, mut record: Record) -> bool {
         self.highest = self.highest.max(record.stamp.version);
         let is_news = self.is_news(name, record.stamp);
         if is_news {
             let is_deletion = record.library.is_none();
+            let said = self.by_name.get(name).filter(|it| !it.is_hearsay);
+            record.is_hearsay &= said.is_none_or(|it| it.text() != record.text());
             self.by_name.insert(name.to_owned(), record);
             if is_deletion {
                 self.forget_oldest();
@@ -136,8 +162,8 @@ mod tests {
                 let library = Library::new(source, vec![Function::default()]);
                 words.push(match rng.below(4) {
                     0 => Word::Flush(stamp),
-                    1 => Word::Said(name.into(), Record { stamp, library: None }),
-                    _ => Word::Said(name.into(), Record { stamp, library: Some(library) }),
+                    1 => Word::Said(name.into(), Record::said(stamp, None)),
+                    _ => Word::Said(name.into(), Record::said(stamp, Some(library))),
                 });
             }
             let expected = told(&words);
@@ -157,9 +183,9 @@ mod tests {
         let ours = records.next_stamp(2_000_000_000_000, 1);
         let theirs =
             Stamp { version: Version::from_bits(ours.version.get() + (9 << 30)), origin: 2 };
-        assert!(records.put("a", Record { stamp: theirs, library: None }));
+        assert!(records.put("a", Record::said(theirs, None)));
         assert!(records.next_stamp(2_000_000_000_000, 1) > theirs);
-        assert!(!records.put("a", Record { stamp: ours, library: None }));
+        assert!(!records.put("a", Record::said(ours, None)));
         let flushed =
             Stamp { version: Version::from_bits(theirs.version.get() + (9 << 30)), origin: 2 };
         assert!(records.flush(flushed));
@@ -171,7 +197,7 @@ mod tests {
         let mut records = Records::default();
         for number in 0..DELETED_MAX + 10 {
             let stamp = records.next_stamp(0, 0);
-            records.put(&number.to_string(), Record { stamp, library: None });
+            records.put(&number.to_string(), Record::said(stamp, None));
         }
         assert_eq!(records.by_name.len(), DELETED_MAX);
         assert!(!records.by_name.contains_key("0") && records.by_name.contains_key("10"));

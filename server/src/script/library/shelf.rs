@@ -131,7 +131,7 @@ impl Libraries {
         self.changes.load(Ordering::Relaxed)
     }
 
-    /// Adds libraries, all or none.
+    /// Adds libraries, all or none. One that a peer has told already is no second one: clients of clusters load at every node.
     ///
     /// # Errors
     /// See [`Refused`].
@@ -142,18 +142,26 @@ impl Libraries {
             let stamp = next.next_stamp(by.now, by.origin);
             next.flush(stamp);
         }
+        let mut is_new = |library: &&Arc<Library>| {
+            policy != Policy::Append || !next.repeat(library.name(), Some(library.text()))
+        };
+        let libraries: Vec<&Arc<Library>> = libraries.iter().filter(&mut is_new).collect();
+        if libraries.is_empty() && policy == Policy::Append {
+            *records = next;
+            return Ok(());
+        }
         if policy != Policy::Replace
             && let Some(library) = libraries.iter().find(|it| next.library(it.name()).is_some())
         {
             return Err(Refused::Library(library.name().to_owned()));
         }
-        for library in libraries {
+        for library in &libraries {
             if next.library(library.name()).is_some() {
                 let stamp = next.next_stamp(by.now, by.origin);
-                next.put(library.name(), Record { stamp, library: None });
+                next.put(library.name(), Record::said(stamp, None));
             }
         }
-        for library in libraries {
+        for library in &libraries {
             if next.library(library.name()).is_some() {
                 return Err(Refused::Library(library.name().to_owned()));
             }
@@ -165,7 +173,7 @@ impl Libraries {
                 return Err(Refused::Function(function.name.clone()));
             }
             let stamp = next.next_stamp(by.now, by.origin);
-            next.put(library.name(), Record { stamp, library: Some(Arc::clone(library)) });
+            next.put(library.name(), Record::said(stamp, Some(Arc::clone(library))));
         }
         let shelf = Shelf::of(&next);
         // What is there already may be beyond a limit that was lowered; less is never refused.
@@ -178,14 +186,14 @@ impl Libraries {
         Ok(())
     }
 
-    /// Deletes a library. Returns whether there was one of this name.
+    /// Deletes a library. Returns whether there was one of this name, or a peer has told that it is deleted and this is the first to ask for it here.
     pub fn delete(&self, name: &str, by: By) -> bool {
         let mut records = self.records.lock();
         if records.library(name).is_none() {
-            return false;
+            return records.repeat(name, None);
         }
         let stamp = records.next_stamp(by.now, by.origin);
-        records.put(name, Record { stamp, library: None });
+        records.put(name, Record::said(stamp, None));
         self.publish(Shelf::of(&records));
         self.telling.told.note(std::iter::once(name.to_owned()));
         true
@@ -251,7 +259,7 @@ mod tests {
             let mut records = Records::default();
             for name in order {
                 let stamp = records.next_stamp(BY.now, 0);
-                records.put(name, Record { stamp, library: Some(library(name, &["f"])) });
+                records.put(name, Record::said(stamp, Some(library(name, &["f"]))));
             }
             let shelf = Shelf::of(&records);
             let found = shelf.function(b"F").map(|function| function.library().name());

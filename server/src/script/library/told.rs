@@ -126,7 +126,7 @@ impl Libraries {
                     Some(load(source))
                 }
             };
-            changed |= self.records.lock().put(name, Record { stamp, library });
+            changed |= self.records.lock().put(name, Record::heard(stamp, library));
         }
         if changed {
             let records = self.records.lock();
@@ -287,6 +287,14 @@ mod tests {
             self.libraries.add(&[library], Policy::Replace, by).unwrap();
         }
 
+        /// As a client does it that is answered by an error where there is such a library.
+        fn load_new(&mut self, name: &str, body: &str) -> bool {
+            let text = format!("#!lua name={name}\n{body}");
+            let library = loaded(Source::parse(text.as_bytes()).unwrap());
+            let by = self.by();
+            self.libraries.add(&[library], Policy::Append, by).is_ok()
+        }
+
         fn delete(&mut self, name: &str) {
             let by = self.by();
             assert!(self.libraries.delete(name, by));
@@ -423,6 +431,39 @@ mod tests {
         a.libraries.flush(by);
         assert_eq!((a.tell(&b), b.texts().len()), (1, 0));
         assert_eq!(a.tell(&b), 0);
+    }
+
+    /// Clients of clusters send FUNCTION LOAD and DELETE to every node, and were answered errors where the news had come first.
+    #[test]
+    fn what_a_peer_told_a_client_may_say_once_more() {
+        let (mut a, mut b) = (Node::new(1), Node::new(2));
+        meet(&mut a, &mut b);
+        assert!(a.load_new("x", "1") && !a.load_new("x", "1"));
+        a.tell(&b);
+        assert!(!b.load_new("x", "2"), "it says something else");
+        assert!(b.load_new("x", "1") && !b.load_new("x", "1"));
+        assert_eq!(b.tell(&a), 0, "it was no news");
+        assert!(!a.load_new("x", "1"), "it was loaded here");
+
+        a.delete("x");
+        a.tell(&b);
+        let (of_a, of_b) = (a.by(), b.by());
+        assert!(b.libraries.delete("x", of_b) && !b.libraries.delete("x", of_b));
+        assert!(!a.libraries.delete("x", of_a));
+        assert_eq!(b.tell(&a), 0);
+
+        // Both at once: each has said it itself, whoever was later.
+        b.now = a.now + 1_000;
+        assert!(a.load_new("x", "3") && b.load_new("x", "3"));
+        a.tell(&b);
+        b.tell(&a);
+        assert!(!a.load_new("x", "3") && !b.load_new("x", "3"));
+        a.delete("x");
+        b.delete("x");
+        a.tell(&b);
+        b.tell(&a);
+        let (of_a, of_b) = (a.by(), b.by());
+        assert!(!a.libraries.delete("x", of_a) && !b.libraries.delete("x", of_b));
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Control {
         };
         let mut data = None;
         let mut replaced = None;
-        let (node, is_up) = (&mut link.node, &mut link.is_up);
+        let (node, is_up, since_ms) = (&mut link.node, &mut link.is_up, &mut link.since_ms);
         let received = link.conn.receive(&mut buffer, now, &**shared, &mut |link, event| {
             match event {
                 Event::Open(peer) if matches!(peer.role, Role::Data { .. }) => {
@@ -123,6 +123,7 @@ impl Control {
                 Event::Open(peer) => {
                     let id = NodeId(peer.node);
                     (*node, *is_up) = (Some(id), true);
+                    *since_ms = shared.instance.clock.unix_ms();
                     if let Some(before) = up.insert(id, at).filter(|&before| before != at) {
                         replaced = Some(before);
                         handle(core, Input::LinkDown(id), shared, out);
@@ -256,7 +257,7 @@ impl Control {
             node,
             is_own: node.is_some(),
             is_up: false,
-            since_ms: self.shared.instance.clock.unix_ms(),
+            since_ms: 0,
             wake: Some(Duration::ZERO),
             backlog: VecDeque::new(),
             backlog_bytes: 0,
