@@ -159,6 +159,8 @@ fn what_was_found_stays_found() {
         10_791_994_550,
         // Not a mistake: a node that thawed read what its peer had sent it before that died, and with it all that came later.
         20_979_726_034,
+        // A node that left had handed its slots over by a link that lagged, and was gone before anybody had its last writes.
+        20_363_547_491,
     ];
     if IS_SMALL {
         try_all(found.to_vec());

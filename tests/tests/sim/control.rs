@@ -38,6 +38,7 @@ impl World {
                 Output::Placed(placed) => self.seats[number].placed = placed,
                 Output::Left => {
                     self.note(|| format!("{number} has left"));
+                    self.look_at_leaver(number);
                     self.seats[number].gone = true;
                     if let Some(node) = self.node(number) {
                         node.left = true;

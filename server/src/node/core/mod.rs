@@ -11,6 +11,7 @@
 //!                              │ pace            how fast slots are copied
 //!                              │ compare, audit  whether copies are the same
 //!                              │ upkeep, prune   what is not kept any more goes, and tags of those who went
+//!                              │ farewell        what others are to know before this node leaves
 //!                              │ clocks          whether this node's clock can be trusted
 //! ```
 //!
@@ -24,6 +25,7 @@ mod audit;
 mod clocks;
 mod compare;
 pub mod duty;
+mod farewell;
 mod hearsay;
 mod io;
 mod members;
@@ -50,6 +52,7 @@ use audit::Auditor;
 use clocks::Clocks;
 use compare::COMPARE_SOON;
 use duty::Duties;
+use farewell::Farewell;
 use hearsay::Hearsay;
 use pace::{Bounds, Pace};
 use prune::Pruner;
@@ -93,6 +96,7 @@ pub struct Core {
     clocks: Clocks,
     auditor: Auditor,
     pruner: Pruner,
+    farewell: Farewell,
     began: Duration,
     /// When this node compares what it knows with all others next, and with some of them before that.
     compare_at: Duration,
@@ -160,6 +164,7 @@ impl Core {
             clocks: Clocks::default(),
             auditor: Auditor::default(),
             pruner: Pruner::default(),
+            farewell: Farewell::default(),
             began: now.monotonic,
             compare_at: now.monotonic + COMPARE_SOON,
             compare_soon: BTreeMap::new(),

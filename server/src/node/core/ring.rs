@@ -189,7 +189,10 @@ impl Core {
                     index != view.me() && member.alive && member.is_placed()
                 });
                 let synced = members::others_synced(&*self.membership, &view, next);
-                let handed_over = !serves_any && synced;
+                if serves_any {
+                    self.stay();
+                }
+                let handed_over = !serves_any && synced && self.is_known_elsewhere(now, out);
                 if synced && serves_any {
                     // Whoever inherits these slots thinks that he serves them already, and asks for nothing any more.
                     self.step(now, out, Duties::offer);

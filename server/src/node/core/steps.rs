@@ -85,6 +85,7 @@ impl Core {
             (Kind::Digest, _) if Audit::is(payload) => self.audited(Audit::decode(payload)?),
             (Kind::Digest, _) => self.compared(from, decode_digest(payload)?, now),
             (Kind::SyncBegin, Some(slot)) => {
+                self.hear_known(slot, payload)?;
                 if let Some(finished) = self.puller.begin(from, slot, payload, now.unix_ms)? {
                     self.pulled(from, finished, now, out);
                 }

@@ -5,6 +5,7 @@ mod bounds;
 mod collections;
 mod convergence;
 mod counters;
+mod left;
 mod majority;
 mod order;
 mod removed;

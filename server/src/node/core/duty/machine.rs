@@ -146,6 +146,11 @@ impl Duty {
         matches!(self.phase, Phase::Claiming(_))
     }
 
+    /// See [`super::Duties::given`].
+    pub fn given(&self) -> Option<MemberIndex> {
+        self.given
+    }
+
     pub fn is_sound(&self) -> bool {
         self.copy == Copy::Sound
     }

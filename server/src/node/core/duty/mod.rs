@@ -125,6 +125,11 @@ impl Duties {
         self.duties[slot.index()].serves()
     }
 
+    /// To whom this node gave the baton of `slot`, or its word, last.
+    pub fn given(&self, slot: Slot) -> Option<MemberIndex> {
+        self.duties[slot.index()].given()
+    }
+
     /// Whether the copy of `slot` here is sound.
     pub fn is_synced(&self, slot: Slot) -> bool {
         self.duties[slot.index()].is_sound()
