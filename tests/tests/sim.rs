@@ -161,6 +161,8 @@ fn what_was_found_stays_found() {
         20_979_726_034,
         // A node that left had handed its slots over by a link that lagged, and was gone before anybody had its last writes.
         20_363_547_491,
+        // Not a mistake: what was acknowledged had been delivered by a node that died before others heard of it, and was delivered again.
+        894_741_662,
     ];
     if IS_SMALL {
         try_all(found.to_vec());
