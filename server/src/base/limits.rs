@@ -44,10 +44,14 @@ pub const REPLY_BYTES_GATHERED: usize = 64 * 1024;
 /// 1 MiB is some 10,000 calls, more than a client that looks on has use for.
 pub const SCRIPT_FEED_BYTES_MAX: usize = 1024 * 1024;
 
-/// Unsent output past which a client's commands are left unread until it takes its replies. What a client that never reads can cost is
-/// this and one reply. Redis has no such bound unless `client-output-buffer-limit` sets one and closes such a client; where it is set, it
+/// Unsent output past which a client's commands are left alone until it takes its replies. What a client that never reads can cost is
+/// this, one reply and [`CLOGGED_INPUT_BYTES_MAX`]. Redis has no such bound unless `client-output-buffer-limit` sets one and closes such a client; where it is set, it
 /// takes the place of this bound.
 pub const OUTPUT_BACKLOG_BYTES: usize = 1024 * 1024;
+
+/// Requests of a client whose commands are left alone so that are taken in all the same. Many clients send the whole of a pipeline before they read its first reply:
+/// if they could not, each side would wait for the other. It is room for some millions of short commands.
+pub const CLOGGED_INPUT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Unsent output past which a monitoring client is cut: it cannot be slowed down, and must not miss a command unknowingly.
 pub const MONITOR_BACKLOG_BYTES: usize = 32 * 1024 * 1024;

@@ -6,7 +6,7 @@
 use super::stream::Stream;
 use crate::admin::Instance;
 use crate::base::clock::UnixMs;
-use crate::base::limits::{OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES};
+use crate::base::limits::{CLOGGED_INPUT_BYTES_MAX, OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES};
 use crate::node::plane::Answer;
 use crate::node::{self, Client, Park, Progress, Waiting, WorkerState};
 use std::io;
@@ -106,6 +106,37 @@ impl Connection {
         has_work && self.parked.is_none() && !self.closing && !self.is_clogged(backlog_max)
     }
 
+    /// Whether its requests are to be taken in though they are left alone; see [`CLOGGED_INPUT_BYTES_MAX`]. The end of what it sends can wait.
+    pub fn reads_ahead(&self, backlog_max: usize) -> bool {
+        self.is_clogged(backlog_max)
+            && self.readable
+            && !self.ended
+            && !self.closing
+            && self.parked.is_none()
+            && self.input.len() < CLOGGED_INPUT_BYTES_MAX
+    }
+
+    /// Takes in what has come, for later.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn read_ahead(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.stream.read(buffer) {
+            Ok(read) => {
+                self.ended |= read == 0;
+                self.readable = read == buffer.len() || self.ended;
+                self.stalled |= read > 0;
+                self.input.extend_from_slice(&buffer[..read]);
+                Ok(read)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether all there is to do for it is to read what it sent, and to run that.
     pub fn is_fresh(&self, backlog_max: usize) -> bool {
         self.input.is_empty() && self.output.is_empty() && self.can_go_on(backlog_max)
@@ -113,7 +144,7 @@ impl Connection {
 
     /// Whether it has a turn without a further event: to go on, or to send more of a long reply.
     pub fn wants_turn(&self, backlog_max: usize) -> bool {
-        self.can_go_on(backlog_max) || self.refilled
+        self.can_go_on(backlog_max) || self.refilled || self.reads_ahead(backlog_max)
     }
 
     /// Whether what was received is to run with the store for itself; see `worker/attend.rs`.

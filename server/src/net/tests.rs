@@ -230,6 +230,28 @@ fn who_does_not_read_waits_for_itself_alone() {
     node.stop();
 }
 
+/// Many clients send the whole of a pipeline before they read. Each side waited for the other once more replies waited than a client may leave unread.
+#[test]
+fn a_long_pipeline_may_be_sent_before_any_reply_is_read() {
+    let mut node = Node::start("pipeline");
+    let mut client = node.connect();
+    client.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    // As long as the replies, and together more than the kernel takes in for either side.
+    let (key, value, count) = ("k".repeat(1_000), "v".repeat(1_000), 50_000);
+    client.write_all(request(&["SET", &key, &value]).as_bytes()).unwrap();
+    expect(&mut client, b"+OK\r\n");
+    client.write_all(request(&["GET", &key]).repeat(count).as_bytes()).unwrap();
+    client.write_all(request(&["ECHO", "last"]).as_bytes()).unwrap();
+    let expected = bulk(&value);
+    let mut got = vec![0; expected.len()];
+    for _ in 0..count {
+        client.read_exact(&mut got).unwrap();
+        assert!(got == expected.as_bytes());
+    }
+    expect(&mut client, bulk("last").as_bytes());
+    node.stop();
+}
+
 fn request(words: &[&str]) -> String {
     let bulks = words.iter().map(|word| bulk(word));
     format!("*{}\r\n{}", words.len(), bulks.collect::<String>())

@@ -355,6 +355,7 @@ impl Worker {
             return self.close(slot, End::Gone);
         }
         if connection.can_go_on(self.backlog_max)
+            || connection.reads_ahead(self.backlog_max)
             || (event.is_writable() && connection.output_bytes() > 0)
         {
             self.due.push(slot);

@@ -272,15 +272,15 @@ impl WorkerState {
         ctx.tell_noticed();
     }
 
-    /// When a wait's time is over at the earliest.
+    /// When a wait's time is over at the earliest. It began within a millisecond, which is over by then.
     pub fn next_wait_over(&self) -> Option<UnixMs> {
-        self.waits.timers.first().map(|&(until, _)| until)
+        self.waits.timers.first().map(|&(until, _)| until.saturating_add(1))
     }
 
     /// Ends the waits whose time is over. [`WorkerState::look_after_waits`] is to follow.
     pub fn expire_waits(&mut self, instance: &Instance, now: UnixMs) {
         while let Some(&(until, number)) = self.waits.timers.first()
-            && until <= now
+            && until < now
         {
             self.waits.timers.pop_first();
             let Some(wait) = self.waits.by_number.get(&number) else { continue };

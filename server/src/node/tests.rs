@@ -469,6 +469,21 @@ fn time_is_shared_among_quick_commands_and_none_is_lost() {
     assert_eq!(&*logged[0].client_addr, "127.0.0.1:5000");
 }
 
+/// The threshold was taken once for each read of a socket, so that it came too late for what was sent along with it.
+#[test]
+fn a_threshold_of_the_slow_log_holds_from_the_command_that_sets_it() {
+    let mut node = Node::new(&[]);
+    let mut peer = node.connect();
+    node.send(&mut peer, b"config set slowlog-log-slower-than 0\r\n");
+    node.send(&mut peer, b"set a b\r\n");
+    assert_eq!(node.instance.slowlog.newest(10).len(), 2);
+    let pipeline = b"*2\r\n$7\r\nslowlog\r\n$5\r\nreset\r\n\
+        *4\r\n$6\r\nconfig\r\n$3\r\nset\r\n$23\r\nslowlog-log-slower-than\r\n$2\r\n-1\r\n\
+        *3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\nb\r\n*2\r\n$3\r\nget\r\n$1\r\na\r\n";
+    node.send(&mut peer, pipeline);
+    assert_eq!(node.instance.slowlog.newest(10).len(), 1);
+}
+
 /// A SET is not flagged FAST, and is as quick, unless it is of much.
 #[test]
 fn time_is_shared_with_short_sets_and_not_with_long_ones() {

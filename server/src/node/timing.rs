@@ -127,6 +127,8 @@ impl<'a> Timing<'a> {
     /// is early by them, and what its own client sees is not. Returns its microseconds, if they belong in the slow log.
     pub fn alone(&mut self, spec: &CommandSpec, toil_us: u64) -> Option<u64> {
         let us = self.lap_us() + toil_us;
+        // The command itself may have set it.
+        self.slowlog_us = self.instance.settings.slowlog_log_slower_than();
         self.instance.stats.worker(self.worker).call(spec.id, us);
         self.record_latency(|| is_fast(spec), us);
         let slow = self.slowlog_us >= 0 && us >= self.slowlog_us as u64;

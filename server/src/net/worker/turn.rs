@@ -48,6 +48,10 @@ impl Worker {
         if connection.output_bytes() > 0 && !matches!(connection.parked, Some(Park::Sleep(_))) {
             send(connection, output, instance, state.index)?;
         }
+        if connection.reads_ahead(*backlog_max) {
+            let read = connection.read_ahead(buffer).map_err(|_| End::Gone)?;
+            instance.stats.worker(state.index).net_in(read as u64);
+        }
         if !connection.can_go_on(*backlog_max) {
             connection.publish(connection.client.session.info.last_ms());
             return if connection.is_done() { Err(End::Done) } else { Ok(()) };
