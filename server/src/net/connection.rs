@@ -8,7 +8,7 @@ use crate::admin::Instance;
 use crate::base::clock::UnixMs;
 use crate::base::limits::{CLOGGED_INPUT_BYTES_MAX, OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES};
 use crate::node::plane::Answer;
-use crate::node::{self, Client, Park, Progress, Waiting, WorkerState};
+use crate::node::{self, Client, Park, Progress, Verdict, Waiting, WorkerState};
 use std::io;
 
 /// A connection that a worker serves.
@@ -18,6 +18,8 @@ pub(super) struct Connection {
     pub stream: Stream,
     /// Received and not yet run: the beginning of a request, or whole requests where `stalled`.
     pub input: Vec<u8>,
+    /// Bytes at its beginning that have run: moving much input up for each batch would cost more than the batches. None but where `stalled`.
+    ran: usize,
     /// Whether `input` may hold whole requests, so that it must be run before anything more is read.
     pub stalled: bool,
     /// Whether the socket may have more to read. Edges are reported once, so this remembers.
@@ -56,6 +58,7 @@ impl Connection {
             client,
             stream,
             input: Vec::new(),
+            ran: 0,
             stalled: false,
             readable: false,
             ended: false,
@@ -171,10 +174,16 @@ impl Connection {
         state: &mut WorkerState,
         instance: &Instance,
     ) -> Progress {
-        let mut input = std::mem::take(&mut self.input);
-        let progress = self.run(&mut input, shared, state, instance);
-        if progress.consumed < input.len() {
-            input.drain(..progress.consumed);
+        let (mut input, from) = (std::mem::take(&mut self.input), std::mem::take(&mut self.ran));
+        let progress = self.run(&mut input[from..], shared, state, instance);
+        let ran = from + progress.consumed;
+        if ran < input.len() {
+            let is_drained = matches!(progress.verdict, Verdict::Drained(_));
+            if is_drained || ran > input.len() / 2 {
+                input.drain(..ran);
+            } else {
+                self.ran = ran;
+            }
             self.input = input;
         }
         progress
@@ -277,6 +286,7 @@ impl Connection {
 
     /// Keeps `rest` as what was received and has not run.
     pub fn keep_input(&mut self, rest: &[u8]) {
+        self.ran = 0;
         if rest.is_empty() {
             // Gives the memory back, too.
             self.input = Vec::new();
@@ -299,7 +309,7 @@ impl Connection {
         self.client.publish(
             now,
             Waiting {
-                input_bytes: self.input.len(),
+                input_bytes: self.input.len() - self.ran,
                 output_bytes: self.output_bytes(),
                 blocked: self.is_held(),
                 closing: self.closing,
