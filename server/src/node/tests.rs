@@ -469,6 +469,19 @@ fn time_is_shared_among_quick_commands_and_none_is_lost() {
     assert_eq!(&*logged[0].client_addr, "127.0.0.1:5000");
 }
 
+/// Times are whole milliseconds, rounded down: a wait that ended when its last one began was short of up to one.
+#[test]
+fn no_wait_is_over_before_its_time() {
+    let mut node = Node::with_mailbox(&[]);
+    let mut peer = node.connect();
+    node.send(&mut peer, b"blpop k 0.05\r\n");
+    assert_eq!(node.worker.next_wait_over(), Some(START_MS + 51));
+    node.worker.expire_waits(&node.instance, START_MS + 50);
+    assert_eq!(node.worker.next_wait_over(), Some(START_MS + 51), "it goes on");
+    node.worker.expire_waits(&node.instance, START_MS + 51);
+    assert_eq!(node.worker.next_wait_over(), None);
+}
+
 /// The threshold was taken once for each read of a socket, so that it came too late for what was sent along with it.
 #[test]
 fn a_threshold_of_the_slow_log_holds_from_the_command_that_sets_it() {
