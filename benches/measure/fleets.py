@@ -8,8 +8,8 @@ import sys
 import tempfile
 import time
 
-from measure import load, resp, servers, workloads
-from measure.servers import COMMANDS, Ring, Server
+from measure import goals, load, resp, servers, workloads
+from measure.servers import COMMANDS, Cluster, Ring, Server, slot_of
 
 PEERS = ["redis", "valkey", "memcached"]
 SETTLE_SECONDS = 2  # after filling, for what servers put off: copies, tables that grow by and by
@@ -27,10 +27,16 @@ class Target:
     is_cluster: bool = False  # whether the load generator follows the slots to all nodes
     commands: tuple = ()  # in place of the workload's
     prepare: object = None  # called before each run
+    reads_only: bool = False  # for a write would cost it less than it costs the others: it keeps fewer copies
 
     @property
     def nodes(self):
         return len(self.servers)
+
+    @property
+    def port_of_first(self):
+        """Tells its servers from those of others."""
+        return self.servers[0].port
 
 
 def rss_bytes(several):
@@ -69,6 +75,11 @@ class Fleet:
         servers.stop_all()
         self.folder.cleanup()
 
+    @property
+    def numbers(self):
+        """Of the keys of the data set."""
+        return range(self.generator.first_key, self.generator.first_key + self.data.keys)
+
     def start(self, name, *words):
         return Server([*COMMANDS[name], *words], self.folder.name, str(self.options.server_core))
 
@@ -81,7 +92,7 @@ class Fleet:
 
     def fill(self, target):
         self.filled[target.name] = target.servers, rss_bytes(target.servers)
-        load.fill(target, self.data, self.generator.first_key)
+        load.fill(target, self.data, self.numbers)
         return target
 
     def start_peers(self):
@@ -122,6 +133,20 @@ class Fleet:
             Target("ring, by the cluster port", ring.nodes, first.cluster_port, is_cluster=True),
             self.fill(Target("ring, by one plain port", ring.nodes, first.port)),
         ]
+        peer = goals.reference(self.options)
+        if peer:
+            self.start_cluster(peer)
+
+    def start_cluster(self, name):
+        """A Redis Cluster of as many nodes on the same core, and one alone: what so many processes cost whoever they are."""
+        cluster = Cluster(COMMANDS[name], self.folder.name, cores=str(self.options.server_core))
+        for node, slots in zip(cluster.nodes, cluster.shares):
+            here = [number for number in self.numbers if slot_of(f"key:{number}") in slots]
+            load.fill(one(name, node), self.data, here)
+        self.targets += [
+            self.fill(one(f"{name} alone", self.start(name), reads_only=True)),
+            Target(f"{name}'s cluster", cluster.nodes, cluster.nodes[0].port, is_cluster=True, reads_only=True),
+        ]
 
     def start_slot(self):
         """Keys of one slot, so that it is known which node serves them: asked itself, or through another node."""
@@ -150,7 +175,7 @@ class Fleet:
         is_read = all(words[0] == "GET" for _, words in workload.commands)
         targets = [
             target for target in self.targets
-            if self.generator.can(workload, target) and (target.protocol == "redis" or workload.is_plain) and not (is_read and target.name.endswith("W=2"))
+            if self.generator.can(workload, target) and (target.protocol == "redis" or workload.is_plain) and not (is_read and target.name.endswith("W=2")) and (is_read or not target.reads_only)
         ]  # fmt: skip
         if self.data.servers == "peers" and self.options.floor:
             if self.floor:

@@ -28,8 +28,8 @@ def tool():
     sys.exit("benches/run needs memtier_benchmark, or redis-benchmark (package redis-tools)")
 
 
-def fill(target, data, first_key):
-    """Puts the data set into the server."""
+def fill(target, data, numbers):
+    """Puts the keys of these numbers, as the data set has them, into the server."""
     value = b"v" * data.value_bytes
     if target.protocol == "redis":
         key = target.prefix + "%012d"
@@ -41,10 +41,10 @@ def fill(target, data, first_key):
     batch = max(1, FILL_BYTES // len(template % 0))
     with socket.create_connection(("127.0.0.1", target.port), 60) as connection:
         for _ in range(data.passes):
-            for start in range(first_key, first_key + data.keys, batch):
-                end = min(start + batch, first_key + data.keys)
-                connection.sendall(b"".join([template % number for number in range(start, end)]))
-                take_lines(connection, end - start)
+            for start in range(0, len(numbers), batch):
+                some = numbers[start : start + batch]
+                connection.sendall(b"".join([template % number for number in some]))
+                take_lines(connection, len(some))
 
 
 def take_lines(connection, count):

@@ -38,7 +38,7 @@ def head(session):
         " keys of hashes, sorted sets and lists are fewer too.",
         f"* Two workers have core {options.server_core} and another one, which on a machine of two cores is the load's as well.",
         "* A ring is three nodes of Torc on the same core, three copies of each key; its CPU is that of all nodes together, without what they take idle. Keys of one slot are served by a node that is known, so that"
-        " requests are local or forwarded as their row says.",
+        " requests are local or forwarded as their row says. Beside the ring there is a peer's cluster of three nodes, of one copy: on one core three processes wake up more often than one, whoever they are.",
     ]  # fmt: skip
     if options.quick:
         lines.append("* A quick look: a fifth of the keys, short rounds, some workloads.")

@@ -3,6 +3,7 @@
 Each is a child of this process and ends by its id, in `stop_all` at the latest. None keeps anything, so none is asked politely.
 """
 
+import binascii
 import os
 import pathlib
 import shutil
@@ -28,6 +29,7 @@ COMMANDS = {
 }
 CORES = os.sched_getaffinity(0)  # before this process takes one of them
 RUNNING = []
+SLOTS = 16_384
 
 
 def free_ports(count):
@@ -123,7 +125,7 @@ class Ring:
     def is_whole(self, node):
         """Whether all nodes serve, as `node` sees it, and no slot is on its way to another."""
         info = resp.ask(node.port, "CLUSTER", "INFO").split()
-        return {b"cluster_size:%d" % len(self.nodes), b"cluster_slots_ok:16384", b"torc_cluster_members_moving:0"} <= set(info)
+        return {b"cluster_size:%d" % len(self.nodes), b"cluster_slots_ok:%d" % SLOTS, b"torc_cluster_members_moving:0"} <= set(info)
 
     def takes_writes(self):
         return all(resp.ask(node.port, "SET", f"probe{n}", "1") == b"+OK" for node in self.nodes for n in range(30))
@@ -141,6 +143,34 @@ class Ring:
             got = resp.ask(node.port, "CONFIG", "SET", "default-write-consistency", copies)
             if got != b"+OK":
                 sys.exit(f"write consistency {copies} was answered {got!r}")
+
+
+class Cluster:
+    """Nodes of a Redis Cluster, or of Valkey's, that share the slots: one copy of each key."""
+
+    def __init__(self, command, folder, count=3, cores=None):
+        self.shares = [range(n * SLOTS // count, (n + 1) * SLOTS // count) for n in range(count)]
+        self.nodes = []
+        for number, share in enumerate(self.shares):
+            options = ["--cluster-enabled", "yes", "--cluster-port", "{cluster_port}", "--cluster-config-file", f"{folder}/cluster{number}"]
+            node = Server([*command, *options], folder, cores)
+            self.nodes.append(node)
+            first = self.nodes[0]
+            said = [resp.ask(node.port, "CLUSTER", "ADDSLOTSRANGE", share[0], share[-1])]
+            if node is not first:
+                said.append(resp.ask(node.port, "CLUSTER", "MEET", "127.0.0.1", first.port, first.cluster_port))
+            if set(said) != {b"+OK"}:
+                sys.exit(f"a node of a cluster was answered {said!r}")
+        wait_for(lambda: all(map(self.is_whole, self.nodes)), "the cluster")
+
+    def is_whole(self, node):
+        info = resp.ask(node.port, "CLUSTER", "INFO").split()
+        return {b"cluster_state:ok", b"cluster_known_nodes:%d" % len(self.nodes), b"cluster_slots_ok:%d" % SLOTS} <= set(info)
+
+
+def slot_of(key):
+    """The slot of a key without a hash tag: CRC16, as the Redis Cluster specification has it."""
+    return binascii.crc_hqx(key.encode(), 0) % SLOTS
 
 
 def idle_rate(servers):

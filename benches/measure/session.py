@@ -81,8 +81,8 @@ class Session:
         return 1 + SETTLE_SECONDS + self.holders(data) * max(commands / FILL_COMMANDS_A_SECOND, value_bytes / FILL_BYTES_A_SECOND) * slow
 
     def round_seconds(self, workload):
-        targets = {"peers": self.holders(workload.data) + self.options.floor, "workers": 2, "hot": 2, "ring": 3, "slot": 5}[workload.data.servers]
-        idle = 2 if workload.data.servers in ("ring", "slot") else 0
+        targets = {"peers": self.holders(workload.data) + self.options.floor, "workers": 2, "hot": 2, "ring": 5, "slot": 5}[workload.data.servers]
+        idle = {"ring": 4, "slot": 2}.get(workload.data.servers, 0)
         return targets * (self.options.seconds + workload.settle_seconds + OVERHEAD_SECONDS) + idle
 
     def expected_seconds(self):
@@ -122,12 +122,12 @@ class Session:
         for number in range(self.options.rounds):
             idle = {}
             if fleet.data.servers in ("ring", "slot"):
-                idle = {len(target.servers): target.servers for target in targets}
-                idle = {count: idle_rate(servers) for count, servers in idle.items()}
+                several = {target.port_of_first: target.servers for target in targets}
+                idle = {port: idle_rate(servers) for port, servers in several.items()}
             # Each round begins with another server, so that none always follows the same one.
             first = number % len(targets)
             for target in targets[first:] + targets[:first]:
-                samples[target.name].append(self.sample(workload, target, idle.get(len(target.servers), 0.0)))
+                samples[target.name].append(self.sample(workload, target, idle.get(target.port_of_first, 0.0)))
             self.progress.took(self.round_seconds(workload))
             shown = "  ".join(f"{name} {taken[-1].cpu_us:.2f}" for name, taken in samples.items())
             self.progress.say(f"{workload.name}, round {number + 1} of {self.options.rounds}, CPU µs per operation: {shown}")
