@@ -9,6 +9,7 @@ pub mod latency;
 pub mod logging;
 pub mod mailbox;
 pub mod memory;
+pub mod metrics;
 pub mod pubsub;
 pub mod slowlog;
 pub mod stats;

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod limits;
+pub mod release;
 pub mod rng;
 pub mod sync;
 pub mod told;

@@ -15,6 +15,18 @@ pub enum MemberState {
     Left,
 }
 
+impl MemberState {
+    /// The state in a word, for people and for what watches the ring.
+    pub fn name(self) -> &'static str {
+        match self {
+            MemberState::Joining => "joining",
+            MemberState::Active => "active",
+            MemberState::Leaving => "leaving",
+            MemberState::Left => "left",
+        }
+    }
+}
+
 /// One member. All but `alive` was said by the member itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {

@@ -9,6 +9,7 @@
 //! randomness. It knows slots and nodes, never what is stored.
 
 pub mod handle;
+pub mod health;
 pub mod layout;
 pub mod member;
 pub mod membership;

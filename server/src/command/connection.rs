@@ -5,12 +5,10 @@
 use super::value::database;
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
+use crate::base::release::REDIS_VERSION;
 use crate::cluster::route::Port;
 use crate::security;
 use torc_protocol::{Args, Protocol, Reply, WireError, number};
-
-/// The version of Redis that we claim to be, because clients choose their features by it.
-pub const REDIS_VERSION: &str = "7.2.4";
 
 const WRONG_PASSWORD: WireError =
     WireError::fixed("WRONGPASS invalid username-password pair or user is disabled.");

@@ -4,12 +4,11 @@
 //! not have are there with the value they have in a Redis that does not use the part; fields of our own begin with `torc_`.
 
 use super::connection::mode_of;
-use super::memory::{Figures, difference, ratio};
-use super::server::{REDIS_VERSION, TORC_VERSION};
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
-use crate::admin::memory::{cpu_seconds, machine_bytes};
+use crate::admin::memory::{Figures, cpu_seconds, difference, machine_bytes, ratio};
 use crate::admin::pubsub::Kind;
+use crate::base::release::{REDIS_VERSION, TORC_VERSION};
 use crate::cluster::route::Port;
 use std::fmt::Write as _;
 use torc_protocol::command::COMMANDS;

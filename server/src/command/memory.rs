@@ -2,82 +2,10 @@
 
 use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
-use crate::admin::Instance;
-use crate::admin::memory::{Allocator, purge as purge_pages, resident_bytes};
+use crate::admin::memory::{Allocator, Figures, difference, purge as purge_pages, ratio};
 use std::fmt::Write as _;
 use torc_protocol::number::parse_i64;
 use torc_protocol::{Args, Reply, WireError};
-
-/// Memory of one moment, for INFO and MEMORY STATS.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Figures {
-    /// Bytes the allocator has given out.
-    pub used: u64,
-    /// The most there were at any sample.
-    pub peak: u64,
-    /// Bytes given out before there was any data.
-    pub startup: u64,
-    /// Bytes of keys, values and index, what `maxmemory` limits.
-    pub dataset: u64,
-    /// Of these, removed but not yet freed.
-    pub limbo: u64,
-    /// All the rest.
-    pub overhead: u64,
-    /// Bytes of the process in the machine's memory.
-    pub rss: u64,
-    pub allocator: Allocator,
-    /// Keys of all databases.
-    pub keys: u64,
-}
-
-impl Figures {
-    pub(super) fn now(instance: &Instance) -> Self {
-        let store = instance.store.stats();
-        let mut allocator = Allocator::now();
-        if allocator.allocated == 0 {
-            // Another allocator, as in unit tests: the store's own count stands for all.
-            let bytes = store.used_bytes;
-            allocator = Allocator { allocated: bytes, active: bytes, resident: bytes, metadata: 0 };
-        }
-        let used = allocator.allocated;
-        let dataset = store.used_bytes.min(used);
-        Figures {
-            used,
-            peak: instance.stats.memory_peak_bytes(used),
-            startup: instance.memory_startup_bytes(),
-            dataset,
-            limbo: store.limbo_bytes,
-            overhead: used - dataset,
-            rss: resident_bytes(),
-            allocator,
-            keys: store.keys.iter().sum(),
-        }
-    }
-
-    /// Dataset's percentage of what was allocated since the start.
-    pub(super) fn dataset_percent(&self) -> f64 {
-        percent(self.dataset, self.used.saturating_sub(self.startup).max(self.dataset))
-    }
-
-    pub(super) fn peak_percent(&self) -> f64 {
-        percent(self.used, self.peak)
-    }
-}
-
-/// `part` of `whole` in percent; 0 of nothing.
-pub(super) fn percent(part: u64, whole: u64) -> f64 {
-    ratio(part, whole) * 100.0
-}
-
-/// `part / whole`; 0 of nothing.
-pub(super) fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-/// `a - b`, below 0 too.
-pub(super) fn difference(a: u64, b: u64) -> i64 {
-    a as i64 - b as i64
-}
 
 /// `MEMORY USAGE key [SAMPLES count]`
 pub fn usage(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

@@ -3,6 +3,7 @@
 use super::tracking::tell_all;
 use super::{Ctx, Flow, Outcome, Served};
 use crate::base::limits::{DATABASE_COUNT, FLUSH_KEYS_A_STRETCH};
+use crate::base::release::{REDIS_VERSION, TORC_VERSION};
 use crate::cluster::handle::ControlRequest;
 use crate::cluster::route::Port;
 use std::fmt::Write as _;
@@ -10,12 +11,6 @@ use std::ops::Range;
 use torc_protocol::number::parse_i64;
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 use torc_protocol::{Args, Reply, WireError};
-
-/// The Redis version that Torc answers as, because clients choose features by it.
-pub const REDIS_VERSION: &str = "7.2.4";
-
-/// Torc's own version.
-pub const TORC_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// `DBSIZE`
 pub fn dbsize(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {

@@ -6,9 +6,8 @@ use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use crate::cluster::View;
 use crate::cluster::handle::ControlRequest;
-use crate::cluster::member::MemberState;
+use crate::cluster::health::Health;
 use std::fmt::Write as _;
-use torc_protocol::slot::{SLOT_COUNT, Slot};
 use torc_protocol::{Args, Reply, WireError};
 
 const NO_RING: WireError = WireError::fixed("ERR This node is not part of a ring");
@@ -37,8 +36,6 @@ fn text(view: &View, lag: impl Fn(crate::cluster::view::MemberIndex) -> u64) -> 
     let Health { full, short, none, .. } = health;
     let _ = writeln!(out, "slots full:{full} short:{short} none:{none}");
     for (index, member) in view.members() {
-        let at = usize::from(index.0);
-        let count = |counts: &[usize]| counts.get(at).copied().unwrap_or(0);
         let _ = writeln!(
             out,
             "node id:{} host:{} port:{} cluster_port:{} peer_port:{} zone:{} weight:{} state:{} alive:{} ready:{} serves:{} keeps:{} lag:{}",
@@ -50,54 +47,15 @@ fn text(view: &View, lag: impl Fn(crate::cluster::view::MemberIndex) -> u64) -> 
             // A space would end the word.
             member.zone.replace(char::is_whitespace, "_"),
             member.weight,
-            name_of(member.state),
+            member.state.name(),
             if member.alive { "yes" } else { "no" },
             if member.ready { "yes" } else { "no" },
-            count(&health.serves),
-            count(&health.keeps),
+            health.serves(index),
+            health.keeps(index),
             lag(index),
         );
     }
     out
-}
-
-fn name_of(state: MemberState) -> &'static str {
-    match state {
-        MemberState::Joining => "joining",
-        MemberState::Active => "active",
-        MemberState::Leaving => "leaving",
-        MemberState::Left => "left",
-    }
-}
-
-/// How many slots have all their copies, and who keeps and serves how many.
-struct Health {
-    full: usize,
-    short: usize,
-    none: usize,
-    serves: Vec<usize>,
-    keeps: Vec<usize>,
-}
-
-impl Health {
-    fn of(view: &View) -> Health {
-        let count = view.members().map(|(index, _)| usize::from(index.0) + 1).max().unwrap_or(0);
-        let (serves, keeps) = (vec![0; count], vec![0; count]);
-        let mut health = Health { full: 0, short: 0, none: 0, serves, keeps };
-        for slot in (0..SLOT_COUNT as u16).filter_map(Slot::new) {
-            let list = view.list(slot);
-            match view.live(slot).count() {
-                0 => health.none += 1,
-                live if live == list.len() => health.full += 1,
-                _ => health.short += 1,
-            }
-            list.iter().for_each(|index| health.keeps[usize::from(index.0)] += 1);
-            if let Some(index) = view.acting(slot) {
-                health.serves[usize::from(index.0)] += 1;
-            }
-        }
-        health
-    }
 }
 
 /// `TORC LEAVE`

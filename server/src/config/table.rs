@@ -366,6 +366,12 @@ settings! {
 
     // Watching.
 
+    /// TCP port for HTTP requests of Prometheus (`/metrics`) and of whoever starts and stops the node (`/livez`, `/readyz`); 0 listens on none. It has no password.
+    metrics_port "metrics-port": fixed (integer 0, 65_535, "") = "0", "Prometheus or Kubernetes watches the node: 9121, redis_exporter's port.";
+
+    /// Addresses on which `metrics-port` listens.
+    metrics_bind "metrics-bind": fixed (special addresses, "IP addresses separated by spaces, `*` for all, `-` before those that may fail") = "127.0.0.1 -::1", "Whoever watches the node is another machine.";
+
     /// Commands that take at least this long enter the slow log; -1 turns it off, 0 logs all.
     slowlog_log_slower_than "slowlog-log-slower-than": live (integer -1, LONG, "microseconds") = "10000", "You look for slow commands.";
 

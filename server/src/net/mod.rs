@@ -6,6 +6,7 @@
 mod acceptor;
 mod connection;
 mod files;
+mod http;
 mod listener;
 mod people;
 mod ring;
@@ -25,6 +26,7 @@ use crate::cluster::membership::identity::IdentityError;
 use crate::cluster::record::RecordError;
 use crate::config::{self, Order, Settings};
 use acceptor::{Acceptor, Port};
+use http::Http;
 use listener::Listener;
 use mio::{Poll, Waker};
 use ring::shared::Shared;
@@ -137,6 +139,13 @@ fn serve(
         let _ = is_ready.recv();
     }
     let ports = start_workers(instance, shared.as_ref(), &mut threads)?;
+    let watched = http::listen(&instance.settings)?;
+    let mut http_waker = None;
+    if !watched.is_empty() {
+        let (http, waker) = Http::new(instance, watched)?;
+        http_waker = Some(waker);
+        threads.push(start_thread(instance, "http".to_owned(), || http.run())?);
+    }
     let acceptor = Acceptor::new(Arc::clone(instance), poll, listeners, ports, shared.clone())?;
     ready();
     let accepted = acceptor.run();
@@ -147,6 +156,9 @@ fn serve(
     }
     if let Some(shared) = shared {
         shared.wake_control();
+    }
+    if let Some(waker) = http_waker {
+        waker.wake()?;
     }
     for thread in threads {
         if let Ok(result) = thread.join() {

@@ -13,6 +13,7 @@ use super::cache::sha_of;
 use super::convert;
 use super::random::Random;
 use super::{bit, cjson, cmsgpack, native, structs};
+use crate::base::release::{REDIS_VERSION, REDIS_VERSION_NUMBER};
 use mlua::{Function, Lua, MultiValue, Table, Value};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -23,10 +24,6 @@ const PRELUDE: &str = include_str!("prelude.lua");
 
 /// The name of the prelude's chunk, whose functions are no place of an error.
 const PRELUDE_NAME: &str = "=torc";
-
-/// `REDIS_VERSION`, that of HELLO and INFO.
-const VERSION: &str = "7.2.4";
-const VERSION_NUMBER: i64 = 7 << 16 | 2 << 8 | 4;
 
 /// The globals of one interpreter.
 pub struct Sandbox {
@@ -129,8 +126,8 @@ impl Sandbox {
         host.set("compile", lua.create_function(move |lua, asked| compile(lua, &own, asked))?)?;
         host.set("sha1hex", lua.create_function(sha1hex)?)?;
         host.set("null", Value::NULL)?;
-        host.set("version", VERSION)?;
-        host.set("version_number", VERSION_NUMBER)?;
+        host.set("version", REDIS_VERSION)?;
+        host.set("version_number", REDIS_VERSION_NUMBER)?;
         let draws = Rc::clone(&random);
         host.set(
             "random",
