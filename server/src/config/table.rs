@@ -211,7 +211,7 @@ settings! {
     /// Addresses to listen on. Redis listens on all by default; Torc on loopback alone, so that nothing is open by accident.
     bind "bind": fixed (special addresses, "IP addresses separated by spaces, `*` for all, `-` before those that may fail") = "127.0.0.1 -::1", "Other machines are to connect; set `requirepass` as well.";
 
-    /// Path of a Unix socket to listen on besides TCP; empty for none.
+    /// Path of a Unix socket to listen on besides TCP; empty for none. A file there is replaced, but for a socket that another process serves.
     unixsocket "unixsocket": fixed (text) = "", "Clients run on the same machine: it saves the TCP stack.";
 
     /// Permissions of the Unix socket; 0 leaves what the umask gives.

@@ -123,10 +123,7 @@ pub(super) fn listen_tcp(address: SocketAddr, backlog: i32) -> io::Result<mio::n
 
 /// Listens at `path`, with these permissions unless they are 0.
 pub(super) fn listen_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<Listener> {
-    // What an earlier run left behind; anything but a socket stays, and the bind fails on it.
-    if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
-        fs::remove_file(path)?;
-    }
+    make_way(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
@@ -135,6 +132,35 @@ pub(super) fn listen_unix(path: &Path, mode: u32, backlog: i32) -> io::Result<Li
     }
     socket.listen(backlog)?;
     Ok(Listener::Unix(mio::net::UnixListener::from_std(socket.into()), path.to_owned()))
+}
+
+/// Removes what lies at `path`, as Redis does: the socket of an earlier run, a file, a link. A socket that is served stays, which Redis would take from its server without a word; so does
+/// what is none of these, and the bind fails on it.
+fn make_way(path: &Path) -> io::Result<()> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    let kind = found.file_type();
+    if !(kind.is_socket() || kind.is_file() || kind.is_symlink()) {
+        return Ok(());
+    }
+    if is_served(path)? {
+        let why = "another process serves this socket";
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, why));
+    }
+    fs::remove_file(path)
+}
+
+/// Whether what `path` leads to is a socket that somebody has, as far as can be told.
+fn is_served(path: &Path) -> io::Result<bool> {
+    if !fs::metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        return Ok(false);
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // Where the server's queue is full, the answer is not waited for.
+    socket.set_nonblocking(true)?;
+    Ok(match socket.connect(&socket2::SockAddr::unix(path)?) {
+        Ok(()) => true,
+        Err(error) => error.kind() != io::ErrorKind::ConnectionRefused,
+    })
 }
 
 impl Listener {
@@ -222,5 +248,32 @@ mod tests {
         assert_eq!(shown, expected.map(|(ip, optional)| (ip.to_owned(), optional)));
         assert!(bind_addresses("nowhere").is_err());
         assert!(bind_addresses("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_unix_socket_takes_the_place_of_what_nobody_serves() {
+        let dir = std::env::temp_dir().join(format!("torc-listener-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let (path, target) = (dir.join("socket"), dir.join("target"));
+        let listen = || listen_unix(&path, 0, 1);
+        fs::write(&path, b"a file").unwrap();
+        let first = listen().unwrap();
+        assert!(std::os::unix::net::UnixStream::connect(&path).is_ok(), "it listens");
+        for _ in 0..4 {
+            // The queue fills up on the way.
+            assert_eq!(listen().unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        }
+        assert!(path.exists(), "it was taken from its server");
+        drop(first);
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        drop(listen().unwrap());
+        fs::write(&target, b"kept").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        drop(listen().unwrap());
+        assert_eq!(fs::read(&target).unwrap(), b"kept");
+        fs::create_dir(&path).unwrap();
+        assert!(listen().is_err(), "a folder stays");
+        assert!(path.is_dir());
+        fs::remove_dir_all(&dir).unwrap();
     }
 }
