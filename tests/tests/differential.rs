@@ -20,6 +20,8 @@ const RING_COMMANDS: usize = 60_000;
 const CHUNK: usize = 400;
 /// Databases are emptied after so many commands, which bounds what has to be replayed to shrink a difference.
 const EPISODE: usize = 8_000;
+/// Entries and bytes of a stream's nodes, in turn: random streams are too short for many of the usual size, and `XTRIM … ~` takes them as a whole.
+const NODES: [(u32, u32); 5] = [(5, 4096), (100, 4096), (0, 250), (100, 120), (2, 0)];
 /// Different findings after which a run gives up.
 const FINDINGS_MAX: usize = 25;
 
@@ -68,6 +70,15 @@ impl Pair {
         for connection in &mut self.connections {
             connection.run(&format!("HELLO {protocol}"));
             connection.run("FLUSHALL");
+        }
+        if let Ours::Node(_) = self.ours {
+            let (entries, bytes) = NODES[self.episode % NODES.len()];
+            let set = format!(
+                "CONFIG SET stream-node-max-entries {entries} stream-node-max-bytes {bytes}"
+            );
+            for connection in &mut self.connections {
+                assert_eq!(connection.run(&set).text(), "OK");
+            }
         }
     }
 

@@ -8,9 +8,8 @@ use crate::config::Settings;
 use crate::store::{
     Change, Collection, Entry, Expiry, Keyspace, Kind, NewValue, Store, StringView,
 };
-use crate::types::collection::Limits;
 use crate::types::rdb::string::StringValue;
-use crate::types::rdb::{self, Bounds, Invalid, Shown, ShownStream, Value};
+use crate::types::rdb::{self, Bounds, Invalid, Shown, Value};
 use std::borrow::Cow;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -28,13 +27,12 @@ pub(crate) fn dump(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         reply.null();
         return Ok(Flow::Next);
     };
-    let limits = ctx.instance.store.shapes().limits(Kind::Stream);
-    reply.bulk(&payload_of(entry, limits)?);
+    reply.bulk(&payload_of(entry)?);
     Ok(Flow::Next)
 }
 
-/// What DUMP answers. `limits` say how a stream is cut into nodes.
-fn payload_of(entry: Entry<'_>, limits: Limits) -> Result<Vec<u8>, WireError> {
+/// What DUMP answers.
+fn payload_of(entry: Entry<'_>) -> Result<Vec<u8>, WireError> {
     let Some(found) = entry.any_collection() else {
         let mut scratch = itoa::Buffer::new();
         let view = entry.string()?;
@@ -53,7 +51,7 @@ fn payload_of(entry: Entry<'_>, limits: Limits) -> Result<Vec<u8>, WireError> {
         Kind::Zset => Shown::Zset(found.zset()),
         Kind::Stream => {
             let stream = found.stream();
-            return Ok(rdb::dump(Shown::Stream(ShownStream { stream: &stream, limits })));
+            return Ok(rdb::dump(Shown::Stream(&stream)));
         }
         Kind::String => return Err(WireError::WrongType),
     }))
@@ -68,7 +66,6 @@ pub(crate) fn bounds(settings: &Settings, store: &Store) -> Bounds {
         list: limits(Kind::List),
         set: limits(Kind::Set),
         zset: limits(Kind::Zset),
-        stream: limits(Kind::Stream),
     }
 }
 

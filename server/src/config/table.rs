@@ -429,7 +429,7 @@ settings! {
     /// Bytes of a member up to which a sorted set stays packed.
     zset_max_listpack_value "zset-max-listpack-value" | "zset-max-ziplist-value": live (memory 0, LONG as u64) = "64", "Members of small sorted sets are a little longer.";
 
-    /// Bytes up to which a leaf of a stream grows; 0 for no limit but 1 MiB.
+    /// Bytes up to which a leaf of a stream grows, as Redis counts them; 0 for no limit but 1 MiB.
     stream_node_max_bytes "stream-node-max-bytes": live (memory 0, LONG as u64) = "4096", "Entries are large, and read in long stretches: more.";
 
     /// Entries up to which a leaf of a stream grows; 0 for no limit but 65536. `XTRIM` with `~` takes whole leaves.

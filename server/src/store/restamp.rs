@@ -67,12 +67,16 @@ pub(super) fn restamped(
                 stream.put_element(id, value, stamp, limits);
             });
             let mut free = Some(StreamId::MIN);
-            for known in old.front(entries) {
-                // Of two entries of one id, which sides of a partition wrote, the second takes the next one: one write can name only one of them.
-                let Some(id) = free.map(|free| known.id.max(free)) else { break };
-                free = id.next();
-                tell(&entry_id(id, None), &entry_value(known.fields));
-                stream.put_entry(id, known.fields, stamp, limits);
+            for node in old.nodes() {
+                let mut head = Some(node.head());
+                for known in node.entries() {
+                    // Of two entries of one id, which sides of a partition wrote, the second takes the next one: one write can name only one of them.
+                    let Some(id) = free.map(|free| known.id.max(free)) else { break };
+                    free = id.next();
+                    tell(&entry_id(id, None), &entry_value(known.fields));
+                    stream.push_entry(id, known.fields, stamp, head.take());
+                }
+                stream.set_last_node_as(node);
             }
             Collection::Stream(stream)
         }

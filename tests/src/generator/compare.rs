@@ -139,9 +139,8 @@ fn is_unbalanced(args: &[Vec<u8>]) -> bool {
     streams.is_some_and(|at| (args.len() - at).is_multiple_of(2))
 }
 
-/// Names of what Redis 7.2 alone tells, or tells otherwise where a consumer asked in vain, and of how nodes lie, which deleted entries make different.
-const LEFT_OUT: &[&[u8]] =
-    &[b"inactive", b"active-time", b"seen-time", b"radix-tree-keys", b"radix-tree-nodes"];
+/// Names of what Redis 7.2 alone tells, or tells otherwise where a consumer asked in vain.
+const LEFT_OUT: &[&[u8]] = &[b"inactive", b"active-time", b"seen-time"];
 /// Numbers below this are no times.
 const TIME_MIN: i64 = 1_000_000;
 /// Times are told apart in steps of about a day: XCLAIM sets none that are nearer.

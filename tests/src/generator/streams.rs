@@ -20,6 +20,9 @@ const TIME_SET: &[&str] = &["0", "1000", "99999999999999", "-5"];
 /// Timeouts of BLOCK: too short to wait for, or wrong.
 const BLOCK: &[&str] = &["1", "2", "1", "-1", "x", ""];
 
+/// Of trimming by whole nodes.
+const LIMITS: &[&str] = &["0", "1", "5", "30", "200", "1000000", "-1", "x"];
+
 const GROUPS: &[&str] = &["g", "h", "7"];
 const CONSUMERS: &[&str] = &["alice", "bob", "3"];
 
@@ -80,27 +83,22 @@ impl Generator {
         }
     }
 
-    /// `MAXLEN|MINID [=|~] threshold [LIMIT count]`. What need not be exact takes all or nothing, for it depends on where nodes end.
+    /// `MAXLEN|MINID [=|~] threshold [LIMIT count]`
     fn trimming(&mut self) -> Args {
         let by_length = self.rng.bool();
         let mut args = line(if by_length { "MAXLEN" } else { "MINID" }, []);
-        match self.rng.u32(..4) {
-            0 => {
-                args.push("~".into());
-                let bounds: &[&str] =
-                    if by_length { &["0", "1000000"] } else { &["99999999", "0"] };
-                args.push(self.pick(bounds).into());
-                if self.one_in(2) {
-                    args.extend(line("LIMIT", [self.pick(&["0", "1000000", "-1", "x"]).into()]));
-                }
-            }
-            way => {
-                args.extend((way == 1).then(|| b"=".to_vec()));
-                args.push(if by_length { self.good_integer() } else { self.known_id() });
-                if self.one_in(10) {
-                    args.extend(line("LIMIT", ["5".into()]));
-                }
-            }
+        let is_approximate = self.rng.bool();
+        if is_approximate {
+            args.push("~".into());
+        } else if self.one_in(3) {
+            args.push("=".into());
+        }
+        args.push(match by_length {
+            true => self.good_integer(),
+            false => self.known_id(),
+        });
+        if self.one_in(if is_approximate { 2 } else { 10 }) {
+            args.extend(line("LIMIT", [self.pick(LIMITS).into()]));
         }
         args
     }
@@ -328,9 +326,7 @@ impl Generator {
                 for arg in args.iter_mut().skip(2).filter(|arg| **arg == b"*") {
                     *arg = b"1".to_vec();
                 }
-                self.tame_trimming(args);
             }
-            "XTRIM" => self.tame_trimming(args),
             "XREAD" | "XREADGROUP" => {
                 for at in 1..args.len() {
                     let is_known = BLOCK.iter().any(|known| known.as_bytes() == args[at]);
@@ -366,24 +362,6 @@ impl Generator {
                 args[2] = format!("{}-5", self.serial / 4 + 20).into_bytes();
             }
             _ => {}
-        }
-    }
-
-    /// What is trimmed by whole nodes goes as a whole or not at all.
-    fn tame_trimming(&mut self, args: &mut Args) {
-        for at in 1..args.len().saturating_sub(1) {
-            let by_length = args[at - 1].eq_ignore_ascii_case(b"MAXLEN");
-            let is_number = |arg: &[u8]| arg.iter().all(u8::is_ascii_digit);
-            if args[at] == b"~" && by_length && is_number(&args[at + 1]) {
-                let all = self.rng.bool();
-                args[at + 1] = if all { b"0".to_vec() } else { b"1000000".to_vec() };
-            } else if args[at] == b"~" && is_number(&args[at + 1]) {
-                let all = self.rng.bool();
-                args[at + 1] = if all { b"99999999".to_vec() } else { b"0".to_vec() };
-            }
-            if args[at].eq_ignore_ascii_case(b"LIMIT") && is_number(&args[at + 1]) {
-                args[at + 1] = b"0".to_vec();
-            }
         }
     }
 }

@@ -265,6 +265,18 @@ pub(super) fn read(packed: &[u8]) -> Item<'_> {
     }
 }
 
+/// How many bytes Redis's listpack spends behind an element of `len` bytes to say that it has so many. Redis's comparisons, which waste a byte on the largest of each length.
+#[inline]
+pub fn back_len_bytes(len: usize) -> usize {
+    match len {
+        0..=127 => 1,
+        128..16_383 => 2,
+        16_383..2_097_151 => 3,
+        2_097_151..268_435_455 => 4,
+        _ => 5,
+    }
+}
+
 /// The bytes of a slice of exactly that length.
 #[inline]
 pub(super) fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {

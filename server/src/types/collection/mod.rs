@@ -47,7 +47,7 @@ mod zset;
 
 pub use discard::Discard;
 pub use hash::{Field, Fields, Hash, HashView};
-pub use item::Item;
+pub use item::{Item, back_len_bytes};
 pub use limits::{HashFn, Limits};
 pub use list::{Element, Elements, List, ListView};
 pub use position::{Crowded, Position};

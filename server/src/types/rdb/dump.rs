@@ -1,16 +1,16 @@
 //! Values written as Redis 7.0 writes them.
 //!
 //! The bytes are Redis's wherever its form follows from the value: small hashes, sorted sets, sets of integers, lists that were only pushed to at
-//! their end, streams that were only added to. Where it follows from the history instead (the order of a hash table, how a list's nodes were split) another order or split is written,
+//! their end, streams of which nothing was deleted. Where it follows from the history instead (the order of a hash table, how a list's nodes were split) another order or split is written,
 //! which reads back as the same value. A small set of other things than integers has a packed form in Redis 7.2 alone, so that it is written member by member.
 
-use super::stream::{self, ShownStream};
+use super::stream;
 use super::string::{self, StringValue};
 use super::{
     HASH, HASH_LISTPACK, LIST_QUICKLIST_2, SET, SET_INTSET, STRING, VERSION_WRITTEN, ZSET_2,
     ZSET_LISTPACK, crc64, integers, length, listpack,
 };
-use crate::types::collection::{HashView, Item, ListView, SetView, ZsetView, shown_whole};
+use crate::types::collection::{HashView, Item, ListView, SetView, Stream, ZsetView, shown_whole};
 use std::borrow::Cow;
 use torc_protocol::number::DoubleText;
 
@@ -35,7 +35,7 @@ pub enum Shown<'v> {
     /// A sorted set.
     Zset(ZsetView<'v>),
     /// A stream.
-    Stream(ShownStream<'v>),
+    Stream(&'v Stream),
 }
 
 /// The payload of a value.
@@ -50,7 +50,7 @@ pub fn dump(value: Shown<'_>) -> Vec<u8> {
         Shown::List(list) => write_list(&mut payload, list),
         Shown::Set(set) => write_set(&mut payload, set),
         Shown::Zset(zset) => write_zset(&mut payload, zset),
-        Shown::Stream(shown) => stream::write(&mut payload, shown),
+        Shown::Stream(stream) => stream::write(&mut payload, stream),
     }
     finish(payload)
 }

@@ -13,7 +13,7 @@
 //! Source: the specification of listpack (S. Sanfilippo, github.com/antirez/listpack).
 
 use super::{Invalid, Reader, Walk};
-use crate::types::collection::Item;
+use crate::types::collection::{Item, back_len_bytes};
 
 const HEADER_BYTES: usize = 6;
 const END: u8 = 0xff;
@@ -38,11 +38,6 @@ impl Writer {
     /// Bytes of what [`Writer::finish`] gives.
     pub(super) fn len(&self) -> usize {
         self.bytes.len() + 1
-    }
-
-    /// Bytes of its elements.
-    pub(super) fn len_of_elements(&self) -> usize {
-        self.bytes.len() - HEADER_BYTES
     }
 
     /// Adds all elements of another one.
@@ -102,17 +97,6 @@ impl Writer {
         self.bytes[..4].copy_from_slice(&len.to_le_bytes());
         self.bytes[4..6].copy_from_slice(&count.to_le_bytes());
         self.bytes
-    }
-}
-
-/// How many bytes it takes to say that an element took `len`. Redis's comparisons, which waste a byte on the largest of each length.
-fn back_len_bytes(len: usize) -> usize {
-    match len {
-        0..=127 => 1,
-        128..16_383 => 2,
-        16_383..2_097_151 => 3,
-        2_097_151..268_435_455 => 4,
-        _ => 5,
     }
 }
 

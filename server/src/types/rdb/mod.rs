@@ -26,7 +26,6 @@ pub mod string;
 mod ziplist;
 
 pub use dump::{Shown, dump};
-pub use stream::ShownStream;
 
 use crate::types::collection::{Hash, Item, Limits, List, Set, Stream, Zset};
 use dump::finish;
@@ -111,8 +110,6 @@ pub struct Bounds {
     pub set: Limits,
     /// Up to where a sorted set is small.
     pub zset: Limits,
-    /// Up to where a stream's nodes grow.
-    pub stream: Limits,
 }
 
 /// Why a payload cannot be read.

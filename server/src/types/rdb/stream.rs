@@ -17,38 +17,25 @@
 //! Numbers are lengths, ids two of them, if nothing else is said. Redis 7.2 writes when a consumer was active behind when it was seen, and 5.0 and 6 know neither of the first
 //! id, the last one deleted, the entries ever added nor the entries read.
 //!
-//! Nodes are those that Redis makes of these entries if they are added one by one and none is deleted. Of two entries of one id, which sides of a partition wrote, the second is
-//! given the next id.
+//! Nodes are those that Redis has of these entries, but without the entries that were deleted. Of two entries of one id, which sides of a partition wrote, the second is given the next id.
 
 use super::listpack::Writer;
 use super::string::{self, StringValue};
 use super::{STREAM_LISTPACKS_2, length};
-use crate::types::collection::stream::{Fields, GroupView, Pending, Progress};
-use crate::types::collection::{Item, Limits, Stream, StreamId};
+use crate::types::collection::stream::{Fields, GroupView, NodeHead, Pending, Progress};
+use crate::types::collection::{Item, Stream, StreamId};
 use std::borrow::Cow;
 
 /// Flag of an entry whose id is given out no more.
 pub(super) const DELETED: i64 = 1;
 /// Flag of an entry whose names are those of its node.
 pub(super) const SAME_NAMES: i64 = 2;
-/// What Redis lets a node take, whatever the settings say.
-const NODE_BYTES_MAX: usize = 1 << 30;
 /// How many entries a group has read is not known.
 pub(super) const READ_UNKNOWN: u64 = u64::MAX;
 
-/// A stream and up to where its nodes grow.
-#[derive(Debug, Clone, Copy)]
-pub struct ShownStream<'v> {
-    /// The stream.
-    pub stream: &'v Stream,
-    /// Most entries and most bytes of a node.
-    pub limits: Limits,
-}
-
-pub(super) fn write(out: &mut Vec<u8>, shown: ShownStream<'_>) {
-    let stream = shown.stream;
+pub(super) fn write(out: &mut Vec<u8>, stream: &Stream) {
     out.push(STREAM_LISTPACKS_2);
-    let last_id = write_entries(out, shown);
+    let last_id = write_entries(out, stream);
     let progress = Progress::of(stream);
     length::write(out, progress.len);
     write_id(out, progress.meta.last_id.max(last_id));
@@ -69,24 +56,21 @@ fn write_text(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// The nodes; the id of the last entry.
-fn write_entries(out: &mut Vec<u8>, ShownStream { stream, limits }: ShownStream<'_>) -> StreamId {
+fn write_entries(out: &mut Vec<u8>, stream: &Stream) -> StreamId {
     let (mut nodes, mut count) = (Vec::new(), 0);
-    let mut node: Option<Node<'_>> = None;
     let (mut last_id, mut free) = (StreamId::MIN, Some(StreamId::MIN));
-    for entry in stream.range(StreamId::MIN, StreamId::MAX, false) {
-        let Some(id) = free.map(|free| entry.id.max(free)) else { break };
-        (last_id, free) = (id, id.next());
-        if let Some(full) = node.take_if(|node| node.is_full(entry.fields, &limits)) {
-            full.finish(&mut nodes);
+    for known in stream.nodes() {
+        let mut node: Option<Node<'_>> = None;
+        for entry in known.entries() {
+            let Some(id) = free.map(|free| entry.id.max(free)) else { break };
+            (last_id, free) = (id, id.next());
+            let node = node.get_or_insert_with(|| Node::new(known.head(), id));
+            node.push(id, entry.fields);
         }
-        let node = node.get_or_insert_with(|| {
+        if let Some(node) = node {
             count += 1;
-            Node::new(id, entry.fields)
-        });
-        node.push(id, entry.fields);
-    }
-    if let Some(last) = node {
-        last.finish(&mut nodes);
+            node.finish(&mut nodes);
+        }
     }
     length::write(out, count);
     out.extend_from_slice(&nodes);
@@ -95,45 +79,29 @@ fn write_entries(out: &mut Vec<u8>, ShownStream { stream, limits }: ShownStream<
 
 /// A node that is being written.
 struct Node<'v> {
-    id: StreamId,
-    names: Fields<'v>,
+    head: NodeHead<'v>,
     /// All behind the counts of entries.
     body: Writer,
     live: i64,
 }
 
 impl<'v> Node<'v> {
-    fn new(id: StreamId, names: Fields<'v>) -> Self {
+    /// One whose first entry has the id `first`, which may be lower than that with which it began, where a side of a partition wrote it.
+    fn new(head: NodeHead<'v>, first: StreamId) -> Self {
         let mut body = Writer::new();
-        body.push(Item::Integer(names.len() as i64));
-        names.iter().for_each(|(name, _)| body.push(name));
+        body.push(Item::Integer(head.names.len() as i64));
+        head.names.names().for_each(|name| body.push(name));
         body.push(Item::Integer(0));
-        Node { id, names, body, live: 0 }
-    }
-
-    /// Whether an entry of these fields begins the next node. Redis supposes that it takes what its texts take.
-    fn is_full(&self, fields: Fields<'_>, limits: &Limits) -> bool {
-        let taken: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let bytes = self.body.len() + self.counts().len_of_elements();
-        bytes + taken >= limits.bytes_max.min(NODE_BYTES_MAX)
-            || self.live.unsigned_abs() >= limits.entries_max as u64
-    }
-
-    fn counts(&self) -> Writer {
-        let mut counts = Writer::new();
-        counts.push(Item::Integer(self.live));
-        counts.push(Item::Integer(0));
-        counts
+        Node { head: NodeHead { id: head.id.min(first), ..head }, body, live: 0 }
     }
 
     fn push(&mut self, id: StreamId, fields: Fields<'_>) {
-        let has_same_names = fields.len() == self.names.len()
-            && fields.iter().zip(self.names.iter()).all(|(own, shared)| own.0 == shared.0);
+        let has_same_names = fields.has_names_of(self.head.names);
         let elements = if has_same_names { fields.len() + 3 } else { 2 * fields.len() + 4 };
         let integer = |value: i64| Item::Integer(value);
         self.body.push(integer(if has_same_names { SAME_NAMES } else { 0 }));
-        self.body.push(integer(id.ms.wrapping_sub(self.id.ms) as i64));
-        self.body.push(integer(id.seq.wrapping_sub(self.id.seq) as i64));
+        self.body.push(integer(id.ms.wrapping_sub(self.head.id.ms) as i64));
+        self.body.push(integer(id.seq.wrapping_sub(self.head.id.seq) as i64));
         if !has_same_names {
             self.body.push(integer(fields.len() as i64));
         }
@@ -148,9 +116,11 @@ impl<'v> Node<'v> {
     }
 
     fn finish(self, out: &mut Vec<u8>) {
-        let mut whole = self.counts();
+        let mut whole = Writer::new();
+        whole.push(Item::Integer(self.live));
+        whole.push(Item::Integer(0));
         whole.append(&self.body);
-        write_text(out, &self.id.to_bytes());
+        write_text(out, &self.head.id.to_bytes());
         write_text(out, &whole.finish());
     }
 }

@@ -27,7 +27,6 @@ const BOUNDS: Bounds = Bounds {
     list: Limits { element_bytes_max: usize::MAX, entries_max: usize::MAX, ..LIMITS },
     set: LIMITS,
     zset: LIMITS,
-    stream: STREAM_LIMITS,
 };
 
 fn dump(bytes: &[u8]) -> Vec<u8> {
@@ -250,7 +249,7 @@ fn collections(rng: &mut Rng, lens: &[u64]) -> Vec<Vec<u8>> {
 }
 
 fn dumped_stream(stream: &Stream) -> Vec<u8> {
-    super::dump(Shown::Stream(ShownStream { stream, limits: STREAM_LIMITS }))
+    super::dump(Shown::Stream(stream))
 }
 
 /// A stream with entries of the same names and of others, and groups of which each knows less than the one before.
@@ -295,7 +294,7 @@ fn dumped_again(value: &Value<'_>) -> Vec<u8> {
         Value::List(list) => Shown::List(list.view()),
         Value::Set(set) => Shown::Set(set.view()),
         Value::Zset(zset) => Shown::Zset(zset.view()),
-        Value::Stream(stream) => Shown::Stream(ShownStream { stream, limits: STREAM_LIMITS }),
+        Value::Stream(stream) => Shown::Stream(stream),
     })
 }
 

@@ -10,7 +10,7 @@
 
 use super::super::stamp::Stamp;
 use super::id::{Place, StreamId};
-use super::ids::{Ids, SMALL_LEAVES};
+use super::ids::Ids;
 use super::leaf::{Fields, FieldsBuf, Slot};
 use crate::base::version::Version;
 use std::collections::BTreeMap;
@@ -284,9 +284,9 @@ impl Group {
         values.push_integer(i64::from(number));
         values.push_integer(delivered_ms.wrapping_sub(id.ms as i64));
         values.push_integer(deliveries as i64);
-        self.pending.put(id, stamp, values.fields(), SMALL_LEAVES);
+        self.pending.put(id, stamp, values.fields());
         self.with_consumer(number, |consumer| {
-            consumer.pending.put(id, Stamp::NONE, Fields::default(), SMALL_LEAVES);
+            consumer.pending.put(id, Stamp::NONE, Fields::default());
         });
         if let Some(owner) = owner {
             self.take_from(owner, id);
@@ -295,7 +295,7 @@ impl Group {
 
     pub(super) fn take_pending(&mut self, id: StreamId) -> bool {
         let Some(owner) = self.owner(id) else { return false };
-        self.pending.take(Place::first(id), SMALL_LEAVES);
+        self.pending.take(Place::first(id));
         self.take_from(owner, id);
         true
     }
@@ -307,7 +307,7 @@ impl Group {
     }
 
     fn take_from(&mut self, owner: u32, id: StreamId) {
-        self.with_consumer(owner, |consumer| consumer.pending.take(Place::first(id), SMALL_LEAVES));
+        self.with_consumer(owner, |consumer| consumer.pending.take(Place::first(id)));
         self.tidy(owner);
     }
 

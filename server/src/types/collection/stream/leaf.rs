@@ -1,7 +1,7 @@
 //! A leaf of a stream: what many entries have in common once, and of each the rest.
 //!
 //! ```text
-//! | header 8 | id: ms 8, sequence 8 | names: count, varint; bytes, varint; item ... | element | element | ... |
+//! | header 8 | id: ms 8, sequence 8 | tally 24, if of entries | names: count, varint; bytes, varint; item ... | element | element | ... |
 //!
 //! element: | bytes that follow, varint | mark, if the block is marked | ms, sequence: signed differences, varints | form 1 | values |
 //! form:    0: the values belong to the names that the leaf begins with
@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Ids are differences to the id with which the leaf began, names of fields are written once: in a stream whose entries have the same fields, as most have, an entry takes
-//! its values and some five bytes. Redis's listpacks share the same, and spend a byte or two more on each item for walking backwards.
+//! its values and some five bytes. Redis's listpacks share the same, and spend a byte or two more on each item for walking backwards; a leaf of entries is one of Redis's nodes, which its
+//! tally ([`super::node`]) tells the length of.
 //!
 //! What is pending in a group has no names, and up to three values; see [`super::group`].
 
@@ -17,7 +18,13 @@ use super::super::block::{Block, HEADER_BYTES, MARKED};
 use super::super::edit::Buffer;
 use super::super::item::{Encoded, Item, array, read, skip};
 use super::super::stamp::{Mark, Stamp};
+use super::super::tree::Leaf;
 use super::id::{Place, StreamId};
+use super::node::{Head, Tally};
+
+/// The leaf is of entries, and has a tally.
+const TALLIED: u8 = 2;
+const TALLY_AT: usize = HEADER_BYTES + 16;
 
 /// Fields of an entry, one after the other: packed names and packed values.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +49,27 @@ impl<'a> Fields<'a> {
     pub fn iter(self) -> impl Iterator<Item = (Item<'a>, Item<'a>)> {
         let Fields { count, mut names, mut values } = self;
         (0..count).map(move |_| (next(&mut names), next(&mut values)))
+    }
+
+    /// Names alone, where there may be no values.
+    pub fn names(self) -> impl Iterator<Item = Item<'a>> {
+        let mut names = self.names;
+        (0..self.count).map(move |_| next(&mut names))
+    }
+
+    /// The names packed, one behind the other.
+    pub(super) fn packed_names(self) -> &'a [u8] {
+        self.names
+    }
+
+    /// The values packed, one behind the other.
+    pub(super) fn packed_values(self) -> &'a [u8] {
+        self.values
+    }
+
+    /// Whether these have the same names in the same order.
+    pub fn has_names_of(self, other: Fields<'_>) -> bool {
+        self.count == other.count && self.names == other.names
     }
 
     /// The values alone, however many there are.
@@ -83,6 +111,12 @@ impl FieldsBuf {
         push(&mut self.values, &Encoded::stored(value));
     }
 
+    /// Adds a name without a value.
+    pub fn push_name(&mut self, name: Item<'_>) {
+        self.count += 1;
+        push(&mut self.names, &Encoded::stored(name));
+    }
+
     /// Adds a value without a name.
     pub(super) fn push_integer(&mut self, value: i64) {
         push(&mut self.values, &Encoded::integer(value));
@@ -102,32 +136,26 @@ fn push(out: &mut Vec<u8>, item: &Encoded<'_>) {
 const SHARED: u8 = 0;
 const OWN: u8 = 1;
 
-/// What the elements of a leaf are relative to.
-#[derive(Debug, Clone, Copy)]
-struct Common<'a> {
-    base: StreamId,
-    count: usize,
-    names: &'a [u8],
-}
-
-impl<'a> Common<'a> {
+impl<'a> Head<'a> {
     /// What `block`, which has elements, begins with, and where they begin.
     fn read(block: Block<'a>) -> (Self, usize) {
         let bytes = block.bytes();
         let number = |at: usize| u64::from_le_bytes(array(&bytes[at..at + 8]));
-        let base = StreamId { ms: number(HEADER_BYTES), seq: number(HEADER_BYTES + 8) };
-        let mut at = HEADER_BYTES + 16;
+        let id = StreamId { ms: number(HEADER_BYTES), seq: number(HEADER_BYTES + 8) };
+        let mut at = TALLY_AT + if block.has(TALLIED) { Tally::BYTES } else { 0 };
         let count = varint(bytes, &mut at) as usize;
         let length = varint(bytes, &mut at) as usize;
-        (Common { base, count, names: &bytes[at..at + length] }, at + length)
+        let names = Fields { count, names: &bytes[at..at + length], values: &[] };
+        (Head { id, names }, at + length)
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.base.ms.to_le_bytes());
-        out.extend_from_slice(&self.base.seq.to_le_bytes());
-        put_varint(out, self.count as u64);
-        put_varint(out, self.names.len() as u64);
-        out.extend_from_slice(self.names);
+    fn write(&self, out: &mut Vec<u8>, tally: Option<Tally>) {
+        out.extend_from_slice(&self.id.ms.to_le_bytes());
+        out.extend_from_slice(&self.id.seq.to_le_bytes());
+        tally.into_iter().for_each(|tally| out.extend_from_slice(&tally.encode()));
+        put_varint(out, self.names.count as u64);
+        put_varint(out, self.names.names.len() as u64);
+        out.extend_from_slice(self.names.names);
     }
 
     /// Appends an element; with a mark, if the block is marked.
@@ -144,9 +172,9 @@ impl<'a> Common<'a> {
             head.extend_from_slice(mark.head());
             head.extend_from_slice(mark.siblings);
         }
-        put_varint(&mut head, zigzag(id.ms.wrapping_sub(self.base.ms) as i64));
-        put_varint(&mut head, zigzag(id.seq.wrapping_sub(self.base.seq) as i64));
-        if fields.count == self.count && fields.names == self.names {
+        put_varint(&mut head, zigzag(id.ms.wrapping_sub(self.id.ms) as i64));
+        put_varint(&mut head, zigzag(id.seq.wrapping_sub(self.id.seq) as i64));
+        if fields.has_names_of(self.names) {
             head.push(SHARED);
         } else {
             head.push(OWN);
@@ -157,6 +185,27 @@ impl<'a> Common<'a> {
         put_varint(out, (head.len() + fields.values.len()) as u64);
         out.extend_from_slice(&head);
         out.extend_from_slice(fields.values);
+    }
+}
+
+/// The tally of a leaf of entries, if it has any of them.
+pub(super) fn tally(block: Block<'_>) -> Option<Tally> {
+    let is_there = block.has(TALLIED) && block.count() > 0;
+    is_there.then(|| Tally::read(&block.bytes()[TALLY_AT..]))
+}
+
+/// What a leaf's elements share, if it has any.
+pub(super) fn head(block: Block<'_>) -> Option<Head<'_>> {
+    (block.count() > 0).then(|| Head::read(block).0)
+}
+
+/// Changes the tally, if there is one.
+pub(super) fn retally(buffer: &mut impl Buffer, change: impl FnOnce(&mut Tally)) {
+    let block = Block::new(buffer.bytes());
+    if let Some(mut tally) = tally(block) {
+        let (count, flags) = (block.count(), block.flags());
+        change(&mut tally);
+        buffer.splice(TALLY_AT, TALLY_AT + Tally::BYTES, &[&tally.encode()], count, flags);
     }
 }
 
@@ -218,18 +267,18 @@ pub(super) fn place(id: StreamId, stamp: Stamp<'_>, by_dot: bool) -> Place {
 pub(super) struct Slots<'a> {
     bytes: &'a [u8],
     at: usize,
-    common: Common<'a>,
+    head: Head<'a>,
     marked: bool,
 }
 
 impl<'a> Slots<'a> {
     pub(super) fn of(block: Block<'a>) -> Self {
         if block.count() == 0 {
-            let common = Common { base: StreamId::MIN, count: 0, names: &[] };
-            return Slots { bytes: &[], at: 0, common, marked: false };
+            let head = Head { id: StreamId::MIN, names: Fields::default() };
+            return Slots { bytes: &[], at: 0, head, marked: false };
         }
-        let (common, at) = Common::read(block);
-        Slots { bytes: block.bytes(), at, common, marked: block.has(MARKED) }
+        let (head, at) = Head::read(block);
+        Slots { bytes: block.bytes(), at, head, marked: block.has(MARKED) }
     }
 }
 
@@ -253,11 +302,11 @@ impl<'a> Iterator for Slots<'a> {
         }
         let ms = unzigzag(varint(bytes, &mut at)) as u64;
         let seq = unzigzag(varint(bytes, &mut at)) as u64;
-        let base = self.common.base;
+        let base = self.head.id;
         let id = StreamId { ms: base.ms.wrapping_add(ms), seq: base.seq.wrapping_add(seq) };
         let form = bytes[at];
         at += 1;
-        let (mut count, mut names) = (self.common.count, self.common.names);
+        let (mut count, mut names) = (self.head.names.count, self.head.names.names);
         if form == OWN {
             count = varint(bytes, &mut at) as usize;
             let length = varint(bytes, &mut at) as usize;
@@ -276,47 +325,68 @@ pub(super) enum Put {
     Replaced,
 }
 
-/// Puts an element where it belongs, in the place of one that stands exactly there. `is_last` says that it is known to come behind all others.
+/// Where in a leaf an element is put.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum At<'a> {
+    /// Where it belongs, in the place of one that stands exactly there.
+    Inside,
+    /// Behind all others.
+    Last,
+    /// Behind all others, but only until the leaf is split before it ([`Shape::Next`](super::ids)): the tally does not count it. A leaf that is empty begins with it, and with that head.
+    Next(Option<Head<'a>>),
+}
+
+/// Puts an element into a leaf; a leaf of entries, if places are told apart by dots.
 pub(super) fn put(
     buffer: &mut impl Buffer,
     (id, stamp): (StreamId, Stamp<'_>),
     fields: Fields<'_>,
     by_dot: bool,
-    is_last: bool,
+    at: At<'_>,
 ) -> Put {
     let block = Block::new(buffer.bytes());
     if block.count() == 0 {
-        let common = Common { base: id, count: fields.count, names: fields.names };
         let marked = !stamp.is_none();
-        let mut body = Vec::with_capacity(64 + fields.names.len() + fields.values.len());
-        common.write(&mut body);
-        common.element(&mut body, (id, stamp), fields, marked);
+        let given = if let At::Next(head) = at { head } else { None };
+        let only = [Slot { id, stamp, fields, at: 0, end: 0 }];
+        let body = body(only.into_iter(), given, marked, by_dot);
+        let flags = if marked { MARKED } else { 0 } | if by_dot { TALLIED } else { 0 };
         let used = block.used();
-        buffer.splice(HEADER_BYTES, used, &[&body], 1, if marked { MARKED } else { 0 });
+        buffer.splice(HEADER_BYTES, used, &[&body], 1, flags);
         return Put::New;
     }
     if !stamp.is_none() {
         make_marked(buffer);
     }
     let block = Block::new(buffer.bytes());
-    let (common, _) = Common::read(block);
+    let (head, _) = Head::read(block);
     let target = place(id, stamp, by_dot);
     let mut span = (block.used(), block.used());
-    if !is_last {
+    let mut tally = tally(block);
+    if let At::Inside = at {
         for slot in Slots::of(block) {
             let at = slot.place(by_dot);
             if at >= target {
                 span = (slot.at, if at == target { slot.end } else { slot.at });
+                if let (Some(tally), true) = (&mut tally, at == target) {
+                    tally.replace(head, slot.id, slot.fields);
+                }
                 break;
             }
         }
     }
     let mut element = Vec::with_capacity(48 + fields.values.len());
-    common.element(&mut element, (id, stamp), fields, block.has(MARKED));
+    head.element(&mut element, (id, stamp), fields, block.has(MARKED));
+    if let Some(tally) = &mut tally {
+        tally.add(head, id, fields);
+    }
     let done = if span.0 == span.1 { Put::New } else { Put::Replaced };
     let count = block.count() + usize::from(done == Put::New);
     let flags = block.flags();
     buffer.splice(span.0, span.1, &[&element], count, flags);
+    if let (Some(new), At::Inside | At::Last) = (tally, at) {
+        retally(buffer, |tally| *tally = new);
+    }
     done
 }
 
@@ -328,6 +398,7 @@ pub(super) fn take(buffer: &mut impl Buffer, target: Place, by_dot: bool) -> boo
     };
     let (at, end, count, flags) = (slot.at, slot.end, block.count() - 1, block.flags());
     buffer.splice(at, end, &[], count, flags);
+    retally(buffer, |tally| tally.delete(1));
     true
 }
 
@@ -338,6 +409,7 @@ pub(super) fn cut(buffer: &mut impl Buffer, from: usize, to: usize) {
     let (start, end) = (place(from), place(to));
     let (count, flags) = (block.count() - (to - from), block.flags());
     buffer.splice(start, end, &[], count, flags);
+    retally(buffer, |tally| tally.delete(to - from));
 }
 
 /// Gives every element a mark, if the block has none yet.
@@ -346,35 +418,49 @@ fn make_marked(buffer: &mut impl Buffer) {
     if block.has(MARKED) {
         return;
     }
-    let (common, first) = Common::read(block);
+    let (head, first) = Head::read(block);
     let mut body = Vec::with_capacity(block.used() + block.count() * 10);
     for slot in Slots::of(block) {
-        common.element(&mut body, (slot.id, slot.stamp), slot.fields, true);
+        head.element(&mut body, (slot.id, slot.stamp), slot.fields, true);
     }
     let (used, count, flags) = (block.used(), block.count(), block.flags() | MARKED);
     buffer.splice(first, used, &[&body], count, flags);
 }
 
-/// The body of a leaf of these elements, of which there is one at least; with marks or without.
-pub(super) fn body<'a>(slots: impl Iterator<Item = Slot<'a>>, marked: bool) -> Vec<u8> {
-    let mut body = Vec::new();
-    let mut common: Option<Common<'_>> = None;
+/// The body of a leaf of these elements, of which there is one at least; with that head or the first one's, with marks or without, with a tally or without.
+pub(super) fn body<'a>(
+    slots: impl Iterator<Item = Slot<'a>>,
+    head: Option<Head<'a>>,
+    marked: bool,
+    tallied: bool,
+) -> Vec<u8> {
+    let mut slots = slots.peekable();
+    let first = slots.peek().map(|slot| Head { id: slot.id, names: slot.fields });
+    let Some(head) = head.or(first) else { return Vec::new() };
+    let mut body = Vec::with_capacity(64 + head.names.names.len());
+    let mut tally = Tally::begin(head);
+    head.write(&mut body, tallied.then_some(tally));
     for slot in slots {
-        let common = common.get_or_insert_with(|| {
-            let Fields { count, names, .. } = slot.fields;
-            let common = Common { base: slot.id, count, names };
-            common.write(&mut body);
-            common
-        });
-        common.element(&mut body, (slot.id, slot.stamp), slot.fields, marked);
+        head.element(&mut body, (slot.id, slot.stamp), slot.fields, marked);
+        tally.add(head, slot.id, slot.fields);
+    }
+    if tallied {
+        body[TALLY_AT - HEADER_BYTES..][..Tally::BYTES].copy_from_slice(&tally.encode());
     }
     body
 }
 
-/// The body of the first `count` elements, as it is.
-pub(super) fn first(block: Block<'_>, count: usize) -> &[u8] {
+/// A leaf of the first `count` elements, as they are. `counted` says that the tally counts no others.
+pub(super) fn first(block: Block<'_>, count: usize, counted: bool) -> Leaf {
     let end = Slots::of(block).nth(count).map_or(block.used(), |slot| slot.at);
-    &block.bytes()[HEADER_BYTES..end]
+    let body = &block.bytes()[HEADER_BYTES..end];
+    let mut leaf = Leaf::new(&[body], count, block.flags());
+    if !counted && let Some(head) = head(block) {
+        let mut fresh = Tally::begin(head);
+        Slots::of(block).take(count).for_each(|slot| fresh.add(head, slot.id, slot.fields));
+        retally(&mut leaf, |tally| *tally = fresh);
+    }
+    leaf
 }
 
 /// The index of the first element that lies beyond the middle of the block's bytes.

@@ -19,6 +19,7 @@ mod group;
 mod id;
 mod ids;
 mod leaf;
+mod node;
 mod progress;
 mod radix;
 #[cfg(test)]
@@ -35,8 +36,9 @@ pub use progress::Progress;
 
 use self::group::{Group, StampBuf};
 use self::id::Place;
-use self::ids::{Ids, LeafLimits};
+use self::ids::{Ids, LeafView};
 use self::leaf::Slot;
+use self::node::{Head, LeafLimits, Tally};
 use super::discard::Discard;
 use super::limits::Limits;
 use super::stamp::Stamp;
@@ -74,6 +76,34 @@ impl<'a> StreamEntry<'a> {
     }
 }
 
+/// What the entries of one of Redis's nodes share.
+#[derive(Debug, Clone, Copy)]
+pub struct NodeHead<'a> {
+    /// The id with which it began, and by which Redis finds it.
+    pub id: StreamId,
+    /// The names with which it began. There may be no values beside them, so that [`Fields::names`] alone reads these.
+    pub names: Fields<'a>,
+}
+
+/// A node of Redis as this stream would have it, without what was deleted of it.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamNode<'a> {
+    leaf: LeafView<'a>,
+}
+
+impl<'a> StreamNode<'a> {
+    /// What its entries share.
+    pub fn head(self) -> NodeHead<'a> {
+        let Head { id, names } = self.leaf.head;
+        NodeHead { id, names }
+    }
+
+    /// Its entries in order.
+    pub fn entries(self) -> impl Iterator<Item = StreamEntry<'a>> {
+        self.leaf.slots().map(StreamEntry::of)
+    }
+}
+
 /// Up to where entries are trimmed off the front.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trim {
@@ -103,7 +133,6 @@ struct Body {
     entries: Ids,
     groups: Arc<Groups>,
     tops: Tops,
-    limits: LeafLimits,
     /// All of it in one piece, where it must lie so.
     packed: Option<Box<[u8]>>,
 }
@@ -112,13 +141,13 @@ struct Body {
 const LEAF_BYTES_MAX: usize = 1 << 20;
 /// As [`LEAF_BYTES_MAX`]: to find an entry in a leaf is to walk through half of it.
 const LEAF_ENTRIES_MAX: usize = 1 << 16;
-/// The counts in front of a leaf, so that one of a power of two takes a whole class of the allocator.
-const LEAF_COUNTS_BYTES: usize = 16;
+const LEAF_LIMITS_MAX: LeafLimits =
+    LeafLimits { bytes_max: LEAF_BYTES_MAX, count_max: LEAF_ENTRIES_MAX };
 
+/// Redis's `stream-node-max-bytes` and `stream-node-max-entries`, bounded.
 fn leaf_limits(limits: &Limits) -> LeafLimits {
-    let bytes = limits.bytes_max.clamp(64, LEAF_BYTES_MAX);
     LeafLimits {
-        bytes_max: bytes - LEAF_COUNTS_BYTES,
+        bytes_max: limits.bytes_max.min(LEAF_BYTES_MAX),
         count_max: limits.entries_max.clamp(1, LEAF_ENTRIES_MAX),
     }
 }
@@ -130,7 +159,6 @@ impl Default for Body {
             entries: Ids::new(true),
             groups: Arc::default(),
             tops: Tops::default(),
-            limits: ids::SMALL_LEAVES,
             packed: None,
         }
     }
@@ -290,10 +318,12 @@ impl Stream {
             };
         }
         let mut gone = 0;
-        for (count, _, last) in self.body.entries.leaves() {
+        for leaf in self.body.entries.leaves() {
+            let count = leaf.len();
             let is_over = match trim {
                 Trim::Length(max) => len - gone <= max || len - gone - count < max,
-                Trim::Id(id) => last >= id,
+                // Redis looks at the last entry of a node whether it was deleted or not.
+                Trim::Id(id) => leaf.tally().is_none_or(|tally| tally.top >= id),
             };
             if is_over || (limit > 0 && gone + count > limit) {
                 break;
@@ -333,7 +363,12 @@ impl Stream {
 
     /// Leaves and nodes of the radix tree in which Redis would keep leaves like these.
     pub fn radix_tree(&self) -> (u64, u64) {
-        radix::size(self.body.entries.leaves().map(|(_, first, _)| first.to_bytes()))
+        radix::size(self.body.entries.leaves().map(|leaf| leaf.head.id.to_bytes()))
+    }
+
+    /// Its entries by the nodes of Redis that they would be in.
+    pub fn nodes(&self) -> impl Iterator<Item = StreamNode<'_>> {
+        self.body.entries.leaves().map(|leaf| StreamNode { leaf })
     }
 }
 
@@ -354,20 +389,49 @@ impl Stream {
         limits: &Limits,
     ) {
         self.note(stamp);
-        self.body.limits = leaf_limits(limits);
-        self.body.entries.put(id, stamp, fields, self.body.limits);
+        self.body.entries.put_entry(id, stamp, fields, leaf_limits(limits));
+    }
+
+    /// Adds an entry behind all others: to the last node, or, if a head is given, as the first that is left of a new one. Bounds of leaves begin one too.
+    pub fn push_entry(
+        &mut self,
+        id: StreamId,
+        fields: Fields<'_>,
+        stamp: Stamp<'_>,
+        head: Option<NodeHead<'_>>,
+    ) {
+        self.note(stamp);
+        let head = head.map(|NodeHead { id, names }| Head { id, names });
+        self.body.entries.push_entry(id, stamp, fields, head, LEAF_LIMITS_MAX);
+    }
+
+    /// Says of the last node how many bytes its listpack has in Redis, how many of its entries are left and were deleted, and what id the last one of all had.
+    pub fn set_last_node(
+        &mut self,
+        listpack_bytes: usize,
+        live: usize,
+        gone: usize,
+        top: StreamId,
+    ) {
+        let tally = Tally::told(listpack_bytes, live, gone, top);
+        self.body.entries.set_last_tally(tally);
+    }
+
+    /// As [`Stream::set_last_node`], as it is of that node, whose entries the last one has.
+    pub fn set_last_node_as(&mut self, node: StreamNode<'_>) {
+        node.leaf.tally().into_iter().for_each(|tally| self.body.entries.set_last_tally(tally));
     }
 
     /// Removes the entry of that id and dot; whether there was one.
     pub fn take_entry(&mut self, id: StreamId, dot: Version) -> bool {
         self.body.packed = None;
-        self.body.entries.take(Place { id, dot }, self.body.limits)
+        self.body.entries.take(Place { id, dot })
     }
 
     /// Removes the first `count` entries.
     pub fn trim(&mut self, count: u64) -> Discard {
         self.body.packed = None;
-        self.body.entries.cut(0, count, self.body.limits)
+        self.body.entries.cut(0, count)
     }
 
     /// Sets a group.

@@ -234,3 +234,73 @@ fn whole_leaves_are_trimmed_where_that_need_not_be_exact() {
     assert_eq!(keys, 10);
     assert!(nodes > keys);
 }
+
+/// Ids and lengths of a stream's nodes.
+fn nodes(stream: &Stream) -> Vec<(u64, usize)> {
+    stream.nodes().map(|node| (node.head().id.ms, node.entries().count())).collect()
+}
+
+fn numbered(count: u64, limits: &Limits) -> Stream {
+    let mut stream = Stream::new();
+    let buf = FieldsBuf::of([(&b"f"[..], &b"v"[..])].into_iter());
+    for number in 1..=count {
+        stream.put_entry(StreamId::new(number, 0), buf.fields(), Stamp::NONE, limits);
+    }
+    stream
+}
+
+#[test]
+fn nodes_end_where_those_of_redis_do() {
+    let id = |number| StreamId::new(number, 0);
+    let take = |stream: &mut Stream, number| stream.take_entry(id(number), Version::ZERO);
+    // Redis: a frame of 7, counts 4, one name 2 + 3, a zero 2, and entries of 11 each, of which 2 are texts.
+    assert_eq!(nodes(&numbered(6, &limits(100, 7 + 4 + 7 + 3 * 11 + 2))), [(1, 3), (4, 3)]);
+    assert_eq!(nodes(&numbered(6, &limits(100, 7 + 4 + 7 + 3 * 11 + 3))), [(1, 4), (5, 2)]);
+    // What was deleted counts, and the first one's id stays the node's.
+    let mut stream = numbered(3, &limits(4, 4096));
+    assert!(take(&mut stream, 1) && take(&mut stream, 3));
+    let buf = FieldsBuf::of([(&b"f"[..], &b"v"[..])].into_iter());
+    for number in 4..=6 {
+        stream.put_entry(id(number), buf.fields(), Stamp::NONE, &limits(4, 4096));
+    }
+    assert_eq!(nodes(&stream), [(1, 2), (5, 2)]);
+    assert!(take(&mut stream, 4));
+    assert_eq!(stream.trimmed(Trim::Id(id(4)), true, 0), 0, "its last id is 4, though deleted");
+    assert_eq!(stream.trimmed(Trim::Id(id(5)), true, 0), 1);
+    drop(stream.trim(1));
+    assert_eq!(nodes(&stream), [(5, 2)]);
+}
+
+#[test]
+fn nodes_stay_what_they_are() {
+    let id = |number| StreamId::new(number, 0);
+    let buf = FieldsBuf::of([(&b"f"[..], &b"v"[..])].into_iter());
+    let mut stream = numbered(1_000, &limits(10, 4096));
+    // One of each ten, which would fit into a few leaves.
+    for number in (1..=1_000).filter(|number| number % 10 != 5) {
+        assert!(stream.take_entry(id(number), Version::ZERO));
+    }
+    let expected: Vec<(u64, usize)> = (0..100).map(|node| (node * 10 + 1, 1)).collect();
+    assert_eq!(nodes(&stream), expected);
+    // What comes between them, as only a side of a partition adds it, divides what has become too long.
+    for number in (1..=1_000).filter(|number| number % 10 != 5) {
+        stream.put_entry(id(number), buf.fields(), Stamp::NONE, &limits(10, 4096));
+        stream.put_entry(StreamId::new(number, 1), buf.fields(), Stamp::NONE, &limits(10, 4096));
+    }
+    assert!(stream.nodes().all(|node| (1..=10).contains(&node.entries().count())));
+    assert_eq!(stream.entries_len(), 1_900);
+    // Built with heads, they are those that were given, and know what was deleted.
+    let mut copy = Stream::new();
+    for (first, left) in [(1, 3), (11, 2)] {
+        let mut head = Some(NodeHead { id: id(first), names: buf.fields() });
+        for number in 0..left {
+            copy.push_entry(id(first + 1 + number), buf.fields(), Stamp::NONE, head.take());
+        }
+    }
+    copy.set_last_node(100, 2, 1, id(14));
+    assert_eq!(nodes(&copy), [(1, 3), (11, 2)]);
+    assert_eq!(copy.trimmed(Trim::Id(id(14)), true, 0), 3, "14 was deleted of the second");
+    copy.put_entry(id(15), buf.fields(), Stamp::NONE, &limits(4, 4096));
+    copy.put_entry(id(16), buf.fields(), Stamp::NONE, &limits(4, 4096));
+    assert_eq!(nodes(&copy), [(1, 3), (11, 3), (16, 1)]);
+}

@@ -60,6 +60,12 @@ pub(super) trait Order {
         (Self::bytes_max(average), Self::COUNT_MAX)
     }
 
+    /// Whether neighbours are joined where two fill one.
+    #[inline]
+    fn joins(&self) -> bool {
+        true
+    }
+
     /// Divides a block in two, of which the second's keys begin at the one returned; `None` if it cannot be done.
     fn split(
         &self,
@@ -545,7 +551,8 @@ fn is_short<O: Order>(order: &O, node: &Node<O::Key>) -> bool {
         Node::Leaf(leaf) => {
             let (bytes, count) = (leaf.block().used(), leaf.block().count());
             let (bytes_max, count_max) = order.limits(bytes / count.max(1));
-            count == 0 || bytes < bytes_max / 4 && count < count_max / 4
+            let is_small = bytes < bytes_max / 4 && count < count_max / 4;
+            count == 0 || order.joins() && is_small
         }
     }
 }

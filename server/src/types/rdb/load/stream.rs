@@ -5,7 +5,7 @@
 
 use super::{Invalid, Loader, StringValue, item};
 use crate::types::collection::stream::{
-    ConsumerState, FieldsBuf, GroupState, Meta, Pending, Progress,
+    ConsumerState, FieldsBuf, GroupState, Meta, NodeHead, Pending, Progress,
 };
 use crate::types::collection::{Item, Stamp, Stream, StreamId};
 use crate::types::rdb::listpack::Listpack;
@@ -126,6 +126,9 @@ impl Loader<'_, '_> {
             names.push(text(&mut items)?);
         }
         right(number(&mut items)? == 0)?;
+        let mut shared_names = FieldsBuf::default();
+        names.iter().for_each(|&name| shared_names.push_name(name));
+        let mut head = Some(NodeHead { id: base, names: shared_names.fields() });
         let names_bytes: u64 = names.iter().map(|name| name.len() as u64).sum();
         let mut found = (0, 0);
         while let Some(flags) = items.next()? {
@@ -147,9 +150,13 @@ impl Loader<'_, '_> {
                 self.unpacked_left = left.ok_or(Invalid::Format)?;
             }
             right(!fields.fields().is_empty())?;
-            stream.put_entry(id, fields.fields(), Stamp::NONE, &self.bounds.stream);
+            stream.push_entry(id, fields.fields(), Stamp::NONE, head.take());
         }
         right(told == found)?;
+        if found.0 > 0 && found.1 > 0 {
+            stream.set_last_node(packed.len(), found.0 as usize, found.1 as usize, last);
+        }
+        self.check_size(stream)?;
         Ok(last)
     }
 
