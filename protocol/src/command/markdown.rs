@@ -18,7 +18,6 @@ pub fn markdown() -> String {
     }
     text.push_str("### Answered with an error\n\n| Commands | Why |\n|---|---|\n");
     for reason in [
-        Refusal::Acl,
         Refusal::Modules,
         Refusal::Persistence,
         Refusal::Replication,

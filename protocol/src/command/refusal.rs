@@ -6,8 +6,6 @@ use crate::WireError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There are no users yet.
-    Acl,
     /// There are no modules.
     Modules,
     /// Nothing is written to disk.
@@ -24,9 +22,6 @@ impl Refusal {
     /// The error line, code included.
     pub const fn line(self) -> &'static str {
         match self {
-            Refusal::Acl => {
-                "ERR ACL is not supported by Torc: there is one user, whose password is the setting 'requirepass'"
-            }
             Refusal::Modules => {
                 "ERR MODULE is not supported by Torc: it loads no code; all commands are built in"
             }

@@ -18,6 +18,7 @@
 use super::mailbox::Mailboxes;
 use crate::base::clock::UnixMs;
 use crate::base::limits::WORKER_COUNT_MAX;
+use crate::security::acl::User;
 use crate::store::{Kind, Store};
 use crate::types::collection::StreamId;
 use dashmap::DashMap;
@@ -25,6 +26,7 @@ use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use torc_protocol::command::CommandId;
 use torc_protocol::peer::changes::Author;
 use torc_protocol::slot::slot_of;
 use torc_protocol::{Protocol, Reply, WireError};
@@ -192,6 +194,8 @@ pub struct Waiter {
     pub visits: bool,
     /// See `Session::author`.
     pub author: Option<Author>,
+    /// By which command, as which user; none for what other nodes sent, which have checked it.
+    pub asker: Option<(CommandId, Arc<User>)>,
     /// Set by its worker before it does anything else.
     pub owed: OnceLock<Owed>,
     end: Mutex<Option<End>>,
@@ -302,6 +306,8 @@ pub struct Asked<'a> {
     pub visits: bool,
     /// See `Session::author`.
     pub author: Option<Author>,
+    /// See [`Waiter::asker`].
+    pub asker: Option<(CommandId, Arc<User>)>,
 }
 
 type Key = (u8, Box<[u8]>);
@@ -363,7 +369,8 @@ impl Blocked {
 
     /// Begins a wait: behind all who wait for the same keys already. The caller then awaits changes of the keys, and looks at them once more.
     pub fn enter(&self, asked: Asked<'_>) -> Arc<Waiter> {
-        let Asked { client, worker, db, protocol, want, keys, until, visits, author } = asked;
+        let Asked { client, worker, db, protocol, want, keys, until, visits, author, asker } =
+            asked;
         let mut seen = HashSet::new();
         let keys: Vec<Box<[u8]>> =
             keys.iter().filter(|key| seen.insert(**key)).map(|&key| key.into()).collect();
@@ -381,6 +388,7 @@ impl Blocked {
             until,
             visits,
             author,
+            asker,
             owed,
             end,
         });

@@ -6,6 +6,7 @@
 
 use super::mailbox::{Mailboxes, Message};
 use crate::base::clock::UnixMs;
+use crate::security::acl::{DEFAULT_USER, User};
 use dashmap::DashMap;
 use parking_lot::{Mutex, MutexGuard};
 use std::fmt::Write as _;
@@ -63,9 +64,6 @@ pub mod flag {
 
 /// The index in [`ClientInfo`] that stands for "no command yet".
 const NO_COMMAND: u16 = u16::MAX;
-
-/// The user that every client is, until there are others.
-pub const DEFAULT_USER: &str = "default";
 
 /// What is fixed about a connection when it is accepted.
 #[derive(Debug, Clone, Default)]
@@ -126,6 +124,8 @@ pub struct ClientInfo {
     /// Index of its worker.
     pub worker: usize,
     names: Mutex<Names>,
+    /// Who it is; none for what comes from no connection.
+    user: Mutex<Option<Arc<User>>>,
     killed: AtomicBool,
     slot: AtomicUsize,
     last_ms: AtomicU64,
@@ -156,6 +156,7 @@ impl ClientInfo {
             created_ms: now,
             worker,
             names: Mutex::default(),
+            user: Mutex::default(),
             killed: AtomicBool::new(false),
             slot: AtomicUsize::new(usize::MAX),
             last_ms: AtomicU64::new(now),
@@ -176,6 +177,21 @@ impl ClientInfo {
     /// What the client calls itself, for reading and changing.
     pub fn names(&self) -> MutexGuard<'_, Names> {
         self.names.lock()
+    }
+
+    /// Who it is.
+    pub fn user(&self) -> Option<Arc<User>> {
+        self.user.lock().clone()
+    }
+
+    /// Publishes who it is. Called by the client's own worker alone.
+    pub fn set_user(&self, user: Arc<User>) {
+        *self.user.lock() = Some(user);
+    }
+
+    /// Has its worker close it before its next command.
+    pub fn expel(&self) {
+        self.killed.store(true, Ordering::Relaxed);
     }
 
     /// Publishes the figures of a batch. Called by the client's own worker alone.
@@ -271,6 +287,9 @@ impl ClientInfo {
         let subscriptions =
             [0, 1, 2].map(|kind: usize| self.subscriptions[kind].load(Ordering::Relaxed));
         let names = self.names();
+        let user = self.user();
+        let user = user.as_ref().map_or(DEFAULT_USER.as_bytes(), |user| user.name());
+        let user = String::from_utf8_lossy(user);
         let Endpoint { address, local_address, descriptor, .. } = &self.endpoint;
         // Writing to a String cannot fail.
         let _ = write!(
@@ -285,7 +304,7 @@ impl ClientInfo {
         let _ = write!(
             line,
             " db={} sub={} psub={} ssub={} multi={multi} qbuf={input} qbuf-free=0 argv-mem={argument_bytes} multi-mem={queued} rbs=0 rbp=0 \
-             obl={buffered} oll={chunks} omem={listed} tot-mem={} events={} cmd={} user={DEFAULT_USER} redir={redirect} resp={} lib-name={} lib-ver={}",
+             obl={buffered} oll={chunks} omem={listed} tot-mem={} events={} cmd={} user={user} redir={redirect} resp={} lib-name={} lib-ver={}",
             self.db.load(Ordering::Relaxed),
             subscriptions[0],
             subscriptions[1],
@@ -353,6 +372,8 @@ pub struct KillFilter<'a> {
     pub id: Option<u64>,
     /// Its type.
     pub kind: Option<ClientType>,
+    /// Who it is.
+    pub user: Option<Arc<User>>,
     /// Connected for at least this many seconds.
     pub age_seconds_min: Option<u64>,
     /// Never this client.
@@ -366,6 +387,10 @@ impl KillFilter<'_> {
             && is(self.local_address, &client.endpoint.local_address)
             && self.id.is_none_or(|id| id == client.id)
             && self.kind.is_none_or(|kind| kind == client.kind())
+            && self
+                .user
+                .as_ref()
+                .is_none_or(|user| client.user().is_some_and(|own| Arc::ptr_eq(&own, user)))
             && self
                 .age_seconds_min
                 .is_none_or(|age| now.saturating_sub(client.created_ms) / 1000 >= age)
@@ -495,7 +520,7 @@ impl Clients {
                 caller_matches = true;
                 continue;
             }
-            client.killed.store(true, Ordering::Relaxed);
+            client.expel();
             self.unregister(client.id);
             if let Some(mailbox) = self.mailboxes.workers().get(client.worker) {
                 let slot = client.slot.load(Ordering::Relaxed);

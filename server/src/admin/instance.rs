@@ -1,8 +1,9 @@
 //! The one running node, shared by all its threads.
 
 use super::blocked::Blocked;
-use super::clients::Clients;
+use super::clients::{Clients, KillFilter};
 use super::latency::Latency;
+use super::mailbox::Mailbox;
 use super::memory;
 use super::pubsub::PubSub;
 use super::pubsub::notify::Events;
@@ -13,12 +14,13 @@ use crate::base::clock::{Clock, UnixMs};
 use crate::base::rng::Rng;
 use crate::cluster::ClusterHandle;
 use crate::cluster::route::Route;
-use crate::config::{SetError, Settings};
+use crate::config::{ChannelDefault, SetError, Settings};
 use crate::script::Scripts;
+use crate::security::acl::{Acl, User};
 use crate::store::{ChangedKey, Store, StoreOptions};
 use std::fmt::Write as _;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use torc_protocol::slot::slot_of;
 
@@ -41,6 +43,8 @@ pub struct Instance {
     pub latency: Latency,
     /// Who is connected.
     pub clients: Clients,
+    /// The users, and what each may do.
+    pub acl: Acl,
     /// Who waits in a blocking command.
     pub blocked: Blocked,
     /// Who is subscribed to what.
@@ -97,6 +101,7 @@ impl Instance {
             slowlog: SlowLog::new(usize::try_from(settings.slowlog_max_len()).unwrap_or(0)),
             latency: Latency::default(),
             clients: Clients::default(),
+            acl: Acl::default(),
             blocked: Blocked::default(),
             pubsub: PubSub::new(workers),
             tracking: Tracking::new(workers),
@@ -113,6 +118,7 @@ impl Instance {
             settings,
         };
         instance.apply_settings();
+        instance.acl.set_default_password(instance.settings.requirepass().as_bytes());
         instance
     }
 
@@ -120,6 +126,9 @@ impl Instance {
     pub fn configure(&self, pairs: &[(&str, &str)]) -> Result<(), SetError> {
         self.settings.set(pairs)?;
         self.apply_settings();
+        if pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case("requirepass")) {
+            self.acl.set_default_password(self.settings.requirepass().as_bytes());
+        }
         let mut rng = Rng::seeded(self.clock.unix_us());
         self.trim_tracking(&mut Runner::nobody(usize::MAX), &mut rng);
         Ok(())
@@ -164,9 +173,23 @@ impl Instance {
         limits.set_notices(events.of_store());
         self.pubsub.set_events(events);
         self.slowlog.set_len_max(usize::try_from(settings.slowlog_max_len()).unwrap_or(0));
+        self.acl.log.set_len_max(usize::try_from(settings.acllog_max_len()).unwrap_or(0));
+        self.acl.set_all_channels(settings.acl_pubsub_default() == ChannelDefault::AllChannels);
         self.latency.set_threshold_ms(settings.latency_monitor_threshold().max(0) as u64);
         self.stats.track_latency(settings.latency_tracking());
         super::logging::set_level(settings.loglevel());
+    }
+
+    /// Has those look at what users may do who have changed it for others: whoever is subscribed to what he may not hear any more is disconnected, and so is all of `deleted`.
+    /// Returns whether `caller` is among the latter, who has to close itself.
+    pub fn settle_users(&self, deleted: &[Arc<User>], caller: u64, now: UnixMs) -> bool {
+        let mut ends_caller = false;
+        for user in deleted {
+            let filter = KillFilter { user: Some(Arc::clone(user)), ..KillFilter::default() };
+            ends_caller |= self.clients.kill(&filter, caller, now).1;
+        }
+        self.clients.mailboxes.workers().iter().for_each(Mailbox::wake);
+        ends_caller
     }
 
     /// Takes a sample for the rates of INFO. One worker calls this about every 100 ms.

@@ -131,3 +131,18 @@ pub const STOP_FLUSH_MS: u64 = 1_000;
 /// Stack of a worker's thread; memory that is never touched is never taken. Lua nests C calls 200 deep, and `string.gsub` keeps a buffer of 8 KiB in each: 2 MiB, the
 /// default of Rust's threads, are nearly used up then.
 pub const STACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Users at most. An operator makes them, yet a script of his may go wrong.
+pub const ACL_USERS_MAX: usize = 65_536;
+
+/// Bytes of one user's rules, patterns and passwords: thousands of patterns. Each of its commands may be compared with all of them.
+pub const ACL_USER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of a file of users: as much as a hundred of the largest, or all of ordinary ones.
+pub const ACL_FILE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// Entries of the ACL log, whatever `acllog-max-len` says: at 2 KiB or so each, 32 MiB.
+pub const ACL_LOG_ENTRIES_MAX: usize = 16 * 1024;
+
+/// Bytes of a key, channel or user's name that the ACL log keeps.
+pub const ACL_LOG_TEXT_BYTES_MAX: usize = 512;

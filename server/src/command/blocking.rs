@@ -12,6 +12,7 @@
 //!
 //! Source: redis.io, the pages of BLPOP, BLMOVE, BLMPOP, BZPOPMIN, BZMPOP.
 
+use super::access;
 use super::list::{self, End as ListEnd};
 use super::value::integer;
 use super::{Ctx, Flow, Outcome, Session};
@@ -21,9 +22,12 @@ use crate::admin::blocked::{Asked, End, Finish, Waiter, Want};
 use crate::admin::clients::flag;
 use crate::base::clock::UnixMs;
 use crate::cluster::route::Route;
+use crate::security::acl::User;
 use crate::store::{By, Local};
 use std::sync::Arc;
+use torc_protocol::command::{COMMANDS, CommandId};
 use torc_protocol::number::parse_f64;
+use torc_protocol::request::{encode_request, is_one_request};
 use torc_protocol::slot::slot_of;
 use torc_protocol::{Args, Reply, WireError};
 
@@ -154,6 +158,7 @@ fn wait(ctx: &mut Ctx<'_>, want: Want, keys: &[&[u8]], until: Option<UnixMs>) ->
         until,
         visits: session.hops > 0,
         author: session.author,
+        asker: asker(session),
     };
     let waiter = ctx.instance.blocked.enter(asked);
     for key in &waiter.keys {
@@ -167,6 +172,12 @@ fn wait(ctx: &mut Ctx<'_>, want: Want, keys: &[&[u8]], until: Option<UnixMs>) ->
     }
     ctx.session.waits = Some(waiter);
     Flow::Wait
+}
+
+/// Whose rights count when the client is served: they may be others than when it began to wait.
+fn asker(session: &Session) -> Option<(CommandId, Arc<User>)> {
+    let login = session.login.as_ref().filter(|_| session.hops == 0)?;
+    Some((session.command?, Arc::clone(&login.user)))
 }
 
 /// Takes what `want` says from `key` and writes the reply; whether there was anything.
@@ -298,6 +309,11 @@ fn serve_one(
     if matches!(waiter.want, Want::Read(_)) {
         remember_for(ctx, waiter);
     }
+    if let Some(error) = refusal(ctx, waiter) {
+        reply.error(&error);
+        *end = Some(End::Served { reply: out, written: Vec::new() });
+        return true;
+    }
     match take(ctx, &waiter.want, key, &mut reply) {
         Ok(false) => return false,
         Ok(true) => {}
@@ -311,6 +327,27 @@ fn serve_one(
     ctx.local.changed_by(changes, waiter.author.map_or(By::Client(waiter.client), By::Author));
     *end = Some(End::Served { reply: out, written: written(ctx.local) });
     true
+}
+
+/// Why a client may not be served any more that could wait when it came.
+fn refusal(ctx: &Ctx<'_>, waiter: &Waiter) -> Option<WireError> {
+    let (command, user) = waiter.asker.as_ref()?;
+    let rights = user.rights();
+    if rights.is_unlimited() {
+        return None;
+    }
+    let (words, _) = waiter.command();
+    let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
+    let mut request = Vec::new();
+    encode_request(&mut request, &words);
+    let mut spans = Vec::new();
+    is_one_request(&request, &mut spans);
+    let args = Args::new(&request, &spans);
+    // The words are those of a command that waits for the same; keys stand in the same places.
+    let spec = &COMMANDS[*command];
+    let denial = rights.check(spec, &args).err()?;
+    let client = ctx.instance.clients.get(waiter.client)?;
+    Some(access::denied_waiter(ctx.instance, &client, (user, spec, args), denial, ctx.now))
 }
 
 /// What a client reads that waited for it is tracked as of now: what came meanwhile it was told of.

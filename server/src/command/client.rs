@@ -8,9 +8,7 @@ use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
 use crate::admin::blocked::End;
-use crate::admin::clients::{
-    Activity, ClientInfo, ClientType, DEFAULT_USER, KillFilter, PauseMode,
-};
+use crate::admin::clients::{Activity, ClientInfo, ClientType, KillFilter, PauseMode};
 use crate::base::clock::UnixMs;
 use torc_protocol::{Args, Reply, WireError, number};
 
@@ -129,7 +127,7 @@ pub fn kill(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome
     let filter = if old_form {
         KillFilter { address: args.get(2), ..KillFilter::default() }
     } else {
-        parse_kill(args, caller)?
+        parse_kill(args, caller, ctx.instance)?
     };
     let (count, caller_matches) = ctx.instance.clients.kill(&filter, caller, ctx.now);
     match (old_form, count) {
@@ -140,7 +138,11 @@ pub fn kill(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome
     Ok(if caller_matches { Flow::Close } else { Flow::Next })
 }
 
-fn parse_kill<'a>(args: Args<'a>, caller: u64) -> Result<KillFilter<'a>, WireError> {
+fn parse_kill<'a>(
+    args: Args<'a>,
+    caller: u64,
+    instance: &Instance,
+) -> Result<KillFilter<'a>, WireError> {
     let mut filter = KillFilter { skip: Some(caller), ..KillFilter::default() };
     if args.len() < 4 {
         return Err(WireError::Syntax);
@@ -160,9 +162,9 @@ fn parse_kill<'a>(args: Args<'a>, caller: u64) -> Result<KillFilter<'a>, WireErr
         } else if args.is(index, "LADDR") {
             filter.local_address = Some(value);
         } else if args.is(index, "USER") {
-            if value != DEFAULT_USER.as_bytes() {
-                return Err(WireError::quoting("ERR No such user '", value, "'"));
-            }
+            let user = instance.acl.find(value);
+            filter.user =
+                Some(user.ok_or_else(|| WireError::quoting("ERR No such user '", value, "'"))?);
         } else if args.is(index, "MAXAGE") {
             let age = number::parse_i64(value)
                 .ok_or(WireError::fixed("ERR maxage is not an integer or out of range"))?;

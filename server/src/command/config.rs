@@ -2,6 +2,7 @@
 
 use super::value::help_lines;
 use super::{Ctx, Flow, Outcome};
+use crate::admin::Instance;
 use crate::config::{SETTINGS, SetError, names, rewrite as rewrite_file};
 use torc_protocol::{Args, Reply, WireError, glob};
 
@@ -84,9 +85,23 @@ pub fn resetstat(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> O
 ///
 /// Writes a small file and waits for the disk, which holds up this worker's clients, as it holds up all of Redis's.
 pub fn rewrite(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    rewrite_file(&ctx.instance.settings).map_err(|reason| WireError::err(&reason))?;
+    rewrite_settings(ctx.instance).map_err(|reason| WireError::err(&reason))?;
     reply.ok();
     Ok(Flow::Next)
+}
+
+/// Writes the settings and users in force into the settings file.
+///
+/// # Errors
+/// In Redis's words, without the code.
+pub(super) fn rewrite_settings(instance: &Instance) -> Result<(), String> {
+    let (settings, acl) = (&instance.settings, &instance.acl);
+    // Where there is a file of users, they belong there.
+    let users = match settings.aclfile().is_empty() {
+        true => acl.definitions(settings.requirepass().as_bytes())?,
+        false => Vec::new(),
+    };
+    rewrite_file(settings, &users)
 }
 
 /// `CONFIG HELP`

@@ -2,12 +2,13 @@
 //!
 //! Source: the commands' pages on redis.io and the replies of Redis 7.0 and 7.2.
 
+use super::access::{Attempt, note_refusal};
 use super::value::database;
 use super::{Ctx, Flow, Outcome};
 use crate::admin::Instance;
 use crate::base::release::REDIS_VERSION;
 use crate::cluster::route::Port;
-use crate::security;
+use crate::security::acl::{Context, DEFAULT_USER, Reason};
 use torc_protocol::{Args, Protocol, Reply, WireError, number};
 
 const WRONG_PASSWORD: WireError =
@@ -55,7 +56,7 @@ pub fn hello(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
     let protocol = args.get(1).map(parse_protocol).transpose()?;
     let HelloOptions { credentials, name } = parse_hello(args.from(2))?;
     if let Some((user, password)) = credentials {
-        authenticate(ctx, user, password)?;
+        authenticate(ctx, user, password, &args[0])?;
     }
     if !is_authenticated(ctx) {
         return Err(HELLO_FIRST);
@@ -133,36 +134,38 @@ fn parse_hello(args: Args<'_>) -> Result<HelloOptions<'_>, WireError> {
 /// `AUTH [username] password`
 pub fn auth(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
     match args.len() {
-        2 if !has_password(ctx.instance) => return Err(NO_PASSWORD),
-        2 => authenticate(ctx, DEFAULT_USER, &args[1])?,
-        3 => authenticate(ctx, &args[1], &args[2])?,
+        2 if default_needs_no_password(ctx.instance) => return Err(NO_PASSWORD),
+        2 => authenticate(ctx, DEFAULT_USER.as_bytes(), &args[1], &args[0])?,
+        3 => authenticate(ctx, &args[1], &args[2], &args[0])?,
         _ => return Err(WireError::Syntax),
     }
     reply.ok();
     Ok(Flow::Next)
 }
 
-const DEFAULT_USER: &[u8] = crate::admin::clients::DEFAULT_USER.as_bytes();
-
-/// Whether clients have to authenticate.
-pub fn has_password(instance: &Instance) -> bool {
-    !instance.settings.requirepass().is_empty()
+fn default_needs_no_password(instance: &Instance) -> bool {
+    instance.acl.default_user().rights().needs_no_password()
 }
 
 /// Whether the client may run what is not marked as open to all.
 fn is_authenticated(ctx: &Ctx<'_>) -> bool {
-    ctx.session.authenticated || !has_password(ctx.instance)
+    ctx.session.authenticated || !ctx.instance.acl.requires_login()
 }
 
-fn authenticate(ctx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> Result<(), WireError> {
-    let expected = ctx.instance.settings.requirepass();
-    // Without a password the default user accepts any.
-    let matches = expected.is_empty() || security::password_matches(expected.as_bytes(), password);
-    if user != DEFAULT_USER || !matches {
-        return Err(WRONG_PASSWORD);
+/// Logs the client in; `command` is what it calls that.
+fn authenticate(
+    ctx: &mut Ctx<'_>,
+    user: &[u8],
+    password: &[u8],
+    command: &[u8],
+) -> Result<(), WireError> {
+    if ctx.session.authenticate(&ctx.instance.acl, user, password) {
+        return Ok(());
     }
-    ctx.session.authenticated = true;
-    Ok(())
+    let context = if ctx.session.in_step { Context::Multi } else { Context::TopLevel };
+    let refused = Attempt { reason: Reason::Auth, context, object: command, username: user };
+    note_refusal(ctx.instance, ctx.session, refused, ctx.now);
+    Err(WRONG_PASSWORD)
 }
 
 /// SELECT index
@@ -184,8 +187,7 @@ pub fn quit(_: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
 
 /// RESET
 pub fn reset(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let authenticated = !has_password(ctx.instance);
-    ctx.session.reset(ctx.instance, authenticated);
+    ctx.session.reset(ctx.instance);
     reply.simple("RESET");
     Ok(Flow::Next)
 }

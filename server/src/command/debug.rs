@@ -32,7 +32,7 @@ pub fn debug(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
         ("quicklist-packed-threshold", 3) => check_packed_threshold(&args[2])?,
         ("change-repl-id", 2) => ctx.instance.change_replication_id(),
         ("config-rewrite-force-all", 2) => {
-            crate::config::rewrite(&ctx.instance.settings)
+            super::config::rewrite_settings(ctx.instance)
                 .map_err(|reason| WireError::err(&reason))?;
         }
         ("structsize", 2) => {

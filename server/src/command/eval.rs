@@ -22,6 +22,7 @@
 //!
 //! Source: redis.io/docs/interact/programmability and the replies of Redis 7.0.
 
+use super::access;
 use super::session::Session;
 use super::tracking::remember;
 use super::transaction::names_too_few;
@@ -34,10 +35,13 @@ use crate::script::{
     self, Called, Code, Host, Job, Judgement, KillError, Kind, Permissions, Running, Script,
     ScriptFull, Scripts, Sha, Slow, sha_of,
 };
+use crate::security::acl::{Context, Denial};
 use crate::store::KeyHint;
 use std::sync::Arc;
 use std::time::Duration;
-use torc_protocol::command::{CommandSpec, Flags, KeyPositions, find_full, key_positions, resolve};
+use torc_protocol::command::{
+    CommandSpec, Flags, KeyPositions, find, find_full, key_positions, resolve, subcommand_of,
+};
 use torc_protocol::number::parse_i64;
 use torc_protocol::slot::{Slot, slot_of};
 use torc_protocol::{Args, Protocol, Reply, WireError};
@@ -293,8 +297,9 @@ impl Host for Server<'_, '_, '_> {
     }
 
     fn may(&mut self, args: Args<'_>) -> Option<bool> {
-        // There is one user, who may do everything.
-        resolve(&args).ok().map(|_| true)
+        let command = args.get(0).and_then(find);
+        let spec = command.and_then(|spec| subcommand_of(spec, &args))?;
+        Some(access::denial(self.ctx.session, spec, args).is_none())
     }
 
     fn log(&mut self, level: u8, text: &[u8]) {
@@ -390,6 +395,9 @@ impl Server<'_, '_, '_> {
         if spec.flags.contains(Flags::NOSCRIPT) {
             return Err(refused("ERR This Redis command is not allowed from script"));
         }
+        if let Some(denial) = access::denial(self.ctx.session, spec, args) {
+            return Err(self.deny(spec, args, denial));
+        }
         if self.read_only && spec.may_write {
             return Err(refused("ERR Write commands are not allowed from read-only scripts."));
         }
@@ -410,6 +418,14 @@ impl Server<'_, '_, '_> {
         }
         self.has_written |= spec.flags.contains(Flags::WRITE);
         Ok(spec)
+    }
+
+    #[cold]
+    fn deny(&self, spec: &CommandSpec, args: Args<'_>, denial: Denial) -> Called {
+        let Ctx { instance, session, now, .. } = &*self.ctx;
+        let text = access::denied(instance, session, (spec, args), denial, Context::Lua, *now);
+        let text = String::from_utf8_lossy(&text);
+        Called::Refused(format!("ERR ACL failure in script: {text}").into())
     }
 
     /// In a ring, whether the keys are ones that this node serves.

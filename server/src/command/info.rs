@@ -10,6 +10,7 @@ use crate::admin::memory::{Figures, cpu_seconds, difference, machine_bytes, rati
 use crate::admin::pubsub::Kind;
 use crate::base::release::{REDIS_VERSION, TORC_VERSION};
 use crate::cluster::route::Port;
+use crate::security::acl::Reason;
 use std::fmt::Write as _;
 use torc_protocol::command::COMMANDS;
 use torc_protocol::{Args, Reply};
@@ -330,10 +331,10 @@ fn stats(out: &mut String, instance: &Instance, _: About) {
         "io_threaded_writes_processed": 0,
         "reply_buffer_shrinks": 0,
         "reply_buffer_expands": 0,
-        "acl_access_denied_auth": 0,
-        "acl_access_denied_cmd": 0,
-        "acl_access_denied_key": 0,
-        "acl_access_denied_channel": 0,
+        "acl_access_denied_auth": instance.acl.log.count(Reason::Auth),
+        "acl_access_denied_cmd": instance.acl.log.count(Reason::Command),
+        "acl_access_denied_key": instance.acl.log.count(Reason::Key),
+        "acl_access_denied_channel": instance.acl.log.count(Reason::Channel),
         "client_query_buffer_limit_disconnections": query_closed,
         "client_output_buffer_limit_disconnections": output_closed,
     );

@@ -4,6 +4,8 @@
 //! `ctx.keyspace()`, never waits, and writes nothing to the reply before it can no longer fail (an error rewinds what it wrote).
 //! Its arguments begin with the command's name and suit its arity: `resolve` in the protocol crate saw to that.
 
+pub(crate) mod access;
+pub mod acl;
 mod attendant;
 pub mod bitmap;
 pub(crate) mod blocking;
@@ -28,6 +30,7 @@ pub mod info;
 pub mod introspect;
 pub mod latency;
 pub mod list;
+mod login;
 pub mod long_reply;
 pub mod memory;
 pub mod object;
@@ -49,6 +52,7 @@ pub mod zset;
 
 pub use attendant::{Attendant, LentAttendant};
 pub use context::{Ctx, Flow, Handler, Outcome, Served};
+pub use login::Login;
 pub use session::{Mute, Session};
 
 use torc_protocol::command::{COMMAND_COUNT, CommandId};

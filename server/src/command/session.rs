@@ -2,6 +2,7 @@
 
 use super::attendant::LentAttendant;
 use super::consistency::{Consistency, Once, Seen};
+use super::login::Login;
 use super::long_reply::LongReply;
 use super::transaction::{Multi, Watching};
 use crate::admin::Instance;
@@ -41,6 +42,12 @@ pub struct Session {
     pub protocol: Protocol,
     /// Whether AUTH succeeded, or no password was set when the client came.
     pub authenticated: bool,
+    /// Whether its commands are checked before they run: it is not authenticated, or may not do everything.
+    pub guarded: bool,
+    /// Who it is; none for what comes from no client, and may do everything.
+    pub login: Option<Login>,
+    /// The number of changes to users when it last looked at its own.
+    pub(super) acl_generation: u64,
     /// Whose replies are left out.
     pub mute: Mute,
     /// Whether its reads leave the keys' access times alone (CLIENT NO-TOUCH).
@@ -108,6 +115,9 @@ impl Session {
             db: 0,
             protocol: Protocol::Resp2,
             authenticated,
+            guarded: !authenticated,
+            login: None,
+            acl_generation: 0,
             mute: Mute::Off,
             no_touch: false,
             no_evict: false,
@@ -141,15 +151,16 @@ impl Session {
     }
 
     /// Back to what it was when the client connected (RESET). The library's name stays: it still speaks for the connection.
-    pub fn reset(&mut self, instance: &Instance, authenticated: bool) {
+    pub fn reset(&mut self, instance: &Instance) {
         self.stop_monitoring(&instance.clients);
         self.untrack(instance);
         self.unsubscribe_all(&instance.pubsub);
         self.info.names().name.clear();
         let mute = if self.mute == Mute::This { Mute::This } else { Mute::Off };
-        let fresh = Session::new(Arc::clone(&self.info), authenticated);
+        let fresh = Session::new(Arc::clone(&self.info), false);
         let (port, hops) = (self.port, self.hops);
         *self = Session { mute, command: self.command, port, hops, ..fresh };
+        self.log_in_as_default(&instance.acl);
     }
 
     /// Forgets what was queued since MULTI and what is watched.

@@ -6,11 +6,6 @@ use super::{Ctx, Outcome};
 use torc_protocol::command::Refusal;
 use torc_protocol::{Args, Reply, WireError};
 
-/// ACL and its subcommands.
-pub fn acl(_: &mut Ctx<'_>, _: Args<'_>, _: &mut Reply<'_>) -> Outcome {
-    Err(Refusal::Acl.error())
-}
-
 /// MODULE and its subcommands.
 pub fn module(_: &mut Ctx<'_>, _: Args<'_>, _: &mut Reply<'_>) -> Outcome {
     Err(Refusal::Modules.error())

@@ -1,7 +1,8 @@
 //! The settings file: TOML, read at start and rewritten by CONFIG REWRITE.
 //!
 //! Keys are the settings' names at the top level. `maxmemory = "2gb"`, `port = 6379`, `protected-mode = false` and
-//! `bind = ["127.0.0.1", "::1"]` all mean what they say; a list is its items with spaces between.
+//! `bind = ["127.0.0.1", "::1"]` all mean what they say; a list is its items with spaces between. Users are no setting but a list of their own:
+//! `user = ["alice on >secret ~cache:* +@read"]`.
 
 use super::kind::{Kind, Value};
 use super::settings::{SetError, Settings, find, names};
@@ -10,13 +11,13 @@ use super::table::{Row, SETTINGS};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
-use toml_edit::{Document, DocumentMut, Item, Value as TomlValue};
+use toml_edit::{Array, Document, DocumentMut, Item, Value as TomlValue};
 
 /// Bytes of a settings file at most: every setting with pages of comments fits.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Reads the file at `path` into `settings`. On error, says every line that is wrong.
-pub(super) fn load(settings: &Settings, path: &Path) -> Result<(), Vec<String>> {
+pub(super) fn load(settings: &mut Settings, path: &Path) -> Result<(), Vec<String>> {
     let shown = path.display();
     let fail = |error: io::Error| vec![format!("{shown}: cannot be read: {error}")];
     if fs::metadata(path).map_err(fail)?.len() > FILE_BYTES_MAX {
@@ -33,6 +34,11 @@ pub(super) fn load(settings: &Settings, path: &Path) -> Result<(), Vec<String>> 
         let span = key.span().or_else(|| item.span());
         let line = span.map_or(1, |span| line_of(&text, span.start));
         let outcome = match text_of(item) {
+            _ if name == USER => {
+                users_of(item).map(|users| settings.set_users(users)).ok_or_else(|| {
+                    format!("{USER}: must be a list of strings, each a user's name and rules")
+                })
+            }
             Some(value) => settings.set_at_start(name, &value).map_err(|error| {
                 explain(&error, &format!("{name} = {}", shown_value(item, &value)))
             }),
@@ -46,6 +52,17 @@ pub(super) fn load(settings: &Settings, path: &Path) -> Result<(), Vec<String>> 
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+}
+
+/// The key of the list of users.
+pub(super) const USER: &str = "user";
+
+/// The users that a file defines; one alone need not be a list.
+fn users_of(item: &Item) -> Option<Vec<String>> {
+    if let Some(user) = item.as_str() {
+        return Some(vec![user.to_owned()]);
+    }
+    item.as_array()?.iter().map(|user| Some(user.as_str()?.to_owned())).collect()
 }
 
 /// Stands in for the key of an item that was iterated and therefore has one.
@@ -90,24 +107,25 @@ fn toml_of(kind: &Kind, text: &str) -> TomlValue {
 }
 
 /// Writes the settings in force into the file the node was started with: values that differ are replaced where they stand, settings
-/// that differ from their default are added at the end, comments and order stay. The file is replaced as a whole or not at all.
+/// that differ from their default are added at the end, comments and order stay. `users` are written in the place of those that it defines. The file is replaced as a whole or
+/// not at all.
 ///
 /// # Errors
 /// In Redis's words, without the code.
-pub(crate) fn rewrite(settings: &Settings) -> Result<(), String> {
+pub(crate) fn rewrite(settings: &Settings, users: &[String]) -> Result<(), String> {
     let path = settings.file().ok_or("The server is running without a config file")?;
     let fail = |error: io::Error| format!("Rewriting config file: {error}");
     // A link keeps pointing to the file, whose contents change.
     let path = fs::canonicalize(path).map_err(fail)?;
     let text = fs::read_to_string(&path).map_err(fail)?;
-    let rewritten = rewritten(settings, &text)?;
+    let rewritten = rewritten(settings, users, &text)?;
     if rewritten != text {
         replace(&path, &rewritten).map_err(fail)?;
     }
     Ok(())
 }
 
-fn rewritten(settings: &Settings, text: &str) -> Result<String, String> {
+fn rewritten(settings: &Settings, users: &[String], text: &str) -> Result<String, String> {
     let mut document: DocumentMut =
         text.parse().map_err(|_| "Rewriting config file: not TOML".to_owned())?;
     for (index, row) in SETTINGS.iter().enumerate() {
@@ -128,6 +146,15 @@ fn rewritten(settings: &Settings, text: &str) -> Result<String, String> {
         if !present && current != row.default {
             document.insert(row.name, Item::Value(toml_of(&row.kind, &current)));
         }
+    }
+    let written = document.get(USER).and_then(users_of).unwrap_or_default();
+    if users.is_empty() {
+        document.remove(USER);
+    } else if written != users {
+        let mut list: Array = users.iter().map(String::as_str).collect();
+        list.iter_mut().for_each(|user| user.decor_mut().set_prefix("\n    "));
+        list.set_trailing("\n");
+        document.insert(USER, Item::Value(list.into()));
     }
     Ok(document.to_string())
 }
@@ -168,7 +195,7 @@ mod tests {
         let path = std::env::temp_dir().join(name);
         fs::write(&path, text).unwrap();
         let mut settings = Settings::default();
-        let loaded = load(&settings, &path);
+        let loaded = load(&mut settings, &path);
         let shown = format!("{}:", path.display());
         settings.set_file(path);
         loaded
@@ -198,6 +225,7 @@ mod tests {
         check("hz = 10\n\n# x\nloglevel = \"loud\"", "4: loglevel = \"loud\": argument(s) must be");
         check("port = ", "1: not TOML");
         check("[port]\nx = 1", "1: port: must be a string");
+        check("hz = 10\nuser = [1]", "2: user: must be a list of strings");
         check("[network]\nport = 1", "1: unknown setting 'network'");
     }
 
@@ -205,17 +233,25 @@ mod tests {
     fn a_rewrite_keeps_comments_and_order() {
         let text = "# mine\nmaxmemory = \"1kb\" # small\ntimeout = 0\n";
         let settings = load_text(text).unwrap();
-        rewrite(&settings).unwrap();
+        rewrite(&settings, &[]).unwrap();
         let path = settings.file().unwrap();
         assert_eq!(fs::read_to_string(path).unwrap(), text, "nothing changed");
         let pairs = [("maxmemory", "2kb"), ("requirepass", "a \"b\""), ("latency-tracking", "no")];
         settings.set(&pairs).unwrap();
-        rewrite(&settings).unwrap();
+        rewrite(&settings, &[]).unwrap();
         let expected = "# mine\nmaxmemory = 2048 # small\ntimeout = 0\nrequirepass = 'a \"b\"'\nlatency-tracking = false\n";
         assert_eq!(fs::read_to_string(path).unwrap(), expected);
-        let again = Settings::default();
-        load(&again, path).unwrap();
+        let mut again = Settings::default();
+        load(&mut again, path).unwrap();
         assert_eq!(&*again.requirepass(), "a \"b\"");
+        let users = ["alice on ~\"x* +get".to_owned(), "bob off".to_owned()];
+        for _ in 0..2 {
+            rewrite(&settings, &users).unwrap();
+            load(&mut again, path).unwrap();
+            assert_eq!(again.users(), users);
+        }
+        rewrite(&settings, &[]).unwrap();
+        assert_eq!(fs::read_to_string(path).unwrap(), expected, "as if there had been none");
         fs::remove_file(path).unwrap();
     }
 }

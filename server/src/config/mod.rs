@@ -20,6 +20,6 @@ pub use settings::{SetError, Settings};
 pub use special::OutputLimit;
 pub use start::{Order, from_command_line};
 pub use table::{
-    AppendFsync, DebugAccess, LogFormat, LogLevel, MultiCrossSlot, ReadConsistency, Row, SETTINGS,
-    Sanitize, WriteConsistency,
+    AppendFsync, ChannelDefault, DebugAccess, LogFormat, LogLevel, MultiCrossSlot, ReadConsistency,
+    Row, SETTINGS, Sanitize, WriteConsistency,
 };

@@ -21,6 +21,7 @@ pub struct Settings {
     /// One change at a time, so that CONFIG SET with several pairs is all or nothing among its like.
     changes: Mutex<()>,
     file: Option<PathBuf>,
+    users: Vec<String>,
 }
 
 /// Why settings were not changed; nothing was.
@@ -45,6 +46,7 @@ impl Default for Settings {
             output_limits: Default::default(),
             changes: Mutex::new(()),
             file: None,
+            users: Vec::new(),
         };
         for (index, row) in SETTINGS.iter().enumerate() {
             let value = row.kind.parse("", row.default).expect("a test parses every default");
@@ -189,6 +191,15 @@ impl Settings {
     /// The settings file that the node was started with.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// The users that the settings define, each as the words behind `user`; those that the node starts with.
+    pub fn users(&self) -> &[String] {
+        &self.users
+    }
+
+    pub(super) fn set_users(&mut self, users: Vec<String>) {
+        self.users = users;
     }
 
     pub(super) fn set_file(&mut self, path: PathBuf) {

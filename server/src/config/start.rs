@@ -2,11 +2,12 @@
 //!
 //! Precedence: the defaults, then the file, then the command line.
 
-use super::file;
+use super::file::{self, USER};
 use super::markdown::markdown;
 use super::settings::{SetError, Settings, find, names};
 use super::table::SETTINGS;
 use crate::security::ProtectedMode;
+use crate::security::acl::Acl;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -156,9 +157,15 @@ fn command() -> Command {
             .hide(row.when.is_empty())
             .help(format!("{} [{}] [default: {default}]", row.means.trim(), row.kind.range()))
     });
+    let user = Arg::new(USER)
+        .long(USER)
+        .value_name("RULES")
+        .action(ArgAction::Append)
+        .help("A user's name and rules, as behind ACL SETUSER, in one argument; given again for each user");
     let server = Command::new("server")
         .about("Runs a node (the default without a subcommand)")
         .arg(config)
+        .arg(user)
         .args(settings);
     Command::new("torc")
         .version(env!("CARGO_PKG_VERSION"))
@@ -172,9 +179,12 @@ fn settle(matches: &ArgMatches) -> Result<Settings, Vec<String>> {
     let mut settings = Settings::default();
     let mut wrong = Vec::new();
     if let Some(path) = matches.get_one::<PathBuf>(CONFIG) {
-        wrong.extend(file::load(&settings, path).err().unwrap_or_default());
+        wrong.extend(file::load(&mut settings, path).err().unwrap_or_default());
         // Absolute, so that CONFIG REWRITE finds it whatever the working directory is then.
         settings.set_file(std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+    }
+    if let Some(users) = matches.get_many::<String>(USER) {
+        settings.set_users(users.cloned().collect());
     }
     for row in SETTINGS {
         let Some(values) = matches.get_many::<String>(row.name) else { continue };
@@ -218,8 +228,10 @@ fn contradictions(settings: &Settings) -> Vec<String> {
     if settings.port() == 0 && settings.unixsocket().is_empty() {
         wrong.push("port is 0 and unixsocket is empty: there is nothing to listen on".to_owned());
     }
+    let acl = Acl::default();
+    wrong.extend(acl.start(settings).err());
     let bind = settings.bind();
-    let open = ProtectedMode::of(settings).useless_addresses(&bind);
+    let open = ProtectedMode::of(settings, &acl).useless_addresses(&bind);
     if settings.port() != 0 && !open.is_empty() {
         wrong.push(format!(
             "bind = \"{bind}\" lets other machines connect by {}, and no password is set. Either set requirepass, or bind to 127.0.0.1 \

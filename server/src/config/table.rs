@@ -54,6 +54,22 @@ impl Choice for LogLevel {
     ];
 }
 
+/// Which channels a new user may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelDefault {
+    /// All.
+    AllChannels,
+    /// None.
+    ResetChannels,
+}
+
+impl Choice for ChannelDefault {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("allchannels", ChannelDefault::AllChannels),
+        ("resetchannels", ChannelDefault::ResetChannels),
+    ];
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -232,8 +248,17 @@ settings! {
     /// While no password is set, lets nobody connect from other machines, and refuses to start where `bind` invites them. Judged at each connection, so a change of this or of `requirepass` counts from the next one on.
     protected_mode "protected-mode": live (boolean) = "yes", "The network itself keeps strangers out.";
 
-    /// Password that clients must AUTH with; empty lets everyone in.
+    /// Password that clients must AUTH with; empty lets everyone in. It is the password of the user `default`, and setting it takes that user's others away.
     requirepass "requirepass": live (text) = "", "Anyone but you can reach the port.";
+
+    /// File of the users that ACL LOAD reads and ACL SAVE writes, a line for each; empty for none. It is read at start, and must be there then. What it says of the user `default` counts, or that one has no password, whatever `requirepass` says.
+    aclfile "aclfile": fixed (text) = "", "Clients have different rights, and the rights are to outlive the node.";
+
+    /// Which channels a new user may use before rules say so.
+    acl_pubsub_default "acl-pubsub-default": live (choice ChannelDefault) = "resetchannels", "Rules are older than Redis 7, and name no channels.";
+
+    /// Entries of the ACL log, at most; beyond 16384 no more are kept.
+    acllog_max_len "acllog-max-len": live (integer 0, LONG, "") = "128", "Refusals are collected seldom.";
 
     /// Worker threads, each with its own event loop; 0 is one for each core.
     workers "workers": fixed (integer 0, crate::base::limits::WORKER_COUNT_MAX as i64, "") = "0", "The machine's cores are shared with other programs.";

@@ -184,7 +184,7 @@ impl Acceptor {
         let Incoming { mut stream, address, local_address, ip, port: kind } = incoming;
         let Instance { stats, settings, clients, clock, .. } = &*self.instance;
         let full = clients.connected() as i64 >= settings.maxclients();
-        let refused = !ProtectedMode::of(settings).admits(ip);
+        let refused = !ProtectedMode::of(settings, &self.instance.acl).admits(ip);
         if full || refused {
             stats.connection_rejected();
             tracing::debug!(%address, full, "refused");

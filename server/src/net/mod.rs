@@ -59,6 +59,9 @@ pub enum StartError {
     /// The log file cannot be opened.
     #[error("cannot open the log file: {0}")]
     Log(io::Error),
+    /// The users that the settings define, or their file, are wrong.
+    #[error("{0}")]
+    Users(String),
     /// `data-dir` cannot be made.
     #[error("cannot make the data directory {at}: {source}")]
     DataDir {
@@ -108,10 +111,11 @@ pub fn main() -> ExitCode {
 fn start(settings: Settings) -> Result<(), StartError> {
     logging::start(&settings).map_err(StartError::Log)?;
     let instance = Arc::new(Instance::new(settings, Clock::system(), rng::entropy()));
+    instance.acl.start(&instance.settings).map_err(StartError::Users)?;
     files::raise_limit(&instance);
     let listeners = listener::listen(&instance.settings)?;
     let places: Vec<String> = listeners.iter().map(Listener::place).collect();
-    serve(&instance, listeners, || greet(&instance.settings, &places))?;
+    serve(&instance, listeners, || greet(&instance, &places))?;
     tracing::info!("stopped");
     Ok(())
 }
@@ -235,7 +239,8 @@ impl Drop for Alarm {
     }
 }
 
-fn greet(settings: &Settings, places: &[String]) {
+fn greet(instance: &Instance, places: &[String]) {
+    let settings = &instance.settings;
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, workers = settings.worker_count(), listening = ?places, "ready");
     let mut how = "redis-cli".to_owned();
@@ -250,7 +255,7 @@ fn greet(settings: &Settings, places: &[String]) {
         6379 => {}
         port => how.push_str(&format!(" -p {port}")),
     }
-    if !settings.requirepass().is_empty() {
+    if instance.acl.requires_login() {
         how.push_str(" --askpass");
     }
     println!("Torc {version} is ready on {}. Try: {how} ping", places.join(", "));

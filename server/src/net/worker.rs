@@ -28,7 +28,6 @@ use crate::base::rng;
 use crate::cluster::NodeId;
 use crate::cluster::route::Port;
 use crate::command::Session;
-use crate::command::connection::has_password;
 use crate::node::plane::Plane;
 use crate::node::replicator::Replicator;
 use crate::node::{Client, Park, WorkerState};
@@ -403,7 +402,8 @@ impl Worker {
             return;
         }
         info.set_slot(slot);
-        let mut session = Session::new(info, !has_password(&self.instance));
+        let mut session = Session::new(info, false);
+        session.log_in_as_default(&self.instance.acl);
         session.port = port;
         let mut client = Client::new(session);
         client.place = slot;

@@ -1,6 +1,6 @@
 //! Running a batch: what is checked before each command, the command itself, and what is noted about it.
 //!
-//! The order of the checks is Redis's, because the first that fails decides the reply: unknown or wrong arity, not authenticated, out of memory,
+//! The order of the checks is Redis's, because the first that fails decides the reply: unknown or wrong arity, not authenticated, not permitted, out of memory,
 //! a monitoring client's key access, a pause.
 
 use super::blocked::Waits;
@@ -19,7 +19,7 @@ use crate::admin::pubsub::Publisher;
 use crate::admin::slowlog::SlowCommand;
 use crate::base::clock::UnixMs;
 use crate::base::limits::REPLY_BYTES_GATHERED;
-use crate::command::connection::has_password;
+use crate::command::access;
 use crate::command::eval::leaves_data_alone;
 use crate::command::pubsub::refusal;
 use crate::command::{self, Ctx, Flow, Mute, Outcome};
@@ -305,11 +305,8 @@ impl Run<'_, '_> {
         args: Args<'_>,
     ) -> Result<Option<Park>, WireError> {
         let flags = spec.flags;
-        if !self.client.session.authenticated
-            && !flags.contains(Flags::NO_AUTH)
-            && has_password(self.instance)
-        {
-            return Err(WireError::NoAuth);
+        if self.client.session.guarded {
+            access::check(self.instance, &self.client.session, (spec, args), self.now)?;
         }
         // A pause holds the data still: nothing is evicted, so that nothing is refused for want of memory either.
         let pause = self.instance.clients.paused(self.now);

@@ -90,8 +90,9 @@ impl Waits {
     ) {
         let want = Want::Pop { front: true };
         let (keys, until, visits): (&[&[u8]], _, _) = (&[], None, false);
-        let author = None;
-        let asked = Asked { client, worker, db, protocol, want, keys, until, visits, author };
+        let (author, asker) = (None, None);
+        let asked =
+            Asked { client, worker, db, protocol, want, keys, until, visits, author, asker };
         let waiter = instance.blocked.enter(asked);
         // Set once: the wait is new.
         let _ = waiter.owed.set(owed);

@@ -25,9 +25,11 @@ use super::pipeline::{Park, Verdict};
 use super::planned::Planned;
 use crate::admin::Instance;
 use crate::cluster::route::Port;
+use crate::command::access;
 use crate::command::transaction::{Multi, names_too_few};
 use crate::command::value::database;
 use crate::command::{Mute, Session};
+use crate::security::acl::{Context, Denial};
 use crate::store::Local;
 use torc_protocol::command::{CommandSpec, Flags, key_positions};
 use torc_protocol::{Args, Reply, WireError};
@@ -332,6 +334,10 @@ impl Run<'_, '_> {
             if self.client.session.is_special() {
                 self.remember(spec, args);
             }
+            if let Some(denial) = access::denial(&self.client.session, spec, args) {
+                self.deny_queued(spec, args, denial, out);
+                continue;
+            }
             let step = loop {
                 match self.command_apart(spec, args, out) {
                     // Others have their turn after the whole of it.
@@ -348,5 +354,19 @@ impl Run<'_, '_> {
             }
         }
         end
+    }
+
+    /// A command of the transaction was allowed when it was queued, and is not any more.
+    #[cold]
+    fn deny_queued(
+        &mut self,
+        spec: &CommandSpec,
+        args: Args<'_>,
+        denial: Denial,
+        out: &mut Vec<u8>,
+    ) {
+        let session = &self.client.session;
+        access::denied(self.instance, session, (spec, args), denial, Context::Multi, self.now);
+        self.error(&access::denied_meanwhile(denial), out);
     }
 }

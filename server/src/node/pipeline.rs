@@ -13,7 +13,6 @@ use super::timing::{Timeline, Timing};
 use crate::admin::Instance;
 use crate::base::clock::UnixMs;
 use crate::base::limits::{BATCH_COMMANDS_MAX, REPLY_BYTES_GATHERED};
-use crate::command::connection::has_password;
 use crate::store::Local;
 use torc_protocol::request::{Limits, Span, Status};
 use torc_protocol::{Args, ProtocolError, Reply, WireError};
@@ -160,6 +159,7 @@ fn run_batches(
             End::Full if out.len() < REPLY_BYTES_GATHERED => continue,
             End::Full => Verdict::More,
             End::Incomplete(bytes) => Verdict::Drained(bytes),
+            End::Expelled => Verdict::Abort,
             End::Broken(error) => {
                 refuse(client, &error, out, worker, instance);
                 Verdict::Close
@@ -177,6 +177,8 @@ enum End {
     Incomplete(usize),
     /// What follows is not the protocol.
     Broken(ProtocolError),
+    /// The client's user may not be connected any more.
+    Expelled,
 }
 
 /// Decodes requests from `position` on into the worker's batch, and looks their commands up.
@@ -190,7 +192,11 @@ fn plan(
     worker: &mut WorkerState,
     instance: &Instance,
 ) -> End {
-    let authenticated = client.session.authenticated || !has_password(instance);
+    if !client.session.follow(&instance.acl) {
+        worker.batch.clear();
+        return End::Expelled;
+    }
+    let authenticated = client.session.authenticated || !instance.acl.requires_login();
     let limits = Limits {
         bulk_bytes_max: instance.settings.proto_max_bulk_len(),
         authenticated,

@@ -17,10 +17,10 @@ use crate::admin::Instance;
 use crate::base::limits::FORWARD_HOPS_MAX;
 use crate::cluster::View;
 use crate::cluster::route::{self, Ask, KeySlots, Port};
-use crate::command::connection::has_password;
+use crate::command::access;
 use crate::command::consistency::Once;
 use crate::command::eval::name_of;
-use crate::command::generic::{cursor_slot, wait_arguments, waitaof_arguments};
+use crate::command::generic::{cursor_slot, sort_refusal, wait_arguments, waitaof_arguments};
 use crate::command::pubsub::refusal;
 use crate::command::tracking::is_script;
 use crate::command::{Mute, Session};
@@ -107,7 +107,7 @@ impl Run<'_, '_> {
         out: &mut Vec<u8>,
     ) -> Step {
         let session = &self.client.session;
-        let allowed = session.authenticated || !has_password(self.instance);
+        let allowed = !session.guarded || access::may(self.instance, session, spec, args);
         let stays = session.is_special()
             && (session.is_monitoring() || refusal(session, spec.full_name).is_some());
         if !allowed || stays || self.ring.is_none() {
@@ -142,6 +142,11 @@ impl Run<'_, '_> {
             if is_script(spec) {
                 self.remember_sent(spec, args);
             }
+        }
+        if self.client.session.guarded
+            && let Some(error) = sort_refusal(&self.client.session, spec, args)
+        {
+            return self.answer_error(spec, &error, out);
         }
         let Client { session, pending, .. } = &*self.client;
         let Some(Ring { plane, view }) = &self.ring else { return Step::Done };

@@ -8,7 +8,6 @@ use crate::admin::mailbox::{Fed, Mailbox};
 use crate::base::clock::Clock;
 use crate::base::limits::{REPLY_BYTES_GATHERED, SCRIPT_FEED_BYTES_MAX};
 use crate::command::Session;
-use crate::command::connection::has_password;
 use crate::config::Settings;
 use crate::script::Running;
 use std::ffi::OsString;
@@ -56,7 +55,9 @@ impl Node {
     fn connect(&self) -> Peer {
         let endpoint = Endpoint { address: "127.0.0.1:5000".into(), ..Endpoint::default() };
         let info = self.instance.clients.register(endpoint, 0, START_MS);
-        let client = Client::new(Session::new(info, !has_password(&self.instance)));
+        let mut session = Session::new(info, false);
+        session.log_in_as_default(&self.instance.acl);
+        let client = Client::new(session);
         Peer { client, input: Vec::new(), out: Vec::new() }
     }
 

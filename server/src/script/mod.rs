@@ -49,7 +49,7 @@ pub trait Host {
     /// Runs a command and appends its reply to `out`, in `protocol`.
     fn call(&mut self, args: Args<'_>, protocol: Protocol, out: &mut Vec<u8>) -> Called;
 
-    /// Whether the script's user may run a command; `None` if there is none of this name and number of arguments.
+    /// Whether the script's user may run a command; `None` if there is none of this name.
     fn may(&mut self, args: Args<'_>) -> Option<bool>;
 
     /// Writes a line to the log; 0 is the lowest level, 3 the highest.

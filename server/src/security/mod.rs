@@ -1,37 +1,27 @@
-//! Who may connect and run what: passwords and protected mode.
+//! Who may connect and run what: users and their rights, protected mode, what nodes prove to each other.
 //!
-//! There is one user, `default`, whose password is the setting `requirepass`; without one, every client is that user.
-//! Source: the pages of AUTH and of Redis's security model on redis.io.
+//! Source: redis.io, "ACL" and "Security".
 
+pub mod acl;
 pub mod cluster;
 
 use crate::config::Settings;
+use acl::Acl;
 use std::net::IpAddr;
-
-/// Whether `given` is the password `expected`. Takes the same time wherever they differ.
-pub fn password_matches(expected: &[u8], given: &[u8]) -> bool {
-    // The loop's length depends on what was given alone, so that it tells nothing of the password's length either.
-    let mut difference = expected.len() ^ given.len();
-    for (index, byte) in given.iter().enumerate() {
-        // An empty password compares with zeros; the lengths differ then unless both are empty.
-        let wanted = if expected.is_empty() { 0 } else { expected[index % expected.len()] };
-        difference |= usize::from(wanted ^ byte);
-    }
-    std::hint::black_box(difference) == 0
-}
 
 /// Protected mode as the settings have it at this moment. It owns both judgements: whom an open port may be bound for at start, and who may
 /// connect while the node runs.
 #[derive(Debug, Clone, Copy)]
 pub struct ProtectedMode {
-    /// Whether it is in force: it is on, and no password is set.
+    /// Whether it is in force: it is on, and the user `default` needs no password.
     shuts: bool,
 }
 
 impl ProtectedMode {
-    /// Reads `protected-mode` and `requirepass`. To be read anew for each judgement: both change by CONFIG SET.
-    pub fn of(settings: &Settings) -> Self {
-        ProtectedMode { shuts: settings.protected_mode() && settings.requirepass().is_empty() }
+    /// Reads `protected-mode` and the user `default`. To be read anew for each judgement: both change while the node runs.
+    pub fn of(settings: &Settings, acl: &Acl) -> Self {
+        let is_open = || acl.default_user().rights().needs_no_password();
+        ProtectedMode { shuts: settings.protected_mode() && is_open() }
     }
 
     /// Whether a connection from `peer` (`None`: the Unix socket) is let in. Where the server listens does not matter, as in Redis since 7.0.
@@ -67,30 +57,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_match_only_whole() {
-        assert!(password_matches(b"secret", b"secret"));
-        for wrong in [&b"secre"[..], b"secrets", b"", b"secretsecret", b"Secret"] {
-            assert!(!password_matches(b"secret", wrong), "{wrong:?}");
-        }
-        assert!(password_matches(b"", b""));
-        assert!(!password_matches(b"", b"\0"));
-    }
-
-    #[test]
     fn protected_mode_follows_both_settings_while_the_node_runs() {
         let ip = |text: &str| Some(text.parse().unwrap());
-        let settings = Settings::default();
+        let (settings, acl) = (Settings::default(), Acl::default());
         let check = |pairs: &[(&str, &str)], admitted: bool| {
             settings.set(pairs).unwrap();
+            acl.set_default_password(settings.requirepass().as_bytes());
             for stranger in [ip("10.0.0.1"), ip("2001:db8::1"), ip("::ffff:10.0.0.1")] {
-                assert_eq!(ProtectedMode::of(&settings).admits(stranger), admitted, "{pairs:?}");
+                assert_eq!(
+                    ProtectedMode::of(&settings, &acl).admits(stranger),
+                    admitted,
+                    "{pairs:?}"
+                );
             }
             for local in [ip("127.0.0.1"), ip("127.9.9.9"), ip("::1"), ip("::ffff:127.0.0.1"), None]
             {
-                assert!(ProtectedMode::of(&settings).admits(local), "{pairs:?} {local:?}");
+                assert!(ProtectedMode::of(&settings, &acl).admits(local), "{pairs:?} {local:?}");
             }
             let useless =
-                ProtectedMode::of(&settings).useless_addresses("127.0.0.1 * -::1 10.0.0.1");
+                ProtectedMode::of(&settings, &acl).useless_addresses("127.0.0.1 * -::1 10.0.0.1");
             assert_eq!(useless.is_empty(), admitted, "{pairs:?} {useless:?}");
         };
         check(&[("protected-mode", "yes")], false);
@@ -99,5 +84,8 @@ mod tests {
         check(&[("protected-mode", "no")], true);
         check(&[("protected-mode", "yes")], false);
         check(&[("requirepass", "x"), ("protected-mode", "no")], true);
+        check(&[("requirepass", ""), ("protected-mode", "yes")], false);
+        acl.set(b"default", [&b">pw"[..]].into_iter()).unwrap();
+        assert!(ProtectedMode::of(&settings, &acl).admits(ip("10.0.0.1")), "a password by SETUSER");
     }
 }

@@ -19,7 +19,7 @@
 //!     internal: true,                  optional: not meant for applications
 //!     may_write: true,                 optional: a pause of writes holds it although it is not flagged WRITE
 //!     quick: true,                     optional: never takes long while its arguments are short, although it is not flagged FAST
-//!     refused: Acl,                    optional: always answered with an error, for this reason (`Refusal`)
+//!     refused: Modules,                optional: always answered with an error, for this reason (`Refusal`)
 //!     about: "…",                      one sentence
 //! }
 //! ```
@@ -29,6 +29,7 @@
 //!
 //! Source: the command pages of redis.io at 7.2. Sentences are ours.
 
+mod acl;
 mod bitmap;
 mod cluster;
 mod connection;

@@ -3,7 +3,7 @@
 /// Appends the rows and goes on to the next file.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! scripting_commands { ($callback:ident $($before:tt)*) => { $crate::unsupported_commands! { $callback $($before)*
+macro_rules! scripting_commands { ($callback:ident $($before:tt)*) => { $crate::acl_commands! { $callback $($before)*
 Scripting {
     "eval" => eval::eval {
         arity: -3, since: "2.6.0", time: "Depends on the script",

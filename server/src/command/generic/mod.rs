@@ -18,8 +18,8 @@ pub(super) use keys::{del, exists, randomkey, touch, type_, unlink};
 pub(crate) use scan::cursor_slot;
 pub(super) use scan::parse_cursor;
 pub(super) use scan::{keys, scan};
-pub(crate) use sort::sort_without_store;
 pub(super) use sort::{sort, sort_leads_on, sort_ro, sorted_list};
+pub(crate) use sort::{sort_refusal, sort_without_store};
 pub(super) use wait::{wait, waitaof};
 pub(crate) use wait::{wait_arguments, waitaof_arguments};
 

@@ -17,15 +17,16 @@ use crate::cluster::route::Port;
 use crate::command::collection::notify_stored;
 use crate::command::eval::end_alone;
 use crate::command::value::integer;
-use crate::command::{Ctx, Flow, Outcome};
+use crate::command::{Ctx, Flow, Outcome, Session};
 use crate::store::{CollectionRef, Expiry, Kind};
 use crate::types::collection::{Limits, List, Stamp};
 use std::ops::Range;
+use torc_protocol::command::{CommandSpec, find};
 use torc_protocol::{Args, Reply, WireError};
 
 /// `SORT key [BY pattern] [LIMIT offset count] [GET pattern …] [ASC | DESC] [ALPHA] [STORE destination]`
 pub(crate) fn sort(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let asked = Asked::parse(args, true, ctx.session.port)?;
+    let asked = Asked::parse(args, true, Bars::of(ctx.session, "sort", args))?;
     if asked.destination.is_some() && asked.leads_on() && !ctx.local.is_owning() {
         ctx.session.alone = true;
         return Ok(Flow::Again);
@@ -46,14 +47,14 @@ pub(crate) fn sort(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
 
 /// `SORT_RO key [BY pattern] [LIMIT offset count] [GET pattern …] [ASC | DESC] [ALPHA]`
 pub(crate) fn sort_ro(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let asked = Asked::parse(args, false, ctx.session.port)?;
+    let asked = Asked::parse(args, false, Bars::of(ctx.session, "sort_ro", args))?;
     answer(ctx, &args[1], &asked, reply)?;
     Ok(Flow::Next)
 }
 
 /// Whether the command leads to keys that its arguments do not name.
 pub(crate) fn sort_leads_on(args: Args<'_>) -> bool {
-    Asked::parse(args, true, Port::Plain).is_ok_and(|asked| asked.leads_on())
+    Asked::parse(args, true, Bars::default()).is_ok_and(|asked| asked.leads_on())
 }
 
 /// The words of a SORT that stores nothing and otherwise asks for the same, for whoever serves the source.
@@ -61,7 +62,7 @@ pub(crate) fn sort_leads_on(args: Args<'_>) -> bool {
 /// # Errors
 /// Those of its options.
 pub(crate) fn sort_without_store<'a>(args: Args<'a>) -> Result<Vec<&'a [u8]>, WireError> {
-    Asked::parse(args, true, Port::Plain)?;
+    Asked::parse(args, true, Bars::default())?;
     let mut words: Vec<&[u8]> = vec![b"SORT_RO"];
     let mut index = 1;
     while let Some(word) = args.get(index) {
@@ -81,6 +82,46 @@ pub(crate) fn sort_without_store<'a>(args: Args<'a>) -> Result<Vec<&'a [u8]>, Wi
         index += 1 + taken;
     }
     Ok(words)
+}
+
+/// Why a client's SORT may not be sent to another node: its patterns lead to keys that its user may not read. Whoever runs it does not ask again.
+pub(crate) fn sort_refusal(
+    session: &Session,
+    spec: &CommandSpec,
+    args: Args<'_>,
+) -> Option<WireError> {
+    if session.limits().is_none() || !matches!(spec.full_name, "sort" | "sort_ro") {
+        return None;
+    }
+    let bars = Bars::of(session, spec.full_name, args);
+    Asked::parse(args, spec.full_name == "sort", bars).err()
+}
+
+/// What forbids patterns that lead to other keys.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bars {
+    /// The rules of Redis Cluster.
+    cluster: bool,
+    /// The user's rights.
+    rights: bool,
+}
+
+impl Bars {
+    fn of(session: &Session, name: &str, args: Args<'_>) -> Self {
+        // A client's own node has judged what that client sent; what scripts and transactions call is judged where they run.
+        let is_judged = session.hops > 0 && !session.in_step;
+        let limits = session.limits().filter(|_| !is_judged);
+        let rights = limits.zip(find(name.as_bytes())).is_some_and(|(login, spec)| {
+            // Nobody can tell which keys patterns lead to, so that all are to be readable.
+            !login.rights.may_reading_all(spec, &args)
+        });
+        Bars { cluster: session.port == Port::Cluster, rights }
+    }
+
+    fn check(self, cluster: &'static str, rights: &'static str) -> Result<(), WireError> {
+        let line = if self.cluster { cluster } else { rights };
+        if self.cluster || self.rights { Err(WireError::fixed(line)) } else { Ok(()) }
+    }
 }
 
 /// The list that SORT stores.
@@ -104,12 +145,8 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn parse(args: Args<'a>, may_store: bool, port: Port) -> Result<Self, WireError> {
+    fn parse(args: Args<'a>, may_store: bool, bars: Bars) -> Result<Self, WireError> {
         let mut asked = Asked::default();
-        let denied = |line| match port {
-            Port::Cluster => Err(WireError::fixed(line)),
-            Port::Plain => Ok(()),
-        };
         let mut index = 2;
         while index < args.len() {
             let left = args.len() - index - 1;
@@ -128,14 +165,20 @@ impl<'a> Asked<'a> {
                 let pattern = Pattern::of(args.get(index + 1).unwrap_or_default());
                 // The last BY says what is compared; one that leads nowhere turns sorting off, wherever it stands.
                 if pattern.has_star() {
-                    denied("ERR BY option of SORT denied in cluster mode.")?;
+                    bars.check(
+                        "ERR BY option of SORT denied in cluster mode.",
+                        "ERR BY option of SORT denied due to insufficient ACL permissions.",
+                    )?;
                 } else {
                     asked.unsorted = true;
                 }
                 asked.by = Some(pattern);
                 index += 1;
             } else if is("GET") && left >= 1 {
-                denied("ERR GET option of SORT denied in cluster mode.")?;
+                bars.check(
+                    "ERR GET option of SORT denied in cluster mode.",
+                    "ERR GET option of SORT denied due to insufficient ACL permissions.",
+                )?;
                 asked.get.push(Pattern::of(args.get(index + 1).unwrap_or_default()));
                 index += 1;
             } else {
