@@ -18,6 +18,9 @@ pub const CLIENT_NAME_BYTES_MAX: usize = 255;
 /// Bytes of a session's token: 256 slots with a version each, in a few bytes more than eight.
 pub const TOKEN_BYTES_MAX: usize = 4096;
 
+/// Bytes of the rules of a user's rights: what a section holds beside the other fields.
+pub const RULES_BYTES_MAX: usize = 48 * 1024;
+
 /// Bytes of a response's versions: as many as fit a section beside its other fields.
 pub const VERSIONS_BYTES_MAX: usize = 65_000;
 
@@ -102,8 +105,11 @@ pub struct Request<'a> {
     pub client_name: &'a [u8],
     /// What the session has seen; empty without one, opaque here.
     pub token: &'a [u8],
-    /// The user that the client is; empty for the default user.
+    /// The user that the client is; empty for one that may do everything.
     pub user: &'a [u8],
+    /// What that user may do, as ACL LIST writes it, without passwords; empty for everything. Who receives it goes by it where it comes to commands that the sender has not
+    /// checked: those of scripts.
+    pub rules: &'a [u8],
     /// The client, if it tracks: what it changes itself it may not want to hear of.
     pub author: Option<Author>,
     /// The commands in RESP.
@@ -123,6 +129,7 @@ mod tag {
     pub const TOKEN: u8 = 10;
     pub const USER: u8 = 11;
     pub const AUTHOR: u8 = 12;
+    pub const RULES: u8 = 13;
 
     pub const WRITTEN: u8 = 1;
     pub const OWNER: u8 = 2;
@@ -144,16 +151,18 @@ impl<'a> Request<'a> {
             client_name: b"",
             token: b"",
             user: b"",
+            rules: b"",
             author: None,
             commands,
         }
     }
 
-    /// Appends it as a payload. A name, user or token beyond its bound is an error.
+    /// Appends it as a payload. A name, user, token or rules beyond their bound are an error.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), TooLong> {
         let too_long = self.client_name.len() > CLIENT_NAME_BYTES_MAX
             || self.user.len() > CLIENT_NAME_BYTES_MAX
             || self.token.len() > TOKEN_BYTES_MAX
+            || self.rules.len() > RULES_BYTES_MAX
             || !(1..=COMMANDS_MAX).contains(&self.command_count);
         if too_long {
             return Err(TooLong);
@@ -182,6 +191,7 @@ impl<'a> Request<'a> {
             (tag::CLIENT_NAME, self.client_name),
             (tag::TOKEN, self.token),
             (tag::USER, self.user),
+            (tag::RULES, self.rules),
         ];
         for (tag, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
             put_field(out, tag, text);
@@ -234,6 +244,7 @@ impl<'a> Request<'a> {
             }
             tag::TOKEN => self.token = whole(&mut value, TOKEN_BYTES_MAX, "token")?,
             tag::USER => self.user = whole(&mut value, CLIENT_NAME_BYTES_MAX, "user")?,
+            tag::RULES => self.rules = whole(&mut value, RULES_BYTES_MAX, "rules")?,
             tag::AUTHOR => self.author = Some(Author::read(&mut value)?),
             _ => return Ok(()),
         }

@@ -20,12 +20,16 @@ impl Login {
         let rights = user.rights();
         Login { user, rights }
     }
+}
 
-    /// Whether both are the same user in the same state.
-    pub fn is_same(&self, other: &Login) -> bool {
+/// The same user in the same state.
+impl PartialEq for Login {
+    fn eq(&self, other: &Login) -> bool {
         Arc::ptr_eq(&self.user, &other.user) && Arc::ptr_eq(&self.rights, &other.rights)
     }
 }
+
+impl Eq for Login {}
 
 impl Session {
     /// Logs in as the user `default`, as clients are when they connect: without a password, if it needs none.

@@ -19,6 +19,7 @@ use crate::net::StartError;
 use crate::net::listener::{BindAddress, bind_addresses, is_missing, listen_tcp};
 use crate::node::core::{Core, Options};
 use crate::node::link;
+use crate::node::plane::GOES_BY_RULES;
 use crate::replication::slots::Slots;
 use crate::security::cluster::ClusterSecret;
 use crossbeam_channel::{Receiver, Sender};
@@ -187,7 +188,7 @@ fn link_identity(settings: &Settings, who: Identity) -> link::Identity {
         node: who.node.0,
         incarnation: who.incarnation,
         revisions: Revisions::OURS,
-        features: 0,
+        features: GOES_BY_RULES,
         layout_algo: LAYOUT_ALGO,
         authenticator: Arc::new(ClusterSecret::new(settings.cluster_secret().as_bytes())),
     }
@@ -225,7 +226,7 @@ fn record(instance: &Instance, memory: &Memory, who: Identity, tag: Tag, ip: IpA
         ready: false,
         synced_layout: 0,
         protocol: (Revisions::OURS.min, Revisions::OURS.max),
-        features: 0,
+        features: GOES_BY_RULES,
         layout_algo: LAYOUT_ALGO as u8,
         cluster: cluster_hash(&settings.cluster_name()),
         extra: Vec::new(),

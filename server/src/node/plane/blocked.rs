@@ -120,6 +120,7 @@ impl Plane {
             client_name: &name,
             token: b"",
             user: b"",
+            rules: b"",
             author: None,
             commands: TAKE_BACK,
         };

@@ -12,6 +12,7 @@
 //!
 //! What surely was not run is never answered with an error before its deadline: somebody will serve its slot.
 
+use super::guests::{GOES_BY_RULES, told};
 use super::pieces::Parts;
 use super::unit::{Sink, Snapshot, Target, Trouble, Unit};
 use super::{Answer, Plane, Timer, error_bytes, member_name, resp};
@@ -27,6 +28,11 @@ use std::time::Duration;
 use torc_protocol::WireError;
 use torc_protocol::peer::request::{COMMANDS_MAX, ReadLevel, Request, Response, response_flags};
 use torc_protocol::slot::Slot;
+
+/// A client who may not do everything, and a node that would let it.
+const NO_USERS: WireError = WireError::fixed(
+    "ERR the node that serves the keys knows no users yet, for it is of an older version",
+);
 
 /// A message for another node: the payload of a request frame.
 #[derive(Debug)]
@@ -219,6 +225,12 @@ impl Plane {
         for Building { to, units } in std::mem::take(&mut self.building) {
             let number = self.number();
             let deadline = units.iter().map(|unit| unit.deadline).min().unwrap_or(self.now);
+            let knows_users = to == view.me()
+                || view.member(to).is_none_or(|it| it.features & GOES_BY_RULES != 0);
+            if !knows_users && units[0].session.login.is_some() {
+                units.into_iter().for_each(|unit| self.fail(unit, &NO_USERS));
+                continue;
+            }
             let Some(payload) = self.encode(&units, deadline, to == view.me()) else {
                 let error = WireError::fixed("ERR request is too long to be forwarded");
                 units.into_iter().for_each(|unit| self.fail(unit, &error));
@@ -265,6 +277,7 @@ impl Plane {
         let writes = units.iter().any(|unit| unit.writes);
         let left_ms = deadline.saturating_sub(self.now).as_millis().max(1) as u64;
         let mut payload = Vec::with_capacity(bytes + 64);
+        let (user, rules) = told(session.login.as_ref());
         let request = Request {
             protocol: session.protocol,
             db: u16::from(session.db),
@@ -276,7 +289,8 @@ impl Plane {
             flags: session.flags(),
             client_name: if name == [0; 8] { b"" } else { &name },
             token: &session.token,
-            user: b"",
+            user,
+            rules: &rules,
             author: session.author,
             commands,
         };

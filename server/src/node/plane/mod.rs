@@ -25,6 +25,7 @@
 pub(super) mod blocked;
 mod forward;
 mod gather;
+mod guests;
 mod hints;
 mod pieces;
 pub mod replication;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use forward::{Failure, Send};
 pub(super) use gather::{Begin, Gathering, Wide, tracked_slots};
+pub use guests::GOES_BY_RULES;
 pub use replication::{Held, Lone, Replication, Short, Waiter};
 pub(super) use resp::{bulk as bulk_text, elements as array_elements, push_command};
 pub(super) use told::About;
@@ -206,6 +208,7 @@ pub struct Plane {
     responses: VecDeque<PeerResponse>,
     /// Whether visitors are being run, so that their own batches do not begin it again.
     pumping: bool,
+    guests: guests::Guests,
     peer_info: Option<Arc<crate::admin::clients::ClientInfo>>,
     stats: PlaneStats,
 }
@@ -248,6 +251,7 @@ impl Plane {
             sends: VecDeque::new(),
             responses: VecDeque::new(),
             pumping: false,
+            guests: guests::Guests::default(),
             peer_info: None,
             stats: PlaneStats::default(),
         }

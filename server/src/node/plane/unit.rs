@@ -1,7 +1,7 @@
 //! What travels: commands of one slot that go together, and the session that they run under.
 
 use crate::cluster::view::MemberIndex;
-use crate::command::Session;
+use crate::command::{Login, Session};
 use crate::config::Settings;
 use crate::node::replies::HoleId;
 use std::sync::Arc;
@@ -59,6 +59,8 @@ pub(in crate::node) struct Snapshot {
     pub hops: u8,
     /// The client, if it tracks.
     pub author: Option<Author>,
+    /// Who the client is, if it may not do everything.
+    pub login: Option<Login>,
     /// What the session has seen, encoded; empty unless a command needs it.
     pub token: Vec<u8>,
 }
@@ -77,6 +79,7 @@ impl Snapshot {
             readonly: session.reads_copies,
             hops: session.hops,
             author: session.author,
+            login: session.limits().cloned(),
             token: Vec::new(),
         }
     }
@@ -93,6 +96,7 @@ impl Snapshot {
             && self.readonly == session.reads_copies
             && self.hops == session.hops
             && self.author == session.author
+            && self.login.as_ref() == session.limits()
             && self.token.is_empty()
     }
 

@@ -271,6 +271,9 @@ impl Plane {
         session.consistency = Consistency { write: request.write, read: request.read, timeout_ms };
         session.seen = Seen::decode(request.token).unwrap_or_default();
         session.author = request.author;
+        if let Some(login) = self.guests.login(request) {
+            session.visit_as(login);
+        }
         let number = self.number();
         let mut client = Client::new(session);
         client.visitor = Some(number);

@@ -240,6 +240,13 @@ impl Rights {
             out.extend_from_slice(password.text().as_bytes());
             out.push(b' ');
         }
+        out.extend_from_slice(&self.describe_selectors());
+        out
+    }
+
+    /// What it may do, without how it logs in: for other nodes.
+    pub fn describe_selectors(&self) -> Vec<u8> {
+        let mut out = Vec::new();
         self.root.describe(&mut out);
         for selector in &self.further {
             out.extend_from_slice(b" (");
@@ -247,6 +254,19 @@ impl Rights {
             out.push(b')');
         }
         out
+    }
+
+    /// The rights that another node describes so. It may know commands that this one does not, which nobody can run here; whatever else is not understood allows nothing.
+    pub fn described(text: &[u8]) -> Self {
+        let mut rights = Rights::new(false);
+        let Ok(rules) = joined(text.split(|&byte| byte == b' ')) else { return rights };
+        for rule in rules {
+            match rights.apply_one(&rule, false) {
+                Ok(()) | Err(RuleError::Unknown) => {}
+                Err(_) => return Rights::new(false),
+            }
+        }
+        rights
     }
 }
 
