@@ -10,6 +10,7 @@ use torc_protocol::glob;
 use torc_tests::{Connection, Server, Value, differences, script, start_node};
 
 const SCRIPTS: &[(&str, &str)] = &[
+    ("acl.txt", include_str!("../conformance/acl.txt")),
     ("bitmap.txt", include_str!("../conformance/bitmap.txt")),
     ("blocking.txt", include_str!("../conformance/blocking.txt")),
     ("busy.txt", include_str!("../conformance/busy.txt")),
@@ -58,6 +59,11 @@ fn check_with(file: &str, further: &[&str]) {
         outcome.compared,
         outcome.failures.join("\n")
     );
+}
+
+#[test]
+fn users() {
+    check("acl.txt");
 }
 
 #[test]

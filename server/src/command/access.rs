@@ -7,14 +7,14 @@ use crate::admin::Instance;
 use crate::admin::clients::ClientInfo;
 use crate::base::clock::UnixMs;
 use crate::security::acl::{Context, Denial, Reason, Refused, User};
-use torc_protocol::command::{CommandSpec, Flags};
+use torc_protocol::command::{CommandSpec, Flags, find};
 use torc_protocol::{Args, WireError};
 
 /// Whether a client that is [guarded](Session::guarded) may run `args`, which call `spec`: it has logged in where that is required, and its rights allow it.
 pub fn check(
     instance: &Instance,
     session: &Session,
-    (spec, args): (&CommandSpec, Args<'_>),
+    (spec, args): (&'static CommandSpec, Args<'_>),
     now: UnixMs,
 ) -> Result<(), WireError> {
     check_login(instance, session, spec)?;
@@ -50,12 +50,20 @@ pub fn denial(session: &Session, spec: &CommandSpec, args: Args<'_>) -> Option<D
 pub fn denied(
     instance: &Instance,
     session: &Session,
-    (spec, args): (&CommandSpec, Args<'_>),
+    (spec, args): (&'static CommandSpec, Args<'_>),
     denial: Denial,
     context: Context,
     now: UnixMs,
 ) -> Vec<u8> {
-    session.info.publish(&session.activity(now));
+    let mut activity = session.activity(now);
+    // It has not begun to run, yet it is the client's last command; a script's, or that of EXEC, is not.
+    let shown = match context {
+        Context::Lua => None,
+        _ if session.in_step => find(b"exec"),
+        _ => Some(spec),
+    };
+    activity.command = shown.map(|spec| spec.id.index() as u16).or(activity.command);
+    session.info.publish(&activity);
     let name = session.login.as_ref().map_or(&b""[..], |login| login.user.name());
     let attempt = attempt(denial, context, name, (spec, args));
     note(instance, &session.info, attempt, now);

@@ -421,7 +421,7 @@ impl Server<'_, '_, '_> {
     }
 
     #[cold]
-    fn deny(&self, spec: &CommandSpec, args: Args<'_>, denial: Denial) -> Called {
+    fn deny(&self, spec: &'static CommandSpec, args: Args<'_>, denial: Denial) -> Called {
         let Ctx { instance, session, now, .. } = &*self.ctx;
         let text = access::denied(instance, session, (spec, args), denial, Context::Lua, *now);
         let text = String::from_utf8_lossy(&text);

@@ -107,6 +107,8 @@ pub(super) struct Worker {
     /// When shard channels are next compared with their slots.
     follow_slots_at: UnixMs,
     pace: Pace,
+    /// The number of changes to users when subscribers last looked at theirs.
+    acl_generation: u64,
     /// Where the walk over all connections stands.
     checked: usize,
     /// What is left of this tick's time for sweeping; zero when nothing is due.
@@ -166,6 +168,7 @@ impl Worker {
             next_tick: now,
             follow_slots_at: now,
             pace: Pace::default(),
+            acl_generation: 0,
             checked: 0,
             sweep_left: Duration::ZERO,
             ring,

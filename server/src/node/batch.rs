@@ -301,7 +301,7 @@ impl Run<'_, '_> {
     #[inline(always)]
     pub(super) fn check(
         &mut self,
-        spec: &CommandSpec,
+        spec: &'static CommandSpec,
         args: Args<'_>,
     ) -> Result<Option<Park>, WireError> {
         let flags = spec.flags;

@@ -360,7 +360,7 @@ impl Run<'_, '_> {
     #[cold]
     fn deny_queued(
         &mut self,
-        spec: &CommandSpec,
+        spec: &'static CommandSpec,
         args: Args<'_>,
         denial: Denial,
         out: &mut Vec<u8>,

@@ -18,8 +18,25 @@ impl Worker {
         self.mailbox().is_some_and(Mailbox::is_fed)
     }
 
+    /// Closes subscribers whose users may not hear any more what they are subscribed to, or are no more.
+    fn follow_users(&mut self) {
+        let generation = self.instance.acl.generation();
+        if std::mem::replace(&mut self.acl_generation, generation) == generation {
+            return;
+        }
+        let instance = Arc::clone(&self.instance);
+        for (slot, id) in instance.pubsub.clients_of(self.state.index) {
+            let Some(connection) = self.slots.get_if(slot, id) else { continue };
+            if !connection.client.session.follow(&instance.acl) {
+                self.close(slot, End::Killed);
+            }
+        }
+    }
+
     /// Hands out what waits for monitoring clients and subscribers, in order.
     pub(super) fn hand_out_feed(&mut self) {
+        // First, so that nobody hears what was published after a change that keeps it from him.
+        self.follow_users();
         if !self.is_fed() {
             return;
         }

@@ -184,7 +184,8 @@ impl Selector {
 
     /// `R~…`, `W~…` or `RW~…`.
     fn add_keys_for(&mut self, rest: &[u8]) -> Result<(), RuleError> {
-        let tilde = memchr::memchr(b'~', rest).ok_or(RuleError::Syntax)?;
+        // Without a tilde it is the empty pattern, as in Redis.
+        let tilde = memchr::memchr(b'~', rest).unwrap_or(rest.len());
         let mut access = Access::default();
         for letter in &rest[..tilde] {
             let told = match letter.to_ascii_uppercase() {
@@ -200,7 +201,7 @@ impl Selector {
         if access == Access::default() {
             return Err(RuleError::Syntax);
         }
-        self.add_keys(access, &rest[tilde + 1..])
+        self.add_keys(access, rest.get(tilde + 1..).unwrap_or_default())
     }
 
     fn add_keys(&mut self, access: Access, pattern: &[u8]) -> Result<(), RuleError> {

@@ -94,7 +94,7 @@ fn what_is_shown_can_be_set_again() {
         ("on nopass allkeys allchannels allcommands", "on nopass sanitize-payload ~* &* +@all"),
         ("+@READ +GET -get +@read", "off sanitize-payload resetchannels -@all -get +@read"),
         ("+@read -Config|Get +config", "off sanitize-payload resetchannels -@all +@read +config"),
-        ("%r~a %W~a %wr~b %W~c &x &y", "off sanitize-payload ~a ~b %W~c resetchannels &x &y -@all"),
+        ("%r~a %W~a %wr~b %W~c %R &x &y", "off sanitize-payload ~a ~b %W~c %R~ resetchannels &x &y -@all"),
         (
             "skip-sanitize-payload >a (~\"x &y +get) (allkeys +@all -del)",
             "off skip-sanitize-payload #ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb \
@@ -136,7 +136,8 @@ fn wrong_rules_change_nothing() {
     check("!XY", "must be exactly 64 characters and contain only lowercase hexadecimal characters");
     check("%~x", "Syntax error");
     check("%RR~x", "Syntax error");
-    check("%R", "Syntax error");
+    check("%", "Syntax error");
+    check("%X~a", "Syntax error");
     check("~a\tb", "Syntax error");
     check("(on)", "'(on)': Syntax error");
     check("((+get))", "Syntax error");
