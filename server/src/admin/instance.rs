@@ -16,7 +16,7 @@ use crate::cluster::ClusterHandle;
 use crate::cluster::route::Route;
 use crate::config::{ChannelDefault, SetError, Settings};
 use crate::script::Scripts;
-use crate::security::acl::{Acl, User};
+use crate::security::acl::{Acl, Changed, User};
 use crate::store::{ChangedKey, Store, StoreOptions};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -180,16 +180,39 @@ impl Instance {
         super::logging::set_level(settings.loglevel());
     }
 
-    /// Has those look at what users may do who have changed it for others: whoever is subscribed to what he may not hear any more is disconnected, and so is all of `deleted`.
-    /// Returns whether `caller` is among the latter, who has to close itself.
-    pub fn settle_users(&self, deleted: &[Arc<User>], caller: u64, now: UnixMs) -> bool {
+    /// Disconnects the clients of users that were deleted. Returns whether `caller` is among them, who has to close itself.
+    pub fn settle_deleted(&self, deleted: &[Arc<User>], caller: u64, now: UnixMs) -> bool {
         let mut ends_caller = false;
         for user in deleted {
             let filter = KillFilter { user: Some(Arc::clone(user)), ..KillFilter::default() };
             ends_caller |= self.clients.kill(&filter, caller, now).1;
         }
-        self.clients.mailboxes.workers().iter().for_each(Mailbox::wake);
+        self.wake_workers();
         ends_caller
+    }
+
+    /// Disconnects clients of a changed user that are subscribed to what it may not hear any more, but not `caller`, who sees for himself. A client that subscribes at this moment is looked at by
+    /// its worker.
+    pub fn settle_changed(&self, changed: &Changed, caller: u64, now: UnixMs) {
+        let rights = changed.user.rights();
+        if !rights.keeps_channels(&changed.before) {
+            let is_of_user = |id| {
+                let user = self.clients.get(id).and_then(|client| client.user());
+                user.is_some_and(|user| Arc::ptr_eq(&user, &changed.user))
+            };
+            let offenders = self.pubsub.offenders(|id, is_pattern, name| {
+                !rights.has_channel(name, is_pattern) && is_of_user(id)
+            });
+            for id in offenders {
+                let filter = KillFilter { id: Some(id), ..KillFilter::default() };
+                self.clients.kill(&filter, caller, now);
+            }
+        }
+        self.wake_workers();
+    }
+
+    fn wake_workers(&self) {
+        self.clients.mailboxes.workers().iter().for_each(Mailbox::wake);
     }
 
     /// Takes a sample for the rates of INFO. One worker calls this about every 100 ms.

@@ -63,9 +63,13 @@ pub fn setuser(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     if name.iter().any(|&byte| matches!(byte, b' ' | b'\t'..=b'\r' | 0)) {
         return Err(WireError::err("Usernames can't contain spaces or null characters"));
     }
-    ctx.instance.acl.set(name, args.from(3).iter()).map_err(|text| err(&text))?;
+    let instance = ctx.instance;
+    let changed = instance.acl.set(name, args.from(3).iter()).map_err(|text| err(&text))?;
+    if let Some(changed) = changed {
+        instance.settle_changed(&changed, ctx.session.id, ctx.now);
+    }
     reply.ok();
-    Ok(settle(ctx, &[]))
+    Ok(go_on(ctx))
 }
 
 /// `ACL DELUSER username [username ...]`
@@ -79,12 +83,15 @@ pub fn deluser(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     Ok(settle(ctx, &deleted))
 }
 
-/// Disconnects whoever may not stay; the caller only when it was answered.
+/// Disconnects the clients of `deleted`; the caller only when it was answered.
 fn settle(ctx: &mut Ctx<'_>, deleted: &[Arc<User>]) -> Flow {
-    let instance = ctx.instance;
-    let is_deleted = instance.settle_users(deleted, ctx.session.id, ctx.now);
-    let stays = ctx.session.follow(&instance.acl);
-    if is_deleted || !stays { Flow::Close } else { Flow::Next }
+    let is_deleted = ctx.instance.settle_deleted(deleted, ctx.session.id, ctx.now);
+    if is_deleted { Flow::Close } else { go_on(ctx) }
+}
+
+/// What becomes of the caller, whose own rights may have changed.
+fn go_on(ctx: &mut Ctx<'_>) -> Flow {
+    if ctx.session.follow(&ctx.instance.acl) { Flow::Next } else { Flow::Close }
 }
 
 /// `ACL GETUSER username`

@@ -91,15 +91,11 @@ impl Session {
     }
 
     fn keeps_subscriptions(&self, before: &Login, next: &Login) -> bool {
-        let names: Vec<_> = Kind::ALL
-            .into_iter()
-            .flat_map(|kind| {
-                let named = move |name| (name, kind == Kind::Pattern);
-                self.subscribed_names(kind).into_iter().map(named)
-            })
-            .collect();
-        let channels = names.iter().map(|(name, is_pattern)| (&**name, *is_pattern));
-        next.rights.keeps(&before.rights, channels)
+        let may_keep = |kind| {
+            let names = self.subscribed_names(kind);
+            names.iter().all(|name| next.rights.has_channel(name, kind == Kind::Pattern))
+        };
+        next.rights.keeps_channels(&before.rights) || Kind::ALL.into_iter().all(may_keep)
     }
 
     /// The rights that limit it; none if it may do everything.

@@ -53,6 +53,19 @@ impl Index {
         clients.into_iter().collect()
     }
 
+    /// Clients of whom `offends` says so by one of their subscriptions: the client's id, whether it is a pattern, and its name.
+    pub fn offenders(&self, offends: &mut dyn FnMut(u64, bool, &[u8]) -> bool) -> BTreeSet<u64> {
+        let mut found = BTreeSet::new();
+        for (kind, topics) in self.by_kind.iter().enumerate() {
+            let is_pattern = kind == Kind::Pattern as usize;
+            for (name, seats) in topics {
+                let offends = seats.iter().filter(|seat| offends(seat.client, is_pattern, name));
+                found.extend(offends.map(|seat| seat.client));
+            }
+        }
+        found
+    }
+
     /// Subscriptions to shard channels that end because their slot has `moved`.
     pub fn moved(&self, moved: impl Fn(Slot) -> bool) -> Vec<(usize, u64, Name)> {
         let mut found = Vec::new();

@@ -294,6 +294,12 @@ impl PubSub {
         self.part(worker).index.lock().clients()
     }
 
+    /// Clients, by id, of whom `offends` says so by one of their subscriptions: the client's id, whether it is a pattern, and its name.
+    pub fn offenders(&self, mut offends: impl FnMut(u64, bool, &[u8]) -> bool) -> Vec<u64> {
+        let parts = self.parts.iter();
+        parts.flat_map(|part| part.index.lock().offenders(&mut offends)).collect()
+    }
+
     /// Clients of `worker` whose subscription to a shard channel is to end, for its slot has `moved`: place, id, channel. Those who came by the plain port are not
     /// bound to slots.
     pub fn moved(&self, worker: usize, moved: impl Fn(Slot) -> bool) -> Vec<(usize, u64, Name)> {

@@ -117,6 +117,15 @@ impl Default for Acl {
     }
 }
 
+/// A user that has other rights than before.
+#[derive(Debug)]
+pub struct Changed {
+    /// The user.
+    pub user: Arc<User>,
+    /// What it could do.
+    pub before: Arc<Rights>,
+}
+
 /// Why ACL SETUSER changed nothing: in Redis's words, without the code.
 pub type SetError = Vec<u8>;
 
@@ -172,7 +181,7 @@ impl Acl {
         self.all_channels.load(Ordering::Relaxed)
     }
 
-    /// Makes a user, or changes one: by all of `rules`, or not at all.
+    /// Makes a user, or changes one: by all of `rules`, or not at all. Returns one that was there before.
     ///
     /// # Errors
     /// A rule is wrong, or there are as many users as there may be.
@@ -180,7 +189,7 @@ impl Acl {
         &self,
         name: &[u8],
         rules: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<(), SetError> {
+    ) -> Result<Option<Changed>, SetError> {
         let mut users = self.users.write();
         let known = users.get(name).cloned();
         if known.is_none() && users.len() >= ACL_USERS_MAX {
@@ -192,12 +201,15 @@ impl Acl {
             None => Rights::new(all_channels),
         };
         rights.apply(rules, all_channels)?;
-        match known {
-            Some(user) => user.rights.store(Arc::new(rights)),
-            None => drop(users.insert(name.into(), User::new(name, rights))),
+        let changed = known.map(|user| {
+            let before = user.rights.swap(Arc::new(rights.clone()));
+            Changed { user, before }
+        });
+        if changed.is_none() {
+            users.insert(name.into(), User::new(name, rights));
         }
         self.changed();
-        Ok(())
+        Ok(changed)
     }
 
     /// `requirepass` is `password` from now on.

@@ -210,22 +210,16 @@ impl Rights {
         self.selectors().any(|it| it.reads_all_keys() && it.check(spec, args, &mut keys).is_ok())
     }
 
-    /// Whether a subscription may stay that began under the rights `before`. A pattern may, if it is one of those allowed.
-    pub fn keeps<'a>(
-        &self,
-        before: &Rights,
-        mut channels: impl Iterator<Item = (&'a [u8], bool)>,
-    ) -> bool {
-        if self.selectors().any(Selector::has_all_channels) {
-            return true;
-        }
+    /// Whether it may use all channels that it could use under the rights `before`, as far as their patterns tell.
+    pub fn keeps_channels(&self, before: &Rights) -> bool {
         let has = |pattern| self.selectors().any(|it| it.channels().any(|own| own == pattern));
-        let lost_none =
-            before.selectors().all(|it| !it.has_all_channels() && it.channels().all(has));
-        lost_none
-            || channels.all(|(name, is_pattern)| {
-                self.selectors().any(|it| it.has_channel(name, is_pattern))
-            })
+        self.selectors().any(Selector::has_all_channels)
+            || before.selectors().all(|it| !it.has_all_channels() && it.channels().all(has))
+    }
+
+    /// Whether it may use a channel; a pattern of channels, if it is one of those allowed.
+    pub fn has_channel(&self, name: &[u8], is_pattern: bool) -> bool {
+        self.selectors().any(|it| it.has_channel(name, is_pattern))
     }
 
     /// All of it in one line, from which the same can be made again.
