@@ -21,6 +21,8 @@ mod strangers;
 mod streams;
 #[path = "cluster/tracking.rs"]
 mod tracking;
+#[path = "cluster/users.rs"]
+mod users;
 
 use rustix::process::Signal;
 use std::net::{Ipv4Addr, TcpListener};

@@ -140,6 +140,10 @@ pub fn is_secret(args: Args<'_>, index: usize) -> bool {
     if args.is(0, "AUTH") {
         return true;
     }
+    // Rules hold passwords, and Redis shows nothing of them either.
+    if args.is(0, "ACL") && args.is(1, "SETUSER") {
+        return index >= 2;
+    }
     if args.is(0, "HELLO") {
         let after = |back: usize| index > back && args.is(index - back, "AUTH");
         return after(1) || after(2);
@@ -209,6 +213,8 @@ mod tests {
         check(&[b"auth", b"user", b"secret"], &[1, 2]);
         check(&[b"HELLO", b"3", b"AUTH", b"u", b"p", b"SETNAME", b"x"], &[3, 4]);
         check(&[b"CONFIG", b"SET", b"hz", b"1", b"requirepass", b"p"], &[5]);
+        check(&[b"acl", b"setuser", b"u", b">pw", b"+get"], &[2, 3, 4]);
+        check(&[b"ACL", b"GETUSER", b"u"], &[]);
         check(&[b"SET", b"auth", b"p"], &[]);
     }
 }

@@ -147,5 +147,8 @@ pub const ACL_LOG_ENTRIES_MAX: usize = 16 * 1024;
 /// Bytes of a key, channel or user's name that the ACL log keeps.
 pub const ACL_LOG_TEXT_BYTES_MAX: usize = 512;
 
+/// Bytes that it keeps of a client's line, its own name included.
+pub const ACL_LOG_CLIENT_BYTES_MAX: usize = 1024;
+
 /// Users of other nodes that a worker remembers, by their rules: more than are active at once.
 pub const GUESTS_MAX: usize = 64;

@@ -1,6 +1,8 @@
 //! The only source of randomness: a small seeded generator, one for each owner.
 
+use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read as _};
 
 /// A generator that replays from its seed. Not for secrets.
 #[derive(Debug, Clone)]
@@ -40,4 +42,14 @@ pub fn challenge() -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.chunks_exact_mut(8).for_each(|part| part.copy_from_slice(&entropy().to_le_bytes()));
     bytes
+}
+
+/// `count` bytes from the operating system's generator, for passwords.
+///
+/// # Errors
+/// It cannot be read.
+pub fn secret(count: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; count];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
 }

@@ -74,13 +74,16 @@ pub fn denied(
 #[cold]
 pub fn denied_waiter(
     instance: &Instance,
-    client: &ClientInfo,
+    client: Option<&ClientInfo>,
     (user, spec, args): (&User, &CommandSpec, Args<'_>),
     denial: Denial,
     now: UnixMs,
 ) -> WireError {
     let attempt = attempt(denial, Context::TopLevel, user.name(), (spec, args));
-    note(instance, client, attempt, now);
+    // One that is gone is logged by nobody.
+    if let Some(client) = client {
+        note(instance, client, attempt, now);
+    }
     no_permission(&words(denial, user.name(), spec))
 }
 

@@ -5,7 +5,7 @@
 use super::access::dry_denied;
 use super::value::{help_lines, integer};
 use super::{Ctx, Flow, Outcome};
-use crate::base::rng::challenge;
+use crate::base::rng::secret;
 use crate::security::acl::{Entry, LoadError, Rights, Selector, User};
 use std::sync::Arc;
 use torc_protocol::command::{COMMANDS, Categories, find, subcommand_of};
@@ -205,10 +205,11 @@ pub fn genpass(_: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
         return Err(WireError::err(&text));
     }
     let digits = bits.unsigned_abs().div_ceil(4) as usize;
-    let mut password = String::with_capacity(digits + 64);
-    while password.len() < digits {
-        challenge().iter().for_each(|byte| password.push_str(&format!("{byte:02x}")));
-    }
+    let secret = secret(digits.div_ceil(2)).map_err(|error| {
+        tracing::warn!(%error, "the system's generator cannot be read");
+        WireError::err("the system has no random numbers to make a password of")
+    })?;
+    let password: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
     reply.bulk(&password.as_bytes()[..digits]);
     Ok(Flow::Next)
 }

@@ -346,8 +346,9 @@ fn refusal(ctx: &Ctx<'_>, waiter: &Waiter) -> Option<WireError> {
     // The words are those of a command that waits for the same; keys stand in the same places.
     let spec = &COMMANDS[*command];
     let denial = rights.check(spec, &args).err()?;
-    let client = ctx.instance.clients.get(waiter.client)?;
-    Some(access::denied_waiter(ctx.instance, &client, (user, spec, args), denial, ctx.now))
+    let client = ctx.instance.clients.get(waiter.client);
+    let asked = (&**user, spec, args);
+    Some(access::denied_waiter(ctx.instance, client.as_deref(), asked, denial, ctx.now))
 }
 
 /// What a client reads that waited for it is tracked as of now: what came meanwhile it was told of.

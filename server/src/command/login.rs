@@ -68,7 +68,8 @@ impl Session {
     /// is closed before its next command, and its caller closes it now.
     #[inline]
     pub fn follow(&mut self, acl: &Acl) -> bool {
-        self.acl_generation == acl.generation() || self.follow_changes(acl)
+        // What comes from no client of this node has nothing to follow.
+        self.login.is_none() || self.acl_generation == acl.generation() || self.follow_changes(acl)
     }
 
     #[cold]

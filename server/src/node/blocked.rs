@@ -324,7 +324,11 @@ impl WorkerState {
     fn count_error(&self, instance: &Instance, command: Option<CommandId>, line: &[u8]) {
         let stats = instance.stats.worker(self.index);
         stats.error(line.split(|byte| b" \r".contains(byte)).next().unwrap_or(b"ERR"));
-        if let Some(command) = command {
+        let Some(command) = command else { return };
+        // What it may not do any more did not run.
+        if line.starts_with(b"NOPERM ") {
+            stats.rejected(command);
+        } else {
             stats.failed(command);
         }
     }

@@ -288,9 +288,14 @@ impl Run<'_, '_> {
 
 /// Why a transaction cannot run at another node: a command in it concerns this node or this connection alone.
 pub(super) fn not_to_be_sent(multi: &Multi) -> Option<WireError> {
-    let (spec, _) = multi.commands().find(|(spec, _)| {
-        let about_connection = spec.acl.contains(Categories::CONNECTION)
-            && !matches!(spec.full_name, "ping" | "echo" | "select" | "hello");
+    let (spec, _) = multi.commands().find(|(spec, args)| {
+        // HELLO that logs in would do so as a user of the other node.
+        let travels = match spec.full_name {
+            "ping" | "echo" | "select" => true,
+            "hello" => args.len() <= 2,
+            _ => false,
+        };
+        let about_connection = spec.acl.contains(Categories::CONNECTION) && !travels;
         let subscribes = spec.acl.contains(Categories::PUBSUB) && spec.full_name != "publish";
         let about_node = spec.flags.contains(Flags::ADMIN) || subscribes;
         !spec.has_keys() && (about_connection || about_node)

@@ -4,7 +4,7 @@
 
 use super::selector::Denial;
 use crate::base::clock::UnixMs;
-use crate::base::limits::{ACL_LOG_ENTRIES_MAX, ACL_LOG_TEXT_BYTES_MAX};
+use crate::base::limits::{ACL_LOG_CLIENT_BYTES_MAX, ACL_LOG_ENTRIES_MAX, ACL_LOG_TEXT_BYTES_MAX};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -139,6 +139,9 @@ impl AclLog {
     pub fn record(&self, refused: Refused<'_>, now: UnixMs) {
         self.counts[refused.reason as usize].fetch_add(1, Ordering::Relaxed);
         let (object, username) = (cut(refused.object), cut(refused.username));
+        // A client may call itself by any number of bytes.
+        let client =
+            &refused.client[..refused.client.floor_char_boundary(ACL_LOG_CLIENT_BYTES_MAX)];
         let is_like = |entry: &Entry| {
             entry.reason == refused.reason
                 && entry.context == refused.context
@@ -150,7 +153,7 @@ impl AclLog {
         let known = entries.list.iter().take(COMPARED_MAX).position(is_like);
         if let Some(mut entry) = known.and_then(|at| entries.list.remove(at)) {
             entry.count += 1;
-            entry.client = refused.client.into();
+            entry.client = client.into();
             entry.updated_ms = now;
             entries.list.push_front(entry);
             return;
@@ -163,7 +166,7 @@ impl AclLog {
             context: refused.context,
             object: object.into(),
             username: username.into(),
-            client: refused.client.into(),
+            client: client.into(),
             id,
             created_ms: now,
             updated_ms: now,
@@ -224,8 +227,10 @@ mod tests {
         let log = AclLog::default();
         log.set_len_max(2);
         let long = vec![b'x'; 2 * ACL_LOG_TEXT_BYTES_MAX];
-        log.record(refused(Reason::Key, &long, ""), 0);
+        let name = "é".repeat(ACL_LOG_CLIENT_BYTES_MAX);
+        log.record(refused(Reason::Key, &long, &name), 0);
         assert_eq!(log.newest(1)[0].object.len(), ACL_LOG_TEXT_BYTES_MAX);
+        assert!(log.newest(1)[0].client.len() <= ACL_LOG_CLIENT_BYTES_MAX);
         for key in [b"a", b"b", b"c"] {
             log.record(refused(Reason::Key, key, ""), 0);
         }
