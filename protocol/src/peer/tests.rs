@@ -311,6 +311,7 @@ fn requests_carry_what_differs_from_the_default() {
         client_name: b"billing",
         token: &[7; 4096],
         user: b"svc",
+        rules: b"~a* resetchannels -@all +get",
         author: Some(Author { node: 1 << 40, client: 9 }),
         commands: get,
     };

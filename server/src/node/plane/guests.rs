@@ -15,9 +15,12 @@ use torc_protocol::peer::request::{CLIENT_NAME_BYTES_MAX, Request};
 /// A feature of a node: it goes by the rules that come with a request.
 pub const GOES_BY_RULES: u64 = 1;
 
+/// A user's name and rules.
+type Told = (Box<[u8]>, Box<[u8]>);
+
 /// Those who were here lately, so that their rules are not read for each request.
 #[derive(Debug, Default)]
-pub(super) struct Guests(HashMap<(Box<[u8]>, Box<[u8]>), Login>);
+pub(super) struct Guests(HashMap<Told, Login>);
 
 impl Guests {
     /// As whom a request is to run; none for one that may do everything.
