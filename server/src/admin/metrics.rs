@@ -12,6 +12,7 @@ use crate::base::release::{REDIS_VERSION, TORC_VERSION};
 use crate::cluster::View;
 use crate::cluster::health::Health;
 use crate::cluster::member::{Member, MemberState};
+use crate::security::acl::Reason;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{
@@ -173,7 +174,16 @@ fn clients(page: &mut Page<'_>, instance: &Instance) -> fmt::Result {
         "redis_client_output_buffer_limit_disconnections",
         "Clients closed for replies that they left unread",
         output_closed,
-    )
+    )?;
+    for (name, help, reason) in [
+        ("redis_acl_access_denied_auth", "Logins refused", Reason::Auth),
+        ("redis_acl_access_denied_cmd", "Commands refused to their user", Reason::Command),
+        ("redis_acl_access_denied_key", "Commands refused for a key", Reason::Key),
+        ("redis_acl_access_denied_channel", "Commands refused for a channel", Reason::Channel),
+    ] {
+        page.counter(name, help, instance.acl.log.count(reason))?;
+    }
+    Ok(())
 }
 
 fn memory(page: &mut Page<'_>, instance: &Instance) -> fmt::Result {

@@ -21,6 +21,7 @@ mod pausing;
 mod publishing;
 mod tracking;
 mod tracking_ring;
+mod users;
 
 const START_MS: u64 = 1_700_000_000_000;
 
