@@ -22,6 +22,7 @@
 pub mod changes;
 pub mod frame;
 pub mod hello;
+mod level;
 pub mod libraries;
 pub mod message;
 pub mod publish;

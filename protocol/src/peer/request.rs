@@ -9,6 +9,7 @@
 //! that a plain GET travels with three bytes beside the header and itself.
 
 use super::changes::{AUTHOR_BYTES, Author};
+pub use super::level::{ReadLevel, WriteLevel};
 use super::wire::{Fields, Malformed, Reader, TooLong, put_field, put_field_varint, put_section};
 use crate::reply::Protocol;
 
@@ -29,36 +30,6 @@ pub const COMMANDS_MAX: u32 = 16_384;
 
 /// The version of both payloads.
 const VERSION: u8 = 1;
-
-/// How many copies must have a write before it is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WriteLevel {
-    /// So many, the primary included.
-    Copies(u8),
-    /// A majority of the slot's nodes.
-    Quorum,
-    /// All of the slot's nodes.
-    All,
-    /// What the node that runs the command has as its setting.
-    #[default]
-    Setting,
-}
-
-/// Where a read may be answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ReadLevel {
-    /// What the node that runs the command has as its setting.
-    #[default]
-    Setting,
-    /// By the acting primary.
-    Primary,
-    /// By any copy.
-    Any,
-    /// By any copy that has what the session has seen.
-    Session,
-    /// By the merge of a majority.
-    Quorum,
-}
 
 /// The bits of a request's session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -101,7 +101,8 @@ pub fn getuser(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
         return Ok(Flow::Next);
     };
     let rights: Arc<Rights> = user.rights();
-    reply.map(6);
+    let levels = rights.levels().text();
+    reply.map(6 + usize::from(levels.is_some()));
     reply.bulk(b"flags");
     reply.set(rights.flags().count());
     rights.flags().for_each(|flag| reply.bulk(flag.as_bytes()));
@@ -114,6 +115,10 @@ pub fn getuser(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outc
     for selector in rights.further() {
         reply.map(3);
         write_selector(selector, reply);
+    }
+    if let Some(levels) = levels {
+        reply.bulk(b"consistency");
+        reply.bulk(levels.as_bytes());
     }
     Ok(Flow::Next)
 }

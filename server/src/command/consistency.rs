@@ -7,7 +7,6 @@ use super::{Ctx, Flow, Outcome};
 use crate::base::limits::SESSION_SLOTS_MAX;
 use crate::base::version::Version;
 use crate::config::{ReadConsistency, Settings, WriteConsistency};
-use torc_protocol::number::parse_i64;
 use torc_protocol::peer::request::{ReadLevel, WriteLevel};
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 use torc_protocol::{Args, Reply, WireError};
@@ -209,9 +208,9 @@ pub fn consistency(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
         }
         let value = args.get(index + 1).ok_or(WireError::Syntax)?;
         if args.is(index, "W") {
-            wanted.write = parse_write(value)?;
+            wanted.write = WriteLevel::parse(value).ok_or(BAD_WRITE)?;
         } else if args.is(index, "R") {
-            wanted.read = parse_read(value)?;
+            wanted.read = ReadLevel::parse(value).ok_or(BAD_READ)?;
         } else if args.is(index, "TIMEOUT") && value.eq_ignore_ascii_case(b"DEFAULT") {
             wanted.timeout_ms = None;
         } else if args.is(index, "TIMEOUT") {
@@ -233,60 +232,22 @@ pub fn consistency(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     Ok(Flow::Anew)
 }
 
+const BAD_WRITE: WireError =
+    WireError::fixed("ERR W must be ONE, a number of copies from 1 to 255, QUORUM, ALL or DEFAULT");
+const BAD_READ: WireError =
+    WireError::fixed("ERR R must be PRIMARY, ANY, SESSION, QUORUM or DEFAULT");
+
 /// An hour, as the setting `write-timeout` has it.
 const TIMEOUT_MS_MAX: u64 = 3_600_000;
-
-fn parse_write(word: &[u8]) -> Result<WriteLevel, WireError> {
-    let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-    if is("ONE") {
-        return Ok(WriteLevel::Copies(1));
-    } else if is("QUORUM") {
-        return Ok(WriteLevel::Quorum);
-    } else if is("ALL") {
-        return Ok(WriteLevel::All);
-    } else if is("DEFAULT") {
-        return Ok(WriteLevel::Setting);
-    }
-    let copies = parse_i64(word).and_then(|copies| u8::try_from(copies).ok());
-    copies.filter(|&copies| copies > 0).map(WriteLevel::Copies).ok_or(WireError::fixed(
-        "ERR W must be ONE, a number of copies from 1 to 255, QUORUM, ALL or DEFAULT",
-    ))
-}
-
-fn parse_read(word: &[u8]) -> Result<ReadLevel, WireError> {
-    [
-        ("PRIMARY", ReadLevel::Primary),
-        ("ANY", ReadLevel::Any),
-        ("SESSION", ReadLevel::Session),
-        ("QUORUM", ReadLevel::Quorum),
-        ("DEFAULT", ReadLevel::Setting),
-    ]
-    .into_iter()
-    .find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()))
-    .map(|(_, level)| level)
-    .ok_or(WireError::fixed("ERR R must be PRIMARY, ANY, SESSION, QUORUM or DEFAULT"))
-}
 
 fn describe(ctx: &Ctx<'_>, reply: &mut Reply<'_>) -> Outcome {
     let settings = &ctx.instance.settings;
     let wanted = &ctx.session.consistency;
-    let write = match wanted.write_level(settings) {
-        WriteLevel::Copies(1) => "one".to_owned(),
-        WriteLevel::Copies(copies) => copies.to_string(),
-        WriteLevel::All => "all".to_owned(),
-        WriteLevel::Quorum | WriteLevel::Setting => "quorum".to_owned(),
-    };
-    let read = match wanted.read_level(settings) {
-        ReadLevel::Primary | ReadLevel::Setting => "primary",
-        ReadLevel::Any => "any",
-        ReadLevel::Session => "session",
-        ReadLevel::Quorum => "quorum",
-    };
     reply.map(3);
     reply.bulk(b"w");
-    reply.bulk(write.as_bytes());
+    reply.bulk(wanted.write_level(settings).name().as_bytes());
     reply.bulk(b"r");
-    reply.bulk(read.as_bytes());
+    reply.bulk(wanted.read_level(settings).name().as_bytes());
     reply.bulk(b"timeout");
     reply.integer(wanted.write_timeout_ms(settings) as i64);
     Ok(Flow::Next)

@@ -1,8 +1,9 @@
 //! Who a client is, and by which rights it goes.
 
 use super::Session;
+use super::consistency::Consistency;
 use crate::admin::pubsub::Kind;
-use crate::security::acl::{Acl, Rights, User};
+use crate::security::acl::{Acl, Levels, Rights, User};
 use std::sync::Arc;
 
 /// A user, and the state of its rights that the client goes by.
@@ -51,7 +52,11 @@ impl Session {
     fn log_in(&mut self, user: Arc<User>, authenticated: bool) {
         self.authenticated = authenticated;
         self.info.set_user(Arc::clone(&user));
-        self.set_login(Login::of(user));
+        let login = Login::of(user);
+        let Levels { write, read } = login.rights.levels();
+        self.consistency = Consistency { write, read, timeout_ms: None };
+        self.demands_more |= login.rights.levels() != Levels::default();
+        self.set_login(login);
     }
 
     fn set_login(&mut self, login: Login) {

@@ -66,3 +66,22 @@ fn who_may_not_stay_runs_nothing_more() {
     assert_eq!(own.replies(), r":1\r\n");
     assert_eq!(node.ask(&mut operator, b"exists a\r\n"), r":0\r\n");
 }
+
+#[test]
+fn a_user_brings_the_level_of_its_clients_along() {
+    let mut node = Node::new(&[]);
+    let (mut operator, mut safe) = (node.connect(), node.connect());
+    node.ask(&mut operator, b"acl setuser safe on nopass +@all ~* consistency w=2,r=any\r\n");
+    let no_quorum = r"-NOQUORUM applied on 1 of 2\r\n";
+    // From the next command of the pipeline on.
+    let told = node.ask(&mut safe, b"set a 1\r\nauth safe x\r\nset a 2\r\nget a\r\n");
+    assert_eq!(told, format!(r"+OK\r\n+OK\r\n{no_quorum}$1\r\n2\r\n"));
+    let told =
+        node.ask(&mut safe, b"client consistency w one\r\nset a 3\r\nauth safe x\r\nset a 4\r\n");
+    assert_eq!(told, format!(r"+OK\r\n+OK\r\n+OK\r\n{no_quorum}"));
+    assert_eq!(node.ask(&mut safe, b"reset\r\nset a 5\r\n"), r"+RESET\r\n+OK\r\n");
+    let told = node.ask(&mut operator, b"acl setuser default consistency w=2\r\nset a 6\r\n");
+    assert_eq!(told, r"+OK\r\n+OK\r\n", "it counts from the login on");
+    let mut late = node.connect();
+    assert_eq!(node.ask(&mut late, b"set a 7\r\n"), no_quorum);
+}

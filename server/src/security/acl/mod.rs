@@ -14,6 +14,7 @@
 //! **Does not know** sockets or commands' handlers. **Source:** redis.io, "ACL", and the replies of Redis 7.2.
 
 mod file;
+mod levels;
 mod log;
 mod password;
 mod rights;
@@ -23,6 +24,7 @@ mod selector;
 mod tests;
 
 pub use file::LoadError;
+pub use levels::Levels;
 pub use log::{AclLog, Context, Entry, Reason, Refused};
 pub use password::PasswordHash;
 pub use rights::Rights;

@@ -4,6 +4,7 @@
 //!
 //! Source: redis.io, "ACL", and the replies of Redis 7.2.
 
+use super::levels::Levels;
 use super::password::PasswordHash;
 use super::rules::{RuleError, joined};
 use super::selector::{Denial, Selector};
@@ -17,6 +18,7 @@ pub struct Rights {
     enabled: bool,
     nopass: bool,
     skips_sanitizing: bool,
+    levels: Levels,
     passwords: Vec<PasswordHash>,
     root: Selector,
     further: Vec<Selector>,
@@ -29,6 +31,7 @@ impl Rights {
             enabled: false,
             nopass: false,
             skips_sanitizing: false,
+            levels: Levels::default(),
             passwords: Vec::new(),
             root: Selector::new(all_channels),
             further: Vec::new(),
@@ -66,6 +69,11 @@ impl Rights {
             if self.skips_sanitizing { "skip-sanitize-payload" } else { "sanitize-payload" };
         let on = if self.enabled { "on" } else { "off" };
         [Some(on), self.nopass.then_some("nopass"), Some(sanitizes)].into_iter().flatten()
+    }
+
+    /// What its clients demand of their commands unless they say otherwise.
+    pub fn levels(&self) -> Levels {
+        self.levels
     }
 
     /// Its passwords.
@@ -145,6 +153,10 @@ impl Rights {
                     [b'#', digits @ ..] => self.add_password(parse_hash(digits)?),
                     [b'<', password @ ..] => self.remove_password(&PasswordHash::of(password)),
                     [b'!', digits @ ..] => self.remove_password(&parse_hash(digits)?),
+                    _ if let Some(levels) = levels_of(rule) => {
+                        self.levels = Levels::parse(levels).ok_or(RuleError::Syntax)?;
+                        Ok(())
+                    }
                     [b'(', inside @ .., b')'] => {
                         self.further.push(Selector::of_rules(inside, all_channels)?);
                         Ok(())
@@ -234,6 +246,9 @@ impl Rights {
             out.extend_from_slice(password.text().as_bytes());
             out.push(b' ');
         }
+        if let Some(levels) = self.levels.text() {
+            out.extend_from_slice(&[Levels::KEYWORD, b" ", levels.as_bytes(), b" "].concat());
+        }
         out.extend_from_slice(&self.describe_selectors());
         out
     }
@@ -262,6 +277,11 @@ impl Rights {
         }
         rights
     }
+}
+
+/// What stands behind the word `consistency`, if the rule begins with it.
+fn levels_of(rule: &[u8]) -> Option<&[u8]> {
+    rule.strip_prefix(Levels::KEYWORD)?.strip_prefix(b" ")
 }
 
 fn parse_hash(digits: &[u8]) -> Result<PasswordHash, RuleError> {

@@ -2,6 +2,7 @@
 //!
 //! Source: redis.io, "ACL", and the errors of Redis 7.2.
 
+use super::levels::Levels;
 use std::borrow::Cow;
 
 /// Why a rule changes nothing.
@@ -52,16 +53,16 @@ impl RuleError {
     }
 }
 
-/// Joins the words of selectors that were given as several: `(~a +get)`, `(~a` `+get)`.
+/// Joins the words of rules that were given as several: `(~a` `+get)`, `consistency` `w=2`.
 ///
 /// # Errors
 /// The word with the parenthesis that nothing closes.
 pub(super) fn joined<'a>(
-    words: impl Iterator<Item = &'a [u8]>,
+    mut words: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<Cow<'a, [u8]>>, &'a [u8]> {
     let mut rules = Vec::new();
     let mut open: Option<(&[u8], Vec<u8>)> = None;
-    for word in words {
+    while let Some(word) = words.next() {
         match &mut open {
             Some((_, selector)) => {
                 selector.push(b' ');
@@ -72,6 +73,10 @@ pub(super) fn joined<'a>(
             }
             None if word.starts_with(b"(") && !word.ends_with(b")") => {
                 open = Some((word, word.to_vec()));
+            }
+            None if word.eq_ignore_ascii_case(Levels::KEYWORD) => {
+                let levels = words.next().unwrap_or_default();
+                rules.push(Cow::Owned([Levels::KEYWORD, b" ", levels].concat()));
             }
             None => rules.push(Cow::Borrowed(word)),
         }

@@ -107,6 +107,16 @@ fn what_is_shown_can_be_set_again() {
             "+debug|SLEEP +select|0",
             "off sanitize-payload resetchannels -@all +debug|sleep +select|0",
         ),
+        (
+            "Consistency W=Quorum,r=any ~a +get",
+            "off sanitize-payload consistency w=quorum,r=any ~a resetchannels -@all +get",
+        ),
+        (
+            "consistency w=quorum consistency r=session",
+            "off sanitize-payload consistency w=default,r=session resetchannels -@all",
+        ),
+        ("consistency w=2 consistency w=default", "off sanitize-payload resetchannels -@all"),
+        ("consistency w=2 reset", "off sanitize-payload resetchannels -@all"),
     ] {
         let first = rights(rules);
         let text = String::from_utf8(first.describe()).unwrap();
@@ -144,6 +154,11 @@ fn wrong_rules_change_nothing() {
     check("~a\tb", "Syntax error");
     check("(on)", "'(on)': Syntax error");
     check("((+get))", "Syntax error");
+    for levels in ["", "w=0", "w=quorum,", "w=quorum r=any", "r=all", "x=1", "quorum"] {
+        check(&format!("consistency {levels}"), "Syntax error");
+    }
+    check("~b consistency", "'consistency ': Syntax error");
+    check("(consistency w=2)", "Syntax error");
     check("(~a +get", "Unmatched parenthesis in acl selector starting at '(~a'.");
 }
 
