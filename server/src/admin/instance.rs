@@ -17,6 +17,7 @@ use crate::cluster::route::Route;
 use crate::config::{ChannelDefault, SetError, Settings};
 use crate::script::Scripts;
 use crate::security::acl::{Acl, Changed, User};
+use crate::security::tls::Tls;
 use crate::store::{ChangedKey, Store, StoreOptions};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,6 +36,8 @@ pub struct Instance {
     pub cluster: ClusterHandle,
     /// The settings in force.
     pub settings: Settings,
+    /// What clients that come by TLS are shown, and must show.
+    pub tls: Tls,
     /// The counters.
     pub stats: Stats,
     /// The slow log.
@@ -97,6 +100,7 @@ impl Instance {
         let instance = Instance {
             store: Store::new(options),
             cluster: ClusterHandle::default(),
+            tls: Tls::default(),
             stats: Stats::new(workers),
             slowlog: SlowLog::new(usize::try_from(settings.slowlog_max_len()).unwrap_or(0)),
             latency: Latency::default(),
@@ -124,7 +128,16 @@ impl Instance {
 
     /// CONFIG SET: changes all of `pairs`, or none and says why, and tells those who keep copies.
     pub fn configure(&self, pairs: &[(&str, &str)]) -> Result<(), SetError> {
-        self.settings.set(pairs)?;
+        let touches_tls =
+            pairs.iter().find(|(name, _)| name.to_ascii_lowercase().starts_with("tls-"));
+        self.settings.set_if(pairs, |draft| match touches_tls {
+            Some((name, _)) if draft.has_tls_port() => self.tls.load(draft).map_err(|error| {
+                tracing::warn!(%error, "CONFIG SET refused: TLS goes on with the files as they were");
+                let reason = "Unable to update TLS configuration. Check server logs.".to_owned();
+                SetError::Refused { name: name.to_ascii_lowercase(), reason }
+            }),
+            _ => Ok(()),
+        })?;
         self.apply_settings();
         if pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case("requirepass")) {
             self.acl.set_default_password(self.settings.requirepass().as_bytes());

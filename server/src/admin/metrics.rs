@@ -175,6 +175,11 @@ fn clients(page: &mut Page<'_>, instance: &Instance) -> fmt::Result {
         "Clients closed for replies that they left unread",
         output_closed,
     )?;
+    page.counter(
+        "torc_tls_handshakes_failed",
+        "Clients that came by TLS and were gone before both sides knew each other",
+        instance.stats.handshakes_failed(),
+    )?;
     for (name, help, reason) in [
         ("redis_acl_access_denied_auth", "Logins refused", Reason::Auth),
         ("redis_acl_access_denied_cmd", "Commands refused to their user", Reason::Command),

@@ -254,6 +254,7 @@ pub struct Stats {
     connections_rejected: AtomicU64,
     output_limit_closed: AtomicU64,
     query_limit_closed: AtomicU64,
+    handshakes_failed: AtomicU64,
     memory_peak_bytes: AtomicU64,
     sampler: Mutex<Sampler>,
 }
@@ -271,6 +272,7 @@ impl Stats {
             connections_rejected: AtomicU64::new(0),
             output_limit_closed: AtomicU64::new(0),
             query_limit_closed: AtomicU64::new(0),
+            handshakes_failed: AtomicU64::new(0),
             memory_peak_bytes: AtomicU64::new(0),
             sampler: Mutex::new(Sampler::default()),
         }
@@ -305,6 +307,16 @@ impl Stats {
         self.query_limit_closed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A client that came by TLS was gone, or was closed, before both sides knew each other.
+    pub fn handshake_failed(&self) {
+        self.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was.
+    pub fn handshakes_failed(&self) -> u64 {
+        self.handshakes_failed.load(Ordering::Relaxed)
+    }
+
     /// Connections accepted, refused, closed for unread output, closed for unfinished input.
     pub fn connections(&self) -> [u64; 4] {
         [
@@ -329,6 +341,7 @@ impl Stats {
             &self.connections_rejected,
             &self.output_limit_closed,
             &self.query_limit_closed,
+            &self.handshakes_failed,
             &self.memory_peak_bytes,
         ] {
             counter.store(0, Ordering::Relaxed);

@@ -79,6 +79,16 @@ pub const CHANGED_BYTES_MAX: usize = 1024 * 1024;
 /// The same of what waits for one link, which may be slow.
 pub const CHANGED_BYTES_WAITING_MAX: usize = 4 * 1024 * 1024;
 
+/// Bytes of a client's output that are encrypted before its socket has taken what was encrypted earlier: four records of TLS, which one system call sends.
+pub const TLS_STAGED_BYTES: usize = 64 * 1024;
+
+/// Pieces of at most 4 KiB that one reading takes from a socket that speaks TLS. A reading that is given 64 KiB of room fills it with 17 of them; so many without a byte for the
+/// reader are no handshake, which rustls holds to 64 KiB.
+pub const TLS_READS_MAX: usize = 64;
+
+/// How long a client that came by TLS may take until both sides know each other. A slow link takes a second or two; who says nothing holds a descriptor and some kilobytes until then.
+pub const TLS_HANDSHAKE_MAX_MS: u64 = 10_000;
+
 /// A worker keeps its shared buffers from one connection to the next up to this size.
 pub const SHARED_BUFFER_BYTES_KEPT: usize = 1024 * 1024;
 

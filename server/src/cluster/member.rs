@@ -27,6 +27,16 @@ impl MemberState {
     }
 }
 
+/// How a client came, which decides what ports it is told of: by TLS it goes on by TLS, and without it goes on without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// TCP, or a Unix socket.
+    #[default]
+    Plain,
+    /// TLS over TCP.
+    Tls,
+}
+
 /// One member. All but `alive` was said by the member itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -44,6 +54,10 @@ pub struct Member {
     pub cluster_port: u16,
     /// The port for peers.
     pub peer_port: u16,
+    /// As `port`, by TLS; 0 for none.
+    pub tls_port: u16,
+    /// As `cluster_port`, by TLS; 0 for none.
+    pub tls_cluster_port: u16,
     /// Its share of the slots relative to others'.
     pub weight: u16,
     /// What it fails together with; empty if that was not said.
@@ -72,6 +86,8 @@ impl Member {
             port,
             cluster_port: port + 1000,
             peer_port: port + 2000,
+            tls_port: 0,
+            tls_cluster_port: 0,
             weight: 1,
             zone: "".into(),
             state: MemberState::Active,
@@ -79,6 +95,17 @@ impl Member {
             alive: true,
             ready: true,
             features: 0,
+        }
+    }
+
+    /// The port that a cluster client is told of which came by `transport`; 0 for none.
+    ///
+    /// A node with TLS that has no TLS port for cluster clients has one that forwards, where any key is served as well.
+    pub fn port_for(&self, transport: Transport) -> u16 {
+        match (transport, self.tls_cluster_port) {
+            (Transport::Plain, _) => self.cluster_port,
+            (Transport::Tls, 0) => self.tls_port,
+            (Transport::Tls, port) => port,
         }
     }
 

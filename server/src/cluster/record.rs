@@ -67,6 +67,10 @@ pub struct Ports {
     pub cluster: u16,
     /// For other nodes: links over TCP, gossip over UDP.
     pub peer: u16,
+    /// As `client`, by TLS.
+    pub tls_client: u16,
+    /// As `cluster`, by TLS.
+    pub tls_cluster: u16,
 }
 
 /// What a node says about itself.
@@ -164,7 +168,9 @@ mod key {
     pub const FEATURES: u8 = 20;
     pub const LAYOUT_ALGO: u8 = 21;
     pub const CLUSTER: u8 = 22;
-    pub const KNOWN_MAX: u8 = 22;
+    pub const PORT_TLS_CLIENT: u8 = 23;
+    pub const PORT_TLS_CLUSTER: u8 = 24;
+    pub const KNOWN_MAX: u8 = 24;
 }
 
 impl NodeRecord {
@@ -181,6 +187,15 @@ impl NodeRecord {
         self.check()?;
         let mut out = Vec::with_capacity(160);
         self.encode_names(&mut out);
+        // Nodes without TLS say nothing of it, as those of versions that had none.
+        for (key, port) in [
+            (key::PORT_TLS_CLIENT, self.ports.tls_client),
+            (key::PORT_TLS_CLUSTER, self.ports.tls_cluster),
+        ] {
+            if port != 0 {
+                put_number(&mut out, key, port.into());
+            }
+        }
         for (key, value) in [
             (key::NODE, self.node.0),
             (key::INCARNATION, self.incarnation),
@@ -201,8 +216,7 @@ impl NodeRecord {
             (key::LAYOUT_ALGO, self.layout_algo.into()),
             (key::CLUSTER, self.cluster),
         ] {
-            let bytes = value.to_be_bytes();
-            put(&mut out, key, &bytes[(value.leading_zeros() / 8) as usize..]);
+            put_number(&mut out, key, value);
         }
         out.extend_from_slice(&self.extra);
         if out.len() > RECORD_BYTES_MAX { Err(RecordError::TooLong) } else { Ok(out) }
@@ -268,6 +282,10 @@ impl NodeRecord {
     }
 }
 
+fn put_number(out: &mut Vec<u8>, key: u8, value: u64) {
+    put(out, key, &value.to_be_bytes()[(value.leading_zeros() / 8) as usize..]);
+}
+
 fn put(out: &mut Vec<u8>, key: u8, value: &[u8]) {
     // Hosts are the longest values, and `check` holds them to 253 bytes.
     let len = u8::try_from(value.len()).expect("every value of a checked record fits");
@@ -315,6 +333,14 @@ impl Reader {
         T::try_from(number).map_err(|_| RecordError::Invalid(key))
     }
 
+    /// A number that records may lack, and 0 then.
+    fn number_if_any<T: TryFrom<u64> + Default>(&self, key: u8) -> Result<T, RecordError> {
+        match self.numbers[usize::from(key)] {
+            None => Ok(T::default()),
+            Some(_) => self.number(key),
+        }
+    }
+
     fn finish(self) -> Result<NodeRecord, RecordError> {
         let state = NodeState::of(self.number(key::STATE)?);
         Ok(NodeRecord {
@@ -328,6 +354,8 @@ impl Reader {
                 client: self.number(key::PORT_CLIENT)?,
                 cluster: self.number(key::PORT_CLUSTER)?,
                 peer: self.number(key::PORT_PEER)?,
+                tls_client: self.number_if_any(key::PORT_TLS_CLIENT)?,
+                tls_cluster: self.number_if_any(key::PORT_TLS_CLUSTER)?,
             },
             weight: self.number(key::WEIGHT)?,
             state: state.ok_or(RecordError::Invalid(key::STATE))?,
@@ -402,7 +430,13 @@ mod tests {
             gossip: SocketAddr::new(ip, rng.bits() as u16),
             name: text(rng, NAME_BYTES_MAX as u64),
             hosts: (0..rng.below(3)).map(|_| format!("h{}", text(rng, 100))).collect(),
-            ports: Ports { client: number(rng) as u16, cluster: 0, peer: rng.bits() as u16 },
+            ports: Ports {
+                client: number(rng) as u16,
+                cluster: 0,
+                peer: rng.bits() as u16,
+                tls_client: number(rng) as u16,
+                tls_cluster: if rng.below(2) == 0 { 0 } else { rng.bits() as u16 },
+            },
             weight: (number(rng) as u16).max(1),
             zone: text(rng, NAME_BYTES_MAX as u64),
             state: NodeState::of(1 + rng.below(4)).unwrap(),

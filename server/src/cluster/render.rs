@@ -5,14 +5,14 @@
 //!
 //! Redis knows primaries with replicas; here every node leads some slots and copies others. SLOTS can say so and does. NODES
 //! and SHARDS cannot: they show every node as a primary with the slots that it is acting primary of. All addresses are those of
-//! the cluster ports, so that cluster clients get there by themselves.
+//! the cluster ports, so that cluster clients get there by themselves; who asks by TLS is told those that speak TLS.
 //!
 //! Source: the replies of Redis 7.0 and 7.2, and what redis-cli reads out of them.
 
 #[cfg(test)]
 mod tests;
 
-use super::member::{Member, MemberState};
+use super::member::{Member, MemberState, Transport};
 use super::view::{MemberIndex, Run, View};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -20,12 +20,12 @@ use std::sync::OnceLock;
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 use torc_protocol::{Protocol, Reply};
 
-/// Replies that were rendered for a view, those that the protocol version changes in both.
+/// Replies that were rendered for a view, those that the protocol version or the client's transport changes in both.
 #[derive(Debug, Default)]
 pub(super) struct Cached {
-    slots: [OnceLock<Box<[u8]>>; 2],
+    slots: [[OnceLock<Box<[u8]>>; 2]; 2],
     shards: [OnceLock<Box<[u8]>>; 2],
-    nodes: OnceLock<Box<str>>,
+    nodes: [OnceLock<Box<str>>; 2],
 }
 
 fn version_index(protocol: Protocol) -> usize {
@@ -35,11 +35,18 @@ fn version_index(protocol: Protocol) -> usize {
     }
 }
 
+fn transport_index(transport: Transport) -> usize {
+    match transport {
+        Transport::Plain => 0,
+        Transport::Tls => 1,
+    }
+}
+
 impl View {
     /// The reply to CLUSTER SLOTS: for each range its bounds and the live nodes, the acting primary first.
-    pub fn slots_reply(&self, protocol: Protocol) -> &[u8] {
-        self.cached.slots[version_index(protocol)]
-            .get_or_init(|| rendered(protocol, |reply| slots(self, reply)))
+    pub fn slots_reply(&self, protocol: Protocol, transport: Transport) -> &[u8] {
+        self.cached.slots[transport_index(transport)][version_index(protocol)]
+            .get_or_init(|| rendered(protocol, |reply| slots(self, transport, reply)))
     }
 
     /// The reply to CLUSTER SHARDS: for each node the ranges that it is acting primary of.
@@ -49,8 +56,8 @@ impl View {
     }
 
     /// The text of CLUSTER NODES: a line for each node.
-    pub fn nodes_text(&self) -> &str {
-        self.cached.nodes.get_or_init(|| nodes(self).into())
+    pub fn nodes_text(&self, transport: Transport) -> &str {
+        self.cached.nodes[transport_index(transport)].get_or_init(|| nodes(self, transport).into())
     }
 }
 
@@ -74,7 +81,7 @@ fn shown(view: &View) -> Vec<(MemberIndex, &Member)> {
 /// (redis-py's asyncio client) and some by its last (redis-py's other one). Taken for a replica it would be left out of
 /// what these clients ask of every primary: DBSIZE, KEYS, SCAN, FLUSHALL. So the first and the last mention are as a primary. The two
 /// slots are read from their primary alone.
-fn slots(view: &View, reply: &mut Reply<'_>) {
+fn slots(view: &View, transport: Transport, reply: &mut Reply<'_>) {
     let (heads, tails) = singled_out(view);
     let is_singled_out = |slot: u16| heads.contains(&slot) || tails.contains(&slot);
     let mut between: Vec<Run> = Vec::new();
@@ -85,9 +92,10 @@ fn slots(view: &View, reply: &mut Reply<'_>) {
         between.extend(last.filter(|&last| first <= last).map(|last| Run { first, last }));
     }
     reply.array(heads.len() + between.len() + tails.len());
-    heads.into_iter().for_each(|slot| slots_entry(view, Run { first: slot, last: slot }, 1, reply));
-    between.into_iter().for_each(|run| slots_entry(view, run, usize::MAX, reply));
-    tails.into_iter().for_each(|slot| slots_entry(view, Run { first: slot, last: slot }, 1, reply));
+    let mut entry = |run, most| slots_entry(view, run, most, transport, reply);
+    heads.into_iter().for_each(|slot| entry(Run { first: slot, last: slot }, 1));
+    between.into_iter().for_each(|run| entry(run, usize::MAX));
+    tails.into_iter().for_each(|slot| entry(Run { first: slot, last: slot }, 1));
 }
 
 /// For each node the first slot that it serves, and the last. A node that serves one slot alone has only the last. None at all where no
@@ -109,7 +117,7 @@ fn singled_out(view: &View) -> (BTreeSet<u16>, BTreeSet<u16>) {
 }
 
 /// One range with up to `most` of its live nodes.
-fn slots_entry(view: &View, run: Run, most: usize, reply: &mut Reply<'_>) {
+fn slots_entry(view: &View, run: Run, most: usize, transport: Transport, reply: &mut Reply<'_>) {
     let live: Vec<&Member> = Slot::new(run.first)
         .into_iter()
         .flat_map(|slot| view.live(slot))
@@ -122,7 +130,7 @@ fn slots_entry(view: &View, run: Run, most: usize, reply: &mut Reply<'_>) {
     for member in live {
         reply.array(4);
         reply.bulk(member.host.as_bytes());
-        reply.integer(i64::from(member.cluster_port));
+        reply.integer(i64::from(member.port_for(transport)));
         reply.bulk(member.id.text().as_bytes());
         // Further names of the host: there are none.
         reply.map(0);
@@ -155,11 +163,18 @@ fn shard_node(member: &Member, reply: &mut Reply<'_>) {
         () => "online",
     };
     let host = member.host.as_bytes();
-    reply.map(7);
+    // Both kinds of ports, as far as there are any.
+    let tls_port = member.port_for(Transport::Tls);
+    let ports = [("port", member.cluster_port), ("tls-port", tls_port)];
+    let ports =
+        ports.into_iter().filter(|&(name, port)| port != 0 || name == "port" && tls_port == 0);
+    reply.map(6 + ports.clone().count());
     reply.bulk(b"id");
     reply.bulk(member.id.text().as_bytes());
-    reply.bulk(b"port");
-    reply.integer(i64::from(member.cluster_port));
+    for (name, port) in ports {
+        reply.bulk(name.as_bytes());
+        reply.integer(i64::from(port));
+    }
     for name in ["ip", "endpoint"] {
         reply.bulk(name.as_bytes());
         reply.bulk(host);
@@ -174,7 +189,7 @@ fn shard_node(member: &Member, reply: &mut Reply<'_>) {
 }
 
 /// `id ip:port@peer-port flags - ping pong epoch link slots…`
-fn nodes(view: &View) -> String {
+fn nodes(view: &View, transport: Transport) -> String {
     let ranges = view.acting_ranges();
     let mut text = String::new();
     for (epoch, (index, member)) in (1..).zip(shown(view)) {
@@ -183,7 +198,7 @@ fn nodes(view: &View) -> String {
             flags.push_str(",fail");
         }
         let link = if member.alive { "connected" } else { "disconnected" };
-        let (host, port, peer_port) = (&member.host, member.cluster_port, member.peer_port);
+        let (host, port, peer_port) = (&member.host, member.port_for(transport), member.peer_port);
         // Writing to a string cannot fail. The epoch of a Redis node is unique; here it is the place in this list.
         let _ =
             write!(text, "{} {host}:{port}@{peer_port} {flags} - 0 0 {epoch} {link}", member.id);

@@ -18,6 +18,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::member::Transport;
 use super::view::{MEMBER_COUNT_MAX, MemberIndex, View};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use torc_protocol::command::{CommandSpec, Flags, key_positions};
@@ -270,8 +271,8 @@ pub fn redirects(view: &View, slot: Slot, index: MemberIndex) -> bool {
 }
 
 impl Verdict {
-    /// The error that answers the command; `None` if something else does.
-    pub fn error(self, view: &View) -> Option<WireError> {
+    /// The error that answers the command of a client that came by `transport`; `None` if something else answers it.
+    pub fn error(self, view: &View, transport: Transport) -> Option<WireError> {
         match self {
             Verdict::Local | Verdict::Forward(_) | Verdict::Scatter | Verdict::Wait(_) => None,
             Verdict::CrossSlot => Some(WireError::CrossSlot),
@@ -280,7 +281,7 @@ impl Verdict {
                 Some(view.member(index).map_or(WireError::SlotDown, |member| WireError::Moved {
                     slot,
                     host: member.host.clone(),
-                    port: member.cluster_port,
+                    port: member.port_for(transport),
                 }))
             }
         }

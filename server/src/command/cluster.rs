@@ -37,7 +37,7 @@ fn slot(argument: &[u8]) -> Result<Option<Slot>, WireError> {
 
 /// `CLUSTER SLOTS`
 pub fn slots(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    reply.raw(view(ctx)?.slots_reply(reply.protocol()));
+    reply.raw(view(ctx)?.slots_reply(reply.protocol(), ctx.session.transport));
     Ok(Flow::Next)
 }
 
@@ -49,7 +49,7 @@ pub fn shards(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome 
 
 /// `CLUSTER NODES`
 pub fn nodes(ctx: &mut Ctx<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    reply.verbatim(*b"txt", view(ctx)?.nodes_text().as_bytes());
+    reply.verbatim(*b"txt", view(ctx)?.nodes_text(ctx.session.transport).as_bytes());
     Ok(Flow::Next)
 }
 

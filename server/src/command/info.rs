@@ -110,7 +110,7 @@ fn server(out: &mut String, instance: &Instance, about: About) {
         "process_id": std::process::id(),
         "process_supervised": "no",
         "run_id": instance.run_id,
-        "tcp_port": settings.port(),
+        "tcp_port": if settings.port() == 0 { settings.tls_port() } else { settings.port() },
         "server_time_usec": instance.clock.unix_us(),
         "uptime_in_seconds": uptime,
         "uptime_in_days": uptime / 86_400,
@@ -121,17 +121,19 @@ fn server(out: &mut String, instance: &Instance, about: About) {
         "config_file": path(settings.file()),
         "io_threads_active": 0,
     );
-    let mut listener = 0;
-    if settings.port() != 0 {
-        let _ = write!(out, "listener{listener}:name=tcp");
-        for address in settings.bind().split(' ').filter(|address| !address.is_empty()) {
-            let _ = write!(out, ",bind={address}");
-        }
-        let _ = write!(out, ",port={}\r\n", settings.port());
-        listener += 1;
-    }
-    if !settings.unixsocket().is_empty() {
-        let _ = write!(out, "listener{listener}:name=unix,bind={}\r\n", settings.unixsocket());
+    let mut listeners = Vec::new();
+    let on_port = |name: &str, port: i64| {
+        let bind = settings.bind();
+        let places = bind.split(' ').filter(|address| !address.is_empty());
+        let places: String = places.map(|address| format!(",bind={address}")).collect();
+        (port != 0).then(|| format!("name={name}{places},port={port}"))
+    };
+    listeners.extend(on_port("tcp", settings.port()));
+    let socket = settings.unixsocket();
+    listeners.extend((!socket.is_empty()).then(|| format!("name=unix,bind={socket}")));
+    listeners.extend(on_port("tls", settings.tls_port()));
+    for (index, listener) in listeners.into_iter().enumerate() {
+        let _ = write!(out, "listener{index}:{listener}\r\n");
     }
     lines!(out, "torc_version": TORC_VERSION, "torc_workers": settings.worker_count());
 }
@@ -337,6 +339,7 @@ fn stats(out: &mut String, instance: &Instance, _: About) {
         "acl_access_denied_channel": instance.acl.log.count(Reason::Channel),
         "client_query_buffer_limit_disconnections": query_closed,
         "client_output_buffer_limit_disconnections": output_closed,
+        "torc_tls_handshakes_failed": instance.stats.handshakes_failed(),
     );
 }
 

@@ -11,6 +11,7 @@ use crate::admin::clients::{Activity, ClientInfo, Clients, flag};
 use crate::admin::pubsub::{Kind, Listener, Name, PubSub, Publisher, Subscriptions};
 use crate::admin::tracking::{Mode, Reading, Tracked, Tracking};
 use crate::base::clock::UnixMs;
+use crate::cluster::member::Transport;
 use crate::cluster::route::Port;
 use std::sync::Arc;
 use torc_protocol::Protocol;
@@ -60,6 +61,8 @@ pub struct Session {
     pub command: Option<CommandId>,
     /// Which rules of the ring hold for it.
     pub port: Port,
+    /// How it came.
+    pub transport: Transport,
     /// How often what it sends was handed on by nodes; 0 for a client of this one.
     pub hops: u8,
     /// The client by whose doing keys change, where that may matter elsewhere: one that tracks at a node of a ring, or another node's.
@@ -124,6 +127,7 @@ impl Session {
             reads_copies: false,
             command: None,
             port: Port::Plain,
+            transport: Transport::Plain,
             hops: 0,
             author: None,
             consistency: Consistency::default(),
@@ -150,6 +154,11 @@ impl Session {
         }
     }
 
+    /// How the client came, if it is to be told MOVED rather than served through this node.
+    pub fn redirects(&self) -> Option<Transport> {
+        (self.port == Port::Cluster).then_some(self.transport)
+    }
+
     /// Back to what it was when the client connected (RESET). The library's name stays: it still speaks for the connection.
     pub fn reset(&mut self, instance: &Instance) {
         self.stop_monitoring(&instance.clients);
@@ -158,8 +167,8 @@ impl Session {
         self.info.names().name.clear();
         let mute = if self.mute == Mute::This { Mute::This } else { Mute::Off };
         let fresh = Session::new(Arc::clone(&self.info), false);
-        let (port, hops) = (self.port, self.hops);
-        *self = Session { mute, command: self.command, port, hops, ..fresh };
+        let (port, transport, hops) = (self.port, self.transport, self.hops);
+        *self = Session { mute, command: self.command, port, transport, hops, ..fresh };
         self.log_in_as_default(&instance.acl);
     }
 

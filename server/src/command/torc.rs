@@ -38,12 +38,14 @@ fn text(view: &View, lag: impl Fn(crate::cluster::view::MemberIndex) -> u64) -> 
     for (index, member) in view.members() {
         let _ = writeln!(
             out,
-            "node id:{} host:{} port:{} cluster_port:{} peer_port:{} zone:{} weight:{} state:{} alive:{} ready:{} serves:{} keeps:{} lag:{}",
+            "node id:{} host:{} port:{} cluster_port:{} peer_port:{} tls_port:{} tls_cluster_port:{} zone:{} weight:{} state:{} alive:{} ready:{} serves:{} keeps:{} lag:{}",
             member.id,
             member.host,
             member.port,
             member.cluster_port,
             member.peer_port,
+            member.tls_port,
+            member.tls_cluster_port,
             // A space would end the word.
             member.zone.replace(char::is_whitespace, "_"),
             member.weight,

@@ -21,5 +21,5 @@ pub use special::OutputLimit;
 pub use start::{Order, from_command_line};
 pub use table::{
     AppendFsync, ChannelDefault, DebugAccess, LogFormat, LogLevel, MultiCrossSlot, ReadConsistency,
-    Row, SETTINGS, Sanitize, WriteConsistency,
+    Row, SETTINGS, Sanitize, TlsAuthClients, WriteConsistency,
 };

@@ -107,6 +107,16 @@ impl Settings {
 
     /// Changes all of `pairs`, or none and says why.
     pub fn set(&self, pairs: &[(&str, &str)]) -> Result<(), SetError> {
+        self.set_if(pairs, |_| Ok(()))
+    }
+
+    /// As [`Settings::set`], unless `check` refuses the settings as they would be then. What `check` puts into force is in force when the settings are, and no other change comes
+    /// between.
+    pub fn set_if(
+        &self,
+        pairs: &[(&str, &str)],
+        check: impl FnOnce(&Settings) -> Result<(), SetError>,
+    ) -> Result<(), SetError> {
         let _one_at_a_time = self.changes.lock();
         let mut values: Vec<(usize, Value)> = Vec::with_capacity(pairs.len());
         let mut indexes = Vec::with_capacity(pairs.len());
@@ -133,10 +143,24 @@ impl Settings {
                 .map_err(|reason| SetError::Refused { name: name.to_owned(), reason })?;
             values.push((index, value));
         }
+        let draft = self.copy();
+        values.iter().cloned().for_each(|(index, value)| draft.store(index, value));
+        check(&draft)?;
         for (index, value) in values {
             self.store(index, value);
         }
         Ok(())
+    }
+
+    /// Settings of their own, with the same values.
+    fn copy(&self) -> Settings {
+        let copy =
+            Settings { texts: RwLock::new(self.texts.read().clone()), ..Settings::default() };
+        for (of, to) in self.bits.iter().zip(&copy.bits) {
+            to.store(of.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        copy.store_output_limits(&copy.client_output_buffer_limit());
+        copy
     }
 
     fn store(&self, index: usize, value: Value) {
@@ -212,6 +236,11 @@ impl Settings {
         self.bits(Id::default_write_consistency) == 0
     }
 
+    /// Whether clients can come by TLS.
+    pub fn has_tls_port(&self) -> bool {
+        self.tls_port() != 0 || self.is_in_ring() && self.tls_cluster_port() != 0
+    }
+
     /// Name of the eviction policy in force.
     pub fn maxmemory_policy_name(&self) -> String {
         self.render(Id::maxmemory_policy as usize)
@@ -271,6 +300,21 @@ mod tests {
         assert_eq!(settings.maxmemory(), 0);
         settings.set(&[("maxmemory", "1kb"), ("MAXMEMORY-SAMPLES", "3")]).unwrap();
         assert_eq!((settings.maxmemory(), settings.maxmemory_samples()), (1024, 3));
+    }
+
+    #[test]
+    fn what_is_refused_as_a_whole_changes_nothing() {
+        let settings = Settings::default();
+        settings.set(&[("requirepass", "old"), ("hz", "20")]).unwrap();
+        let pairs = [("requirepass", "new"), ("maxmemory", "1kb")];
+        let refused = settings.set_if(&pairs, |draft| {
+            assert_eq!((&*draft.requirepass(), draft.maxmemory(), draft.hz()), ("new", 1024, 20));
+            Err(SetError::Unknown("x".into()))
+        });
+        assert_eq!(refused, Err(SetError::Unknown("x".into())));
+        assert_eq!((&*settings.requirepass(), settings.maxmemory()), ("old", 0));
+        settings.set_if(&pairs, |_| Ok(())).unwrap();
+        assert_eq!((&*settings.requirepass(), settings.maxmemory()), ("new", 1024));
     }
 
     #[test]

@@ -112,6 +112,21 @@ pub(super) fn snapshots(_current: &str, text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Ok(String::new()) } else { Err("Invalid save parameters".into()) }
 }
 
+/// Versions of TLS, separated by spaces. Redis takes older ones too where its library does; rustls has none.
+pub(super) fn tls_protocols(_current: &str, text: &str) -> Result<String, String> {
+    let is_known = |word: &&str| TLS_VERSIONS.iter().any(|known| known.eq_ignore_ascii_case(word));
+    if let Some(word) = text.split_whitespace().find(|word| !is_known(word)) {
+        return Err(format!("'{word}' is no version of TLS that Torc speaks"));
+    }
+    let is_named =
+        |known: &&str| text.split_whitespace().any(|word| known.eq_ignore_ascii_case(word));
+    let named: Vec<&str> = TLS_VERSIONS.into_iter().filter(is_named).collect();
+    Ok(named.join(" "))
+}
+
+/// The names by which OpenSSL and Redis know them.
+const TLS_VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
+
 /// A switch of something that Torc does not have.
 pub(super) fn off(_current: &str, text: &str) -> Result<String, String> {
     match text.to_ascii_lowercase().as_str() {
@@ -231,6 +246,14 @@ mod tests {
         assert!(keyspace_events("", "Q").is_err());
         // Shown or not, it is on.
         assert_eq!(keyspace_events("", "KAn").unwrap(), "AnK");
+    }
+
+    #[test]
+    fn versions_of_tls_are_known_by_name() {
+        assert_eq!(tls_protocols("", "").unwrap(), "");
+        assert_eq!(tls_protocols("", "tlsv1.3  TLSv1.2").unwrap(), "TLSv1.2 TLSv1.3");
+        assert_eq!(tls_protocols("TLSv1.2", "TLSv1.3").unwrap(), "TLSv1.3");
+        assert!(tls_protocols("", "TLSv1.2 TLSv1.1").unwrap_err().contains("TLSv1.1"));
     }
 
     #[test]

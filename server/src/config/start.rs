@@ -9,6 +9,7 @@ use super::table::SETTINGS;
 use crate::security::ProtectedMode;
 use crate::security::acl::Acl;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -225,14 +226,21 @@ pub(super) fn explain(error: &SetError, shown: &str) -> String {
 /// Settings that are legal one by one but not together.
 fn contradictions(settings: &Settings) -> Vec<String> {
     let mut wrong = Vec::new();
-    if settings.port() == 0 && settings.unixsocket().is_empty() {
-        wrong.push("port is 0 and unixsocket is empty: there is nothing to listen on".to_owned());
+    if settings.port() == 0 && settings.unixsocket().is_empty() && !settings.has_tls_port() {
+        wrong.push(
+            "port and tls-port are 0 and unixsocket is empty: there is nothing to listen on"
+                .to_owned(),
+        );
+    }
+    let shared = settings.port() == settings.tls_port() && settings.port() != 0;
+    if shared && !settings.is_in_ring() {
+        wrong.push(format!("port and tls-port are both {}: each needs its own", settings.port()));
     }
     let acl = Acl::default();
     wrong.extend(acl.start(settings).err());
     let bind = settings.bind();
     let open = ProtectedMode::of(settings, &acl).useless_addresses(&bind);
-    if settings.port() != 0 && !open.is_empty() {
+    if (settings.port() != 0 || settings.has_tls_port()) && !open.is_empty() {
         wrong.push(format!(
             "bind = \"{bind}\" lets other machines connect by {}, and no password is set. Either set requirepass, or bind to 127.0.0.1 \
              and ::1 alone, or, where the network itself keeps strangers out, set protected-mode to no",
@@ -248,11 +256,17 @@ fn contradictions(settings: &Settings) -> Vec<String> {
 /// The same for the settings of a ring.
 fn ring_contradictions(settings: &Settings) -> Vec<String> {
     let mut wrong = Vec::new();
-    let (port, cluster, peer) = (settings.port(), settings.cluster_port(), settings.peer_port());
-    if (cluster != 0 && (cluster == port || cluster == peer)) || port == peer {
-        wrong.push(format!(
-            "port is {port}, cluster-port {cluster} and peer-port {peer}: each needs its own"
-        ));
+    let ports = [
+        ("port", settings.port()),
+        ("tls-port", settings.tls_port()),
+        ("cluster-port", settings.cluster_port()),
+        ("tls-cluster-port", settings.tls_cluster_port()),
+        ("peer-port", settings.peer_port()),
+    ];
+    let used = ports.map(|(_, port)| port).into_iter().filter(|&port| port != 0);
+    if used.clone().collect::<BTreeSet<_>>().len() < used.count() {
+        let named = ports.map(|(name, port)| format!("{name} is {port}"));
+        wrong.push(format!("{}: each needs its own", named.join(", ")));
     }
     let bind = settings.bind();
     let is_open = bind.split(' ').any(crate::security::is_beyond_loopback);
@@ -341,6 +355,14 @@ mod tests {
         check(&["--maxmemory", "lots"], "argument must be a memory value");
         check(&["--prt", "1"], "--port");
         check(&["--port", "0"], "nothing to listen on");
+        check(&["--tls-port", "6379"], "port and tls-port are both 6379: each needs its own");
+        check(&["--tls-protocols", "TLSv1.1"], "'TLSv1.1' is no version of TLS that Torc speaks");
+        let ring = ["--cluster-enabled", "yes", "--tls-cluster-port", "7379"];
+        check(
+            &ring,
+            "cluster-port is 7379, tls-cluster-port is 7379, peer-port is 8379: each needs",
+        );
+        check(&["--port", "0", "--tls-port", "1", "--bind", "*"], "no password is set");
     }
 
     #[test]

@@ -266,6 +266,35 @@ settings! {
     /// Microseconds for which a worker that is busy for half its time, with many clients, lets requests come together before it looks for them; 0 never does. The kernel adds some 50 of its own.
     busy_gather_us "busy-gather-us": live (integer 0, 10_000, "microseconds") = "50", "0 where a tenth of a millisecond at half load matters more than a twentieth of the CPU time.";
 
+    // TLS.
+
+    /// TCP port for clients that speak TLS, beside `port`; 0 listens on none. It needs `tls-cert-file` and `tls-key-file`.
+    tls_port "tls-port": fixed (integer 0, 65_535, "") = "0", "Clients come over a network that others can listen to; `port 0` leaves them no other way.";
+
+    /// File with the node's certificate in PEM form, those of the authorities between it and the clients' trust anchor behind it. Setting any of these files while the node runs has all of them read anew, for the connections made from then on.
+    tls_cert_file "tls-cert-file": live (text) = "", "Always, with a TLS port.";
+
+    /// File with the certificate's private key, not encrypted, in PEM form.
+    tls_key_file "tls-key-file": live (text) = "", "Always, with a TLS port.";
+
+    /// File with the certificates, in PEM form, of authorities whose certificates clients may show.
+    tls_ca_cert_file "tls-ca-cert-file": live (text) = "", "Clients prove who they are by a certificate.";
+
+    /// Directory of files as `tls-ca-cert-file`, read beside it; what is no certificate is passed over.
+    tls_ca_cert_dir "tls-ca-cert-dir": live (text) = "", "There are several authorities, in a file each.";
+
+    /// Whether clients must show a certificate (`yes`), may (`optional`), or are not asked for one (`no`).
+    tls_auth_clients "tls-auth-clients": live (choice TlsAuthClients) = "yes", "Clients have no certificates: `no`.";
+
+    /// Versions of TLS that are spoken, empty for both.
+    tls_protocols "tls-protocols": live (special tls_protocols, "`TLSv1.2`, `TLSv1.3` or both") = "", "Nothing older than TLS 1.3 is to be spoken.";
+
+    /// Whether the node's order of ciphers counts rather than the client's.
+    tls_prefer_server_ciphers "tls-prefer-server-ciphers": live (boolean) = "no", "Seldom: all ciphers that are spoken are sound.";
+
+    /// Whether a client that comes again may go on where its last session was, which saves the proofs of both. What it needs for that it keeps itself, for twelve hours at most; new certificates put an end to it.
+    tls_session_caching "tls-session-caching": live (boolean) = "yes", "Each connection is to prove anew who it is.";
+
     // Memory.
 
     /// Bytes that keys, values and the index may take; 0 is no limit. Beyond it `maxmemory-policy` decides.
@@ -334,7 +363,10 @@ settings! {
     /// TCP port that speaks Redis Cluster's protocol on a node of a ring; 0 listens on none.
     cluster_port "cluster-port": fixed (integer 0, 65_535, "") = "7379", "Several nodes share a machine.";
 
-    /// Port for other nodes of the ring, TCP and UDP.
+    /// As `cluster-port`, for clients that speak TLS. Clients that came by TLS are told of other nodes' ports with TLS: of this one, or where a node has none, of its `tls-port`, which serves any key.
+    tls_cluster_port "tls-cluster-port": fixed (integer 0, 65_535, "") = "0", "Clients of Redis Cluster are to speak TLS.";
+
+    /// Port for other nodes of the ring, TCP and UDP. What they tell each other is not encrypted.
     peer_port "peer-port": fixed (integer 1, 65_535, "") = "8379", "Several nodes share a machine.";
 
     /// Name or address by which clients and other nodes reach this one; empty takes one of the machine's own.
@@ -578,6 +610,23 @@ impl Choice for ReadConsistency {
         ("any", ReadConsistency::Any),
         ("session", ReadConsistency::Session),
         ("quorum", ReadConsistency::Quorum),
+    ];
+}
+
+/// See `tls-auth-clients`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the setting's own words")]
+pub enum TlsAuthClients {
+    No,
+    Yes,
+    Optional,
+}
+
+impl Choice for TlsAuthClients {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("no", TlsAuthClients::No),
+        ("yes", TlsAuthClients::Yes),
+        ("optional", TlsAuthClients::Optional),
     ];
 }
 

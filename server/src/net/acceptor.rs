@@ -155,7 +155,7 @@ impl Acceptor {
     fn accept(&mut self, index: usize) -> bool {
         for _ in 0..ACCEPTS_MAX {
             let keepalive_seconds = self.instance.settings.tcp_keepalive();
-            match self.listeners[index].accept(keepalive_seconds) {
+            match self.listeners[index].accept(keepalive_seconds, &self.instance.tls) {
                 Ok(incoming) => {
                     self.failing = false;
                     self.admit(incoming);
@@ -188,7 +188,7 @@ impl Acceptor {
         if full || refused {
             stats.connection_rejected();
             tracing::debug!(%address, full, "refused");
-            // At best: the client may be gone, and nobody waits for it.
+            // At best: the client may be gone, and nobody waits for it. By TLS nothing can be said yet, so that it sees no more than the end, as in Redis.
             let _ = stream.write(if full {
                 b"-ERR max number of clients reached\r\n"
             } else {

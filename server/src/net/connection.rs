@@ -3,7 +3,7 @@
 //! A connection with no unfinished request and no unsent reply owns no buffer: bytes are read into the worker's buffer, run there, and
 //! answered from the worker's output.
 
-use super::stream::Stream;
+use super::stream::{Stream, Taken};
 use crate::admin::Instance;
 use crate::base::clock::UnixMs;
 use crate::base::limits::{CLOGGED_INPUT_BYTES_MAX, OUTPUT_BACKLOG_BYTES, READ_BUFFER_BYTES};
@@ -125,12 +125,12 @@ impl Connection {
     /// The connection is broken.
     pub fn read_ahead(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.stream.read(buffer) {
-            Ok(read) => {
-                self.ended |= read == 0;
-                self.readable = read == buffer.len() || self.ended;
-                self.stalled |= read > 0;
-                self.input.extend_from_slice(&buffer[..read]);
-                Ok(read)
+            Ok(Taken { bytes, more }) => {
+                self.ended |= bytes == 0;
+                self.readable = more || self.ended;
+                self.stalled |= bytes > 0;
+                self.input.extend_from_slice(&buffer[..bytes]);
+                Ok(bytes)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.readable = false;

@@ -2,8 +2,11 @@
 
 use super::StartError;
 use super::stream::Stream;
+use super::tls::TlsStream;
+use crate::cluster::member::Transport;
 use crate::cluster::route::Port;
 use crate::config::Settings;
+use crate::security::tls::Tls;
 use mio::event::Source as _;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
@@ -17,9 +20,8 @@ use std::time::Duration;
 /// A socket that listens.
 #[derive(Debug)]
 pub(super) enum Listener {
-    Tcp(mio::net::TcpListener),
-    /// The port for cluster clients.
-    Cluster(mio::net::TcpListener),
+    /// A port: for whom, and how they talk.
+    Tcp(mio::net::TcpListener, Port, Transport),
     Unix(mio::net::UnixListener, PathBuf),
 }
 
@@ -68,16 +70,22 @@ pub(super) fn bind_addresses(bind: &str) -> Result<Vec<BindAddress>, StartError>
 /// An address that is not optional cannot be listened on, or there is none at all.
 pub(super) fn listen(settings: &Settings) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
-    let cluster_port = if settings.is_in_ring() { settings.cluster_port() } else { 0 };
-    for (port, is_cluster) in [(settings.port() as u16, false), (cluster_port as u16, true)] {
+    let in_ring = |port| if settings.is_in_ring() { port } else { 0 };
+    let ports = [
+        (settings.port(), Port::Plain, Transport::Plain),
+        (settings.tls_port(), Port::Plain, Transport::Tls),
+        (in_ring(settings.cluster_port()), Port::Cluster, Transport::Plain),
+        (in_ring(settings.tls_cluster_port()), Port::Cluster, Transport::Tls),
+    ];
+    for (port, whose, transport) in ports {
+        let port = port as u16;
         if port == 0 {
             continue;
         }
         for BindAddress { ip, optional } in bind_addresses(&settings.bind())? {
             let address = SocketAddr::new(ip, port);
             match listen_tcp(address, settings.tcp_backlog() as i32) {
-                Ok(listener) if is_cluster => listeners.push(Listener::Cluster(listener)),
-                Ok(listener) => listeners.push(Listener::Tcp(listener)),
+                Ok(listener) => listeners.push(Listener::Tcp(listener, whose, transport)),
                 Err(error) if optional && is_missing(&error) => {
                     tracing::info!(%address, %error, "not listening on an optional address");
                 }
@@ -167,29 +175,34 @@ impl Listener {
     /// Asks to be told of connections.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         match self {
-            Listener::Tcp(listener) | Listener::Cluster(listener) => {
-                listener.register(registry, token, Interest::READABLE)
-            }
+            Listener::Tcp(listener, ..) => listener.register(registry, token, Interest::READABLE),
             Listener::Unix(listener, _) => listener.register(registry, token, Interest::READABLE),
         }
     }
 
-    /// Takes one connection.
-    pub fn accept(&self, keepalive_seconds: i64) -> io::Result<Incoming> {
+    /// Takes one connection. Nothing is said on it yet.
+    pub fn accept(&self, keepalive_seconds: i64, tls: &Tls) -> io::Result<Incoming> {
         match self {
-            Listener::Tcp(listener) | Listener::Cluster(listener) => {
-                let is_cluster = matches!(self, Listener::Cluster(_));
+            Listener::Tcp(listener, port, transport) => {
                 let (stream, peer) = listener.accept()?;
                 // Neither option is worth a connection: a socket that was reset meanwhile refuses them, and is found out at its first read.
                 let _ = stream.set_nodelay(true);
                 let _ = set_keepalive(&stream, keepalive_seconds);
                 let local = stream.local_addr().map_or_else(|_| "?:0".into(), |a| a.to_string());
+                let stream = match transport {
+                    Transport::Plain => Stream::Tcp(stream),
+                    Transport::Tls => {
+                        // A node that listens for TLS has read what it needs for that.
+                        let session = tls.accept().ok_or(io::ErrorKind::ConnectionAborted)?;
+                        Stream::Tls(Box::new(TlsStream::new(stream, session)))
+                    }
+                };
                 Ok(Incoming {
-                    stream: Stream::Tcp(stream),
+                    stream,
                     address: peer.to_string().into(),
                     local_address: local.into(),
                     ip: Some(peer.ip()),
-                    port: if is_cluster { Port::Cluster } else { Port::Plain },
+                    port: *port,
                 })
             }
             Listener::Unix(listener, path) => {
@@ -209,7 +222,7 @@ impl Listener {
     /// Where it listens, for the log.
     pub fn place(&self) -> String {
         match self {
-            Listener::Tcp(listener) | Listener::Cluster(listener) => {
+            Listener::Tcp(listener, ..) => {
                 listener.local_addr().map_or_else(|_| "?".into(), |address| address.to_string())
             }
             Listener::Unix(_, path) => path.display().to_string(),

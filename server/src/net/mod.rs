@@ -12,6 +12,7 @@ mod people;
 mod ring;
 mod slots;
 mod stream;
+mod tls;
 mod worker;
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::base::rng;
 use crate::cluster::membership::identity::IdentityError;
 use crate::cluster::record::RecordError;
 use crate::config::{self, Order, Settings};
+use crate::security::tls::TlsError;
 use acceptor::{Acceptor, Port};
 use http::Http;
 use listener::Listener;
@@ -62,6 +64,9 @@ pub enum StartError {
     /// The users that the settings define, or their file, are wrong.
     #[error("{0}")]
     Users(String),
+    /// Clients are to speak TLS, and cannot.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// `data-dir` cannot be made.
     #[error("cannot make the data directory {at}: {source}")]
     DataDir {
@@ -113,6 +118,9 @@ fn start(settings: Settings) -> Result<(), StartError> {
     let instance = Arc::new(Instance::new(settings, Clock::system(), rng::entropy()));
     instance.acl.start(&instance.settings).map_err(StartError::Users)?;
     files::raise_limit(&instance);
+    if instance.settings.has_tls_port() {
+        instance.tls.load(&instance.settings)?;
+    }
     let listeners = listener::listen(&instance.settings)?;
     let places: Vec<String> = listeners.iter().map(Listener::place).collect();
     serve(&instance, listeners, || greet(&instance, &places))?;
@@ -251,6 +259,9 @@ fn greet(instance: &Instance, places: &[String]) {
         how.push_str(&format!(" -h {}", first.ip()));
     }
     match settings.port() {
+        0 if settings.tls_port() != 0 => {
+            how.push_str(&format!(" --tls --cacert FILE -p {}", settings.tls_port()));
+        }
         0 => how.push_str(&format!(" -s {}", settings.unixsocket())),
         6379 => {}
         port => how.push_str(&format!(" -p {port}")),

@@ -5,6 +5,8 @@ use super::serve;
 use crate::admin::Instance;
 use crate::base::clock::Clock;
 use crate::base::limits::OUTPUT_BACKLOG_BYTES;
+use crate::cluster::member::Transport;
+use crate::cluster::route::Port;
 use crate::config::{Order, from_command_line};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -35,7 +37,11 @@ impl Node {
         };
         let instance = Arc::new(Instance::new(*settings, Clock::system(), 1));
         let socket = std::env::temp_dir().join(format!("torc-{name}-{}.sock", std::process::id()));
-        let tcp = Listener::Tcp(listen_tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap());
+        let tcp = Listener::Tcp(
+            listen_tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap(),
+            Port::Plain,
+            Transport::Plain,
+        );
         let unix = listen_unix(&socket, 0o600, 16).unwrap();
         let address = tcp.place();
         let thread = {

@@ -128,6 +128,8 @@ enum End {
     Killed,
     /// `timeout`.
     Idle,
+    /// It did not come to terms in time about how to talk.
+    Handshake,
     /// A limit on its buffers.
     Limit,
     /// The process stops.
@@ -361,6 +363,8 @@ impl Worker {
             || (event.is_writable() && connection.output_bytes() > 0)
         {
             self.due.push(slot);
+        } else if event.is_writable() && connection.stream.flush_own().is_err() {
+            self.close(slot, End::Gone);
         }
     }
 
@@ -408,6 +412,7 @@ impl Worker {
         let mut session = Session::new(info, false);
         session.log_in_as_default(&self.instance.acl);
         session.port = port;
+        session.transport = stream.transport();
         let mut client = Client::new(session);
         client.place = slot;
         self.slots.insert(Connection::new(client, stream));
@@ -460,6 +465,9 @@ impl Worker {
             clients.count_blocked(false);
         }
         self.state.forget_wait(&self.instance, &mut connection.client);
+        if connection.stream.is_handshaking() {
+            self.instance.stats.handshake_failed();
+        }
         let session = &mut connection.client.session;
         session.stop_monitoring(clients);
         session.untrack(&self.instance);

@@ -21,7 +21,8 @@ use crate::admin::blocked::{Asked, End, Owed, Waiter, Want};
 use crate::admin::clients::{ClientInfo, Endpoint};
 use crate::admin::slowlog::SlowCommand;
 use crate::base::clock::UnixMs;
-use crate::cluster::route::{Port, Route};
+use crate::cluster::member::Transport;
+use crate::cluster::route::Route;
 use crate::command::blocking::{serve_awoken, session_of_nobody, timeout};
 use crate::command::{Ctx, Session};
 use crate::store::{KeyHint, Local};
@@ -41,8 +42,8 @@ struct Wait {
     timeout: Duration,
     /// The session that it goes on under, should its slot move; none where that is not its own business.
     session: Option<Arc<Snapshot>>,
-    /// Whether its client is then told MOVED.
-    redirects: bool,
+    /// How its client came, if it is then told MOVED.
+    redirects: Option<Transport>,
     /// In which command, if that is known here.
     command: Option<CommandId>,
     /// What enters the slow log when it ends, if the command was slow.
@@ -97,7 +98,7 @@ impl Waits {
         // Set once: the wait is new.
         let _ = waiter.owed.set(owed);
         let (level, timeout) = (WriteLevel::Copies(1), Duration::ZERO);
-        let (session, redirects, slow) = (None, false, None);
+        let (session, redirects, slow) = (None, None, None);
         self.add(Wait { waiter, level, timeout, session, redirects, command, slow });
     }
 
@@ -148,7 +149,7 @@ impl Run<'_, '_> {
         let level = consistency.write_level(settings);
         let timeout = Duration::from_millis(consistency.write_timeout_ms(settings));
         let session = self.ring.is_some().then(|| self.snapshot());
-        let redirects = self.client.session.port == Port::Cluster;
+        let redirects = self.client.session.redirects();
         let (command, slow) = (self.client.session.command, self.waits.slow.take());
         self.waits.add(Wait { waiter, level, timeout, session, redirects, command, slow });
         Step::Stop(Verdict::Parked(Park::Blocked))
@@ -164,7 +165,7 @@ impl Run<'_, '_> {
         out: &mut Vec<u8>,
     ) -> Option<Step> {
         let (timeout_at, until_ms) = timeout(spec.full_name, args, self.now)?;
-        let (session, redirects) = (self.snapshot(), self.client.session.port == Port::Cluster);
+        let (session, redirects) = (self.snapshot(), self.client.session.redirects());
         let is_muted = is_muted(&self.client.session);
         let hole = self.client.reserve(out);
         let key = self.client.key();

@@ -190,7 +190,7 @@ impl Run<'_, '_> {
                 }
                 Step::Done
             }
-            verdict => match verdict.error(view) {
+            verdict => match verdict.error(view, self.client.session.transport) {
                 Some(error) => self.answer_error(spec, &error, out),
                 None => self.run_here(planned, spec, args, out),
             },
@@ -278,7 +278,7 @@ impl Run<'_, '_> {
             writes: !spec.flags.contains(Flags::READONLY),
             blocking: false,
             blocked: None,
-            redirects: self.client.session.port == Port::Cluster,
+            redirects: self.client.session.redirects(),
             session,
             refreshed: false,
             deadline: self.deadline(),
@@ -401,7 +401,7 @@ impl Run<'_, '_> {
             let slots = KeySlots::of_keys(args.from(1).iter().take(names));
             let ask = Ask::new(Port::Cluster, spec, slots, false, false);
             let verdict = route::decide(view, self.instance.cluster.routes(), ask);
-            if let Some(error) = verdict.error(view) {
+            if let Some(error) = verdict.error(view, self.client.session.transport) {
                 return self.answer_error(spec, &error, out);
             }
         }
@@ -628,7 +628,7 @@ impl Run<'_, '_> {
                     writes: false,
                     blocking: false,
                     blocked: None,
-                    redirects: false,
+                    redirects: None,
                     session: self.snapshot(),
                     refreshed: false,
                     deadline: self.deadline(),

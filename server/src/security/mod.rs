@@ -1,9 +1,10 @@
-//! Who may connect and run what: users and their rights, protected mode, what nodes prove to each other.
+//! Who may connect and run what: users and their rights, protected mode, certificates, what nodes prove to each other.
 //!
 //! Source: redis.io, "ACL" and "Security".
 
 pub mod acl;
 pub mod cluster;
+pub mod tls;
 
 use crate::config::Settings;
 use acl::Acl;

@@ -162,7 +162,7 @@ fn record(address: SocketAddr) -> NodeRecord {
         gossip: address,
         name: String::new(),
         hosts: vec![address.ip().to_string()],
-        ports: Ports { client: 1, cluster: 2, peer: address.port() },
+        ports: Ports { client: 1, cluster: 2, peer: address.port(), ..Ports::default() },
         weight: 1,
         zone: String::new(),
         state: NodeState::Active,

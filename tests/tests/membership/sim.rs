@@ -101,7 +101,7 @@ pub fn record(number: usize, address: SocketAddr, incarnation: u64) -> NodeRecor
         gossip: address,
         name: String::new(),
         hosts: vec![address.ip().to_string()],
-        ports: Ports { client: 6379, cluster: 7379, peer: address.port() },
+        ports: Ports { client: 6379, cluster: 7379, peer: address.port(), ..Ports::default() },
         weight: 1,
         zone: String::new(),
         state: NodeState::Active,

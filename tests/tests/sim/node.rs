@@ -93,7 +93,7 @@ pub fn record(start: &Start) -> NodeRecord {
         gossip: address,
         name: String::new(),
         hosts: vec![address.ip().to_string()],
-        ports: Ports { client: 6379, cluster: 7379, peer: address.port() },
+        ports: Ports { client: 6379, cluster: 7379, peer: address.port(), ..Ports::default() },
         weight: 1,
         zone: String::new(),
         state: if start.placed { NodeState::Active } else { NodeState::Joining },

@@ -17,7 +17,7 @@ pub(super) fn record(node: u64) -> NodeRecord {
         gossip: SocketAddr::new(ip.into(), 7946),
         name: String::new(),
         hosts: vec![ip.to_string()],
-        ports: Ports { client: 6379, cluster: 7379, peer: 7946 },
+        ports: Ports { client: 6379, cluster: 7379, peer: 7946, ..Ports::default() },
         weight: 1,
         zone: String::new(),
         state: NodeState::Active,

@@ -1,5 +1,6 @@
 //! The replies byte for byte, in the formats that a Redis 7.0 with `cluster-enabled yes` gave.
 
+use super::Transport::{Plain, Tls};
 use super::*;
 use crate::cluster::testing::{member, members, view};
 use crate::cluster::{NodeId, View};
@@ -17,8 +18,8 @@ fn slots_of_one_node() {
             "*1\\r\\n*3\\r\\n:0\\r\\n:16383\\r\\n*4\\r\\n$9\\r\\n127.0.0.1\\r\\n:8001\\r\\n$40\\r\\n{id}\\r\\n{map}0\\r\\n"
         )
     };
-    assert_eq!(escaped(view.slots_reply(Protocol::Resp2)), expected("*"));
-    assert_eq!(escaped(view.slots_reply(Protocol::Resp3)), expected("%"));
+    assert_eq!(escaped(view.slots_reply(Protocol::Resp2, Plain)), expected("*"));
+    assert_eq!(escaped(view.slots_reply(Protocol::Resp3, Plain)), expected("%"));
 }
 
 /// The entries of a RESP2 reply: first slot, last slot, names.
@@ -43,8 +44,8 @@ fn slots_name_the_acting_primary_first() {
     let mut list = members(4);
     list[1].alive = false;
     let view = View::build(list, NodeId(1), 3);
-    let reply = view.slots_reply(Protocol::Resp2);
-    assert!(std::ptr::eq(reply, view.slots_reply(Protocol::Resp2)), "rendered once");
+    let reply = view.slots_reply(Protocol::Resp2, Plain);
+    assert!(std::ptr::eq(reply, view.slots_reply(Protocol::Resp2, Plain)), "rendered once");
     let mut owners = vec![0; SLOT_COUNT];
     let mut alone = 0;
     for (first, last, names) in entries(reply) {
@@ -65,7 +66,7 @@ fn slots_name_the_acting_primary_first() {
 #[test]
 fn slots_mention_each_node_as_a_primary_first_and_last() {
     for nodes in [2, 3, 5, 40, 300] {
-        let entries = entries(view(nodes).slots_reply(Protocol::Resp2));
+        let entries = entries(view(nodes).slots_reply(Protocol::Resp2, Plain));
         for reversed in [false, true] {
             let mut seen = std::collections::BTreeSet::new();
             let mut check = |names: &[String]| {
@@ -113,7 +114,7 @@ fn nodes_line_by_line() {
         format!("{} 127.0.0.1:8003@9003 master,fail - 0 0 3 disconnected", NodeId(3)),
         format!("{} 127.0.0.1:8004@9004 master - 0 0 4 connected", NodeId(4)),
     ];
-    assert_eq!(view.nodes_text(), lines.map(|line| line + "\n").concat());
+    assert_eq!(view.nodes_text(Plain), lines.map(|line| line + "\n").concat());
 }
 
 /// What redis-cli's check asks for: each slot at exactly one node, and the same lines from all of them.
@@ -123,13 +124,13 @@ fn nodes_cover_every_slot_once_and_agree() {
     for me in 1..=5 {
         let view = View::build(members(5), NodeId(me), 3);
         let mut owners = vec![0; SLOT_COUNT];
-        for range in view.nodes_text().lines().flat_map(|line| line.split(' ').skip(8)) {
+        for range in view.nodes_text(Plain).lines().flat_map(|line| line.split(' ').skip(8)) {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             (first.parse().unwrap()..=last.parse().unwrap())
                 .for_each(|slot: usize| owners[slot] += 1);
         }
         assert!(owners.iter().all(|&count| count == 1));
-        texts.push(view.nodes_text().replace("myself,", ""));
+        texts.push(view.nodes_text(Plain).replace("myself,", ""));
     }
     assert!(texts.windows(2).all(|pair| pair[0] == pair[1]));
 }
@@ -170,4 +171,31 @@ fn links_as_maps() {
             NodeId(2)
         )
     );
+}
+
+/// Who came by TLS goes on by TLS: to the port for cluster clients, or to the one that forwards where there is no other.
+#[test]
+fn clients_by_tls_are_told_of_ports_with_tls() {
+    let mut list = members(3);
+    (list[0].tls_port, list[0].tls_cluster_port) = (6001, 9101);
+    list[1].tls_port = 6002;
+    (list[2].cluster_port, list[2].tls_cluster_port) = (0, 9103);
+    let view = View::build(list, NodeId(1), 3);
+    let ports = |transport| -> Vec<u16> {
+        let lines = view.nodes_text(transport).lines();
+        let port = |line: &str| line.split([':', '@']).nth(1)?.parse().ok();
+        lines.map(|line| port(line).unwrap()).collect()
+    };
+    assert_eq!((ports(Plain), ports(Tls)), (vec![8001, 8002, 0], vec![9101, 6002, 9103]));
+    for (transport, own, others) in [(Plain, 8001, [9101, 6001]), (Tls, 9101, [8001, 6001])] {
+        let slots = escaped(view.slots_reply(Protocol::Resp2, transport));
+        assert!(slots.contains(&format!(":{own}\\r\\n")), "{slots}");
+        assert!(others.iter().all(|port| !slots.contains(&format!(":{port}\\r\\n"))), "{slots}");
+    }
+    // As in Redis 7.2, both kinds stand there, as far as there are any.
+    let shards = escaped(view.shards_reply(Protocol::Resp3));
+    let both = "%8\\r\\n$2\\r\\nid\\r\\n$40\\r\\n";
+    assert_eq!(shards.matches(both).count(), 2, "{shards}");
+    assert!(shards.contains("$4\\r\\nport\\r\\n:8001\\r\\n$8\\r\\ntls-port\\r\\n:9101\\r\\n"));
+    assert!(shards.contains(&format!("{}\\r\\n$8\\r\\ntls-port\\r\\n:9103", NodeId(3).text())));
 }

@@ -53,7 +53,7 @@ fn check(port: Port, wants_copy: bool, scatters: bool, command: &str, expected: 
     let spec = resolve(&args).unwrap();
     let ask = Ask::new(port, spec, KeySlots::of(spec, &args).unwrap(), wants_copy, scatters);
     let verdict = decide(&view, &routes, ask);
-    let found = match verdict.error(&view) {
+    let found = match verdict.error(&view, Transport::Plain) {
         Some(error) => String::from_utf8(error.line().into_owned()).unwrap(),
         None => match verdict {
             Verdict::Forward(index) => format!("forward to {}", view.member(index).unwrap().id.0),

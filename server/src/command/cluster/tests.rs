@@ -1,6 +1,7 @@
 //! CLUSTER on a node of a ring of three, whose third node is dead.
 
 use super::*;
+use crate::cluster::member::Transport::Plain;
 use crate::cluster::testing::members;
 use crate::command::testing::Node;
 use torc_protocol::Protocol;
@@ -117,11 +118,11 @@ fn the_replies_of_the_view() {
     for protocol in [Protocol::Resp2, Protocol::Resp3] {
         let mut node = node(protocol);
         let view = node.instance.cluster.view().unwrap();
-        assert_eq!(node.run(&[b"cluster", b"slots"]), view.slots_reply(protocol));
+        assert_eq!(node.run(&[b"cluster", b"slots"]), view.slots_reply(protocol, Plain));
         assert_eq!(node.run(&[b"cluster", b"shards"]), view.shards_reply(protocol));
         let nodes = String::from_utf8(node.run(&[b"cluster", b"nodes"])).unwrap();
         assert!(nodes.starts_with(if protocol == Protocol::Resp2 { "$" } else { "=" }), "{nodes}");
-        assert!(nodes.ends_with(&format!("{}\r\n", view.nodes_text())));
+        assert!(nodes.ends_with(&format!("{}\r\n", view.nodes_text(Plain))));
         let info = String::from_utf8(node.run(&[b"cluster", b"info"])).unwrap();
         assert!(info.contains("cluster_state:ok\r\ncluster_slots_assigned:16384\r\n"), "{info}");
     }

@@ -208,6 +208,8 @@ fn record(instance: &Instance, memory: &Memory, who: Identity, tag: Tag, ip: IpA
         client: settings.port() as u16,
         cluster: settings.cluster_port() as u16,
         peer: settings.peer_port() as u16,
+        tls_client: settings.tls_port() as u16,
+        tls_cluster: settings.tls_cluster_port() as u16,
     };
     NodeRecord {
         node: who.node,

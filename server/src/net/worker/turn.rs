@@ -5,6 +5,7 @@ use crate::admin::Instance;
 use crate::base::limits::{MONITOR_BACKLOG_BYTES, READ_BUFFER_BYTES, SHARED_BUFFER_BYTES_KEPT};
 use crate::config::OutputLimit;
 use crate::net::connection::Connection;
+use crate::net::stream::Taken;
 use crate::node::{Park, Progress, Verdict, WorkerState};
 use std::cmp::Reverse;
 use std::io;
@@ -151,25 +152,24 @@ pub(super) fn read(
     state: &WorkerState,
     instance: &Instance,
 ) -> Result<Option<usize>, End> {
-    let read = match connection.stream.read(room) {
-        Ok(0) if connection.client.is_owed() => {
+    let Taken { bytes, more } = match connection.stream.read(room) {
+        Ok(Taken { bytes: 0, .. }) if connection.client.is_owed() => {
             // It says no more, and may well wait for what it is owed; a client that is gone is found out at the first write.
             connection.readable = false;
             connection.closing = true;
             return Ok(None);
         }
-        Ok(0) => return Err(End::Gone),
-        Ok(read) => read,
+        Ok(Taken { bytes: 0, .. }) => return Err(End::Gone),
+        Ok(taken) => taken,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             connection.readable = false;
             return Ok(None);
         }
         Err(_) => return Err(End::Gone),
     };
-    instance.stats.worker(state.index).net_in(read as u64);
-    // Less than there was room for is all that there was; what comes later is reported as a new edge.
-    connection.readable = read == room.len() || connection.ended;
-    Ok(Some(read))
+    instance.stats.worker(state.index).net_in(bytes as u64);
+    connection.readable = more || connection.ended;
+    Ok(Some(bytes))
 }
 
 /// Reads once and runs what came. `None`: nothing came.

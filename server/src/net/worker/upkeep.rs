@@ -3,7 +3,7 @@
 use super::turn::output_limit;
 use super::{End, Worker, pace};
 use crate::admin::pubsub::Publisher;
-use crate::base::limits::OUTPUT_BACKLOG_BYTES;
+use crate::base::limits::{OUTPUT_BACKLOG_BYTES, TLS_HANDSHAKE_MAX_MS};
 use crate::config::OutputLimit;
 use crate::store::Share;
 use std::time::Duration;
@@ -80,6 +80,10 @@ impl Worker {
         let session = &connection.client.session;
         if session.info.is_killed() {
             return Some(End::Killed);
+        }
+        let age_ms = now.saturating_sub(session.info.created_ms);
+        if age_ms > TLS_HANDSHAKE_MAX_MS && connection.stream.is_handshaking() {
+            return Some(End::Handshake);
         }
         let idle_seconds = now.saturating_sub(session.info.last_ms()) / 1_000;
         let timeout = settings.timeout() as u64;

@@ -26,6 +26,8 @@ fn member(record: &Arc<NodeRecord>, alive: bool) -> Member {
         port: record.ports.client,
         cluster_port: record.ports.cluster,
         peer_port: record.ports.peer,
+        tls_port: record.ports.tls_client,
+        tls_cluster_port: record.ports.tls_cluster,
         weight: record.weight,
         zone: record.zone.as_str().into(),
         state: match record.state {

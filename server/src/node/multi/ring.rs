@@ -111,7 +111,8 @@ impl Run<'_, '_> {
         }
         let slots = KeySlots::of(spec, &args).ok()?;
         let ask = Ask::new(Port::Cluster, spec, slots, false, false);
-        route::decide(view, self.instance.cluster.routes(), ask).error(view)
+        route::decide(view, self.instance.cluster.routes(), ask)
+            .error(view, self.client.session.transport)
     }
 
     /// Sends the transaction to whoever serves its keys, unless this node does.
@@ -142,7 +143,9 @@ impl Run<'_, '_> {
                 return Where::Done;
             }
             (verdict, _) => {
-                let error = verdict.error(view).unwrap_or(WireError::SlotDown);
+                let error = verdict
+                    .error(view, self.client.session.transport)
+                    .unwrap_or(WireError::SlotDown);
                 self.answer_error(spec, &error, out);
                 return Where::Done;
             }
@@ -223,7 +226,7 @@ impl Run<'_, '_> {
             writes: multi.commands().any(|(spec, _)| !spec.flags.contains(Flags::READONLY)),
             blocking: false,
             blocked: None,
-            redirects: self.client.session.port == Port::Cluster,
+            redirects: self.client.session.redirects(),
             session: self.snapshot(),
             refreshed: false,
             deadline: self.deadline(),
@@ -271,7 +274,7 @@ impl Run<'_, '_> {
             writes: false,
             blocking: false,
             blocked: None,
-            redirects: self.client.session.port == Port::Cluster,
+            redirects: self.client.session.redirects(),
             session: self.snapshot(),
             refreshed: false,
             deadline: self.deadline(),

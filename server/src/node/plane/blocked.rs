@@ -17,6 +17,7 @@ use super::{ClientKey, Plane, Send, resp};
 use crate::admin::Instance;
 use crate::admin::blocked::{End, Waiter};
 use crate::cluster::View;
+use crate::cluster::member::Transport;
 use crate::command::blocking::timeout_text;
 use crate::node::pipeline::WorkerState;
 use crate::node::replies::Fill;
@@ -231,7 +232,7 @@ pub(in crate::node) fn unit_of_wait(
     plane: &Plane,
     waiter: &Arc<Waiter>,
     (key, hole): (ClientKey, super::HoleId),
-    (session, redirects): (Arc<super::Snapshot>, bool),
+    (session, redirects): (Arc<super::Snapshot>, Option<Transport>),
     now_ms: u64,
     grace: Duration,
 ) -> Option<Unit> {

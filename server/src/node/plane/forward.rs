@@ -164,8 +164,10 @@ impl Plane {
             Target::Slot(slot) => match instance.cluster.routes().get(slot) {
                 Route::Serve => view.me(),
                 Route::Forward(index) if index != view.me() && view.member(index).is_some() => {
-                    if unit.redirects && route::redirects(view, slot, index) {
-                        let error = route::Verdict::Moved(slot, index).error(view);
+                    if let Some(transport) = unit.redirects
+                        && route::redirects(view, slot, index)
+                    {
+                        let error = route::Verdict::Moved(slot, index).error(view, transport);
                         return self.fail(unit, &error.unwrap_or(WireError::SlotDown));
                     }
                     let owner = self.hints.resolve(view, slot, index);

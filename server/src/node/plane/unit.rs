@@ -1,5 +1,6 @@
 //! What travels: commands of one slot that go together, and the session that they run under.
 
+use crate::cluster::member::Transport;
 use crate::cluster::view::MemberIndex;
 use crate::command::{Login, Session};
 use crate::config::Settings;
@@ -151,8 +152,8 @@ pub(in crate::node) struct Unit {
     pub blocking: bool,
     /// What it waits for, if it is a blocking command.
     pub blocked: Option<Box<BlockedUnit>>,
-    /// Whether the client is to be told MOVED rather than served through this node.
-    pub redirects: bool,
+    /// For a client that is to be told MOVED rather than served through this node, how it came.
+    pub redirects: Option<Transport>,
     pub session: Arc<Snapshot>,
     /// Whether this node has what a majority knows of its keys (R=quorum), so that it need not ask again if it runs here.
     pub refreshed: bool,
@@ -168,7 +169,7 @@ impl Unit {
         slot: Slot,
         (key, hole): (ClientKey, HoleId),
         blocked: BlockedUnit,
-        (session, redirects): (Arc<Snapshot>, bool),
+        (session, redirects): (Arc<Snapshot>, Option<Transport>),
         deadline: Duration,
     ) -> Unit {
         Unit {

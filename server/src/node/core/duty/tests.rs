@@ -50,6 +50,8 @@ fn member(number: usize) -> Member {
         port: 0,
         cluster_port: 0,
         peer_port: 0,
+        tls_port: 0,
+        tls_cluster_port: 0,
         weight: 1,
         zone: "".into(),
         state: MemberState::Active,

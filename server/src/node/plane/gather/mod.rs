@@ -231,7 +231,7 @@ fn new_unit(
         writes,
         blocking: false,
         blocked: None,
-        redirects: false,
+        redirects: None,
         session: begin.session.clone(),
         refreshed: false,
         deadline: begin.deadline,
