@@ -1,9 +1,13 @@
 // ioredis's plain client against a node: what an application does. It speaks RESP2. Usage: ioredis.js PORT
+// With TORC_CLIENTS_CA, the file of an authority, it comes by TLS.
 
 const assert = require("node:assert/strict");
+const fs = require("node:fs");
 const Redis = require("ioredis");
 
 const port = Number(process.argv[2]);
+const authority = process.env.TORC_CLIENTS_CA;
+const secured = authority ? { tls: { ca: fs.readFileSync(authority) } } : {};
 
 async function strings(redis) {
   assert.equal(await redis.set("k", "v"), "OK");
@@ -59,8 +63,8 @@ async function pipelines(redis) {
 }
 
 async function connections() {
-  const three = new Redis({ port, db: 3, connectionName: "three" });
-  const zero = new Redis({ port, enableAutoPipelining: true });
+  const three = new Redis({ port, ...secured, db: 3, connectionName: "three" });
+  const zero = new Redis({ port, ...secured, enableAutoPipelining: true });
   await three.set("where", "three");
   await Promise.all(Array.from({ length: 500 }, (_, index) => zero.set(`auto:${index}`, index)));
   const values = await Promise.all(Array.from({ length: 500 }, (_, index) => zero.get(`auto:${index}`)));
@@ -74,7 +78,7 @@ async function connections() {
 }
 
 async function main() {
-  const redis = new Redis({ port });
+  const redis = new Redis({ port, ...secured });
   await redis.flushall();
   for (const part of [strings, keys, pipelines]) await part(redis);
   await connections();

@@ -1,14 +1,23 @@
 """redis-py's plain client against a node: what an application does, in both protocols. Usage: redis_py.py PORT [ring]
 
+With TORC_CLIENTS_CA, the file of an authority, it comes by TLS.
+
 Commands that must take several keys as one step name keys of one slot, for the node may be one of a ring. What no ring does is left out there.
 """
 
+import os
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import redis
+
+AUTHORITY = os.environ.get("TORC_CLIENTS_CA")
+
+
+def connect(**options):
+    return redis.Redis(**options, **({"ssl": True, "ssl_ca_certs": AUTHORITY} if AUTHORITY else {}))
 
 
 def check(actual, expected):
@@ -159,8 +168,8 @@ def server(r):
 
 
 def databases(port, protocol):
-    zero = redis.Redis(port=port, db=0, protocol=protocol)
-    three = redis.Redis(port=port, db=3, protocol=protocol)
+    zero = connect(port=port, db=0, protocol=protocol)
+    three = connect(port=port, db=3, protocol=protocol)
     zero.set("where", "zero")
     three.set("where", "three")
     check(zero.get("where"), b"zero")
@@ -174,8 +183,11 @@ def databases(port, protocol):
 
 
 def pool(port, protocol):
+    secured = {"connection_class": redis.SSLConnection, "ssl_ca_certs": AUTHORITY} if AUTHORITY else {}
     shared = redis.Redis(
-        connection_pool=redis.ConnectionPool(port=port, protocol=protocol, max_connections=20, decode_responses=True)
+        connection_pool=redis.ConnectionPool(
+            port=port, protocol=protocol, max_connections=20, decode_responses=True, **secured
+        )
     )
 
     def work(n):
@@ -221,7 +233,7 @@ def publishing(r):
     check(next_message(p)[0], "punsubscribe")
     # Each node has settings of its own, and whoever serves a key tells of it.
     port = r.connection_pool.connection_kwargs["port"]
-    nodes = [redis.Redis(port=port + n) for n in range(3 if "ring" in sys.argv else 1)]
+    nodes = [connect(port=port + n) for n in range(3 if "ring" in sys.argv else 1)]
     for node in nodes:
         node.config_set("notify-keyspace-events", "KEA")
     p.psubscribe("__keyevent@0__:*")
@@ -352,14 +364,14 @@ def queues(r):
 def main():
     port = int(sys.argv[1])
     for protocol in (2, 3):
-        r = redis.Redis(port=port, protocol=protocol)
+        r = connect(port=port, protocol=protocol)
         r.flushall()
         parts = (strings, keys, bits, pipelines, transactions, server, blocking_lock, publishing, scripts, queues)
         for part in parts:
             part(r)
         databases(port, protocol)
         pool(port, protocol)
-        decoded = redis.Redis(port=port, protocol=protocol, decode_responses=True)
+        decoded = connect(port=port, protocol=protocol, decode_responses=True)
         decoded.set("ü", "ß")
         check(decoded.get("ü"), "ß")
         check(decoded.mget("ü", "-"), ["ß", None])

@@ -13,6 +13,7 @@ pub mod resp;
 pub mod ring;
 pub mod script;
 pub mod text;
+pub mod tls;
 pub mod wait;
 
 pub use process::{Limits, Server};

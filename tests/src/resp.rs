@@ -9,7 +9,7 @@ use std::time::Duration;
 /// No reply of a healthy server takes so long, whatever else the machine does.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-trait Stream: Read + Write + Send {
+pub(crate) trait Stream: Read + Write + Send {
     fn set_timeout(&self, limit: Duration) -> io::Result<()>;
     fn shutdown_write(&self) -> io::Result<()>;
     fn duplicate(&self) -> io::Result<Box<dyn Stream>>;
@@ -41,6 +41,18 @@ impl Stream for UnixStream {
     }
 }
 
+impl Stream for crate::tls::Stream {
+    fn set_timeout(&self, limit: Duration) -> io::Result<()> {
+        self.sock.set_timeout(limit)
+    }
+    fn shutdown_write(&self) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+    fn duplicate(&self) -> io::Result<Box<dyn Stream>> {
+        Err(ErrorKind::Unsupported.into())
+    }
+}
+
 /// A connection and what was read ahead of the last reply.
 pub struct Connection {
     stream: Box<dyn Stream>,
@@ -67,7 +79,7 @@ impl Connection {
         Connection::over(Box::new(UnixStream::connect(path)?))
     }
 
-    fn over(stream: Box<dyn Stream>) -> io::Result<Connection> {
+    pub(crate) fn over(stream: Box<dyn Stream>) -> io::Result<Connection> {
         stream.set_timeout(TIMEOUT)?;
         Ok(Connection { stream, buffer: Vec::new(), start: 0 })
     }
