@@ -9,6 +9,7 @@ pub use certificates::{Authority, Folder, Pair};
 use crate::resp::{Connection, TIMEOUT};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -89,7 +90,27 @@ pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 /// # Panics
 /// If `config` makes no client.
 pub fn connect(port: u16, config: &Arc<ClientConfig>) -> io::Result<Stream> {
-    let socket = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    over(TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?, config)
+}
+
+/// As [`connect`], by a socket that takes so many bytes at a time, or as few as the kernel has it.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_with_room(
+    port: u16,
+    config: &Arc<ClientConfig>,
+    bytes: usize,
+) -> io::Result<Stream> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_recv_buffer_size(bytes)?;
+    // Loopback's segments are so long that the other side would keep megabytes for some of them.
+    socket.set_tcp_mss(536)?;
+    socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+    over(socket.into(), config)
+}
+
+fn over(socket: TcpStream, config: &Arc<ClientConfig>) -> io::Result<Stream> {
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(TIMEOUT))?;
     socket.set_write_timeout(Some(TIMEOUT))?;

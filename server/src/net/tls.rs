@@ -86,6 +86,8 @@ impl TlsStream {
     ///
     /// # Errors
     /// Nothing has come ([`io::ErrorKind::WouldBlock`]); the socket is broken; or the client does not speak TLS, and was told so as far as it understands.
+    // Here and below: plain sockets go the same way, and must not carry the registers and the frame of this.
+    #[inline(never)]
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<Taken> {
         let mut bytes = 0;
         let mut source = Left::More;
@@ -155,6 +157,7 @@ impl TlsStream {
     ///
     /// # Errors
     /// Nothing can be sent before the handshake is over ([`io::ErrorKind::WouldBlock`]); or the socket is broken.
+    #[inline(never)]
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.is_handshaking() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -175,6 +178,7 @@ impl TlsStream {
     ///
     /// # Errors
     /// The socket is broken.
+    #[inline(never)]
     pub fn flush(&mut self) -> io::Result<bool> {
         while self.session.wants_write() {
             match self.session.write_tls(&mut self.socket) {

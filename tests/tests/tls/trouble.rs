@@ -119,6 +119,26 @@ fn handshakes_end_in_time() {
     wait::until("both are counted", LIMIT, || node.failed() >= 2);
 }
 
+/// A client that takes little at a time, of a node that has much to show.
+#[test]
+fn a_long_chain_reaches_a_client_with_little_room() {
+    let node = Node::start("no", &[]);
+    let own = std::fs::read_to_string(node.keys.file("node.pem")).unwrap();
+    // As long as a message of a handshake may be, nearly.
+    let chain = own + &node.keys.authority.certificate.repeat(160);
+    let chain = node.keys.write("chain.pem", &chain);
+    let set = node.server.connect().call(&["CONFIG", "SET", "tls-cert-file", &chain]);
+    assert_eq!(set.unwrap(), ok());
+    let mut stream = tls::connect_with_room(node.port, &node.config, 2048).unwrap();
+    stream.write_all(b"PING\r\n").unwrap();
+    let mut said = [0; 7];
+    stream.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"+PONG\r\n");
+    let shown = stream.conn.peer_certificates().unwrap();
+    let bytes: usize = shown.iter().map(|certificate| certificate.len()).sum();
+    assert!(shown.len() == 161 && bytes > 50_000, "{bytes} bytes");
+}
+
 /// Connections that break off: in the middle of the handshake, of a record, of a request, of a reply.
 #[test]
 fn who_breaks_off_leaves_nothing_behind() {
