@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+mod handshake;
 mod long_scripts;
 
 struct Node {
@@ -31,24 +32,33 @@ impl Node {
 
     /// With settings, as on the command line.
     fn with(name: &str, settings: &[&str]) -> Self {
-        let words = ["torc"].iter().chain(settings).map(Into::into);
-        let Ok(Order::Serve(settings)) = from_command_line(words) else {
-            panic!("settings of a node: {settings:?}")
-        };
-        let instance = Arc::new(Instance::new(*settings, Clock::system(), 1));
         let socket = std::env::temp_dir().join(format!("torc-{name}-{}.sock", std::process::id()));
         let tcp = Listener::Tcp(
             listen_tcp("127.0.0.1:0".parse().unwrap(), 16).unwrap(),
             Port::Plain,
             Transport::Plain,
         );
-        let unix = listen_unix(&socket, 0o600, 16).unwrap();
-        let address = tcp.place();
+        Self::on(settings, vec![tcp, listen_unix(&socket, 0o600, 16).unwrap()])
+    }
+
+    /// With these listeners, the first of them of TCP.
+    fn on(settings: &[&str], listeners: Vec<Listener>) -> Self {
+        let words = ["torc"].iter().chain(settings).map(Into::into);
+        let Ok(Order::Serve(settings)) = from_command_line(words) else {
+            panic!("settings of a node: {settings:?}")
+        };
+        let instance = Arc::new(Instance::new(*settings, Clock::system(), 1));
+        if listeners.iter().any(|it| matches!(it, Listener::Tcp(_, _, Transport::Tls))) {
+            instance.tls.load(&instance.settings).unwrap();
+        }
+        let mut places = listeners.iter().map(Listener::place);
+        let (address, socket) = (places.next().unwrap(), places.next().unwrap_or_default());
+        drop(places);
         let thread = {
             let instance = Arc::clone(&instance);
-            std::thread::spawn(move || serve(&instance, vec![tcp, unix], || ()).unwrap())
+            std::thread::spawn(move || serve(&instance, listeners, || ()).unwrap())
         };
-        Node { instance, address, socket: socket.display().to_string(), thread: Some(thread) }
+        Node { instance, address, socket, thread: Some(thread) }
     }
 
     fn connect(&self) -> TcpStream {
