@@ -256,6 +256,93 @@ impl Client {
     pub fn time(&self) -> Call<'_, (i64, i64), Time> {
         Call::of(self, "time")
     }
+
+    /// Lists the categories, or the commands of one category.
+    ///
+    /// `ACL CAT [category]`, O(1).
+    pub fn acl_cat(&self) -> Call<'_, Value, AclCat> {
+        Call::of(self, "acl|cat")
+    }
+
+    /// Deletes users and closes their connections.
+    ///
+    /// `ACL DELUSER username [username ...]`, O(N) in the number of connections.
+    pub fn acl_deluser(
+        &self,
+        usernames: impl IntoIterator<Item = impl Arg>,
+    ) -> Call<'_, Value, AclDeluser> {
+        Call::of(self, "acl|deluser").args(usernames)
+    }
+
+    /// Says whether a user could run a command, without running it.
+    ///
+    /// `ACL DRYRUN username command [arg [arg ...]]`, O(1).
+    pub fn acl_dryrun(&self, username: impl Arg, command: impl Arg) -> Call<'_, Value, AclDryrun> {
+        Call::of(self, "acl|dryrun").arg(username).arg(command)
+    }
+
+    /// Generates a random password.
+    ///
+    /// `ACL GENPASS [bits]`, O(1).
+    pub fn acl_genpass(&self) -> Call<'_, Value, AclGenpass> {
+        Call::of(self, "acl|genpass")
+    }
+
+    /// Answers the rules of a user.
+    ///
+    /// `ACL GETUSER username`, O(N) in the number of rules.
+    pub fn acl_getuser(&self, username: impl Arg) -> Call<'_, Value, AclGetuser> {
+        Call::of(self, "acl|getuser").arg(username)
+    }
+
+    /// Lists the users with their rules.
+    ///
+    /// `ACL LIST`, O(N) in the number of users.
+    pub fn acl_list(&self) -> Call<'_, Value, AclList> {
+        Call::of(self, "acl|list")
+    }
+
+    /// Reads the users from the ACL file anew.
+    ///
+    /// `ACL LOAD`, O(N) in the number of users.
+    pub fn acl_load(&self) -> Call<'_, Value, AclLoad> {
+        Call::of(self, "acl|load")
+    }
+
+    /// Lists the latest refused commands and logins.
+    ///
+    /// `ACL LOG [count | RESET]`, O(N) in the number of entries answered.
+    pub fn acl_log(&self) -> Call<'_, Value, AclLog> {
+        Call::of(self, "acl|log")
+    }
+
+    /// Writes the users to the ACL file.
+    ///
+    /// `ACL SAVE`, O(N) in the number of users.
+    pub fn acl_save(&self) -> Call<'_, Value, AclSave> {
+        Call::of(self, "acl|save")
+    }
+
+    /// Creates a user or changes its rules.
+    ///
+    /// `ACL SETUSER username [rule [rule ...]]`, O(N) in the number of rules.
+    pub fn acl_setuser(&self, username: impl Arg) -> Call<'_, Value, AclSetuser> {
+        Call::of(self, "acl|setuser").arg(username)
+    }
+
+    /// Lists the names of the users.
+    ///
+    /// `ACL USERS`, O(N) in the number of users.
+    pub fn acl_users(&self) -> Call<'_, Value, AclUsers> {
+        Call::of(self, "acl|users")
+    }
+
+    /// Answers the user of this connection.
+    ///
+    /// `ACL WHOAMI`, O(1).
+    pub fn acl_whoami(&self) -> Call<'_, Value, AclWhoami> {
+        Call::of(self, "acl|whoami")
+    }
 }
 
 /// The command COMMAND COUNT: what its calls can be given besides.
@@ -507,3 +594,84 @@ pub struct Swapdb;
 /// The command TIME: what its calls can be given besides.
 #[derive(Debug, Clone, Copy)]
 pub struct Time;
+
+/// The command ACL CAT: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclCat;
+
+impl<T> Call<'_, T, AclCat> {
+    /// `category`
+    pub fn category(self, category: impl Arg) -> Self {
+        self.arg(category)
+    }
+}
+
+/// The command ACL DELUSER: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclDeluser;
+
+/// The command ACL DRYRUN: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclDryrun;
+
+/// The command ACL GENPASS: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclGenpass;
+
+impl<T> Call<'_, T, AclGenpass> {
+    /// `bits`
+    pub fn bits(self, bits: i64) -> Self {
+        self.arg(bits)
+    }
+}
+
+/// The command ACL GETUSER: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclGetuser;
+
+/// The command ACL LIST: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclList;
+
+/// The command ACL LOAD: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclLoad;
+
+/// The command ACL LOG: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclLog;
+
+impl<T> Call<'_, T, AclLog> {
+    /// `count`
+    pub fn count(self, count: i64) -> Self {
+        self.arg(count)
+    }
+
+    /// `RESET`
+    pub fn reset(self) -> Self {
+        self.arg("RESET")
+    }
+}
+
+/// The command ACL SAVE: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclSave;
+
+/// The command ACL SETUSER: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclSetuser;
+
+impl<T> Call<'_, T, AclSetuser> {
+    /// `rule`
+    pub fn rule(self, rules: impl IntoIterator<Item = impl Arg>) -> Self {
+        self.args(rules)
+    }
+}
+
+/// The command ACL USERS: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclUsers;
+
+/// The command ACL WHOAMI: what its calls can be given besides.
+#[derive(Debug, Clone, Copy)]
+pub struct AclWhoami;
