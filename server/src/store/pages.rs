@@ -23,6 +23,9 @@ const _: () = assert!(PAGES_EACH == ALL.count_ones() as usize);
 const CHUNKS_SMALL: usize = 8;
 /// Free pages with which the next chunk is got ready: at 100 MB a second of growth, 10 ms are left to do so.
 const SPARE_AT: usize = PAGES_EACH / 2;
+/// The last chunks that a limit leaves room for begin as small pages, and become huge ones once they are full: one of them never is, and a huge page takes all of its memory at
+/// once.
+const CHUNKS_LAST: usize = 2;
 /// Chunks that one [`Pages::purge`] looks at, at most: each may take a few system calls.
 const CHUNKS_PURGED_MAX: usize = 64;
 
@@ -64,7 +67,7 @@ impl Pages {
 
     /// A page of [`PAGE_BYTES`], aligned to as much. Its content is arbitrary. From `bytes_expected` of memory on, no more growth is reckoned with.
     pub fn take(&mut self, bytes_expected: usize) -> *mut u8 {
-        let address = self.roomy.first().copied().unwrap_or_else(|| self.grow());
+        let address = self.roomy.first().copied().unwrap_or_else(|| self.grow(bytes_expected));
         let chunk = self.chunks.get_mut(&address).expect("a chunk with room is one of the chunks");
         // Those that have memory first.
         let index = if chunk.kept != 0 { chunk.kept } else { chunk.free }.trailing_zeros();
@@ -131,10 +134,15 @@ impl Pages {
     }
 
     #[cold]
-    fn grow(&mut self) -> usize {
+    fn grow(&mut self, bytes_expected: usize) -> usize {
+        let count = self.chunks.len();
         let backing = self.spare.take().unwrap_or_else(|| {
             let mut backing = Backing::new();
-            if self.chunks.len() >= CHUNKS_SMALL {
+            // Growth is reckoned with up to three quarters of the limit; see `Heap::trim`.
+            let limit = bytes_expected.saturating_add(bytes_expected / 3);
+            if (count + CHUNKS_LAST) * CHUNK_BYTES > limit {
+                backing.ask(Wish::SmallPages);
+            } else if count >= CHUNKS_SMALL {
                 backing.ask(Wish::HugePage);
             }
             backing
@@ -282,6 +290,29 @@ mod tests {
         }
         assert_eq!(ordered, CHUNKS_SMALL + 1);
         assert!(!pages.spare.is_ordered(), "what was ordered before is used");
+    }
+
+    #[test]
+    fn the_last_chunks_before_a_limit_are_no_huge_pages_until_they_are_full() {
+        let mut pages = Pages::new();
+        let limit = (CHUNKS_SMALL + CHUNKS_LAST + 2) * CHUNK_BYTES;
+        let small = |pages: &Pages| {
+            let asked = pages.chunks.values().map(|chunk| chunk.backing.asked());
+            asked.filter(|asked| *asked == Some(Wish::SmallPages)).count()
+        };
+        for _ in 0..(CHUNKS_SMALL + 3) * PAGES_EACH {
+            pages.take(limit / 4 * 3);
+            assert_eq!(small(&pages), 0);
+            if pages.spare.is_ordered() {
+                pages.spare.wait();
+            }
+        }
+        for _ in 0..PAGES_EACH - 1 {
+            pages.take(limit / 4 * 3);
+            assert_eq!(small(&pages), 1);
+        }
+        pages.take(limit / 4 * 3);
+        assert_eq!(small(&pages), 0, "it is full");
     }
 
     #[test]
