@@ -4,14 +4,14 @@
 //! [`PATIENCE`] for its request and as long for its reply, so that one which dawdles holds the others up no longer than that.
 
 use super::StartError;
-use super::listener::{BindAddress, bind_addresses, is_missing, listen_tcp};
+use super::listener::listen_at;
 use crate::admin::Instance;
 use crate::admin::metrics::{CONTENT_TYPE, Metrics, is_ready};
 use crate::config::Settings;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,20 +32,10 @@ const RETRY: Duration = Duration::from_secs(1);
 /// # Errors
 /// An address that is not optional cannot be listened on.
 pub(super) fn listen(settings: &Settings) -> Result<Vec<TcpListener>, StartError> {
-    let mut listeners = Vec::new();
-    let port = settings.metrics_port() as u16;
-    if port == 0 {
-        return Ok(listeners);
+    match settings.metrics_port() as u16 {
+        0 => Ok(Vec::new()),
+        port => listen_at(&settings.metrics_bind(), port, BACKLOG),
     }
-    for BindAddress { ip, optional } in bind_addresses(&settings.metrics_bind())? {
-        let address = SocketAddr::new(ip, port);
-        match listen_tcp(address, BACKLOG) {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if optional && is_missing(&error) => {}
-            Err(source) => return Err(StartError::Listen { at: address.to_string(), source }),
-        }
-    }
-    Ok(listeners)
 }
 
 /// The thread that answers.
@@ -216,6 +206,8 @@ mod tests {
     use super::*;
     use crate::base::clock::Clock;
     use crate::config::{Order, from_command_line};
+    use crate::net::listener::listen_tcp;
+    use std::net::SocketAddr;
     use std::thread::JoinHandle;
 
     struct Server {

@@ -82,16 +82,8 @@ pub(super) fn listen(settings: &Settings) -> Result<Vec<Listener>, StartError> {
         if port == 0 {
             continue;
         }
-        for BindAddress { ip, optional } in bind_addresses(&settings.bind())? {
-            let address = SocketAddr::new(ip, port);
-            match listen_tcp(address, settings.tcp_backlog() as i32) {
-                Ok(listener) => listeners.push(Listener::Tcp(listener, whose, transport)),
-                Err(error) if optional && is_missing(&error) => {
-                    tracing::info!(%address, %error, "not listening on an optional address");
-                }
-                Err(source) => return Err(StartError::Listen { at: address.to_string(), source }),
-            }
-        }
+        let found = listen_at(&settings.bind(), port, settings.tcp_backlog() as i32)?;
+        listeners.extend(found.into_iter().map(|it| Listener::Tcp(it, whose, transport)));
     }
     let path = settings.unixsocket();
     if !path.is_empty() {
@@ -104,6 +96,29 @@ pub(super) fn listen(settings: &Settings) -> Result<Vec<Listener>, StartError> {
         listeners.push(listener);
     }
     if listeners.is_empty() { Err(StartError::Nowhere) } else { Ok(listeners) }
+}
+
+/// Listens on `port` of each of the addresses in `bind`.
+///
+/// # Errors
+/// One that is not optional cannot be listened on.
+pub(super) fn listen_at(
+    bind: &str,
+    port: u16,
+    backlog: i32,
+) -> Result<Vec<mio::net::TcpListener>, StartError> {
+    let mut listeners = Vec::new();
+    for BindAddress { ip, optional } in bind_addresses(bind)? {
+        let address = SocketAddr::new(ip, port);
+        match listen_tcp(address, backlog) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if optional && is_missing(&error) => {
+                tracing::info!(%address, %error, "not listening on an optional address");
+            }
+            Err(source) => return Err(StartError::Listen { at: address.to_string(), source }),
+        }
+    }
+    Ok(listeners)
 }
 
 /// Whether listening failed because the machine does not have the address, or its whole family.
