@@ -4,6 +4,7 @@
 //! suites check themselves against. Waiting is always for a condition with a deadline ([`wait::until`]), never for a time.
 #![forbid(unsafe_code)]
 
+pub mod beside;
 pub mod differences;
 pub mod generator;
 pub mod minimise;

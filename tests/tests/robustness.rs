@@ -12,48 +12,17 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use torc_tests::resp::encode;
-use torc_tests::{Connection, Limits, Server, Value, process, start_node, wait};
+use torc_tests::{Connection, Limits, Server, Value, beside, process, start_node, wait};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Longest that a well-behaved client's request may take beside a misbehaving one. The machine is shared and has few
-/// cores, so this is far above what is seen; it catches a server that stops serving.
-const PATIENCE: Duration = Duration::from_millis(1500);
-
 const MIB: u64 = 1 << 20;
 
-/// Runs `trouble` while another client works; returns the longest that its requests took.
+/// As [`beside::a_working_client`], with one of `server`.
 fn beside_a_working_client(server: &Server, trouble: impl FnOnce()) -> Duration {
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let worker = scope.spawn(|| {
-            let mut connection = server.connect();
-            let (mut longest, mut count) = (Duration::ZERO, 0u32);
-            // Relaxed: a flag that only ends the loop.
-            while !over.load(Ordering::Relaxed) || count < 100 {
-                let start = wait::now();
-                let value = count.to_string();
-                let set = connection.call(&["SET", "worker", &value]).unwrap();
-                assert_eq!(set, Value::Simple(b"OK".to_vec()));
-                let got = connection.call(&["GET", "worker"]).unwrap();
-                assert_eq!(got, Value::Bulk(value.into_bytes()));
-                longest = longest.max(start.elapsed());
-                count += 1;
-            }
-            longest
-        });
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(trouble));
-        over.store(true, Ordering::Relaxed);
-        let longest = worker.join().expect("the working client was served");
-        if let Err(panic) = result {
-            std::panic::resume_unwind(panic);
-        }
-        assert!(longest < PATIENCE, "the working client waited {longest:?}");
-        longest
-    })
+    beside::a_working_client(|| server.connect(), trouble)
 }
 
 fn clients_connected(server: &Server) -> u64 {

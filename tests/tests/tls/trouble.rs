@@ -4,13 +4,9 @@ use super::{LIMIT, Node, ok};
 use socket2::SockRef;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use torc_tests::resp::encode;
-use torc_tests::{Value, tls, wait};
-
-/// See `robustness.rs`.
-const PATIENCE: Duration = Duration::from_millis(1500);
+use torc_tests::{beside, tls, wait};
 
 impl Node {
     fn dial(&self) -> TcpStream {
@@ -20,33 +16,9 @@ impl Node {
         stream
     }
 
-    /// Runs `trouble` while a client works by TLS, and none of its requests waits for long.
+    /// As [`beside::a_working_client`], with one that came by TLS.
     fn beside_a_working_client(&self, trouble: impl FnOnce()) {
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            let worker = scope.spawn(|| {
-                let mut client = self.open();
-                let (mut longest, mut count) = (Duration::ZERO, 0u32);
-                // Relaxed: a flag that only ends the loop.
-                while !over.load(Ordering::Relaxed) || count < 100 {
-                    let start = wait::now();
-                    let value = count.to_string();
-                    assert_eq!(client.call(&["SET", "worker", &value]).unwrap().text(), "OK");
-                    let got = client.call(&["GET", "worker"]).unwrap();
-                    assert_eq!(got, Value::Bulk(value.into_bytes()));
-                    longest = longest.max(start.elapsed());
-                    count += 1;
-                }
-                longest
-            });
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(trouble));
-            over.store(true, Ordering::Relaxed);
-            let longest = worker.join().expect("the working client was served");
-            if let Err(panic) = result {
-                std::panic::resume_unwind(panic);
-            }
-            assert!(longest < PATIENCE, "the working client waited {longest:?}");
-        });
+        beside::a_working_client(|| self.open(), trouble);
     }
 
     fn failed(&self) -> u64 {
