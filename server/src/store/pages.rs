@@ -1,7 +1,7 @@
 //! Pages of 64 KiB for the slab, cut from chunks of 2 MiB that a processor can map as one.
 //!
 //! Keys lie anywhere. With the kernel's pages of 4 KiB nearly every look-up misses the TLB, and a prefetch waits for the walk through the page tables as a load does. So
-//! the kernel is asked for huge pages, which fault in whole: not for the first chunks, beside which one that has just been begun would be much.
+//! the kernel is asked for huge pages, which fault in whole: not for the first chunks, beside which one that has just been begun would be much, nor at first for the last that a limit leaves room for.
 //!
 //! The lowest chunk with a free page gives the next one, so that others empty, and an empty one goes back to the allocator. Pages that stay free in a chunk that does not
 //! empty give their memory back by [`Pages::purge`]. That breaks a huge page up, which is why it waits until nobody has wanted them for a while; and since the kernel, left
