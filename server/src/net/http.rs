@@ -44,6 +44,8 @@ pub(super) struct Http {
     metrics: Metrics,
     listeners: Vec<TcpListener>,
     poll: Poll,
+    /// Kept, since a waker that is dropped takes along a wake-up which nobody has seen yet.
+    _waker: Arc<Waker>,
 }
 
 impl Http {
@@ -54,14 +56,15 @@ impl Http {
     pub fn new(
         instance: &Arc<Instance>,
         mut listeners: Vec<TcpListener>,
-    ) -> io::Result<(Self, Waker)> {
+    ) -> io::Result<(Self, Arc<Waker>)> {
         let poll = Poll::new()?;
         for (index, listener) in listeners.iter_mut().enumerate() {
             poll.registry().register(listener, Token(index), Interest::READABLE)?;
         }
-        let waker = Waker::new(poll.registry(), WAKE)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
         let metrics = Metrics::of(Arc::clone(instance));
-        Ok((Http { instance: Arc::clone(instance), metrics, listeners, poll }, waker))
+        let instance = Arc::clone(instance);
+        Ok((Http { instance, metrics, listeners, poll, _waker: Arc::clone(&waker) }, waker))
     }
 
     /// Answers until the process is asked to stop.
@@ -213,7 +216,7 @@ mod tests {
     struct Server {
         instance: Arc<Instance>,
         address: SocketAddr,
-        waker: Waker,
+        waker: Arc<Waker>,
         thread: JoinHandle<io::Result<()>>,
     }
 
@@ -239,6 +242,8 @@ mod tests {
         fn stop(self) {
             self.instance.request_shutdown();
             self.waker.wake().unwrap();
+            // It is woken all the same.
+            drop(self.waker);
             self.thread.join().unwrap().unwrap();
         }
     }
