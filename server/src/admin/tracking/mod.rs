@@ -208,7 +208,10 @@ impl Tracking {
             };
             // Of a command that a client of this node has sent here by another way, as a visitor, it is not known what it reads: its client hears of it like all others.
             let teller = if by == By::Nobody { runner.client } else { author };
-            self.tell_key(clients, runner, &key, (author, teller), by == By::Nobody);
+            // Its time had come, which the read itself has found: what was read is that the key is not there, and who read that wants to hear of it as before.
+            let has_read = by == By::Nobody && runner.is_reading(&key).is_some();
+            let kept = has_read.then_some(runner.client);
+            self.tell_key(clients, runner, &key, (author, teller), kept);
             if peers_track && !is_copys {
                 self.tell_peers(runner.worker, |outgoing| outgoing.add(&key, known_as));
             }
@@ -216,28 +219,19 @@ impl Tracking {
     }
 
     /// Tells whoever has read `key`, and keeps it for those who want to hear of prefixes. It was `author`'s doing, who is 0 where NOLOOP concerns nobody, and comes behind the
-    /// reply of `current`. `has_expired`: the command that runs may have read that it is gone.
+    /// reply of `current`. The client `kept` goes on as a reader: it may have read what is there now.
     fn tell_key(
         &self,
         clients: &Clients,
         runner: &mut Runner<'_>,
         key: &[u8],
         (author, current): (u64, u64),
-        has_expired: bool,
+        kept: Option<u64>,
     ) {
-        if let Some(readers) = self.table.take(key) {
-            for id in readers {
-                let reading = match has_expired {
-                    true if id == runner.client => runner.is_reading(key),
-                    _ => None,
-                };
-                if reading.is_some() {
-                    // Its time had come, which the read itself has found: what was read is that the key is not there.
-                    self.table.add(key, id);
-                }
-                if reading != Some(true) {
-                    self.tell_reader(clients, runner, (id, current), key);
-                }
+        for id in self.table.take(key, kept).unwrap_or_default() {
+            let reading = if kept == Some(id) { runner.is_reading(key) } else { None };
+            if reading != Some(true) {
+                self.tell_reader(clients, runner, (id, current), key);
             }
         }
         if self.prefixes.concern(key) {

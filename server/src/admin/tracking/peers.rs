@@ -11,7 +11,7 @@
 //! **Doubt** is what is felt where names may have been missed. It is told as one null to each client that tracks, once in [`FLUSH_EVERY_MS`] at most.
 
 use super::{Runner, Tracking};
-use crate::admin::clients::Clients;
+use crate::admin::clients::{ClientInfo, Clients, flag};
 use crate::base::clock::UnixMs;
 use crate::base::told::Told;
 use crate::cluster::NodeId;
@@ -198,7 +198,10 @@ impl Tracking {
         let mut runner = Runner::nobody(worker);
         for (key, author) in entries {
             let author = author.map_or(0, |author| self.client_of(author));
-            self.tell_key(clients, &mut runner, key, (author, author), false);
+            // Who is not told of its own doing may have read the key again behind it, before this came.
+            let is_quiet = |it: &ClientInfo| it.tracking() & flag::TRACKING_NOLOOP != 0;
+            let kept = clients.get(author).filter(|it| is_quiet(it)).map(|it| it.id);
+            self.tell_key(clients, &mut runner, key, (author, author), kept);
         }
         Ok(())
     }

@@ -86,9 +86,19 @@ impl Table {
         true
     }
 
-    /// Takes a key out that was changed. Its readers, if it had any.
-    pub fn take(&self, key: &[u8]) -> Option<Readers> {
-        let readers = self.shard(key).lock().take(key);
+    /// Takes a key out that was changed. Its readers, if it had any; of these `kept` goes on as one, without a moment in which it is none.
+    pub fn take(&self, key: &[u8], kept: Option<u64>) -> Option<Readers> {
+        let mut shard = self.shard(key).lock();
+        if let Some(kept) = kept
+            && let Some(entry) = shard.by_key.get_mut(key)
+            && entry.readers.binary_search(&kept).is_ok()
+        {
+            let readers = std::mem::replace(&mut entry.readers, vec![kept]);
+            self.items.fetch_sub(readers.len() - 1, Ordering::Relaxed);
+            return Some(readers);
+        }
+        let readers = shard.take(key);
+        drop(shard);
         self.count_out(readers.as_ref());
         readers
     }
@@ -147,11 +157,19 @@ mod tests {
         assert!(table.add(b"a", 2) && table.add(b"a", 1) && !table.add(b"a", 2));
         assert!(table.add(b"b", 2));
         assert_eq!((table.keys(), table.items()), (2, 3));
-        assert_eq!(table.take(b"a"), Some(vec![1, 2]));
-        assert_eq!(table.take(b"a"), None);
+        assert_eq!(table.take(b"a", None), Some(vec![1, 2]));
+        assert_eq!(table.take(b"a", None), None);
         assert_eq!((table.keys(), table.items()), (1, 1));
+        // Who goes on as a reader does so whoever else has read it, and nobody who has not.
+        assert!(table.add(b"b", 1) && table.add(b"b", 3));
+        assert_eq!(table.take(b"b", Some(3)), Some(vec![1, 2, 3]));
+        assert_eq!((table.keys(), table.items()), (1, 1));
+        assert_eq!(table.take(b"b", Some(3)), Some(vec![3]));
+        assert_eq!(table.take(b"b", Some(7)), Some(vec![3]));
+        assert_eq!((table.keys(), table.items()), (0, 0));
+        assert!(table.add(b"b", 2));
         table.clear();
-        assert_eq!((table.keys(), table.items(), table.take(b"b")), (0, 0, None));
+        assert_eq!((table.keys(), table.items(), table.take(b"b", None)), (0, 0, None));
     }
 
     #[test]
@@ -159,13 +177,13 @@ mod tests {
         let table = Table::default();
         let name = |n: u32| n.to_string().into_bytes();
         (0..1_000).for_each(|n| assert!(table.add(&name(n), 7)));
-        (0..1_000).step_by(3).for_each(|n| assert!(table.take(&name(n)).is_some()));
+        (0..1_000).step_by(3).for_each(|n| assert!(table.take(&name(n), None).is_some()));
         let mut rng = Rng::seeded(1);
         let mut left = table.keys();
         while let Some((key, readers)) = table.take_any(&mut rng) {
             left -= 1;
             assert_eq!((table.keys(), readers), (left, vec![7]));
-            assert_eq!(table.take(&key), None);
+            assert_eq!(table.take(&key, None), None);
         }
         assert_eq!(left, 0);
     }

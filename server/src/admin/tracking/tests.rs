@@ -54,7 +54,7 @@ fn whoever_read_an_old_value_is_told() {
             });
             together.wait();
             for (key, is_new) in KEYS.into_iter().zip(seen) {
-                let waits = tracking.table.take(key).is_some();
+                let waits = tracking.table.take(key, None).is_some();
                 missed += usize::from(!is_new && waits);
             }
         }
