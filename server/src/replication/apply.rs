@@ -133,7 +133,7 @@ impl Applier<'_> {
             }
             // It was applied before, and its acknowledgement may have been lost.
             Offer::Duplicate => {}
-            Offer::Stashed => return,
+            Offer::Stashed => return slots.mark_waiting(slot),
             Offer::Dropped | Offer::Refused => return slots.mark_dirty(slot),
         }
         let version = chain.vector().get(effect.tag()).get();

@@ -6,6 +6,7 @@
 use super::chain::{Chain, Standing, StashLimits};
 use super::log::SlotSet;
 use super::vector::Vector;
+use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
 use crate::cluster::view::{MEMBER_COUNT_MAX, MemberIndex};
 use crate::store::Store;
@@ -20,6 +21,8 @@ pub struct Slots {
     tag: Tag,
     limits: StashLimits,
     chains: Box<[Mutex<Chain>]>,
+    /// Slots whose effects may wait for others. Set and cleared with the slot's lock held.
+    waiting: Box<[AtomicBool]>,
     /// Slots whose copy was given up: what this node once wrote to them is not known here any more either.
     wiped: Box<[AtomicBool]>,
     /// Of each peer, by the number that views give it: up to which of this node's versions it has applied each slot.
@@ -40,7 +43,8 @@ impl Slots {
             tag,
             limits,
             chains: (0..SLOT_COUNT).map(|_| Mutex::new(Chain::new())).collect(),
-            wiped: (0..SLOT_COUNT).map(|_| AtomicBool::new(false)).collect(),
+            waiting: flags(),
+            wiped: flags(),
             acked: (0..MEMBER_COUNT_MAX).map(|_| OnceLock::new()).collect(),
             dirty: Mutex::new(SlotSet::new()),
         }
@@ -127,6 +131,25 @@ impl Slots {
         }
     }
 
+    /// Notes that an effect of `slot`, whose lock is held, waits for others.
+    pub fn mark_waiting(&self, slot: Slot) {
+        // Relaxed: a hint, which `give_up` reads again and again.
+        self.waiting[slot.index()].store(true, Ordering::Relaxed);
+    }
+
+    /// Has `slot` drop what has waited for too long, as [`Chain::give_up`]. Costs nothing where nothing waits.
+    pub fn give_up(&self, slot: Slot, now: UnixMs) -> bool {
+        let waiting = &self.waiting[slot.index()];
+        // Relaxed, here and below: as above.
+        if !waiting.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut chain = self.lock(slot);
+        let is_late = chain.give_up(now, &self.limits);
+        waiting.store(chain.has_stash(), Ordering::Relaxed);
+        is_late
+    }
+
     /// Notes that effects of `slot` were lost.
     pub fn mark_dirty(&self, slot: Slot) {
         self.dirty.lock().insert(slot);
@@ -142,4 +165,9 @@ impl Slots {
         let mut dirty = self.dirty.lock();
         if dirty.is_empty() { SlotSet::new() } else { std::mem::take(&mut *dirty) }
     }
+}
+
+/// One for each slot.
+fn flags() -> Box<[AtomicBool]> {
+    (0..SLOT_COUNT).map(|_| AtomicBool::new(false)).collect()
 }

@@ -43,6 +43,11 @@ pub(super) struct Hearsay {
 }
 
 impl Hearsay {
+    /// Whether nobody says anything.
+    pub fn is_silent(&self) -> bool {
+        self.heard.is_empty()
+    }
+
     /// Who says that it serves `slot` instead of `named`.
     pub fn instead_of(&self, named: MemberIndex, slot: Slot) -> Option<NodeId> {
         self.heard.get(&slot).filter(|heard| heard.named == named).map(|heard| heard.by)

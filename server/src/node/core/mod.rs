@@ -111,6 +111,8 @@ pub struct Core {
     wiping: Option<(Slot, u8, u64)>,
     membership_wake: Option<Duration>,
     view_stale: bool,
+    /// The view is not the one by which all slots were looked at.
+    view_new: bool,
     /// All routes are to be looked at again.
     routes_stale: bool,
     /// Whether the ring was met, or there is none; and since when what is known of it has stayed the same.
@@ -174,6 +176,7 @@ impl Core {
             wiping: None,
             membership_wake: None,
             view_stale: true,
+            view_new: true,
             routes_stale: true,
             met: false,
             same_since: now.monotonic,
@@ -304,12 +307,17 @@ impl Core {
         for slot in self.slots.take_dirty().iter() {
             self.duties.lost_track(slot);
         }
-        self.routes_stale = true;
+        // What is said of slots holds for a while, which ends unnoticed.
+        self.routes_stale |= !self.hearsay.is_silent();
         self.renew_hearsay(now, out);
         if !self.has_met(now) {
             return;
         }
-        self.step(now, out, Duties::review);
+        if self.view_new || !self.duties.is_at_rest() {
+            self.view_new = false;
+            self.routes_stale = true;
+            self.step(now, out, Duties::review);
+        }
         self.report(now, out);
         self.compare_early();
         self.compare(now, out);

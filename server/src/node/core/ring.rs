@@ -107,7 +107,7 @@ impl Core {
         self.wipe_at = now.monotonic + WIPE_AFTER;
         self.view = view;
         self.instance.cluster.publish(Arc::clone(&self.view));
-        self.routes_stale = true;
+        (self.view_new, self.routes_stale) = (true, true);
         out.push(Output::ViewChanged);
     }
 

@@ -49,7 +49,7 @@ impl Core {
         }
         self.give_up_at = now.monotonic + GIVE_UP;
         for slot in every_slot() {
-            if self.slots.lock(slot).give_up(now.unix_ms, self.slots.limits()) {
+            if self.slots.give_up(slot, now.unix_ms) {
                 self.slots.mark_dirty(slot);
             }
         }

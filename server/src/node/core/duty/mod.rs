@@ -96,6 +96,8 @@ pub struct Duties {
     barred: bool,
     /// Slots that are not as they should be.
     unsettled: usize,
+    /// Whether anything happened to a slot since all were looked at last.
+    touched: bool,
 }
 
 /// What duties are looked at by.
@@ -117,6 +119,7 @@ impl Duties {
             stamp: first,
             barred: false,
             unsettled: 0,
+            touched: true,
         }
     }
 
@@ -150,6 +153,11 @@ impl Duties {
         self.unsettled == 0
     }
 
+    /// Whether looking at all slots again, by the view by which they were looked at last, would change nothing.
+    pub fn is_at_rest(&self) -> bool {
+        self.is_settled() && !self.touched
+    }
+
     /// How a slot stands, for whoever looks for a mistake.
     pub fn describe(&self, slot: Slot) -> String {
         format!("{:?}", self.duties[slot.index()])
@@ -162,12 +170,13 @@ impl Duties {
 
     fn at<'a>(&mut self, around: Around<'a>, slot: Slot) -> (&mut Duty, Scene<'a>) {
         let Around { view, reach, now } = around;
+        self.touched = true;
         let scene = Scene { view, reach, now, slot, stamp: self.stamp, barred: self.barred };
         (&mut self.duties[slot.index()], scene)
     }
 
-    /// Compares what is with what the view wants, and takes the next steps. To be called with every new view, and every few milliseconds while anything is
-    /// unsettled.
+    /// Compares what is with what the view wants, and takes the next steps. To be called with every new view, and every few milliseconds unless
+    /// [all is at rest](Duties::is_at_rest).
     pub fn review(&mut self, around: Around<'_>, actions: &mut Vec<Action>) {
         self.stamp += 1;
         self.unsettled = 0;
@@ -177,6 +186,7 @@ impl Duties {
                 self.unsettled += 1;
             }
         }
+        self.touched = false;
     }
 
     /// Stops serving what another is to serve in the end, for him.
@@ -274,17 +284,20 @@ impl Duties {
     /// From now on this node is to serve nothing that anybody else keeps, or may again.
     pub fn bar(&mut self, barred: bool) {
         self.barred = barred;
+        self.touched = true;
     }
 
     /// The copy of `slot` is behind and cannot catch up by effects alone.
     pub fn lost_track(&mut self, slot: Slot) {
         self.duties[slot.index()].lost_track();
+        self.touched = true;
     }
 
     /// Others had given this node up, so that it may not go by what it knows: everything is to be pulled again. Slots that it serves it goes on serving until
     /// the baton is asked for.
     pub fn distrust(&mut self) {
         self.duties.iter_mut().for_each(Duty::lost_track);
+        self.touched = true;
     }
 }
 

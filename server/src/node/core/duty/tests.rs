@@ -239,5 +239,11 @@ fn a_slot_has_one_server_at_any_time_and_in_the_end() {
         assert_eq!(servers.len(), 1, "seed {seed}: named {named:?}, {all:#?}");
         assert!(named.contains(&Some(servers[0])), "seed {seed}: {servers:?} of {named:?}");
         assert!(world.nodes.iter().all(|node| node.settled), "seed {seed}: {all:#?}");
+        // What is at rest need not be looked at again.
+        let letters = |world: &World| world.links.iter().map(VecDeque::len).sum::<usize>();
+        let before = letters(&world);
+        (0..NODES).for_each(|at| world.review(at));
+        let again: Vec<String> = world.nodes.iter().map(|it| format!("{:?}", it.duty)).collect();
+        assert_eq!((again, letters(&world)), (all, before), "seed {seed}");
     }
 }
