@@ -16,6 +16,8 @@ use torc_tests::tls::{Keys, free_port, open};
 use torc_tests::{Connection, Server, Value, process, start_node, tls, wait};
 
 const LIMIT: Duration = Duration::from_secs(20);
+/// The program that the suite is about.
+const NODE: &str = env!("CARGO_BIN_EXE_torc-node");
 
 /// A node with a plain port and one that speaks TLS.
 struct Node {
@@ -118,7 +120,7 @@ fn the_plain_port_may_be_off() {
     let mut settings = keys.settings(port, "no");
     settings.extend(["--port".into(), "0".into()]);
     settings.extend(["--unixsocket".into(), socket.display().to_string()]);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_torc-node"))
+    let mut child = Command::new(NODE)
         .arg("server")
         .args(&settings)
         .stdout(Stdio::null())
@@ -195,8 +197,7 @@ fn a_start_without_what_it_needs_says_what_to_do() {
         change(&mut settings);
         let arguments: Vec<&str> =
             ["--port", "0"].into_iter().chain(settings.iter().map(String::as_str)).collect();
-        let binary = env!("CARGO_BIN_EXE_torc-node");
-        let (status, said) = process::run_to_end(binary, &arguments, LIMIT);
+        let (status, said) = process::run_to_end(NODE, &arguments, LIMIT);
         assert!(!status.success() && said.contains(expected), "{said}");
     };
     check(&|it| it.truncate(2), "tls-cert-file is empty: clients are to speak TLS");

@@ -6,6 +6,7 @@
 mod file;
 mod kind;
 mod markdown;
+mod people;
 mod settings;
 mod special;
 mod start;
@@ -15,6 +16,7 @@ pub(crate) use file::rewrite;
 pub use kind::Kind;
 pub(crate) use kind::parse_memory;
 pub use markdown::markdown;
+pub use people::Call;
 pub(crate) use settings::names;
 pub use settings::{SetError, Settings};
 pub use special::OutputLimit;

@@ -4,6 +4,7 @@
 
 use super::file::{self, USER};
 use super::markdown::markdown;
+use super::people::{self, Call};
 use super::settings::{SetError, Settings, find, names};
 use super::table::SETTINGS;
 use crate::security::ProtectedMode;
@@ -24,19 +25,15 @@ pub enum Order {
     Serve(Box<Settings>),
     /// Show how a ring stands.
     Status {
-        /// A node's port for clients.
-        address: String,
-        /// Its password; empty for none.
-        password: String,
+        /// One of its nodes.
+        node: Call,
         /// For programs.
         json: bool,
     },
     /// Have a node leave its ring.
     Leave {
-        /// Its port for clients.
-        address: String,
-        /// Its password; empty for none.
-        password: String,
+        /// Which.
+        node: Call,
     },
     /// Run several nodes on this machine, as child processes.
     LocalCluster {
@@ -70,74 +67,15 @@ pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Ord
             let _ = std::io::stdout().write_all(markdown().as_bytes());
             Err(ExitCode::SUCCESS)
         }
-        Some(("status", given)) => Ok(Order::Status {
-            address: text(given, ADDRESS),
-            password: text(given, PASSWORD),
-            json: given.get_flag(JSON),
-        }),
-        Some(("leave", given)) => {
-            Ok(Order::Leave { address: text(given, ADDRESS), password: text(given, PASSWORD) })
-        }
-        Some(("local-cluster", given)) => Ok(Order::LocalCluster {
-            nodes: given.get_one(NODES).copied().unwrap_or(3),
-            port: given.get_one(PORT).copied().unwrap_or(6379),
-            rest: given.get_many(REST).into_iter().flatten().cloned().collect(),
-        }),
-        Some((_, server)) => settle(server).map(|it| Order::Serve(Box::new(it))).map_err(|wrong| {
-            wrong.iter().for_each(|line| eprintln!("torc: {line}"));
-            ExitCode::FAILURE
-        }),
+        Some((name, given)) => match people::order(name, given) {
+            Some(order) => Ok(order),
+            None => settle(given).map(|it| Order::Serve(Box::new(it))).map_err(|wrong| {
+                wrong.iter().for_each(|line| eprintln!("torc: {line}"));
+                ExitCode::FAILURE
+            }),
+        },
         None => Err(ExitCode::FAILURE),
     }
-}
-
-fn text(given: &ArgMatches, name: &str) -> String {
-    given.get_one::<String>(name).cloned().unwrap_or_default()
-}
-
-const ADDRESS: &str = "address";
-const PASSWORD: &str = "password";
-const JSON: &str = "json";
-const NODES: &str = "nodes";
-const PORT: &str = "port";
-const REST: &str = "rest";
-
-/// The commands for people.
-fn commands_for_people() -> [Command; 3] {
-    let address = || Arg::new(ADDRESS).value_name("HOST:PORT").help("A node's port for clients");
-    let password = || {
-        Arg::new(PASSWORD).long(PASSWORD).value_name("PASSWORD").help("Its password, if it has one")
-    };
-    let json =
-        Arg::new(JSON).long(JSON).action(ArgAction::SetTrue).help("One JSON object, for programs");
-    let nodes = Arg::new(NODES)
-        .long(NODES)
-        .value_name("COUNT")
-        .default_value("3")
-        .value_parser(clap::value_parser!(u16).range(1..=64))
-        .help("How many nodes");
-    let port = Arg::new(PORT)
-        .long(PORT)
-        .value_name("PORT")
-        .default_value("6379")
-        .value_parser(clap::value_parser!(u16).range(1024..=60_000))
-        .help("The first node's port for clients; those for cluster clients lie 1000 above, those for nodes 2000");
-    let rest = Arg::new(REST)
-        .value_name("OPTIONS")
-        .num_args(0..)
-        .last(true)
-        .help("Options of `torc server` for each node, after `--`");
-    [
-        Command::new("status")
-            .about("Shows how a ring stands: its nodes, and whether all keys have all copies")
-            .args([address().default_value("127.0.0.1:6379"), password(), json]),
-        Command::new("leave")
-            .about("Has a node hand its keys over to the others and stop")
-            .args([address().required(true), password()]),
-        Command::new("local-cluster")
-            .about("Runs a ring of several nodes on this machine, until it is interrupted")
-            .args([nodes, port, rest]),
-    ]
 }
 
 fn command() -> Command {
@@ -172,7 +110,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("An in-memory cache that speaks the Redis protocol")
         .subcommand(server)
-        .subcommands(commands_for_people())
+        .subcommands(people::commands())
         .subcommand(Command::new("settings").about("Prints every setting as Markdown"))
 }
 

@@ -90,10 +90,8 @@ pub enum StartError {
 pub fn main() -> ExitCode {
     let settings = match config::from_command_line(std::env::args_os()) {
         Ok(Order::Serve(settings)) => *settings,
-        Ok(Order::Status { address, password, json }) => {
-            return people::status(&address, &password, json);
-        }
-        Ok(Order::Leave { address, password }) => return people::leave(&address, &password),
+        Ok(Order::Status { node, json }) => return people::status(&node, json),
+        Ok(Order::Leave { node }) => return people::leave(&node),
         Ok(Order::LocalCluster { nodes, port, rest }) => {
             return people::local_cluster(nodes, port, &rest);
         }

@@ -1,10 +1,11 @@
-//! TLS for clients: from the settings and the files that they name to what rustls needs for a connection.
+//! TLS between clients and a node: from the settings and the files that they name to what rustls needs for a connection.
 //!
 //! **Invariant.** What is in force has been checked whole: a file that cannot be read, a key of another certificate or an authority that is none changes nothing. A connection keeps what
 //! was in force when it began.
 //!
 //! Keys, ciphers and their order are rustls's and ring's business; nothing here knows a socket. Source: Redis's page on TLS, whose names the settings have, and RFC 8446.
 
+mod papers;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -23,8 +24,13 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use papers::Papers;
+
 /// Bytes of a file with certificates at most: ten times what all authorities of a browser take.
 const FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// The settings that name the node's certificates and its key.
+const PAIR: [&str; 2] = ["tls-cert-file", "tls-key-file"];
 
 /// Files in `tls-ca-cert-dir` at most.
 const CA_FILES_MAX: usize = 4_096;
@@ -68,8 +74,13 @@ pub enum TlsError {
     )]
     NoAuthority,
     /// The certificate and the key do not make a pair that rustls can use.
-    #[error("tls-cert-file and tls-key-file: {0}")]
-    Pair(String),
+    #[error("{} and {}: {wrong}", settings[0], settings[1])]
+    Pair {
+        /// The settings that name them.
+        settings: [&'static str; 2],
+        /// What is wrong with them.
+        wrong: String,
+    },
     /// Something that should not fail has failed.
     #[error("TLS: {0}")]
     Library(#[from] rustls::Error),
@@ -96,14 +107,14 @@ impl Tls {
 
 fn config(settings: &Settings) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(ring::default_provider());
-    let (chain, key) = (chain(&settings.tls_cert_file())?, key(&settings.tls_key_file())?);
+    let (chain, key) = pair(&settings.tls_cert_file(), &settings.tls_key_file())?;
     let verifier = verifier(settings, &provider)?;
     let versions = versions(&settings.tls_protocols());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&versions)?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
-        .map_err(|error| TlsError::Pair(advice(&error)))?;
+        .map_err(|error| TlsError::Pair { settings: PAIR, wrong: advice(&error) })?;
     config.ignore_client_order = settings.tls_prefer_server_ciphers();
     // Tickets rather than sessions that are kept: clients that come and go by the thousand take no memory here.
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -146,11 +157,7 @@ fn authorities(settings: &Settings) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     let (file, directory) = (settings.tls_ca_cert_file(), settings.tls_ca_cert_dir());
     if !file.is_empty() {
-        const SETTING: &str = "tls-ca-cert-file";
-        let path = Path::new(&*file);
-        for certificate in certificates(SETTING, path)? {
-            roots.add(certificate).map_err(|error| content(SETTING, path, advice(&error)))?;
-        }
+        add_authorities(&mut roots, "tls-ca-cert-file", Path::new(&*file))?;
     }
     if !directory.is_empty() {
         const SETTING: &str = "tls-ca-cert-dir";
@@ -164,13 +171,34 @@ fn authorities(settings: &Settings) -> Result<RootCertStore, TlsError> {
     if roots.is_empty() { Err(TlsError::NoAuthority) } else { Ok(roots) }
 }
 
-fn chain(path: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    const SETTING: &str = "tls-cert-file";
-    let what = "a file with the node's certificate in PEM form";
-    match path {
-        "" => Err(TlsError::Missing { setting: SETTING, what }),
-        path => certificates(SETTING, Path::new(path)),
+/// Adds the authorities that a file names.
+fn add_authorities(
+    roots: &mut RootCertStore,
+    setting: &'static str,
+    path: &Path,
+) -> Result<(), TlsError> {
+    certificates(setting, path)?.into_iter().try_for_each(|certificate| {
+        roots.add(certificate).map_err(|error| content(setting, path, advice(&error)))
+    })
+}
+
+/// The node's certificates and its key.
+fn pair(
+    certificate: &str,
+    secret: &str,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let [setting_of_certificate, setting_of_key] = PAIR;
+    let missing = |setting, what| Err(TlsError::Missing { setting, what });
+    if certificate.is_empty() {
+        let what = "a file with the node's certificate in PEM form";
+        return missing(setting_of_certificate, what);
     }
+    let chain = certificates(setting_of_certificate, Path::new(certificate))?;
+    if secret.is_empty() {
+        let what = "a file with the certificate's private key in PEM form";
+        return missing(setting_of_key, what);
+    }
+    Ok((chain, key(setting_of_key, Path::new(secret))?))
 }
 
 /// All certificates of a file; at least one.
@@ -190,14 +218,8 @@ fn certificates(
     }
 }
 
-fn key(path: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
-    const SETTING: &str = "tls-key-file";
-    if path.is_empty() {
-        let what = "a file with the certificate's private key in PEM form";
-        return Err(TlsError::Missing { setting: SETTING, what });
-    }
-    let path = Path::new(path);
-    let bytes = read(SETTING, path)?;
+fn key(setting: &'static str, path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let bytes = read(setting, path)?;
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| {
         let is_encrypted = memchr::memmem::find(&bytes, b"ENCRYPTED").is_some();
         let wrong = if is_encrypted {
@@ -205,7 +227,7 @@ fn key(path: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
         } else {
             "holds no private key in PEM form (a line '-----BEGIN PRIVATE KEY-----')"
         };
-        content(SETTING, path, wrong.to_owned())
+        content(setting, path, wrong.to_owned())
     })
 }
 

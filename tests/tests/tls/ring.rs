@@ -1,7 +1,8 @@
 //! A ring whose clients come by TLS: each is told of ports by which it can go on as it came.
 
-use super::{LIMIT, ok};
+use super::{LIMIT, NODE, Node, ok};
 use rustls::ClientConfig;
+use std::process::Command;
 use std::sync::Arc;
 use torc_client::{Client, Config, TlsConfig};
 use torc_protocol::slot::slot_of;
@@ -143,4 +144,50 @@ fn the_rust_client_comes_by_tls() {
             assert!(Client::with_config(doubts).await.is_err(), "an authority of nobody's");
         }
     });
+}
+
+/// `torc status` and `torc leave` speak TLS to a node that wants certificates, as a user of theirs.
+#[test]
+fn people_ask_by_tls() {
+    let [cluster, peer] = [(); 2].map(|()| free_port().to_string());
+    let mut node = Node::start(
+        "yes",
+        &[
+            "--cluster-enabled",
+            "yes",
+            "--cluster-port",
+            &cluster,
+            "--peer-port",
+            &peer,
+            "--user",
+            "watcher on >secret +torc",
+        ],
+    );
+    let client = node.keys.authority.client();
+    let (cert, key) =
+        (node.keys.write("c.pem", &client.certificate), node.keys.write("c.key", &client.key));
+    let (ca, address) = (node.keys.file("ca.pem"), format!("127.0.0.1:{}", node.port));
+    let shown = ["--cert", &cert, "--key", &key];
+    let ask = |command: &str, user: &str, shown: &[&str]| {
+        let words = [command, &address, "--tls", "--cacert", &ca, "--user", user];
+        let words = [&words[..], &["--password", "secret"], shown].concat();
+        let ended = Command::new(NODE).args(words).output().unwrap();
+        let said = [ended.stdout, ended.stderr].concat();
+        (ended.status.success(), String::from_utf8(said).unwrap())
+    };
+    wait::until("the ring of one begins", LIMIT, || {
+        let (_, said) = ask("status", "watcher", &shown);
+        said.contains("of 16384 slots 16384 have all copies")
+    });
+    for (user, shown, why) in [
+        ("watcher", &[][..], "the node wants a certificate"),
+        ("nobody", &shown, "WRONGPASS"),
+        ("watcher", &["--cert", &key, "--key", &key], "holds no certificate in PEM form"),
+    ] {
+        let (succeeded, said) = ask("status", user, shown);
+        assert!(!succeeded && said.contains(why), "{said}");
+    }
+    let (succeeded, said) = ask("leave", "watcher", &shown);
+    assert!(succeeded && said.contains("hands its keys over"), "{said}");
+    assert!(node.server.wait_exit(LIMIT).success(), "{}", node.server.log());
 }

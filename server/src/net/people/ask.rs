@@ -1,7 +1,12 @@
 //! One command to one node, and its answer.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use crate::config::Call;
+use crate::security::tls::{Papers, TlsError};
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, ClientConnection, StreamOwned};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A node answers such questions at once; more than this is a node that does not.
@@ -15,10 +20,16 @@ const ANSWER_BYTES_MAX: usize = 4 << 20;
 pub(super) enum AskError {
     /// No node there.
     #[error("{0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+    /// A node that wants to know who asks.
+    #[error("the node wants a certificate: name one with --cert, and its key with --key")]
+    Unproven,
     /// An address that cannot be.
     #[error("not an address (host:port)")]
     Address,
+    /// Certificates and keys that cannot be used.
+    #[error("{0}")]
+    Papers(#[from] TlsError),
     /// The node's own words.
     #[error("{0}")]
     Refused(String),
@@ -27,20 +38,54 @@ pub(super) enum AskError {
     Malformed,
 }
 
-/// Asks the node at `address`.
-pub(super) fn ask(address: &str, password: &str, words: &[&str]) -> Result<String, AskError> {
-    let target = address.to_socket_addrs().map_err(|_| AskError::Address)?.next();
+impl From<io::Error> for AskError {
+    fn from(error: io::Error) -> Self {
+        let secured = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        match secured {
+            Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+                AskError::Unproven
+            }
+            _ => AskError::Io(error),
+        }
+    }
+}
+
+/// A connection, with TLS or without.
+trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
+/// Asks a node.
+pub(super) fn ask(node: &Call, words: &[&str]) -> Result<String, AskError> {
+    let target = node.address.to_socket_addrs().map_err(|_| AskError::Address)?.next();
     let stream = TcpStream::connect_timeout(&target.ok_or(AskError::Address)?, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut stream = BufReader::new(stream);
-    if !password.is_empty() {
-        call(&mut stream, &["AUTH", password])?;
+    let mut stream: BufReader<Box<dyn Stream>> = BufReader::new(match &node.papers {
+        Some(papers) => Box::new(secured(stream, &node.address, papers)?),
+        None => Box::new(stream),
+    });
+    match (&*node.user, &*node.password) {
+        ("", "") => {}
+        ("", password) => drop(call(&mut stream, &["AUTH", password])?),
+        (user, password) => drop(call(&mut stream, &["AUTH", user, password])?),
     }
     call(&mut stream, words)
 }
 
-fn call(stream: &mut BufReader<TcpStream>, words: &[&str]) -> Result<String, AskError> {
+fn secured(
+    stream: TcpStream,
+    address: &str,
+    papers: &Papers,
+) -> Result<StreamOwned<ClientConnection, TcpStream>, AskError> {
+    let (host, _) = address.rsplit_once(':').ok_or(AskError::Address)?;
+    let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let name = ServerName::try_from(name).map_err(|_| AskError::Address)?;
+    let client = ClientConnection::new(Arc::new(papers.config()?), name).map_err(TlsError::from)?;
+    Ok(StreamOwned::new(client, stream))
+}
+
+fn call(stream: &mut BufReader<Box<dyn Stream>>, words: &[&str]) -> Result<String, AskError> {
     let mut request = format!("*{}\r\n", words.len());
     words.iter().for_each(|word| request.push_str(&format!("${}\r\n{word}\r\n", word.len())));
     stream.get_mut().write_all(request.as_bytes())?;

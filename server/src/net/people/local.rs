@@ -5,6 +5,7 @@
 use super::ask::ask;
 use super::table;
 use crate::base::clock::Clock;
+use crate::config::Call;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,13 @@ fn run(count: u16, port: u16, rest: &[String], directory: &Path) -> io::Result<(
     let mut nodes = Vec::new();
     let started = start_all(&program, count, port, rest, directory, &mut nodes);
     let clock = Clock::system();
-    let ready = started.and_then(|()| await_ring(&clock, &stop, count, port, &mut nodes));
+    let asked = |index| Call {
+        address: format!("127.0.0.1:{}", port + index),
+        password: password(rest).to_owned(),
+        ..Call::default()
+    };
+    let ring: Vec<Call> = (0..count).map(asked).collect();
+    let ready = started.and_then(|()| await_ring(&clock, &stop, &ring, &mut nodes));
     if matches!(ready, Ok(true)) {
         explain(&program, &nodes);
         watch(&stop, &program, &mut nodes);
@@ -104,8 +111,7 @@ fn start_all(
 fn await_ring(
     clock: &Clock,
     stop: &AtomicBool,
-    count: u16,
-    port: u16,
+    ring: &[Call],
     nodes: &mut [Node],
 ) -> io::Result<bool> {
     let deadline = clock.monotonic() + START_MAX;
@@ -119,8 +125,7 @@ fn await_ring(
                 return Err(io::Error::other(format!("the node on port {port} ended: {status}")));
             }
         }
-        let all = (0..count).all(|index| serves(port + index, usize::from(count)));
-        if all {
+        if ring.iter().all(|node| serves(node, ring.len())) {
             return Ok(true);
         }
         if clock.monotonic() > deadline {
@@ -130,11 +135,21 @@ fn await_ring(
     }
 }
 
-/// Whether the node on `port` sees `count` nodes that serve.
-fn serves(port: u16, count: usize) -> bool {
-    let Ok(text) = ask(&format!("127.0.0.1:{port}"), "", &["TORC", "STATUS"]) else {
-        return false;
-    };
+/// The password that these options give to each node; empty for none.
+fn password(rest: &[String]) -> &str {
+    const NAME: &str = "--requirepass";
+    let mut given =
+        rest.iter().enumerate().filter_map(|(at, option)| match option.strip_prefix(NAME) {
+            Some("") => rest.get(at + 1).map(String::as_str),
+            Some(value) => value.strip_prefix('='),
+            None => None,
+        });
+    given.next_back().unwrap_or_default()
+}
+
+/// Whether `node` sees `count` nodes that serve.
+fn serves(node: &Call, count: usize) -> bool {
+    let Ok(text) = ask(node, &["TORC", "STATUS"]) else { return false };
     let lines = table::parse(&text);
     let is_ready = |line: &&table::Line| {
         table::word(line, "state") == "active" && table::word(line, "ready") == "yes"

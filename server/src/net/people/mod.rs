@@ -6,6 +6,7 @@ mod ask;
 mod local;
 mod table;
 
+use crate::config::Call;
 use ask::ask;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -13,10 +14,10 @@ use std::process::ExitCode;
 pub(super) use local::local_cluster;
 
 /// `torc status`
-pub(super) fn status(address: &str, password: &str, json: bool) -> ExitCode {
-    let text = match ask(address, password, &["TORC", "STATUS"]) {
+pub(super) fn status(node: &Call, json: bool) -> ExitCode {
+    let text = match ask(node, &["TORC", "STATUS"]) {
         Ok(text) => text,
-        Err(error) => return failed(address, &error),
+        Err(error) => return failed(node, &error),
     };
     let lines = table::parse(&text);
     let shown = if json { table::json(&lines) } else { table::table(&lines) };
@@ -26,17 +27,20 @@ pub(super) fn status(address: &str, password: &str, json: bool) -> ExitCode {
 }
 
 /// `torc leave`
-pub(super) fn leave(address: &str, password: &str) -> ExitCode {
-    match ask(address, password, &["TORC", "LEAVE"]) {
+pub(super) fn leave(node: &Call) -> ExitCode {
+    match ask(node, &["TORC", "LEAVE"]) {
         Ok(_) => {
-            println!("The node at {address} hands its keys over, and stops when it is done.");
+            println!(
+                "The node at {} hands its keys over, and stops when it is done.",
+                node.address
+            );
             ExitCode::SUCCESS
         }
-        Err(error) => failed(address, &error),
+        Err(error) => failed(node, &error),
     }
 }
 
-fn failed(address: &str, error: &ask::AskError) -> ExitCode {
-    eprintln!("torc: {address}: {error}");
+fn failed(node: &Call, error: &ask::AskError) -> ExitCode {
+    eprintln!("torc: {}: {error}", node.address);
     ExitCode::FAILURE
 }

@@ -77,6 +77,14 @@ fn quoted(text: &str) -> String {
     out
 }
 
+/// The port by which any client reaches a node: one that only speaks TLS has but that one.
+fn port(line: &Line) -> &str {
+    match word(line, "port") {
+        "0" => word(line, "tls_port"),
+        port => port,
+    }
+}
+
 /// For people.
 pub(super) fn table(lines: &[Line]) -> String {
     let mut out = String::new();
@@ -86,7 +94,7 @@ pub(super) fn table(lines: &[Line]) -> String {
         ["node", "address", "state", "serves", "keeps", "lag", "zone", "weight"].map(String::from),
     ];
     let mut nodes: Vec<&Line> = about(lines, "node").collect();
-    nodes.sort_by_key(|line| (word(line, "host"), word(line, "port").parse::<u16>().ok()));
+    nodes.sort_by_key(|line| (word(line, "host"), port(line).parse::<u16>().ok()));
     for line in &nodes {
         let id = word(line, "id");
         let mark = if id == me { "*" } else { "" };
@@ -98,7 +106,7 @@ pub(super) fn table(lines: &[Line]) -> String {
         };
         rows.push([
             format!("{}{mark}", id.get(..8).unwrap_or(id)),
-            format!("{}:{}", word(line, "host"), word(line, "port")),
+            format!("{}:{}", word(line, "host"), port(line)),
             state,
             share(word(line, "serves")),
             share(word(line, "keeps")),
