@@ -1,5 +1,6 @@
 //! The `torc` binary.
 
+#[cfg(not(torc_loom))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
