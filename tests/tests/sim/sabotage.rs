@@ -194,12 +194,11 @@ impl Sabotage {
                         _ => false,
                     };
                     if ops.iter().any(is_of_removed) && world.rng.below(4) == 0 {
-                        let at = effect.version.unix_ms() + REVIVED_AFTER_US / 1_000;
-                        let version = Version::next(at, effect.version, effect.tag());
-                        let (mut bytes, versions) = (Vec::new(), (Version::ZERO, version));
+                        let mut bytes = Vec::new();
+                        let versions = (effect.previous, effect.version);
                         effect::encode(&mut bytes, effect.slot, versions, &Vector::new(), &ops);
-                        world
-                            .at(world.now + REVIVED_AFTER_US, Event::Effects { line, life, bytes });
+                        let due = world.now + REVIVED_AFTER_US;
+                        world.at(due, Event::Revived { line, life, bytes });
                     }
                 }
                 Fate::Apply
@@ -299,4 +298,16 @@ impl World {
         let head = torc_protocol::peer::Head { slot, ..torc_protocol::peer::Head::of(kind) };
         self.post(line, from, head, &payload);
     }
+}
+
+/// An effect that was applied long ago, as if its node had written it behind all that the receiver knows of it.
+pub fn renewed(world: &mut World, line: Line, bytes: &[u8]) -> Option<Vec<u8>> {
+    let (effect, _) = Batch::new(bytes).flatten().next()?;
+    let node = world.node(line.other)?;
+    let known = node.slots.lock(effect.slot).vector().get(effect.tag());
+    let version = Version::next(node.instance.clock.unix_ms(), known, effect.tag());
+    let ops: Vec<_> = effect.ops().collect();
+    let mut bytes = Vec::new();
+    effect::encode(&mut bytes, effect.slot, (known, version), &Vector::new(), &ops);
+    Some(bytes)
 }

@@ -8,7 +8,7 @@ use super::history::Operation;
 use super::net::{Line, Net};
 use super::node::{self, EPOCH_MS, Node, Start, address};
 use super::plan::Trouble;
-use super::sabotage::Sabotage;
+use super::sabotage::{self, Sabotage};
 use super::tracking::Tracking;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -90,6 +90,12 @@ pub enum Event {
         failure: Failure,
     },
     Effects {
+        line: Line,
+        life: u64,
+        bytes: Vec<u8>,
+    },
+    /// The same, once more and as if they were new.
+    Revived {
         line: Line,
         life: u64,
         bytes: Vec<u8>,
@@ -386,6 +392,13 @@ impl World {
             }
             Event::Effects { line, life, bytes } => {
                 if self.net.links[&line].life == life {
+                    self.effects(line, &bytes, false);
+                }
+            }
+            Event::Revived { line, life, bytes } => {
+                if self.net.links[&line].life == life
+                    && let Some(bytes) = sabotage::renewed(self, line, &bytes)
+                {
                     self.effects(line, &bytes, false);
                 }
             }
