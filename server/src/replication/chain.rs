@@ -251,11 +251,6 @@ impl Chain {
         self.stash_bytes = self.stash.iter().map(|waiting| waiting.bytes.len()).sum();
     }
 
-    /// Whether effects wait for others.
-    pub fn has_stash(&self) -> bool {
-        !self.stash.is_empty()
-    }
-
     /// Drops the stash if its oldest effect has waited too long: what it waits for was lost. Returns whether that made the slot dirty.
     pub fn give_up(&mut self, now: UnixMs, limits: &StashLimits) -> bool {
         let late = |waiting: &Stashed| now.saturating_sub(waiting.since) > limits.age_ms;

@@ -411,6 +411,25 @@ fn logs_in_any_order_rebuild_the_store() {
 
 /// A link that was slow brings effects of what a transfer, which went by another, has brought already.
 #[test]
+fn what_waits_in_vain_is_given_up_once() {
+    let (origin, mut mirror) = (Node::new(3, 1), Node::new(9, 2));
+    origin.store.replicate(Tag::new(3), NOW);
+    mirror.store.replicate(Tag::new(9), NOW);
+    let mut logs = write(&origin, 1);
+    // Some are empty.
+    logs[0].drain(..10);
+    mirror.replay_some(&mut logs, usize::MAX, 1);
+    let given_up = |now| {
+        let slots = slots_in_use().into_iter();
+        slots.filter(|&slot| mirror.slots.give_up(slot, now)).count()
+    };
+    let patience = mirror.slots.limits().age_ms;
+    assert_eq!(given_up(NOW + patience), 0);
+    assert!(given_up(NOW + patience + 1) > 0);
+    assert_eq!(given_up(NOW + patience + 1), 0);
+}
+
+#[test]
 fn effects_that_a_transfer_overtook_take_nothing_back() {
     for round in 0..rounds() {
         let (mut origin, mut mirror) = (Node::new(3, round), Node::new(9, round + 1));

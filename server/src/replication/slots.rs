@@ -146,7 +146,7 @@ impl Slots {
         }
         let mut chain = self.lock(slot);
         let is_late = chain.give_up(now, &self.limits);
-        waiting.store(chain.has_stash(), Ordering::Relaxed);
+        waiting.store(chain.stashed().0 > 0, Ordering::Relaxed);
         is_late
     }
 

@@ -200,7 +200,8 @@ impl Tracking {
             let author = author.map_or(0, |author| self.client_of(author));
             // Who is not told of its own doing may have read the key again behind it, before this came.
             let is_quiet = |it: &ClientInfo| it.tracking() & flag::TRACKING_NOLOOP != 0;
-            let kept = clients.get(author).filter(|it| is_quiet(it)).map(|it| it.id);
+            let own = if author == 0 { None } else { clients.get(author) };
+            let kept = own.filter(|it| is_quiet(it)).map(|it| it.id);
             self.tell_key(clients, &mut runner, key, (author, author), kept);
         }
         Ok(())

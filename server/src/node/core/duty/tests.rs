@@ -1,7 +1,7 @@
 //! One slot's machines of some nodes, whose views change at different moments, over links that keep order and break.
 
 use super::machine::{Asker, Duty, Scene, Word};
-use super::{Action, wanted};
+use super::{Action, Around, Duties, wanted};
 use crate::base::rng::Rng;
 use crate::cluster::member::{Member, MemberState};
 use crate::cluster::view::MemberIndex;
@@ -245,5 +245,33 @@ fn a_slot_has_one_server_at_any_time_and_in_the_end() {
         (0..NODES).for_each(|at| world.review(at));
         let again: Vec<String> = world.nodes.iter().map(|it| format!("{:?}", it.duty)).collect();
         assert_eq!((again, letters(&world)), (all, before), "seed {seed}");
+    }
+}
+
+/// Whatever happens to a slot has all looked at again.
+#[test]
+fn all_is_at_rest_until_something_happens() {
+    let view = View::build(vec![member(0)], NodeId(1), 3);
+    let (reach, slot) = (Reach::default(), Slot::new(7).expect("a slot"));
+    let around = Around { view: &view, reach: &reach, now: Duration::ZERO };
+    let mut duties = Duties::new(1);
+    let mut rest = |duties: &mut Duties| {
+        let mut out = Vec::new();
+        (0..3).for_each(|_| duties.review(around, &mut out));
+        assert!(duties.is_at_rest());
+    };
+    assert!(!duties.is_at_rest());
+    type Happens = fn(&mut Duties, Slot, Around<'_>, &mut Vec<Action>);
+    let all: [Happens; 5] = [
+        |duties, _, _, _| duties.bar(false),
+        |duties, _, _, _| duties.distrust(),
+        |duties, slot, _, _| duties.lost_track(slot),
+        |duties, slot, around, out| duties.stopped(slot, around, out),
+        |duties, slot, around, out| duties.failed(slot, around.view.me(), around, out),
+    ];
+    for (number, happens) in all.into_iter().enumerate() {
+        rest(&mut duties);
+        happens(&mut duties, slot, around, &mut Vec::new());
+        assert!(!duties.is_at_rest(), "{number}");
     }
 }
