@@ -255,7 +255,7 @@ fn all_is_at_rest_until_something_happens() {
     let (reach, slot) = (Reach::default(), Slot::new(7).expect("a slot"));
     let around = Around { view: &view, reach: &reach, now: Duration::ZERO };
     let mut duties = Duties::new(1);
-    let mut rest = |duties: &mut Duties| {
+    let rest = |duties: &mut Duties| {
         let mut out = Vec::new();
         (0..3).for_each(|_| duties.review(around, &mut out));
         assert!(duties.is_at_rest());
