@@ -145,13 +145,21 @@ impl Applier<'_> {
     }
 
     /// Applies what waited and is next now.
-    pub fn drain(&mut self, chain: &mut Chain, slot: Slot) {
-        while let Some(bytes) = chain.take_ready() {
+    fn drain(&mut self, chain: &mut Chain, slot: Slot) {
+        self.drain_some(chain, slot, usize::MAX);
+    }
+
+    /// As [`Applier::drain`], `count` effects at most. Returns whether no more is next.
+    pub fn drain_some(&mut self, chain: &mut Chain, slot: Slot, count: usize) -> bool {
+        for _ in 0..count {
+            let Some(bytes) = chain.take_ready() else { return true };
             let Ok(effect) = Effect::decode(&bytes) else { continue };
             if !self.next(chain, &effect, KeyHint::none()) {
-                return self.slots.mark_dirty(slot);
+                self.slots.mark_dirty(slot);
+                return true;
             }
         }
+        false
     }
 
     /// Applies the effect that is next; whether that could be done.

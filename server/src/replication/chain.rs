@@ -1,8 +1,8 @@
 //! The receiver's side of a slot's chains: effects are applied in the order of each origin, and never before what their origin had seen.
 //!
 //! Effects of one slot may come over several links, one for each worker of the origin, so the next in the chain may arrive after its
-//! successors. Those wait in a stash that is bounded by count, bytes and age. What does not fit is dropped and the slot is *dirty*: something is missing, and only
-//! a catch-up from the log or a sync of the state brings it. A dirty slot goes on applying what fits.
+//! successors. Those wait in a [`Stash`] that is bounded by bytes and age. What does not fit is dropped and the slot is *dirty*: something is missing, and only
+//! a sync of the state brings it. A dirty slot goes on applying what fits.
 //!
 //! ```text
 //!            version ≤ V[tag] ──────────────→ Duplicate
@@ -10,6 +10,9 @@
 //!            more than 5 s ahead ───────────→ Refused                └──→ base missing ──→ miss()
 //!            otherwise ─────────────────────→ Stashed, or Dropped where the stash is full
 //! ```
+//!
+//! **While a sync is awaited** ([`Chain::expect`]) whatever comes builds on what it will bring. Nothing is too old then, and where there is no room the newest are kept: it covers what
+//! was written before it was made, and the chain has to go on from there, however often the slot is written to meanwhile.
 //!
 //! **Contexts.** An effect says only what its origin saw since its effect before. The chain adds these up for each origin, because removing takes the whole: a delete
 //! removes what its origin had seen, not what the receiver has. Contexts belong to the state: a sync must bring them along
@@ -19,31 +22,14 @@
 
 use super::effect::Effect;
 use super::merge::Context;
+use super::stash::{Room, Stash, StashLimits, Waiting};
 use super::vector::Vector;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
+use std::sync::Arc;
 
 /// A version further ahead of the wall clock than this is refused: it would drag every later version of the slot along.
 pub const VERSION_AHEAD_MS_MAX: u64 = 5_000;
-
-/// What one slot may stash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StashLimits {
-    /// Effects.
-    pub count: usize,
-    /// Bytes of effects.
-    pub bytes: usize,
-    /// Milliseconds that one may wait for those before it.
-    pub age_ms: u64,
-}
-
-impl Default for StashLimits {
-    /// Workers of one origin run at most a batch apart, some ten milliseconds with descheduling; 256 effects of one slot in that time are 25,000
-    /// writes a second to 1/16384 of the keys. All slots together are bounded by the links' credits.
-    fn default() -> Self {
-        StashLimits { count: 256, bytes: 1024 * 1024, age_ms: 500 }
-    }
-}
 
 /// What is to happen with an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,23 +46,15 @@ pub enum Offer {
     Refused,
 }
 
-#[derive(Debug)]
-struct Stashed {
-    previous: Version,
-    version: Version,
-    deps: Vector,
-    bytes: Box<[u8]>,
-    since: UnixMs,
-}
-
 /// One slot's vector, contexts and stash.
 #[derive(Debug, Default)]
 pub struct Chain {
     vector: Vector,
     /// Of each origin that has written: what it had seen when it wrote last. Small and rarely more than one or two.
     contexts: Vec<(Tag, Vector)>,
-    stash: Vec<Stashed>,
-    stash_bytes: usize,
+    stash: Stash,
+    /// Until then a sync is awaited; see [`Chain::expect`].
+    expects_until: UnixMs,
     dirty: bool,
     /// Up to here nothing is unknown to any current replica, this one included.
     settled: Version,
@@ -99,6 +77,11 @@ impl Chain {
         Chain::default()
     }
 
+    /// As [`Chain::new`], stashing within a room that other slots share.
+    pub fn within(room: &Arc<Room>) -> Self {
+        Chain { stash: Stash::within(room), ..Chain::default() }
+    }
+
     /// What the state covers.
     pub fn vector(&self) -> &Vector {
         &self.vector
@@ -116,7 +99,7 @@ impl Chain {
 
     /// Effects and bytes that wait.
     pub fn stashed(&self) -> (usize, usize) {
-        (self.stash.len(), self.stash_bytes)
+        (self.stash.len(), self.stash.bytes())
     }
 
     /// The next effect of this node's own: its predecessor in the chain and the deps to tell with it. `version` is higher than anything seen; the caller
@@ -182,10 +165,6 @@ impl Chain {
         self.keep_waiting(effect, bytes, now, limits)
     }
 
-    fn is_next(&self, previous: Version, version: Version, deps: &Vector) -> bool {
-        previous == self.vector.get(version.tag()) && self.vector.covers_all(deps)
-    }
-
     fn keep_waiting(
         &mut self,
         effect: &Effect<'_>,
@@ -193,32 +172,30 @@ impl Chain {
         now: UnixMs,
         limits: &StashLimits,
     ) -> Offer {
-        let (version, behind) = (effect.version, self.vector.get(effect.tag()));
-        if self.stash.iter().any(|waiting| waiting.version == version) {
+        // A chain that does not lead here (another's writes under this tag, or a log that was cut) can never be next.
+        let forked = effect.previous < self.vector.get(effect.tag());
+        let expects = now < self.expects_until;
+        let cost = Waiting::cost(bytes.len());
+        let limit = if expects { usize::MAX } else { limits.bytes };
+        let mut has_room = self.stash.has_room(cost, limit);
+        while expects && !has_room && self.stash.drop_first(effect.tag()) {
+            has_room = self.stash.has_room(cost, limit);
+        }
+        let waits = !forked && has_room && {
+            let (version, deps, bytes) = (effect.version, effect.deps.clone(), bytes.into());
+            self.stash.insert(effect.previous, Waiting { version, deps, bytes, since: now })
+        };
+        if waits {
             return Offer::Stashed;
         }
-        // A chain that does not lead here (another's writes under this tag, or a log that was cut) can never be next.
-        let forked = effect.previous < behind;
-        let full =
-            self.stash.len() >= limits.count || self.stash_bytes + bytes.len() > limits.bytes;
-        if forked || full {
-            self.dirty = true;
-            return Offer::Dropped;
-        }
-        self.stash_bytes += bytes.len();
-        self.stash.push(Stashed {
-            previous: effect.previous,
-            version,
-            deps: effect.deps.clone(),
-            bytes: bytes.into(),
-            since: now,
-        });
-        Offer::Stashed
+        self.dirty = true;
+        Offer::Dropped
     }
 
     /// The effect that was to be applied is part of the state now.
     pub fn applied(&mut self, effect: &Effect<'_>) {
-        debug_assert!(self.is_next(effect.previous, effect.version, &effect.deps));
+        debug_assert!(effect.previous == self.vector.get(effect.tag()));
+        debug_assert!(self.vector.covers_all(&effect.deps));
         if !effect.deps.is_empty() {
             self.add_context(effect.tag(), &effect.deps);
         }
@@ -232,33 +209,28 @@ impl Chain {
     }
 
     /// The bytes of a waiting effect that is next now; call until there is none.
+    #[inline]
     pub fn take_ready(&mut self) -> Option<Box<[u8]>> {
-        if self.stash.is_empty() {
-            return None;
-        }
-        self.drop_covered();
-        let ready =
-            |waiting: &Stashed| self.is_next(waiting.previous, waiting.version, &waiting.deps);
-        let index = self.stash.iter().position(ready)?;
-        let taken = self.stash.swap_remove(index);
-        self.stash_bytes -= taken.bytes.len();
-        Some(taken.bytes)
+        if self.stash.is_empty() { None } else { self.stash.take_next(&self.vector) }
     }
 
-    fn drop_covered(&mut self) {
-        let vector = &self.vector;
-        self.stash.retain(|waiting| !vector.covers(waiting.version));
-        self.stash_bytes = self.stash.iter().map(|waiting| waiting.bytes.len()).sum();
+    /// A sync was asked for, or goes on: what comes in is kept for it until then.
+    pub fn expect(&mut self, until: UnixMs) {
+        self.expects_until = until;
+    }
+
+    /// The sync is over. What it did not make ready has waited in vain only if it still waits a while from `now`.
+    pub fn expect_no_more(&mut self, now: UnixMs) {
+        self.expects_until = 0;
+        self.stash.wait_anew(now);
     }
 
     /// Drops the stash if its oldest effect has waited too long: what it waits for was lost. Returns whether that made the slot dirty.
     pub fn give_up(&mut self, now: UnixMs, limits: &StashLimits) -> bool {
-        let late = |waiting: &Stashed| now.saturating_sub(waiting.since) > limits.age_ms;
-        if !self.stash.iter().any(late) {
+        if now < self.expects_until || !self.stash.is_late(now, limits.age_ms) {
             return false;
         }
-        self.stash = Vec::new();
-        self.stash_bytes = 0;
+        self.stash.clear();
         self.dirty = true;
         true
     }
@@ -314,7 +286,7 @@ mod tests {
     use torc_protocol::slot::Slot;
 
     const NOW: UnixMs = 1_800_000_000_000;
-    const LIMITS: StashLimits = StashLimits { count: 64, bytes: 8 * 1024, age_ms: 500 };
+    const LIMITS: StashLimits = StashLimits { bytes: 8 * 1024, age_ms: 500 };
 
     fn effect(previous: Version, version: Version, deps: &Vector) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -405,28 +377,76 @@ mod tests {
     }
 
     #[test]
-    fn the_stash_is_bounded_in_count_bytes_and_age() {
+    fn the_stash_is_bounded_in_bytes_and_age() {
         let chain = chain_of(1, 100);
+        let cost = Waiting::cost(chain[1].1.len());
         let mut receiver = Chain::new();
         let offers: Vec<Offer> =
             chain[1..].iter().map(|(_, bytes)| push(&mut receiver, bytes, NOW).0).collect();
-        assert_eq!(offers.iter().filter(|offer| **offer == Offer::Stashed).count(), 64);
-        assert!(receiver.is_dirty() && receiver.stashed().0 == 64);
+        let stashed = LIMITS.bytes / cost;
+        assert!(stashed < chain.len() - 1);
+        assert_eq!(offers.iter().filter(|offer| **offer == Offer::Stashed).count(), stashed);
+        assert!(receiver.is_dirty() && receiver.stashed() == (stashed, stashed * cost));
         // Dirty or not, what fits is applied.
-        assert_eq!(push(&mut receiver, &chain[0].1, NOW).1.len(), 65);
-
-        let mut receiver = Chain::new();
-        let tight = StashLimits { bytes: 100, ..LIMITS };
-        for (_, bytes) in &chain[1..] {
-            receiver.offer(&Effect::decode(bytes).unwrap(), bytes, NOW, &tight);
-        }
-        assert!(receiver.stashed().1 <= 100 && receiver.is_dirty());
+        assert_eq!(push(&mut receiver, &chain[0].1, NOW).1.len(), stashed + 1);
 
         let mut receiver = Chain::new();
         push(&mut receiver, &chain[1].1, NOW);
         assert!(!receiver.give_up(NOW + 500, &LIMITS) && !receiver.is_dirty());
         assert!(receiver.give_up(NOW + 501, &LIMITS) && receiver.is_dirty());
         assert_eq!(receiver.stashed(), (0, 0));
+    }
+
+    /// However often a slot is written to while a sync is on its way, it goes on from there.
+    #[test]
+    fn while_a_sync_is_awaited_the_newest_are_kept() {
+        let chain = chain_of(1, 100);
+        let cost = Waiting::cost(chain[1].1.len());
+        let receive = |room: usize, is_expected: bool| {
+            let mut receiver = Chain::within(&Arc::new(Room::new(room * cost)));
+            if is_expected {
+                receiver.expect(NOW + 3_000);
+            }
+            for (at, (_, bytes)) in chain.iter().enumerate().skip(1) {
+                push(&mut receiver, bytes, NOW + 10 * at as u64);
+            }
+            receiver
+        };
+        let sync = |receiver: &mut Chain, covered: usize| {
+            let vector = [chain[covered - 1].0].into_iter().collect();
+            receiver.installed(&Standing { vector, contexts: vec![] });
+            receiver.clean();
+            let mut applied = 0;
+            while let Some(bytes) = receiver.take_ready() {
+                receiver.applied(&Effect::decode(&bytes).unwrap());
+                applied += 1;
+            }
+            receiver.expect_no_more(NOW + 1_000);
+            applied
+        };
+
+        // There is room for the last twenty, however much of it is this slot's share.
+        let mut receiver = receive(20, true);
+        assert_eq!(receiver.stashed().0, 20);
+        assert!(!receiver.give_up(NOW + 2_999, &LIMITS) && !receiver.is_dirty());
+        assert_eq!(sync(&mut receiver, 85), 15);
+        assert_eq!(receiver.stashed().0, 0, "what was covered went");
+        assert!(!receiver.is_dirty());
+
+        // One that brings less leaves a gap, which is found a while after it.
+        let mut receiver = receive(20, true);
+        assert_eq!((sync(&mut receiver, 70), receiver.stashed().0), (0, 20));
+        assert!(!receiver.give_up(NOW + 1_500, &LIMITS));
+        assert!(receiver.give_up(NOW + 1_501, &LIMITS) && receiver.is_dirty());
+
+        // None that comes is not waited for any longer.
+        let mut receiver = receive(20, true);
+        assert!(receiver.give_up(NOW + 3_000, &LIMITS) && receiver.is_dirty());
+
+        // Without one, the oldest are kept, and the slot has to be synced.
+        let mut receiver = receive(20, false);
+        assert!(receiver.is_dirty());
+        assert_eq!(sync(&mut receiver, 85), 0);
     }
 
     #[test]

@@ -4,10 +4,10 @@
 //! stands in for the effects that were missed.
 
 use super::apply::Applier;
-use super::chain::StashLimits;
 use super::journal::WorkerJournal;
 use super::scan::digest;
 use super::slots::Slots;
+use super::stash::StashLimits;
 use super::stored::key_state;
 use super::transfer::{Incoming, read_part};
 use super::walk::SlotWalk;
@@ -250,7 +250,7 @@ impl Node {
         let store = Store::new(options);
         let local = store.local();
         // On a machine with few cores one thread may be done before another begins.
-        let limits = StashLimits { count: 100_000, bytes: 1 << 30, age_ms: 500 };
+        let limits = StashLimits { bytes: 1 << 30, age_ms: 500 };
         Node { store, local, slots: Slots::with_limits(Tag::new(tag), limits) }
     }
 

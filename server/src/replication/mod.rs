@@ -8,7 +8,7 @@
 //! * [`vector`]: which effects a state contains.
 //! * [`effect`]: what a write did, as bytes between nodes.
 //! * [`log`]: the effects that a worker has yet to send, bounded: it is the send buffer of every link.
-//! * [`chain`]: puts a slot's effects into order at the receiver.
+//! * [`chain`]: puts a slot's effects into order at the receiver; those that came too soon wait in its [`stash`].
 //! * [`merge`]: what states and effects make together.
 //! * [`digest`]: finds out where two copies differ.
 //! * [`acks`]: which writes have reached how many replicas.
@@ -27,6 +27,7 @@ pub mod merge;
 pub mod names;
 pub mod scan;
 pub mod slots;
+pub mod stash;
 pub mod stored;
 pub mod transfer;
 pub mod vector;

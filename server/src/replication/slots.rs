@@ -3,16 +3,17 @@
 //! A slot's lock orders the effects that come from other nodes; local writes never take it. The vector of a slot holds other tags' entries; this node's own is the
 //! store's: the last version that it gave out.
 
-use super::chain::{Chain, Standing, StashLimits};
+use super::chain::{Chain, Standing};
 use super::log::SlotSet;
+use super::stash::{Room, StashLimits};
 use super::vector::Vector;
 use crate::base::clock::UnixMs;
 use crate::base::version::{Tag, Version};
 use crate::cluster::view::{MEMBER_COUNT_MAX, MemberIndex};
 use crate::store::Store;
 use parking_lot::{Mutex, MutexGuard};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 /// See the module's description.
@@ -20,6 +21,8 @@ use torc_protocol::slot::{SLOT_COUNT, Slot};
 pub struct Slots {
     tag: Tag,
     limits: StashLimits,
+    /// What the chains may stash together.
+    room: Arc<Room>,
     chains: Box<[Mutex<Chain>]>,
     /// Slots whose effects may wait for others. Set and cleared with the slot's lock held.
     waiting: Box<[AtomicBool]>,
@@ -39,10 +42,12 @@ impl Slots {
 
     /// As [`Slots::new`], each slot stashing within `limits`.
     pub fn with_limits(tag: Tag, limits: StashLimits) -> Self {
+        let room = Arc::new(Room::default());
         Slots {
             tag,
             limits,
-            chains: (0..SLOT_COUNT).map(|_| Mutex::new(Chain::new())).collect(),
+            chains: (0..SLOT_COUNT).map(|_| Mutex::new(Chain::within(&room))).collect(),
+            room,
             waiting: flags(),
             wiped: flags(),
             acked: (0..MEMBER_COUNT_MAX).map(|_| OnceLock::new()).collect(),
@@ -119,7 +124,7 @@ impl Slots {
     /// ones otherwise, should it ever keep the slot again.
     pub fn wipe(&self, slot: Slot) {
         let mut chain = self.lock(slot);
-        *chain = Chain::new();
+        *chain = Chain::within(&self.room);
         self.wiped[slot.index()].store(true, Ordering::Release);
     }
 
@@ -135,6 +140,11 @@ impl Slots {
     pub fn mark_waiting(&self, slot: Slot) {
         // Relaxed: a hint, which `give_up` reads again and again.
         self.waiting[slot.index()].store(true, Ordering::Relaxed);
+    }
+
+    /// A sync of `slot` was asked for, or goes on; see [`Chain::expect`].
+    pub fn expect(&self, slot: Slot, until: UnixMs) {
+        self.lock(slot).expect(until);
     }
 
     /// Has `slot` drop what has waited for too long, as [`Chain::give_up`]. Costs nothing where nothing waits.

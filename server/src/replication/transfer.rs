@@ -124,12 +124,21 @@ pub struct Incoming {
     theirs: Vector,
     /// The writes that were named.
     named: Names,
-    ending: Option<Ending>,
+    ending: Ending,
+}
+
+/// How far the end of a transfer has come.
+#[derive(Debug)]
+enum Ending {
+    NotYet,
+    Removing(Removal),
+    /// Effects that waited for what was transferred are applied.
+    Draining,
 }
 
 /// How far the removal of what was not named has come.
 #[derive(Debug)]
-struct Ending {
+struct Removal {
     position: SlotWalk,
     /// What was covered here when it began.
     own: Vector,
@@ -139,7 +148,7 @@ struct Ending {
 impl Incoming {
     /// A transfer of `slot` that will cover `theirs`.
     pub fn new(slot: Slot, theirs: Vector) -> Self {
-        Incoming { slot, theirs, named: Names::default(), ending: None }
+        Incoming { slot, theirs, named: Names::default(), ending: Ending::NotYet }
     }
 
     /// The slot.
@@ -225,39 +234,52 @@ impl Incoming {
         }
     }
 
-    /// The answer is complete: what it did not name goes, and its vector is covered from then on. Looks at about `left` keys and elements; whether that was
-    /// all. To be called again otherwise.
+    /// The answer is complete: what it did not name goes, its vector is covered from then on, and what waited for it is applied. Looks at about `left` keys, elements and
+    /// effects; whether that was all. To be called again otherwise.
     pub fn end(&mut self, mut left: usize, applier: &mut Applier<'_>) -> bool {
-        loop {
-            let ending = self.ending.take();
-            let mut ending = ending.unwrap_or_else(|| Ending {
+        while left > 0 {
+            let begin = |restarts| Removal {
                 position: SlotWalk::default(),
                 own: applier.slots.vector(applier.store, self.slot),
-                restarts: 0,
-            });
-            if !self.remove_unnamed(&mut ending.position, &mut left, applier) {
-                self.ending = Some(ending);
+                restarts,
+            };
+            let mut removal = match std::mem::replace(&mut self.ending, Ending::Draining) {
+                Ending::NotYet => begin(0),
+                Ending::Removing(removal) => removal,
+                Ending::Draining => return self.drain(left, applier),
+            };
+            if !self.remove_unnamed(&mut removal.position, &mut left, applier) {
+                self.ending = Ending::Removing(removal);
                 return false;
             }
             let slots = applier.slots;
             let mut chain = slots.lock(self.slot);
-            if ending.restarts < RESTARTS_MAX && self.is_late(&ending.own, chain.vector()) {
+            if removal.restarts < RESTARTS_MAX && self.is_late(&removal.own, chain.vector()) {
                 let own = chain.vector().clone();
-                let restarts = ending.restarts + 1;
-                self.ending = Some(Ending { position: SlotWalk::default(), own, restarts });
+                let restarts = removal.restarts + 1;
+                self.ending =
+                    Ending::Removing(Removal { position: SlotWalk::default(), own, restarts });
                 continue;
             }
-            if ending.restarts == RESTARTS_MAX {
+            if removal.restarts == RESTARTS_MAX {
                 self.remove_unnamed(&mut SlotWalk::default(), &mut usize::MAX.clone(), applier);
             }
-            let Standing { contexts, .. } = Standing::default();
             // This node's own chain is the store's to continue.
             let vector = self.theirs.without(slots.tag());
-            chain.installed(&Standing { vector, contexts });
+            chain.installed(&Standing { vector, ..Standing::default() });
             chain.clean();
-            applier.drain(&mut chain, self.slot);
-            return true;
         }
+        false
+    }
+
+    /// Applies effects that waited for what was transferred; whether those were all.
+    fn drain(&mut self, count: usize, applier: &mut Applier<'_>) -> bool {
+        let mut chain = applier.slots.lock(self.slot);
+        let is_over = applier.drain_some(&mut chain, self.slot, count);
+        if is_over {
+            chain.expect_no_more(applier.now);
+        }
+        is_over
     }
 
     /// Whether an effect that the answer knew of arrived since `before`: what it wrote may have been removed there, and was looked at before it came.

@@ -6,19 +6,20 @@ use std::collections::BTreeMap;
 use torc_protocol::slot::Slot;
 use torc_server::base::rng::Rng;
 use torc_server::base::version::{Tag, Version};
-use torc_server::replication::chain::{Chain, Offer, Standing, StashLimits};
+use torc_server::replication::chain::{Chain, Offer, Standing};
 use torc_server::replication::effect::{AmountRef, Effect, Op, ValueRef, encode};
 use torc_server::replication::log::Log;
 use torc_server::replication::merge::{
     Amount, Cell, Element, KeyState, Merge, Register, SlotState, Ttl, Value,
 };
+use torc_server::replication::stash::StashLimits;
 use torc_server::replication::vector::Vector;
 
 const START: u64 = 1_800_000_000_000;
 /// Clocks differ by up to this, to either side.
 const SKEW_MS: u64 = 20;
 const KEYS: [&[u8]; 3] = [b"a", b"b", b"c"];
-const LIMITS: StashLimits = StashLimits { count: 4, bytes: 400, age_ms: 60 };
+const LIMITS: StashLimits = StashLimits { bytes: 1_000, age_ms: 60 };
 
 /// What kind of world.
 #[derive(Debug, Default)]

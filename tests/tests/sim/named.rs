@@ -134,8 +134,10 @@ fn is_under_way(world: &World, wanted: Kind) -> bool {
     })
 }
 
-/// Goes on until a node compares its copies with another's.
+/// Goes on until a node compares its copies with another's. Nothing is said of slots that nobody wrote to, so somebody writes.
 pub fn await_comparison(world: &mut World) {
+    let guest = world.add_guest(1, false);
+    world.ask_and_leave(guest, 0, vec![Ask::Set("compared".into(), 0)]);
     for _ in 0..20_000 {
         if is_under_way(world, Kind::Digest) {
             return;
@@ -193,6 +195,39 @@ fn a_replica_whose_log_was_overrun_catches_up() {
     settle(&mut world, 20);
     world.run_for(25 * SECOND);
     conclude(world);
+}
+
+/// Who joins pulls each slot, and the effects that come meanwhile build on what the pull brings. Of a slot that was written to without pause so many came that there was no
+/// room for those which the pull did not bring: it was pulled again and again, and the node never became active.
+#[test]
+fn a_node_joins_while_one_slot_is_written_to_without_pause() {
+    for seed in 0..3 {
+        let mut world = ring(Setup { copies: 4, ..setup(seed, 3) });
+        let slot = slot_of(b"{hot}");
+        let home = world.servers(slot)[0];
+        let fill = (0..24_000).map(|n| Ask::Set(format!("{{hot}}:{n}"), n)).collect();
+        ask(&mut world, home, 3, fill);
+        // The slot takes two seconds, and half a one for each time that most of it is known.
+        for number in 0..4 {
+            let number = if number == 3 { world.join() } else { number };
+            let settings = &world.seats[number].node.as_ref().unwrap().instance.settings;
+            settings.set(&[("sync-bandwidth", "300000")]).unwrap();
+        }
+        let guest = world.add_guest(1, false);
+        world.guests[guest].checks = true;
+        let is_placed = |world: &World| {
+            let view = world.seats[3].node.as_ref().unwrap().view();
+            view.find(node_id(3)).is_some_and(|(_, it)| it.is_placed())
+        };
+        let begin = world.now;
+        while !(is_placed(&world) && world.is_settled()) {
+            world.ask_now(guest, home, vec![Ask::Incr("{hot}".into()); 100]);
+            world.run_for(SECOND / 100);
+            assert!(world.now < begin + 20 * SECOND, "seed {seed}: it does not become active");
+        }
+        world.run_for(SECOND);
+        conclude(world);
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ use torc_server::node::replicator::Replicator;
 use torc_server::node::{Client, WorkerState};
 use torc_server::replication::journal::WorkerJournal;
 use torc_server::replication::slots::Slots;
+use torc_server::replication::stash::StashLimits;
 use torc_server::store::{Local, Share};
 
 /// Wall time when a world begins.
@@ -49,6 +50,9 @@ pub struct Start {
     /// How long tags of those who are gone are kept.
     pub tag_retention: Duration,
 }
+
+/// Less than a node's, so that there is more often no room.
+const STASH: StashLimits = StashLimits { bytes: 64 * 1024, age_ms: 500 };
 
 /// A process.
 pub struct Node {
@@ -217,7 +221,7 @@ impl Node {
         instance.tracking.start(node_id(start.number));
         let tag = Tag::new(start.tag);
         instance.store.replicate(tag, instance.clock.unix_ms());
-        let slots = Arc::new(Slots::new(tag));
+        let slots = Arc::new(Slots::with_limits(tag, STASH));
         let mut worker = WorkerState::new(&instance, 0);
         worker.local.set_journal(Some(Box::new(WorkerJournal::new(tag, start.log_bytes))));
         let replicator =

@@ -2,7 +2,7 @@
 
 use torc_protocol::peer::{Frame, Kind};
 use torc_protocol::slot::Slot;
-use torc_server::node::core::message::{Baton, Pull, Pulled, decode_digest};
+use torc_server::node::core::message::{Baton, Known, Pull, Pulled};
 use torc_server::replication::effect::Batch;
 
 /// Prints what a frame says about `slot`, if anything.
@@ -38,9 +38,9 @@ pub fn frame(now: u64, (from, to): (usize, usize), frame: &Frame<'_>, slot: Slot
             _ => {}
         },
         Some(Kind::Digest) => {
-            let named = decode_digest(payload).unwrap_or_default();
-            if named.iter().any(|(of, _)| *of == slot) {
-                show("digest".into());
+            let known = Known::decode(payload).unwrap_or_default().slots;
+            for (_, vector) in known.iter().filter(|(of, _)| *of == slot) {
+                show(format!("knows {vector:?}"));
             }
         }
         Some(Kind::Effects) => {

@@ -16,12 +16,12 @@
 //!
 //! It is cheap because it is slow: [`SLOTS`] slots a second, [`KEYS`] keys a step. A slot that is written to meanwhile is left for the next round.
 
-use super::compare::vector_hash;
 use super::message::Audit;
 use super::{Core, Output};
 use crate::base::clock::UnixMs;
 use crate::cluster::NodeId;
 use crate::cluster::membership::Now;
+use crate::replication::digest::key_hash;
 use crate::replication::scan::Scan;
 use crate::replication::vector::Vector;
 use crate::store::{Grace, REPLICA_PATIENCE_MS};
@@ -180,4 +180,12 @@ impl Core {
         self.slots.wipe(slot);
         self.duties.lost_track(slot);
     }
+}
+
+/// A hash of what a vector covers: equal for equal histories, whatever is stored for them. Entries below the floor say nothing more than it does, and one side may have pruned
+/// them already.
+fn vector_hash(vector: &Vector) -> u64 {
+    let mut bytes = Vec::new();
+    vector.above(vector.floor()).encode(&mut bytes);
+    key_hash(0, &bytes)
 }

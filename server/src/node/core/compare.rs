@@ -3,10 +3,13 @@
 //! It does so in turn, and soon after anything that may have kept writes from being told: a node came or went, a link was down, effects fell off a log. Turns are for what
 //! nobody noticed.
 //!
-//! A slot that is being pulled when a peer tells its hash is compared with that hash once it is synced: it is pulled from one node, which need not know what this peer knows.
-//! After a partition that matters, for then every node pulls its slots anew, often from one of its own side, while those of the other side tell their hashes.
+//! Each tells the other its vectors, and who finds that it lacks something pulls the slot: but not at once, for where clients write there is always something on its way, and
+//! a slot that is written to without pause may be the largest. Effects that a peer knew come within a moment. What then is still lacking was lost.
+//!
+//! A slot that is being pulled when a peer tells what it knows is compared once it is synced: it is pulled from one node, which need not know what this peer knows. After a
+//! partition that matters, for then every node pulls its slots anew, often from one of its own side, while those of the other side tell what they know.
 
-use super::message::encode_digest;
+use super::message::Known;
 use super::{Core, Output, every_slot};
 use crate::cluster::NodeId;
 use crate::cluster::membership::Now;
@@ -22,8 +25,23 @@ const ANTI_ENTROPY: Duration = Duration::from_secs(10);
 /// And so long after nodes came or went or links opened: what was written before was not told to all. Workers' links open several at a time, so this is waited for.
 pub(super) const COMPARE_SOON: Duration = Duration::from_secs(1);
 
+/// What a peer knew and this node did not is looked at again after so long: ten times what effects take from one to the other on a machine that has no time to spare.
+const ON_THE_WAY: Duration = Duration::from_millis(200);
+
+/// On the link a frame is never interrupted: what nodes know of all slots goes in parts.
+const PART_SLOTS: usize = 1_024;
+
 /// So many synced slots of which two nodes know different things are more than what is on its way between them.
 const APART_SLOTS: usize = SLOT_COUNT / 16;
+
+/// What a peer knew of a slot that this node did not know then.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// `None` if the slot was to be pulled from the peer, which then could not be asked.
+    vector: Option<Vector>,
+    /// When it is looked at again.
+    due: Duration,
+}
 
 impl Core {
     /// Tells every peer, now and then, what this node knows of the slots that both keep.
@@ -53,89 +71,91 @@ impl Core {
         let shared = every_slot().filter(|&slot| {
             self.view.is_mine(slot) && self.view.effect_targets(slot).any(|target| target == index)
         });
-        let hashes = shared.filter_map(|slot| {
-            let vector = self.slots.vector(&self.instance.store, slot);
-            // Of a slot that nobody wrote to there is nothing to say.
-            (!vector.is_empty()).then(|| (slot, vector_hash(&vector)))
-        });
-        let mut payload = Vec::new();
-        encode_digest(hashes, &mut payload);
-        out.push(Output::Frame { to: peer, kind: Kind::Digest, slot: None, payload });
+        // Of a slot that nobody wrote to there is nothing to say.
+        let known = shared.map(|slot| (slot, self.slots.vector(&self.instance.store, slot)));
+        let mut known = known.filter(|(_, vector)| !vector.is_empty()).peekable();
+        while known.peek().is_some() {
+            let slots = known.by_ref().take(PART_SLOTS).collect();
+            tell(peer, &Known { on_its_way: true, slots }, out);
+        }
     }
 
-    /// A peer says what it knows of slots: those of which it knows something else are pulled.
-    pub(super) fn compared(&mut self, from: NodeId, hashes: Vec<(Slot, u64)>, now: Now) {
-        let mut apart = 0;
-        for (slot, hash) in hashes {
-            let vector = self.slots.vector(&self.instance.store, slot);
-            self.early.remove(&(slot, from));
-            if vector_hash(&vector) == hash {
-                self.pruner.agrees(slot, &vector, from);
-            } else if self.view.is_mine(slot) && self.duties.is_synced(slot) {
-                self.puller.want(slot, from, false);
-                apart += 1;
-            } else if self.view.list(slot).contains(&self.view.me()) {
-                // It is being pulled, from one node and not from all that compare. Who joins has nothing yet that others lack, and would ask everybody for everything.
-                self.early.insert((slot, from), Some(hash));
+    /// A peer says what it knows of slots: where this node lacks something, and will not hear of it in a moment, the slot is pulled.
+    pub(super) fn compared(&mut self, from: NodeId, known: Known, now: Now) {
+        let wait = if known.on_its_way { ON_THE_WAY } else { Duration::ZERO };
+        let due = now.monotonic + wait;
+        for (slot, theirs) in known.slots {
+            let own = self.slots.vector(&self.instance.store, slot);
+            self.told.remove(&(slot, from));
+            if own.covers_all(&theirs) {
+                if theirs.covers_all(&own) {
+                    self.pruner.agrees(slot, &own, from);
+                }
+                continue;
+            }
+            let is_synced = self.view.is_mine(slot) && self.duties.is_synced(slot);
+            // One that is being pulled is so from one node, and not from all that compare. Who joins has nothing yet that others lack, and would ask everybody for everything.
+            if is_synced || self.view.list(slot).contains(&self.view.me()) {
+                self.told.insert((slot, from), Told { vector: Some(theirs), due });
             }
         }
-        if apart >= APART_SLOTS {
-            self.pace.catch_up(now.monotonic);
-        }
+        self.compare_told(now);
     }
 
-    /// Compares slots that could not be compared when a peer told its hash of them: those that have been synced since, with peers that are alive.
-    pub(super) fn compare_early(&mut self) {
-        if self.early.is_empty() {
+    /// Looks again at what peers knew and this node did not: at slots that are synced, with peers that are alive.
+    pub(super) fn compare_told(&mut self, now: Now) {
+        if self.told.is_empty() {
             return;
         }
-        let Core { early, view, duties, puller, slots, instance, .. } = self;
+        let Core { told, view, duties, puller, slots, instance, pace, .. } = self;
         let alive: BTreeMap<NodeId, bool> =
             view.members().map(|(_, it)| (it.id, it.alive)).collect();
-        early.retain(|&(slot, from), hash| {
+        let mut apart = 0;
+        told.retain(|&(slot, from), Told { vector, due }| {
             let Some(&is_alive) = alive.get(&from).filter(|_| view.is_mine(slot)) else {
                 return false;
             };
-            if !is_alive || !duties.is_synced(slot) {
+            if !is_alive || *due > now.monotonic || !duties.is_synced(slot) {
                 return true;
             }
-            let vector = || slots.vector(&instance.store, slot);
-            if hash.is_none_or(|hash| vector_hash(&vector()) != hash) {
+            let lacks = |theirs: &Vector| !slots.vector(&instance.store, slot).covers_all(theirs);
+            if vector.as_ref().is_none_or(lacks) {
                 puller.want(slot, from, false);
+                apart += 1;
             }
             false
         });
-    }
-
-    /// Nothing can be asked of a peer for now. Over a link that is open it tells its hashes once, though it be given up and taken back meanwhile, for it does not know of
-    /// that: they are kept, and so is what was to be pulled. Over the next link it tells them anew.
-    pub(super) fn put_off(&mut self, peer: NodeId, pulls: &[Slot]) {
-        if self.reach.is_up(peer) {
-            self.early.extend(pulls.iter().map(|&slot| ((slot, peer), None)));
-        } else {
-            self.early.retain(|&(_, from), _| from != peer);
+        if apart >= APART_SLOTS {
+            pace.catch_up(now.monotonic);
         }
     }
 
-    /// Tells all others that keep a slot what this node knows of it.
-    pub(super) fn tell_keepers(&self, slot: Slot, out: &mut Vec<Output>) {
-        let keepers = self.view.effect_targets(slot).filter_map(|index| self.view.member(index));
-        keepers.for_each(|keeper| self.tell_hash(slot, keeper.id, out));
+    /// Nothing can be asked of a peer for now. Over a link that is open it tells what it knows once, though it be given up and taken back meanwhile, for it does not know of
+    /// that: that is kept, and so is what was to be pulled. Over the next link it tells it anew.
+    pub(super) fn put_off(&mut self, peer: NodeId, pulls: &[Slot]) {
+        if self.reach.is_up(peer) {
+            let told = || Told { vector: None, due: Duration::ZERO };
+            self.told.extend(pulls.iter().map(|&slot| ((slot, peer), told())));
+        } else {
+            self.told.retain(|&(_, from), _| from != peer);
+        }
     }
 
-    /// Tells a peer what this node knows of one slot, so that it pulls what it lacks.
-    pub(super) fn tell_hash(&self, slot: Slot, peer: NodeId, out: &mut Vec<Output>) {
+    /// Tells all others that keep a slot what this node knows of it, and they did not hear of.
+    pub(super) fn tell_keepers(&self, slot: Slot, out: &mut Vec<Output>) {
+        let keepers = self.view.effect_targets(slot).filter_map(|index| self.view.member(index));
+        keepers.for_each(|keeper| self.tell_known(slot, keeper.id, out));
+    }
+
+    /// Tells a peer what this node knows of one slot, so that it pulls what it lacks and will not hear of otherwise.
+    pub(super) fn tell_known(&self, slot: Slot, peer: NodeId, out: &mut Vec<Output>) {
         let vector = self.slots.vector(&self.instance.store, slot);
-        let mut payload = Vec::new();
-        encode_digest([(slot, vector_hash(&vector))].into_iter(), &mut payload);
-        out.push(Output::Frame { to: peer, kind: Kind::Digest, slot: None, payload });
+        tell(peer, &Known { on_its_way: false, slots: vec![(slot, vector)] }, out);
     }
 }
 
-/// A hash of what a vector covers: equal for equal histories, whatever is stored for them. Entries below the floor say nothing more than it does, and one side may have pruned
-/// them already.
-pub(super) fn vector_hash(vector: &Vector) -> u64 {
-    let mut bytes = Vec::new();
-    vector.above(vector.floor()).encode(&mut bytes);
-    crate::replication::digest::key_hash(0, &bytes)
+fn tell(peer: NodeId, known: &Known, out: &mut Vec<Output>) {
+    let mut payload = Vec::new();
+    known.encode(&mut payload);
+    out.push(Output::Frame { to: peer, kind: Kind::Digest, slot: None, payload });
 }

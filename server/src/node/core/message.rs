@@ -9,7 +9,7 @@
 //!                     | version 1 | grant 2 | slot 2, stamp 8, others 8 + 8, vector | …   I served them until now
 //!                     | version 1 | yield 3 | as in a grant | …                 I do not serve them
 //!                     | version 1 | serves 4 | slot 2 | …                       I serve them, though views name another yet
-//! DIGEST (Digest)     | version 1 | slot 2, hash 8 | …                         of the vectors of slots that we share
+//! KNOWN  (Digest)     | version 1 | on its way 1 | slot 2, vector | …          what I know of slots that we share
 //! AUDIT  (Digest)     | version 2 | as_of 8 | slot 2, hash 8, digest 8 | …     of the keys of slots that I serve
 //! ```
 //!
@@ -22,7 +22,7 @@ use torc_protocol::peer::wire::{Malformed, Reader, put_u16, put_u64};
 use torc_protocol::slot::Slot;
 
 const VERSION: u8 = 1;
-/// Audits share the kind of digests, and are told from them by this.
+/// Audits share a kind with what nodes know of slots, and are told from it by this.
 const AUDIT_VERSION: u8 = 2;
 const ASK: u8 = 1;
 const GRANT: u8 = 2;
@@ -211,23 +211,28 @@ impl Baton {
     }
 }
 
-/// Appends the payload of a digest: for each slot a hash of its vector.
-pub fn encode_digest(slots: impl Iterator<Item = (Slot, u64)>, out: &mut Vec<u8>) {
-    out.push(VERSION);
-    for (slot, hash) in slots {
-        put_u16(out, slot.index() as u16);
-        put_u64(out, hash);
-    }
+/// What a node knows of slots.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Known {
+    /// Whether what the receiver lacks may be on its way to it, as effects.
+    pub on_its_way: bool,
+    /// Slots, and what the sender knows of each.
+    pub slots: Vec<(Slot, Vector)>,
 }
 
-/// Reads the payload of a digest.
-pub fn decode_digest(payload: &[u8]) -> Result<Vec<(Slot, u64)>, Malformed> {
-    let mut reader = versioned(payload)?;
-    let mut slots = Vec::new();
-    while !reader.is_empty() {
-        slots.push((slot(&mut reader)?, reader.u64()?));
+impl Known {
+    /// Appends the payload.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[VERSION, u8::from(self.on_its_way)]);
+        put_vectors(self.slots.iter().map(|(slot, vector)| (*slot, vector)), out);
     }
-    Ok(slots)
+
+    /// Reads a payload.
+    pub fn decode(payload: &[u8]) -> Result<Known, Malformed> {
+        let mut reader = versioned(payload)?;
+        let on_its_way = reader.u8()? != 0;
+        Ok(Known { on_its_way, slots: vectors(reader)? })
+    }
 }
 
 /// What a node found that looked at the slots which it serves.

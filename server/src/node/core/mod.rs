@@ -50,7 +50,7 @@ use crate::store::Local;
 use answerer::Answerer;
 use audit::Auditor;
 use clocks::Clocks;
-use compare::COMPARE_SOON;
+use compare::{COMPARE_SOON, Told};
 use duty::Duties;
 use farewell::Farewell;
 use hearsay::Hearsay;
@@ -101,9 +101,8 @@ pub struct Core {
     /// When this node compares what it knows with all others next, and with some of them before that.
     compare_at: Duration,
     compare_soon: BTreeMap<NodeId, Duration>,
-    /// What is compared later, one at most for each slot and peer: hashes that a peer told of slots before these were synced here, and, without a hash, what was to be pulled
-    /// from it when it was given up.
-    early: BTreeMap<(Slot, NodeId), Option<u64>>,
+    /// What peers knew and this node did not, one at most for each slot and peer.
+    told: BTreeMap<(Slot, NodeId), Told>,
     /// When chains are looked through next.
     give_up_at: Duration,
     /// When copies that are not to be kept any more may be removed.
@@ -170,7 +169,7 @@ impl Core {
             began: now.monotonic,
             compare_at: now.monotonic + COMPARE_SOON,
             compare_soon: BTreeMap::new(),
-            early: BTreeMap::new(),
+            told: BTreeMap::new(),
             give_up_at: now.monotonic + GIVE_UP,
             wipe_at: now.monotonic + WIPE_AFTER,
             wiping: None,
@@ -247,7 +246,7 @@ impl Core {
             }
             Input::Gap { slot, node, is_here: true } => self.puller.want(slot, node, true),
             // It pulls what it lacks, as when all slots are compared.
-            Input::Gap { slot, node, is_here: false } => self.tell_hash(slot, node, out),
+            Input::Gap { slot, node, is_here: false } => self.tell_known(slot, node, out),
             Input::LoopLag(lag) => self.gossip(membership::Input::LoopLag(lag), now, out),
             Input::Forget(node) => self.gossip(membership::Input::Forget(node), now, out),
             Input::Leave => self.change_record(now, out, |record| {
@@ -319,7 +318,7 @@ impl Core {
             self.step(now, out, Duties::review);
         }
         self.report(now, out);
-        self.compare_early();
+        self.compare_told(now);
         self.compare(now, out);
         self.audit(now, out);
         self.prune(now);

@@ -177,7 +177,10 @@ impl Puller {
             self.looked_ms = now;
             self.take_late(now);
         }
-        let know = |slot: Slot| slots.vector(store, slot);
+        let know = |slot: Slot| {
+            slots.expect(slot, now + ANSWER_MS_MAX);
+            slots.vector(store, slot)
+        };
         for (&node, source) in self.sources.iter_mut().filter(|(_, it)| !it.urgent.is_empty()) {
             let room = (2 * PULL_SLOTS_MAX).saturating_sub(source.asked_count(true));
             let count = room.min(PULL_SLOTS_MAX).min(source.urgent.len());
@@ -283,6 +286,7 @@ impl Puller {
         };
         *since = applier.now;
         *bytes += payload.len();
+        applier.slots.expect(slot, applier.now + ANSWER_MS_MAX);
         let mut reader = Reader::new(payload);
         match reader.u8()? {
             1 => incoming.part(reader.rest(), applier),
@@ -329,6 +333,7 @@ impl Puller {
         if !is_over {
             let asked = asked.get_mut(&number)?;
             asked.since = applier.now;
+            applier.slots.expect(slot, applier.now + ANSWER_MS_MAX);
             asked.ending = Some(ending);
             return None;
         }

@@ -2,7 +2,7 @@
 
 use super::answerer::{Desk, Part};
 use super::duty::{Action, Around, Duties, Word};
-use super::message::{Audit, BATON_SLOTS_MAX, Baton, Said, decode_digest, decode_end};
+use super::message::{Audit, BATON_SLOTS_MAX, Baton, Known, Said, decode_end};
 use super::puller::Finished;
 use super::{Core, Output, is_busy};
 use crate::admin::Instance;
@@ -83,7 +83,7 @@ impl Core {
             }
             (Kind::Baton, _) => self.baton(from, Baton::decode(payload)?, now, out),
             (Kind::Digest, _) if Audit::is(payload) => self.audited(Audit::decode(payload)?),
-            (Kind::Digest, _) => self.compared(from, decode_digest(payload)?, now),
+            (Kind::Digest, _) => self.compared(from, Known::decode(payload)?, now),
             (Kind::SyncBegin, Some(slot)) => {
                 self.hear_known(slot, payload)?;
                 if let Some(finished) = self.puller.begin(from, slot, payload, now.unix_ms)? {
