@@ -99,7 +99,9 @@ impl Core {
                 self.told.insert((slot, from), Told { vector: Some(theirs), due });
             }
         }
-        self.compare_told(now);
+        if !known.on_its_way {
+            self.compare_told(now);
+        }
     }
 
     /// Looks again at what peers knew and this node did not: at slots that are synced, with peers that are alive.
