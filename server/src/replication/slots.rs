@@ -147,6 +147,11 @@ impl Slots {
         self.lock(slot).expect(until);
     }
 
+    /// The sync is over; see [`Chain::expect_no_more`].
+    pub fn expect_no_more(&self, slot: Slot, now: UnixMs) {
+        self.lock(slot).expect_no_more(now);
+    }
+
     /// Has `slot` drop what has waited for too long, as [`Chain::give_up`]. Costs nothing where nothing waits.
     pub fn give_up(&self, slot: Slot, now: UnixMs) -> bool {
         let waiting = &self.waiting[slot.index()];

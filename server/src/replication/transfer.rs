@@ -246,7 +246,10 @@ impl Incoming {
             let mut removal = match std::mem::replace(&mut self.ending, Ending::Draining) {
                 Ending::NotYet => begin(0),
                 Ending::Removing(removal) => removal,
-                Ending::Draining => return self.drain(left, applier),
+                Ending::Draining => {
+                    let mut chain = applier.slots.lock(self.slot);
+                    return applier.drain_some(&mut chain, self.slot, left);
+                }
             };
             if !self.remove_unnamed(&mut removal.position, &mut left, applier) {
                 self.ending = Ending::Removing(removal);
@@ -270,16 +273,6 @@ impl Incoming {
             chain.clean();
         }
         false
-    }
-
-    /// Applies effects that waited for what was transferred; whether those were all.
-    fn drain(&mut self, count: usize, applier: &mut Applier<'_>) -> bool {
-        let mut chain = applier.slots.lock(self.slot);
-        let is_over = applier.drain_some(&mut chain, self.slot, count);
-        if is_over {
-            chain.expect_no_more(applier.now);
-        }
-        is_over
     }
 
     /// Whether an effect that the answer knew of arrived since `before`: what it wrote may have been removed there, and was looked at before it came.

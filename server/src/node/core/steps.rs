@@ -136,6 +136,7 @@ impl Core {
 
     fn pulled(&mut self, from: NodeId, finished: Finished, now: Now, out: &mut Vec<Output>) {
         let slot = finished.slot;
+        self.slots.expect_no_more(slot, now.unix_ms);
         let Some(index) = self.index_of(from) else { return };
         self.step(now, out, |duties, around, actions| duties.pulled(slot, index, around, actions));
         self.check_granted(now, out);
