@@ -425,13 +425,16 @@ mod tests {
             applied
         };
 
-        // There is room for the last twenty, however much of it is this slot's share.
+        // There is room for the last twenty.
         let mut receiver = receive(20, true);
         assert_eq!(receiver.stashed().0, 20);
         assert!(!receiver.give_up(NOW + 2_999, &LIMITS) && !receiver.is_dirty());
         assert_eq!(sync(&mut receiver, 85), 15);
         assert_eq!(receiver.stashed().0, 0, "what was covered went");
         assert!(!receiver.is_dirty());
+
+        assert!(80 * cost > LIMITS.bytes);
+        assert_eq!(receive(80, true).stashed().0, 80, "all of the room is this slot's");
 
         // One that brings less leaves a gap, which is found a while after it.
         let mut receiver = receive(20, true);

@@ -1,11 +1,12 @@
 //! Copies that have come apart, and what nodes know of each other, are equal soon after nothing keeps them so any more, and not only when nodes compare them in their turn,
 //! every ten seconds.
 
-use super::history::Ask;
+use super::history::{Ask, Operation, Outcome};
 use super::named::{await_comparison, ring, setup};
 use super::net::{Line, Message};
 use super::node::node_id;
 use super::plan::{Trouble, mend};
+use super::reply::Reply;
 use super::world::{Event, SECOND, Seat, Setup, World};
 use std::collections::BTreeSet;
 use torc_protocol::peer::frame::{self, Decoded};
@@ -252,32 +253,84 @@ fn what_comes_with_a_baton_from_one_who_keeps_no_copy_comes_to_all() {
     }
 }
 
+/// Has node 0 of three write to slots that it serves, of each of which only one of the others hears. Returns the keys.
+fn tell_one_alone(world: &mut World) -> Vec<String> {
+    let guest = world.add_guest(1, false);
+    world.guests[guest].checks = true;
+    let mut written = Vec::new();
+    for lacks in [1, 2] {
+        // The link to the other is there again by now, and nobody has made up for what it did not tell.
+        world.run_for(SECOND / 2);
+        world.close(Line { dialler: 0, other: lacks, control: false }, 0);
+        let served = |key: &String| world.servers(slot_of(key.as_bytes())) == [0];
+        let knows = |world: &World, number: usize, key: &String| {
+            let node = world.seats[number].node.as_ref().unwrap();
+            !node.slots.vector(&node.instance.store, slot_of(key.as_bytes())).is_empty()
+        };
+        let is_new = |key: &String| served(key) && !knows(world, 0, key);
+        let keys = (0..400).map(|n| format!("last:{lacks}:{n}"));
+        let keys: Vec<String> = keys.filter(is_new).take(40).collect();
+        let asks = keys.iter().map(|key| Ask::Set(key.clone(), lacks as u64)).collect();
+        world.ask_and_leave(guest, 0, asks);
+        world.run_for(SECOND / 200);
+        assert_eq!(keys.len(), 40);
+        assert!(keys.iter().all(|key| knows(world, 3 - lacks, key) && !knows(world, lacks, key)));
+        written.extend(keys);
+    }
+    written
+}
+
 /// What a node wrote last, only some may have heard. Who serves in its place asks all for it, and the others were left behind.
 #[test]
 fn what_a_dying_node_told_to_one_comes_to_all() {
     for seed in 0..3 {
         let mut world = ring(setup(seed, 3));
         await_comparison(&mut world);
-        let line = |other| Line { dialler: 0, other, control: false };
-        let guest = world.add_guest(1, false);
-        world.guests[guest].checks = true;
-        let served = |world: &World, key: &String| world.servers(slot_of(key.as_bytes())) == [0];
-        // Of each node that stays, whichever serves next, the other one lacks something.
-        for lacks in [1, 2] {
-            world.close(line(lacks), 0);
-            let keys = (0..400).map(|n| format!("last:{lacks}:{n}"));
-            let keys: Vec<String> = keys.filter(|key| served(&world, key)).take(40).collect();
-            assert_eq!(keys.len(), 40);
-            let asks = keys.into_iter().map(|key| Ask::Set(key, lacks as u64)).collect();
-            world.ask_and_leave(guest, 0, asks);
-            world.run_for(SECOND / 200);
-        }
+        tell_one_alone(&mut world);
         world.kill(0, true);
-        assert!(!differing(&world).is_empty(), "all had heard of it");
         while world.seats[1].node.as_ref().unwrap().view().members().all(|(_, it)| it.alive) {
             world.run_for(SECOND / 100);
         }
         await_equal(&mut world, &format!("seed {seed}"));
+    }
+}
+
+/// As above, and clients go on to write the same keys, with two copies. A write of the one that serves now builds on what the dead one told it alone, so that the other copy
+/// cannot apply it yet: that waited for the dead one's effects for most of a second and then for its turn to be pulled, and so long no write waits for its copies.
+#[test]
+fn writes_find_their_copies_though_a_dying_node_told_one_alone() {
+    for seed in 0..3 {
+        for clean in [true, false] {
+            let mut world = ring(setup(seed, 3));
+            // Nothing is compared of itself meanwhile.
+            await_comparison(&mut world);
+            world.run_for(2 * SECOND);
+            let keys = tell_one_alone(&mut world);
+            // Copies that nobody waits for take long.
+            for number in [1, 2] {
+                let settings = &world.seats[number].node.as_ref().unwrap().instance.settings;
+                settings.set(&[("sync-bandwidth", "1000")]).unwrap();
+            }
+            world.kill(0, clean);
+            let is_noticed = |world: &World, at: usize| {
+                world.seats[at].node.as_ref().unwrap().view().members().any(|(_, it)| !it.alive)
+            };
+            while !(is_noticed(&world, 1) && is_noticed(&world, 2)) {
+                world.run_for(SECOND / 1_000);
+            }
+            let first = world.history.len();
+            for key in keys {
+                let guest = world.add_guest(2, false);
+                world.guests[guest].checks = true;
+                world.ask_and_leave(guest, 1, vec![Ask::Set(key, 3)]);
+            }
+            world.run_for(2 * SECOND);
+            let writes = &world.history[first..];
+            let is_done = |it: &Operation| matches!(it.outcome, Outcome::Done(Reply::Status(_)));
+            assert!(writes.iter().all(is_done), "seed {seed}: {writes:?}");
+            let longest = writes.iter().map(|it| it.ended - it.began).max().unwrap();
+            assert!(longest < SECOND / 10, "seed {seed}, clean: {clean}: {longest} us");
+        }
     }
 }
 

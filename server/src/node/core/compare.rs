@@ -6,6 +6,9 @@
 //! Each tells the other its vectors, and who finds that it lacks something pulls the slot: but not at once, for where clients write there is always something on its way, and
 //! a slot that is written to without pause may be the largest. Effects that a peer knew come within a moment. What then is still lacking was lost.
 //!
+//! **Who serves in a dead node's place** tells at once. Of what that one wrote last some may have heard and others not; it has asked all, and whatever it writes now builds
+//! on all of it. A copy that lacks some of it can apply none of that, and writes that wait for copies wait for that one: so it is pulled before all others.
+//!
 //! A slot that is being pulled when a peer tells what it knows is compared once it is synced: it is pulled from one node, which need not know what this peer knows. After a
 //! partition that matters, for then every node pulls its slots anew, often from one of its own side, while those of the other side tell what they know.
 
@@ -41,6 +44,8 @@ pub(super) struct Told {
     vector: Option<Vector>,
     /// When it is looked at again.
     due: Duration,
+    /// Writes may wait for it, which build on what is lacking here.
+    urgent: bool,
 }
 
 impl Core {
@@ -71,13 +76,7 @@ impl Core {
         let shared = every_slot().filter(|&slot| {
             self.view.is_mine(slot) && self.view.effect_targets(slot).any(|target| target == index)
         });
-        // Of a slot that nobody wrote to there is nothing to say.
-        let known = shared.map(|slot| (slot, self.slots.vector(&self.instance.store, slot)));
-        let mut known = known.filter(|(_, vector)| !vector.is_empty()).peekable();
-        while known.peek().is_some() {
-            let slots = known.by_ref().take(PART_SLOTS).collect();
-            tell(peer, &Known { on_its_way: true, slots }, out);
-        }
+        self.tell(peer, true, shared, out);
     }
 
     /// A peer says what it knows of slots: where this node lacks something, and will not hear of it in a moment, the slot is pulled.
@@ -96,7 +95,8 @@ impl Core {
             let is_synced = self.view.is_mine(slot) && self.duties.is_synced(slot);
             // One that is being pulled is so from one node, and not from all that compare. Who joins has nothing yet that others lack, and would ask everybody for everything.
             if is_synced || self.view.list(slot).contains(&self.view.me()) {
-                self.told.insert((slot, from), Told { vector: Some(theirs), due });
+                let told = Told { vector: Some(theirs), due, urgent: !known.on_its_way };
+                self.told.insert((slot, from), told);
             }
         }
         if !known.on_its_way {
@@ -113,7 +113,7 @@ impl Core {
         let alive: BTreeMap<NodeId, bool> =
             view.members().map(|(_, it)| (it.id, it.alive)).collect();
         let mut apart = 0;
-        told.retain(|&(slot, from), Told { vector, due }| {
+        told.retain(|&(slot, from), Told { vector, due, urgent }| {
             let Some(&is_alive) = alive.get(&from).filter(|_| view.is_mine(slot)) else {
                 return false;
             };
@@ -122,7 +122,7 @@ impl Core {
             }
             let lacks = |theirs: &Vector| !slots.vector(&instance.store, slot).covers_all(theirs);
             if vector.as_ref().is_none_or(lacks) {
-                puller.want(slot, from, false);
+                puller.want(slot, from, *urgent);
                 apart += 1;
             }
             false
@@ -136,28 +136,41 @@ impl Core {
     /// that: that is kept, and so is what was to be pulled. Over the next link it tells it anew.
     pub(super) fn put_off(&mut self, peer: NodeId, pulls: &[Slot]) {
         if self.reach.is_up(peer) {
-            let told = || Told { vector: None, due: Duration::ZERO };
+            let told = || Told { vector: None, due: Duration::ZERO, urgent: false };
             self.told.extend(pulls.iter().map(|&slot| ((slot, peer), told())));
         } else {
             self.told.retain(|&(_, from), _| from != peer);
         }
     }
 
-    /// Tells all others that keep a slot what this node knows of it, and they did not hear of.
-    pub(super) fn tell_keepers(&self, slot: Slot, out: &mut Vec<Output>) {
-        let keepers = self.view.effect_targets(slot).filter_map(|index| self.view.member(index));
-        keepers.for_each(|keeper| self.tell_known(slot, keeper.id, out));
+    /// Tells all others that keep one of `slots` what this node knows of it, and they did not hear of.
+    pub(super) fn tell_keepers(&self, slots: &[Slot], out: &mut Vec<Output>) {
+        for (index, member) in self.view.members().filter(|(_, member)| member.alive) {
+            let keeps = |slot: &Slot| self.view.effect_targets(*slot).any(|target| target == index);
+            self.tell(member.id, false, slots.iter().copied().filter(keeps), out);
+        }
     }
 
     /// Tells a peer what this node knows of one slot, so that it pulls what it lacks and will not hear of otherwise.
     pub(super) fn tell_known(&self, slot: Slot, peer: NodeId, out: &mut Vec<Output>) {
-        let vector = self.slots.vector(&self.instance.store, slot);
-        tell(peer, &Known { on_its_way: false, slots: vec![(slot, vector)] }, out);
+        self.tell(peer, false, std::iter::once(slot), out);
     }
-}
 
-fn tell(peer: NodeId, known: &Known, out: &mut Vec<Output>) {
-    let mut payload = Vec::new();
-    known.encode(&mut payload);
-    out.push(Output::Frame { to: peer, kind: Kind::Digest, slot: None, payload });
+    fn tell(
+        &self,
+        peer: NodeId,
+        on_its_way: bool,
+        slots: impl Iterator<Item = Slot>,
+        out: &mut Vec<Output>,
+    ) {
+        // Of a slot that nobody wrote to there is nothing to say.
+        let known = slots.map(|slot| (slot, self.slots.vector(&self.instance.store, slot)));
+        let mut known = known.filter(|(_, vector)| !vector.is_empty()).peekable();
+        while known.peek().is_some() {
+            let slots = known.by_ref().take(PART_SLOTS).collect();
+            let mut payload = Vec::new();
+            Known { on_its_way, slots }.encode(&mut payload);
+            out.push(Output::Frame { to: peer, kind: Kind::Digest, slot: None, payload });
+        }
+    }
 }

@@ -98,15 +98,13 @@ pub struct Pull {
 impl Pull {
     /// Appends the payload.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[VERSION, u8::from(self.urgent)]);
-        put_vectors(self.slots.iter().map(|(slot, vector)| (*slot, vector)), out);
+        put_flagged(self.urgent, &self.slots, out);
     }
 
     /// Reads a payload.
     pub fn decode(payload: &[u8]) -> Result<Pull, Malformed> {
-        let mut reader = versioned(payload)?;
-        let urgent = reader.u8()? != 0;
-        Ok(Pull { urgent, slots: vectors(reader)? })
+        let (urgent, slots) = flagged(payload)?;
+        Ok(Pull { urgent, slots })
     }
 }
 
@@ -223,15 +221,13 @@ pub struct Known {
 impl Known {
     /// Appends the payload.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[VERSION, u8::from(self.on_its_way)]);
-        put_vectors(self.slots.iter().map(|(slot, vector)| (*slot, vector)), out);
+        put_flagged(self.on_its_way, &self.slots, out);
     }
 
     /// Reads a payload.
     pub fn decode(payload: &[u8]) -> Result<Known, Malformed> {
-        let mut reader = versioned(payload)?;
-        let on_its_way = reader.u8()? != 0;
-        Ok(Known { on_its_way, slots: vectors(reader)? })
+        let (on_its_way, slots) = flagged(payload)?;
+        Ok(Known { on_its_way, slots })
     }
 }
 
@@ -289,17 +285,22 @@ fn slot(reader: &mut Reader<'_>) -> Result<Slot, Malformed> {
     Slot::new(reader.u16()?).ok_or(Malformed::Value("slot"))
 }
 
-fn put_vectors<'v>(slots: impl Iterator<Item = (Slot, &'v Vector)>, out: &mut Vec<u8>) {
+/// Appends what is said of slots, each with a vector, and one thing that goes for all of them.
+fn put_flagged(flag: bool, slots: &[(Slot, Vector)], out: &mut Vec<u8>) {
+    out.extend_from_slice(&[VERSION, u8::from(flag)]);
     for (slot, vector) in slots {
         put_u16(out, slot.index() as u16);
         vector.encode(out);
     }
 }
 
-fn vectors(mut reader: Reader<'_>) -> Result<Vec<(Slot, Vector)>, Malformed> {
+/// Reads what [`put_flagged`] wrote.
+fn flagged(payload: &[u8]) -> Result<(bool, Vec<(Slot, Vector)>), Malformed> {
+    let mut reader = versioned(payload)?;
+    let flag = reader.u8()? != 0;
     let mut slots = Vec::new();
     while !reader.is_empty() {
         slots.push((slot(&mut reader)?, Vector::decode(&mut reader)?));
     }
-    Ok(slots)
+    Ok((flag, slots))
 }

@@ -99,8 +99,11 @@ enum Copy {
         since: Duration,
         late: bool,
     },
-    /// It could not be pulled, and is not asked for until then.
-    Refused(Duration),
+    /// It could not be pulled from there, which is not asked until then.
+    Refused {
+        from: MemberIndex,
+        until: Duration,
+    },
 }
 
 /// An answer to [`Action::AskBaton`].
@@ -362,17 +365,20 @@ impl Duty {
     /// Sees to it that the copy is sound, or becomes so. Returns whether it is.
     fn keep_copy(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) -> bool {
         let Scene { view, now, slot, .. } = scene;
+        if self.is_sound() {
+            return true;
+        }
+        let source = wanted::source(view, slot);
         match self.copy {
-            Copy::Sound => return true,
             Copy::Pulling { from, since, .. }
                 if view.is_alive(from) && now < since + COPY_AGAIN =>
             {
                 return false;
             }
-            Copy::Refused(until) if now < until => return false,
+            Copy::Refused { from, until } if source == Some(from) && now < until => return false,
             _ => {}
         }
-        match wanted::source(view, slot) {
+        match source {
             Some(from) => {
                 self.held = true;
                 let late = matches!(self.copy, Copy::Pulling { from: before, late: true, .. } if before == from);
@@ -408,7 +414,7 @@ impl Duty {
     /// `from` cannot be asked for the moment. A link that broke says nothing of the node behind it.
     pub fn failed(&mut self, from: MemberIndex, scene: Scene<'_>, out: &mut Vec<Action>) {
         if matches!(self.copy, Copy::Pulling { from: source, .. } if source == from) {
-            self.copy = Copy::Refused(scene.now + COPY_AFTER);
+            self.copy = Copy::Refused { from, until: scene.now + COPY_AFTER };
         }
         if let Phase::Claiming(claim) = &self.phase
             && claim.pulls(from)
@@ -422,7 +428,7 @@ impl Duty {
         match &mut self.copy {
             Copy::Pulling { late, .. } => *late = true,
             Copy::Sound => self.copy = Copy::Unsound,
-            Copy::Unsound | Copy::Refused(_) => {}
+            Copy::Unsound | Copy::Refused { .. } => {}
         }
     }
 

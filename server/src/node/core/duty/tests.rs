@@ -9,7 +9,7 @@ use crate::cluster::{NodeId, View};
 use crate::node::core::reach::Reach;
 use std::collections::VecDeque;
 use std::time::Duration;
-use torc_protocol::slot::Slot;
+use torc_protocol::slot::{SLOT_COUNT, Slot};
 
 const NODES: usize = 5;
 
@@ -274,4 +274,36 @@ fn all_is_at_rest_until_something_happens() {
         happens(&mut duties, slot, around, &mut Vec::new());
         assert!(!duties.is_at_rest(), "{number}");
     }
+}
+
+/// Who could not be pulled from is asked again after a while: a link that broke says nothing of the node. Once he is dead, another is asked, and that at once.
+#[test]
+fn a_copy_that_the_dead_did_not_give_is_pulled_from_another_at_once() {
+    let mut truth: Vec<Member> = (0..3).map(member).collect();
+    let (reach, now) = (Reach::default(), Duration::from_secs(1));
+    let view = View::build(truth.clone(), NodeId(1), 3);
+    let around = Around { view: &view, reach: &reach, now };
+    let is_kept = |slot: &Slot| view.acting(*slot).is_some_and(|it| it != view.me());
+    let slot = (0..SLOT_COUNT as u16).filter_map(Slot::new).find(is_kept).expect("a slot");
+    let server = view.acting(slot).expect("it is served");
+    let pulls = |actions: &[Action]| -> Vec<MemberIndex> {
+        let from = |action: &Action| match *action {
+            Action::Pull { slot: of, from } if of == slot => Some(from),
+            _ => None,
+        };
+        actions.iter().filter_map(from).collect()
+    };
+    let (mut duties, mut actions) = (Duties::new(1), Vec::new());
+    duties.review(around, &mut actions);
+    assert_eq!(pulls(&actions), [server]);
+    duties.failed(slot, server, around, &mut actions);
+    actions.clear();
+    duties.review(around, &mut actions);
+    assert_eq!(pulls(&actions), [], "he is left alone for a while");
+    let dead = view.member(server).expect("a member").id;
+    truth[dead.0 as usize - 1].alive = false;
+    let view = view.successor(truth, 3);
+    duties.review(Around { view: &view, ..around }, &mut actions);
+    let [other] = pulls(&actions)[..] else { panic!("one is asked: {actions:?}") };
+    assert_ne!(view.member(other).expect("a member").id, dead);
 }
