@@ -41,8 +41,8 @@ const FORGET_LATER_MS: UnixMs = 1_000;
 /// A write whose acknowledgements have not come for so long is asked about, then after twice as long and so on.
 const ASK_AFTER_MS: u64 = 50;
 
-/// And at least so often.
-const ASK_AFTER_MS_MAX: u64 = 800;
+/// And at least so often: a write's second has to hold that something was lost, that this was found, and that the copies have it.
+const ASK_AFTER_MS_MAX: u64 = 200;
 
 /// What waits for other copies together: writes, or a read.
 #[derive(Debug)]
@@ -59,6 +59,12 @@ struct Group {
 struct Patience {
     ask_at: UnixMs,
     wait_ms: u64,
+}
+
+impl Patience {
+    fn new(now: UnixMs) -> Patience {
+        Patience { ask_at: now + ASK_AFTER_MS, wait_ms: ASK_AFTER_MS }
+    }
 }
 
 /// See the module's description.
@@ -278,7 +284,12 @@ impl Replicator {
                 self.acked(peer, slot, own, &mut done);
             }
             let mine = self.slots.vector(&self.instance.store, slot);
-            self.standings.told((slot, peer), round, (sound, vector), &mine, now);
+            if self.standings.told((slot, peer), round, (sound, vector), &mine, now)
+                && let Some(patience) = self.waiting.get_mut(&slot)
+            {
+                // It pulls what it lacks now, and nothing says when it has.
+                *patience = Patience::new(now);
+            }
             self.settle(view, slot, &mut done);
         }
         Ok(done)
@@ -340,8 +351,7 @@ impl Replicator {
                 self.done = done;
             }
             if self.acks.wait((slot, version), needed, deadline, ticket)?.is_none() {
-                let patience = Patience { ask_at: now + ASK_AFTER_MS, wait_ms: ASK_AFTER_MS };
-                self.waiting.entry(slot).or_insert(patience);
+                self.waiting.entry(slot).or_insert(Patience::new(now));
                 open += 1;
             }
         }

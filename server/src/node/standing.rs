@@ -36,8 +36,9 @@ const AGAIN_MS: u64 = 50;
 /// Pulls and repairs of one slot and node are asked for no oftener than this.
 const NUDGE_MS: u64 = 500;
 
-/// What a peer lacks for longer than this is not on its way to it any more.
-const IN_FLIGHT_MS: u64 = 1_000;
+/// What a peer lacks for longer than this is not on its way to it any more. Twenty times what effects take on a machine that has no time to spare, and little enough for a
+/// write to find its copies within its second.
+const IN_FLIGHT_MS: u64 = 400;
 
 /// Nudges that are remembered; beyond it all are forgotten, which costs a repeated one each.
 const NUDGES_MAX: usize = 4_096;
@@ -173,7 +174,7 @@ impl Standings {
         payloads.into_iter().map(question).collect()
     }
 
-    /// Notes an answer of `peer` about `slot`.
+    /// Notes an answer of `peer` about `slot`. Returns whether that is the first to hear that it has to be told something.
     pub fn told(
         &mut self,
         (slot, peer): (Slot, MemberIndex),
@@ -181,15 +182,16 @@ impl Standings {
         (sound, vector): (bool, Vector),
         mine: &Vector,
         now: UnixMs,
-    ) {
-        if !vector.covers_all(mine) && is_overdue(mine, &vector, now) {
-            self.nudge(Gap { slot, peer, is_here: false }, now);
-        }
-        let Some(topic) = self.topics.get_mut(&slot) else { return };
+    ) -> bool {
+        let is_nudged = !vector.covers_all(mine)
+            && is_overdue(mine, &vector, now)
+            && self.nudge(Gap { slot, peer, is_here: false }, now);
+        let Some(topic) = self.topics.get_mut(&slot) else { return is_nudged };
         match topic.told.iter_mut().find(|told| told.peer == peer) {
             Some(told) => *told = Told { peer, round, sound, vector },
             None => topic.told.push(Told { peer, round, sound, vector }),
         }
+        is_nudged
     }
 
     /// `peer` is another run of itself, or gone: what it said does not hold any more.
@@ -247,15 +249,17 @@ impl Standings {
         Some(count)
     }
 
-    fn nudge(&mut self, gap: Gap, now: UnixMs) {
+    fn nudge(&mut self, gap: Gap, now: UnixMs) -> bool {
         if self.nudged.len() >= NUDGES_MAX {
             self.nudged.clear();
         }
         let last = self.nudged.entry((gap.slot, gap.peer, gap.is_here)).or_default();
-        if *last + NUDGE_MS <= now {
+        let is_due = *last + NUDGE_MS <= now;
+        if is_due {
             *last = now;
             self.gaps.push(gap);
         }
+        is_due
     }
 
     /// The gaps that were found.

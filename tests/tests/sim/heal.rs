@@ -334,6 +334,38 @@ fn writes_find_their_copies_though_a_dying_node_told_one_alone() {
     }
 }
 
+/// What a node writes before it notices that its links are broken, as when it thaws, nobody hears. That was found out after a second at the earliest, when the writes had been answered
+/// that they have too few copies.
+#[test]
+fn writes_find_their_copies_though_their_effects_were_lost_with_a_link() {
+    for seed in 0..3 {
+        let mut world = ring(setup(seed, 3));
+        await_comparison(&mut world);
+        world.run_for(2 * SECOND);
+        let served = |key: &String| world.servers(slot_of(key.as_bytes())) == [0];
+        let keys: Vec<String> =
+            (0..400).map(|n| format!("lost:{n}")).filter(served).take(40).collect();
+        let first = world.history.len();
+        for key in keys {
+            let guest = world.add_guest(2, false);
+            world.guests[guest].checks = true;
+            world.ask_and_leave(guest, 0, vec![Ask::Set(key, 1)]);
+        }
+        for other in [1, 2] {
+            // What was sent is lost on the way, and its sender's end closes.
+            let line = Line { dialler: 0, other, control: false };
+            world.link(line).queues.iter_mut().for_each(|queue| queue.clear());
+            world.close(line, 1);
+        }
+        world.run_for(2 * SECOND);
+        let writes = &world.history[first..];
+        let is_done = |it: &Operation| matches!(it.outcome, Outcome::Done(Reply::Status(_)));
+        assert!(writes.len() == 40 && writes.iter().all(is_done), "seed {seed}: {writes:?}");
+        let longest = writes.iter().map(|it| it.ended - it.began).max().unwrap();
+        assert!(longest < 7 * SECOND / 10, "seed {seed}: {longest} us");
+    }
+}
+
 /// Three to five nodes that are cut off, freeze, and lose links, under writes that end with the trouble.
 #[test]
 fn whatever_kept_nodes_apart_is_made_up_for_soon() {
