@@ -173,6 +173,7 @@ impl Error {
     ///
     /// It says nothing about whether it *should* be made again: ask [`Error::maybe_applied`] too, unless applying the command twice is the same as once.
     /// The client itself has retried already, as far as its [`RetryPolicy`](crate::RetryPolicy), budget and the deadline allowed.
+    /// A `NOQUORUM` it leaves to its caller: that ends a wait for copies which is as long as was asked for.
     pub fn is_retryable(&self) -> bool {
         match self.0.kind {
             ErrorKind::Timeout
