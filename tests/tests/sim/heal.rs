@@ -295,6 +295,26 @@ fn what_a_dying_node_told_to_one_comes_to_all() {
     }
 }
 
+/// A client for each of `keys` writes it through `home`, with two copies. Returns where in the history that begins.
+fn write_each(world: &mut World, home: usize, keys: Vec<String>) -> usize {
+    let first = world.history.len();
+    for key in keys {
+        let guest = world.add_guest(2, false);
+        world.guests[guest].checks = true;
+        world.ask_and_leave(guest, home, vec![Ask::Set(key, 3)]);
+    }
+    first
+}
+
+/// Waits for all writes since then, which must succeed, and says how long the longest took.
+fn longest_write(world: &mut World, first: usize) -> u64 {
+    world.run_for(2 * SECOND);
+    let writes = &world.history[first..];
+    let is_done = |it: &Operation| matches!(it.outcome, Outcome::Done(Reply::Status(_)));
+    assert!(writes.iter().all(is_done), "{writes:?}");
+    writes.iter().map(|it| it.ended - it.began).max().expect("something was written")
+}
+
 /// As above, and clients go on to write the same keys, with two copies. A write of the one that serves now builds on what the dead one told it alone, so that the other copy
 /// cannot apply it yet: that waited for the dead one's effects for most of a second and then for its turn to be pulled, and so long no write waits for its copies.
 #[test]
@@ -318,17 +338,8 @@ fn writes_find_their_copies_though_a_dying_node_told_one_alone() {
             while !(is_noticed(&world, 1) && is_noticed(&world, 2)) {
                 world.run_for(SECOND / 1_000);
             }
-            let first = world.history.len();
-            for key in keys {
-                let guest = world.add_guest(2, false);
-                world.guests[guest].checks = true;
-                world.ask_and_leave(guest, 1, vec![Ask::Set(key, 3)]);
-            }
-            world.run_for(2 * SECOND);
-            let writes = &world.history[first..];
-            let is_done = |it: &Operation| matches!(it.outcome, Outcome::Done(Reply::Status(_)));
-            assert!(writes.iter().all(is_done), "seed {seed}: {writes:?}");
-            let longest = writes.iter().map(|it| it.ended - it.began).max().unwrap();
+            let first = write_each(&mut world, 1, keys);
+            let longest = longest_write(&mut world, first);
             assert!(longest < SECOND / 10, "seed {seed}, clean: {clean}: {longest} us");
         }
     }
@@ -345,23 +356,15 @@ fn writes_find_their_copies_though_their_effects_were_lost_with_a_link() {
         let served = |key: &String| world.servers(slot_of(key.as_bytes())) == [0];
         let keys: Vec<String> =
             (0..400).map(|n| format!("lost:{n}")).filter(served).take(40).collect();
-        let first = world.history.len();
-        for key in keys {
-            let guest = world.add_guest(2, false);
-            world.guests[guest].checks = true;
-            world.ask_and_leave(guest, 0, vec![Ask::Set(key, 1)]);
-        }
+        assert_eq!(keys.len(), 40);
+        let first = write_each(&mut world, 0, keys);
         for other in [1, 2] {
-            // What was sent is lost on the way, and its sender's end closes.
+            // What was sent is lost on the way, and whoever was to hear it closes the link.
             let line = Line { dialler: 0, other, control: false };
             world.link(line).queues.iter_mut().for_each(|queue| queue.clear());
             world.close(line, 1);
         }
-        world.run_for(2 * SECOND);
-        let writes = &world.history[first..];
-        let is_done = |it: &Operation| matches!(it.outcome, Outcome::Done(Reply::Status(_)));
-        assert!(writes.len() == 40 && writes.iter().all(is_done), "seed {seed}: {writes:?}");
-        let longest = writes.iter().map(|it| it.ended - it.began).max().unwrap();
+        let longest = longest_write(&mut world, first);
         assert!(longest < 7 * SECOND / 10, "seed {seed}: {longest} us");
     }
 }
