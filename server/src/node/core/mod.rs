@@ -119,6 +119,8 @@ pub struct Core {
     same_since: Duration,
     /// The routes of these are.
     moved: Vec<Slot>,
+    /// This node serves them now in the place of one who is gone, and has not told the other copies yet what it knows of them.
+    inherited: Vec<Slot>,
     /// When all slots were last looked at, which takes a millisecond: a frame alone is no reason to.
     reviewed: Duration,
     left: bool,
@@ -180,6 +182,7 @@ impl Core {
             met: false,
             same_since: now.monotonic,
             moved: Vec::new(),
+            inherited: Vec::new(),
             reviewed: now.monotonic,
             left: false,
         }
@@ -275,6 +278,11 @@ impl Core {
             out.push(Output::Frame { to, kind: Kind::Fence, slot: None, payload });
         });
         self.end_pulls(now, out);
+        if !self.inherited.is_empty() {
+            // What is written from now on builds on all that is known here, and a copy that was not told of what the dead wrote last could not apply it.
+            let inherited = std::mem::take(&mut self.inherited);
+            self.tell_keepers(&inherited, out);
+        }
         self.set_routes(out);
         let mut next = if self.is_busy() { now.monotonic + STEP } else { self.reviewed + REST };
         if self.answerer.has_bulk() || self.puller.has_bulk() {

@@ -230,7 +230,7 @@ impl Core {
     /// Carries out the steps that the duties ask for.
     fn act(&mut self, actions: Vec<Action>, now: Now, out: &mut Vec<Output>) {
         let mut letters = Letters::default();
-        let (mut stops, mut served, mut inherited) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut stops, mut served) = (Vec::new(), Vec::new());
         let view = Arc::clone(&self.view);
         let id_of = |index: MemberIndex| view.member(index).map(|member| member.id);
         for action in actions {
@@ -254,7 +254,7 @@ impl Core {
                     if taken {
                         self.hearsay.take(slot, now.monotonic);
                     } else {
-                        inherited.push(slot);
+                        self.inherited.push(slot);
                     }
                     if taken || view.acting(slot).is_some_and(|acting| acting != view.me()) {
                         served.push(slot);
@@ -280,8 +280,6 @@ impl Core {
         }
         letters.send(out);
         self.say(&served, out);
-        // What is written from now on builds on all that is known here, and a copy that was not told of what the dead wrote last could not apply it.
-        self.tell_keepers(&inherited, out);
     }
 
     /// A node cannot be asked any more.
