@@ -3,7 +3,7 @@
 //! All that a workload does is counted between the entry and the end of [`measured`], after it ran once without being counted. No network, one thread, everything in memory.
 
 use std::hint::black_box;
-use torc_benches::bench_node::BenchNode;
+use torc_benches::bench_node::{BenchCopy, BenchNode};
 use torc_benches::requests::{get, key, request, set};
 
 #[global_allocator]
@@ -148,40 +148,74 @@ const IN_RING: &[Workload] = &[
     Workload { name: "set in a ring, pipeline 16", pipeline: 16, request: set_any },
 ];
 
+/// By a node that keeps a copy of what another one writes.
+const OF_A_COPY: &[Workload] =
+    &[Workload { name: "a set, at a copy, of 64", pipeline: 64, request: set_any }];
+
 /// The one function in which callgrind counts.
 #[inline(never)]
-fn measured(node: &mut BenchNode, inputs: &mut [Vec<u8>]) {
+fn measured(inputs: &mut [Vec<u8>], run: &mut dyn FnMut(&mut [u8])) {
     for input in inputs {
-        black_box(node.run(input));
-    }
-}
-
-/// The same, uncounted.
-fn warm_up(node: &mut BenchNode, inputs: &[Vec<u8>]) {
-    for input in inputs {
-        let reply = node.run(&mut input.clone());
-        assert!(!reply.starts_with(b"-"), "{}", String::from_utf8_lossy(reply));
+        run(input);
     }
 }
 
 fn main() {
     run_all(BenchNode::start(), WORKLOADS);
     run_all(BenchNode::start_in_ring(), IN_RING);
+    copy_all(BenchNode::start_in_ring(), OF_A_COPY);
+}
+
+/// What a workload asks for, of the requests that come together the bytes.
+fn inputs_of(workload: &Workload) -> Vec<Vec<u8>> {
+    let numbers: Vec<usize> = (0..OPERATIONS).collect();
+    let of = |numbers: &[usize]| -> Vec<u8> {
+        numbers.iter().flat_map(|number| (workload.request)(*number)).collect()
+    };
+    numbers.chunks(workload.pipeline).map(of).collect()
+}
+
+/// Runs requests without counting.
+fn warm_up(node: &mut BenchNode, mut input: Vec<u8>) {
+    let reply = node.run(&mut input);
+    assert!(!reply.starts_with(b"-"), "{}", String::from_utf8_lossy(reply));
+}
+
+/// What sets each key once.
+fn all_keys() -> impl Iterator<Item = Vec<u8>> {
+    const AT_ONCE: usize = 1_000;
+    let set_some =
+        |first| (first..first + AT_ONCE).flat_map(|index| set(index, VALUE_BYTES)).collect();
+    (0..KEYS).step_by(AT_ONCE).map(set_some)
 }
 
 fn run_all(mut node: BenchNode, workloads: &[Workload]) {
-    for first in (0..KEYS).step_by(1_000) {
-        let load = first..first + 1_000;
-        node.run(&mut load.flat_map(|index| set(index, VALUE_BYTES)).collect::<Vec<u8>>());
-    }
+    all_keys().for_each(|load| warm_up(&mut node, load));
     for workload in workloads {
-        let numbers: Vec<usize> = (0..OPERATIONS).collect();
-        let of = |numbers: &[usize]| -> Vec<u8> {
-            numbers.iter().flat_map(|number| (workload.request)(*number)).collect()
-        };
-        let mut inputs: Vec<Vec<u8>> = numbers.chunks(workload.pipeline).map(of).collect();
-        warm_up(&mut node, &inputs);
-        measured(&mut node, &mut inputs);
+        let mut inputs = inputs_of(workload);
+        inputs.iter().for_each(|input| warm_up(&mut node, input.clone()));
+        measured(&mut inputs, &mut |input| {
+            black_box(node.run(input));
+        });
+        println!("{OPERATIONS}\t{}", workload.name);
+    }
+}
+
+/// Counts what a copy does with that which `node` writes.
+fn copy_all(mut node: BenchNode, workloads: &[Workload]) {
+    node.attach_copy();
+    let mut copy = BenchCopy::start();
+    let mut effects_of = |input| {
+        warm_up(&mut node, input);
+        node.read_effects()
+    };
+    // Each message says something new, of which something is acknowledged.
+    let mut receive = |effects: &mut [u8]| assert!(!copy.receive(effects).is_empty());
+    all_keys().for_each(|load| receive(&mut effects_of(load)));
+    for workload in workloads {
+        inputs_of(workload).into_iter().for_each(|input| receive(&mut effects_of(input)));
+        let mut told: Vec<Vec<u8>> = inputs_of(workload).into_iter().map(&mut effects_of).collect();
+        measured(&mut told, &mut receive);
         println!("{OPERATIONS}\t{}", workload.name);
     }
 }

@@ -9,6 +9,7 @@ use super::plane::replication::hold_alone;
 use super::plane::{Answer, ClientKey, Held, Replication, Short, error_bytes, no_quorum};
 use super::replies::{Fill, HoleId};
 use super::routed::{Ring, is_muted};
+use crate::base::limits::BATCH_COMMANDS_MAX;
 use crate::base::version::Version;
 use std::ops::Range;
 use std::time::Duration;
@@ -38,11 +39,35 @@ struct HeldReply {
     wanted: u32,
 }
 
-impl HeldWrites {
-    fn new(level: WriteLevel, timeout: Duration) -> HeldWrites {
-        HeldWrites { level, timeout, replies: Vec::new(), written: Vec::new() }
+/// Those that nothing waits with any more, kept for their memory.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Vec<HeldWrites>);
+
+/// More would be of use only where more batches than that began to wait before any was answered, and again after all were.
+const SPARE_MAX: usize = 64;
+/// Those that have room for more writes than so many are not kept: one MSET may write a million keys.
+const SPARE_WRITES_MAX: usize = 4 * BATCH_COMMANDS_MAX;
+
+impl Spare {
+    /// An empty one.
+    fn take(&mut self, level: WriteLevel, timeout: Duration) -> HeldWrites {
+        match self.0.pop() {
+            Some(spare) => HeldWrites { level, timeout, ..spare },
+            None => HeldWrites { level, timeout, replies: Vec::new(), written: Vec::new() },
+        }
     }
 
+    /// Takes back one whose replies were answered.
+    pub(super) fn put(&mut self, mut writes: HeldWrites) {
+        if self.0.len() < SPARE_MAX && writes.written.capacity() <= SPARE_WRITES_MAX {
+            writes.replies.clear();
+            writes.written.clear();
+            self.0.push(writes);
+        }
+    }
+}
+
+impl HeldWrites {
     /// What was written, of each slot the highest version: whoever has that has what came before it.
     fn highest(&self) -> Vec<(Slot, Version)> {
         let mut writes = self.written.clone();
@@ -121,7 +146,7 @@ impl Run<'_, '_> {
             Ok(wanted) => {
                 let writes = match plane.held.last_mut() {
                     Some(last) if last.level == level && last.timeout == timeout => last,
-                    _ => plane.held.push_mut(HeldWrites::new(level, timeout)),
+                    _ => plane.held.push_mut(plane.spare.take(level, timeout)),
                 };
                 let Client { replies, mark, .. } = &mut *self.client;
                 let before = writes.replies.last().map(|reply| reply.hole);
@@ -150,17 +175,21 @@ impl Run<'_, '_> {
     fn wait_for_copies_of_held(&mut self, out: &mut Vec<u8>) {
         let Some(Ring { plane, .. }) = &mut self.ring else { return };
         let key = self.client.key();
-        for writes in std::mem::take(&mut plane.held) {
+        let mut held = std::mem::take(&mut plane.held);
+        for writes in held.drain(..) {
             match plane.replication.hold(&writes.highest(), writes.level, writes.timeout) {
                 Held::Later { waiter, wanted } => {
                     plane.hold_replies(waiter, wanted, writes.timeout, (key, writes));
+                    continue;
                 }
                 Held::Enough => hand_out(self.client, writes.released(key), out),
                 Held::Never { .. } => {
                     hand_out(self.client, writes.given_up(key, &*plane.replication), out);
                 }
             }
+            plane.spare.put(writes);
         }
+        plane.held = held;
     }
 }
 

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::peer::Malformed;
-use torc_protocol::peer::message::{decode_acks, encode_acks};
+use torc_protocol::peer::message::{Ack, decode_acks, encode_acks};
 use torc_protocol::peer::request::WriteLevel;
 use torc_protocol::slot::{SLOT_COUNT, Slot};
 
@@ -82,6 +82,8 @@ pub struct Replicator {
     view: Option<Arc<View>>,
     /// What need not wait any more, and nobody was told yet.
     done: Vec<Waiter>,
+    /// What is acknowledged of the effects that are applied; kept for its memory.
+    applied: Vec<Ack>,
     next: u64,
 }
 
@@ -98,6 +100,7 @@ impl Replicator {
             members: Vec::new(),
             view: None,
             done: Vec::new(),
+            applied: Vec::new(),
             next: 0,
         }
     }
@@ -149,7 +152,6 @@ impl Replicator {
         acks: &mut Vec<u8>,
     ) -> Result<(), DecodeError> {
         let guard = local.pin();
-        let mut said = Vec::new();
         let before = local.change_count();
         let applied = Applier {
             store: &self.instance.store,
@@ -158,10 +160,10 @@ impl Replicator {
             slots: &self.slots,
             now: self.instance.clock.unix_ms(),
         }
-        .batch(payload, &mut said);
+        .batch(payload, &mut self.applied);
         local.changed_by(before, By::Copy);
-        if !said.is_empty() {
-            encode_acks(said, acks);
+        if !self.applied.is_empty() {
+            encode_acks(self.applied.drain(..), acks);
         }
         applied
     }

@@ -17,6 +17,9 @@ use crate::base::limits::{REPLY_BYTES_GATHERED, REPLY_BYTES_WAITING_MAX, REPLY_H
 use std::collections::VecDeque;
 use std::ops::Range;
 
+/// Room for the replies of a batch of SETs, which mostly are held in one place.
+const HELD_BYTES_FIRST: usize = 128;
+
 /// A place among a client's replies. Numbers rise for the life of the client and are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HoleId(u64);
@@ -150,7 +153,10 @@ impl Replies {
             out.truncate(*mark);
             return (last, from..held.len());
         }
-        let reply = out.split_off(start.min(out.len()));
+        let start = start.min(out.len());
+        let mut reply = Vec::with_capacity(HELD_BYTES_FIRST.max(out.len() - start));
+        reply.extend_from_slice(&out[start..]);
+        out.truncate(start);
         self.settle(out, mark);
         self.bytes += reply.len();
         let place = 0..reply.len();

@@ -4,7 +4,7 @@
 //! state, as [`super::merge`] defines it.
 
 use super::chain::{Chain, Offer};
-use super::effect::{Batch, DecodeError, Effect, Op};
+use super::effect::{Batch, DecodeError, Decoded, Effect, LonePut, Op};
 use super::merge::{BaseMissing, Context, ElementId};
 use super::slots::Slots;
 use super::stored::{
@@ -13,7 +13,7 @@ use super::stored::{
 };
 use crate::base::clock::UnixMs;
 use crate::base::limits::BATCH_COMMANDS_MAX;
-use crate::base::version::Version;
+use crate::base::version::{Tag, Version};
 use crate::store::{
     Amended, Collection, ElementChange, Entry, Guard, KeyHash, KeyHint, Keyspace, Kind, Local,
     Merged, Spliced, State, Store, Value,
@@ -26,7 +26,7 @@ use torc_protocol::slot::Slot;
 const EFFECTS_AHEAD: usize = BATCH_COMMANDS_MAX;
 
 /// An effect of a batch, with the bytes that it came from.
-type Decoded<'a> = Result<(Effect<'a>, &'a [u8]), DecodeError>;
+type Item<'a> = Result<(Decoded<'a>, &'a [u8]), DecodeError>;
 
 /// What applying takes from the thread that does it.
 pub struct Applier<'a> {
@@ -50,6 +50,16 @@ fn hint_of(effect: &Effect<'_>, place: KeyHash) -> KeyHint {
     }
 }
 
+/// Appends that the chain of a slot is applied up to `version`.
+#[inline]
+fn acknowledge(slot: Slot, version: Version, tag: Tag, acks: &mut Vec<Ack>) {
+    let ack = Ack { slot, tag: tag.get(), version: version.get() };
+    match acks.last_mut() {
+        Some(last) if last.slot == slot && last.tag == ack.tag => *last = ack,
+        _ => acks.push(ack),
+    }
+}
+
 impl Applier<'_> {
     /// Applies a batch of effects as far as their chains allow, and appends what is now applied of each chain that moved.
     ///
@@ -59,7 +69,11 @@ impl Applier<'_> {
         let mut effects = Batch::new(bytes);
         let mut group = Vec::with_capacity(EFFECTS_AHEAD);
         loop {
-            group.extend(effects.by_ref().take(EFFECTS_AHEAD));
+            while group.len() < EFFECTS_AHEAD
+                && let Some(item) = effects.next_decoded()
+            {
+                group.push(item);
+            }
             if group.is_empty() {
                 return Ok(());
             }
@@ -67,7 +81,8 @@ impl Applier<'_> {
             // Where they lie: moved out one by one, each would be copied once more.
             for (effect, place) in group.iter().zip(places) {
                 match effect {
-                    Ok((effect, bytes)) => {
+                    Ok((Decoded::LonePut(put), bytes)) => self.lone_put(put, bytes, place, acks),
+                    Ok((Decoded::Effect(effect), bytes)) => {
                         self.effect(effect, bytes, hint_of(effect, place), acks);
                     }
                     &Err(DecodeError::Unsupported { slot, kind, version }) => {
@@ -86,20 +101,26 @@ impl Applier<'_> {
     }
 
     /// Asks memory for the first keys of effects that are about to be applied, and says where each of them is. Keys of another database than the first's are not asked for.
-    fn ask_ahead(&self, effects: &[Decoded<'_>]) -> [KeyHash; EFFECTS_AHEAD] {
+    fn ask_ahead(&self, effects: &[Item<'_>]) -> [KeyHash; EFFECTS_AHEAD] {
         let mut places = [KeyHash::default(); EFFECTS_AHEAD];
         let mut asked = [KeyHash::default(); EFFECTS_AHEAD];
         let (mut count, mut database, mut any_of_collections) = (0, None, false);
         for (effect, place) in effects.iter().zip(&mut places) {
-            if let Ok((effect, _)) = effect
-                && let Some(op) = effect.first()
-                && let Some((db, key)) = op.key()
-            {
-                *place = self.store.place(key);
-                if *database.get_or_insert(db) == db {
-                    (asked[count], count) = (*place, count + 1);
-                    any_of_collections |= matches!(op, Op::Elements { .. });
+            let db = match effect {
+                Ok((Decoded::LonePut(put), _)) => {
+                    *place = self.store.place_in(put.slot, put.key);
+                    put.db
                 }
+                Ok((Decoded::Effect(effect), _)) => {
+                    let Some((db, key)) = effect.first().and_then(Op::key) else { continue };
+                    *place = self.store.place(key);
+                    any_of_collections |= matches!(effect.first(), Some(Op::Elements { .. }));
+                    db
+                }
+                Err(_) => continue,
+            };
+            if *database.get_or_insert(db) == db {
+                (asked[count], count) = (*place, count + 1);
             }
         }
         let asked = &asked[..count];
@@ -110,6 +131,32 @@ impl Applier<'_> {
             if any_of_collections { ahead.ask_collections(asked) } else { ahead.ask(asked) }
         }
         places
+    }
+
+    /// As [`Applier::effect`], of the commonest ones. Most are next in their chain, and what their keys hold is plain and known to their origin.
+    #[inline]
+    fn lone_put(&mut self, put: &LonePut<'_>, bytes: &[u8], place: KeyHash, acks: &mut Vec<Ack>) {
+        let LonePut { slot, previous, version, db, key, bytes: value } = *put;
+        let slots = self.slots;
+        let mut chain = slots.lock(slot);
+        let is_done =
+            version.tag() != slots.tag() && chain.is_next(previous, version, self.now) && {
+                let context = chain.known_context(version);
+                let overrules = |dot| context.has_seen(dot);
+                self.keyspace(db).put_plain(place, key, value, version, overrules)
+            };
+        if !is_done {
+            drop(chain);
+            return self.effect(&Effect::from(*put), bytes, KeyHint::new(key, place), acks);
+        }
+        chain.applied_next(version);
+        let tag = version.tag();
+        let mut applied = version;
+        if chain.has_waiting() {
+            self.drain(&mut chain, slot);
+            applied = chain.vector().get(tag);
+        }
+        acknowledge(slot, applied, tag, acks);
     }
 
     fn effect(&mut self, effect: &Effect<'_>, bytes: &[u8], hint: KeyHint, acks: &mut Vec<Ack>) {
@@ -136,12 +183,8 @@ impl Applier<'_> {
             Offer::Stashed => return slots.mark_waiting(slot),
             Offer::Dropped | Offer::Refused => return slots.mark_dirty(slot),
         }
-        let version = chain.vector().get(effect.tag()).get();
-        let ack = Ack { slot, tag: effect.tag().get(), version };
-        match acks.last_mut() {
-            Some(last) if last.slot == slot && last.tag == ack.tag => *last = ack,
-            _ => acks.push(ack),
-        }
+        let tag = effect.tag();
+        acknowledge(slot, chain.vector().get(tag), tag, acks);
     }
 
     /// Applies what waited and is next now.

@@ -123,6 +123,27 @@ impl Chain {
         Context { version, others: deps }
     }
 
+    /// Whether `version`, an effect whose origin has seen nothing new of others, is next in its chain. What is not may be anything that [`Chain::offer`] says.
+    #[inline]
+    pub fn is_next(&self, previous: Version, version: Version, now: UnixMs) -> bool {
+        let known = self.vector.get(version.tag());
+        previous == known
+            && version > known.max(self.vector.floor())
+            && version.ahead_ms(now) <= VERSION_AHEAD_MS_MAX
+    }
+
+    /// As [`Chain::context`], where the effect tells nothing new.
+    #[inline]
+    pub fn known_context(&self, version: Version) -> Context<'_> {
+        Context { version, others: self.others(version.tag()) }
+    }
+
+    /// As [`Chain::applied`], of an effect that told nothing new.
+    #[inline]
+    pub fn applied_next(&mut self, version: Version) {
+        self.vector.raise(version);
+    }
+
     fn others(&self, tag: Tag) -> &Vector {
         self.contexts.iter().find(|(of, _)| *of == tag).map_or(&NOTHING, |(_, seen)| seen)
     }
@@ -208,10 +229,16 @@ impl Chain {
         self.dirty = true;
     }
 
+    /// Whether effects wait.
+    #[inline]
+    pub fn has_waiting(&self) -> bool {
+        !self.stash.is_empty()
+    }
+
     /// The bytes of a waiting effect that is next now; call until there is none.
     #[inline]
     pub fn take_ready(&mut self) -> Option<Box<[u8]>> {
-        if self.stash.is_empty() { None } else { self.stash.take_next(&self.vector) }
+        if self.has_waiting() { self.stash.take_next(&self.vector) } else { None }
     }
 
     /// A sync was asked for, or goes on: what comes in is kept for it until then.

@@ -6,7 +6,7 @@ use crate::base::rng::Rng;
 use siphasher::sip::SipHasher13;
 use std::hash::{BuildHasher, Hasher as _};
 use std::sync::OnceLock;
-use torc_protocol::slot::slot_of;
+use torc_protocol::slot::{Slot, slot_of};
 
 /// Which keyed hash places keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,7 +93,12 @@ impl Hasher {
 
     #[inline]
     pub(super) fn place(&self, key: &[u8]) -> KeyHash {
-        KeyHash { slot: slot_of(key).index(), hash: self.hash(key) }
+        self.place_in(slot_of(key), key)
+    }
+
+    #[inline]
+    pub(super) fn place_in(&self, slot: Slot, key: &[u8]) -> KeyHash {
+        KeyHash { slot: slot.index(), hash: self.hash(key) }
     }
 
     #[inline]

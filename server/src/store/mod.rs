@@ -86,6 +86,7 @@ use parking_lot::Mutex;
 use slab::{Heap, Slab};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use torc_protocol::slot::Slot;
 use watch::Watches;
 
 /// How a store is made.
@@ -248,6 +249,12 @@ impl Store {
     #[inline]
     pub fn place(&self, key: &[u8]) -> KeyHash {
         self.inner.hasher.place(key)
+    }
+
+    /// As [`Store::place`], of a key whose slot is known.
+    #[inline]
+    pub fn place_in(&self, slot: Slot, key: &[u8]) -> KeyHash {
+        self.inner.hasher.place_in(slot, key)
     }
 
     /// What is asked of memory ahead of look-ups in database `db`; nothing while that was never written.

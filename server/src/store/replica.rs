@@ -246,6 +246,33 @@ impl<'g> Keyspace<'_, 'g> {
         }
     }
 
+    /// Lets `key`, which lives at `place`, hold plain bytes as of `version`, without a deadline: [`Keyspace::see`] and [`Keyspace::settle`] in one, for what comes most often.
+    /// Only over nothing, or over a string that is kept byte by byte and of which `is_overruled` says so, given the later of the versions of its value and deadline. Returns
+    /// whether that was done; if not, nothing was.
+    #[inline]
+    pub fn put_plain(
+        &mut self,
+        place: KeyHash,
+        key: &[u8],
+        bytes: &[u8],
+        version: Version,
+        is_overruled: impl FnOnce(Version) -> bool,
+    ) -> bool {
+        let roots = self.roots_or_create();
+        let found = self.find(roots, place, key);
+        if let Some(entry) = found.entry()
+            && (entry.plain_string().is_none() || !is_overruled(self.dot_of(entry)))
+        {
+            return false;
+        }
+        if let Some(chains) = self.store.chains() {
+            chains.see(place.slot, version);
+        }
+        let payload = Payload::Bytes { bytes, raw: false };
+        let stamp = Stamp { value: Some(version), deadline: None };
+        self.install(roots, place, key, &found, payload, None, stamp).is_ok()
+    }
+
     /// Changes some bytes of the string that `key` holds as of `base`: it is `len` bytes long afterwards, `bytes` stand at `offset`, and its version is
     /// `version`.
     pub fn splice(

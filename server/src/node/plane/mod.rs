@@ -49,7 +49,7 @@ pub(super) use unit::{BlockedUnit, Sink, Snapshot, Target, Trouble, Unit};
 pub use visit::PeerResponse;
 
 use super::client::Client;
-use super::held::HeldWrites;
+use super::held::{HeldWrites, Spare};
 use super::pipeline::WorkerState;
 use super::replies::{Fill, HoleId};
 use crate::admin::Instance;
@@ -197,6 +197,7 @@ pub struct Plane {
     pub(super) written: Vec<(Slot, Version)>,
     /// Replies of the batch that runs which are to wait for copies.
     pub(super) held: Vec<HeldWrites>,
+    pub(super) spare: Spare,
     /// Replies that wait until other nodes have heard of a subscription, a library, or a client that tracks.
     untold: [VecDeque<Untold>; told::ABOUT_COUNT],
     timers: BTreeSet<(Duration, Timer)>,
@@ -244,6 +245,7 @@ impl Plane {
             holds: HashMap::new(),
             written: Vec::new(),
             held: Vec::new(),
+            spare: Spare::default(),
             untold: Default::default(),
             timers: BTreeSet::new(),
             answers: VecDeque::new(),
@@ -383,6 +385,7 @@ impl Plane {
         match then {
             Then::Release(key, writes) => {
                 writes.released(key).for_each(|answer| self.answer(answer));
+                self.spare.put(writes);
             }
             Then::Answer(answer) => self.answer(*answer),
             Then::Count(key, hole, counted) => self.count(key, hole, counted, wanted),
@@ -402,6 +405,7 @@ impl Plane {
             Then::Release(key, writes) => {
                 let answers: Vec<Answer> = writes.given_up(key, &*self.replication).collect();
                 answers.into_iter().for_each(|answer| self.answer(answer));
+                self.spare.put(writes);
             }
             Then::Answer(answer) => {
                 self.answer(Answer { fill: Fill::Bytes(error_bytes(&error)), ..*answer });

@@ -1,7 +1,8 @@
 //! Bytes to effects; every byte is a peer's.
 
 use super::{
-    AmountRef, Changes, Effect, ElementChange, FORMAT, Kind, OPTIONAL, Op, ValueRef, flag, kind,
+    AmountRef, Changes, Decoded, Effect, ElementChange, FORMAT, Kind, LonePut, OPTIONAL, Op,
+    ValueRef, flag, kind,
 };
 use crate::base::clock::UnixMs;
 use crate::base::limits::DATABASE_COUNT;
@@ -43,6 +44,24 @@ impl<'a> Batch<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
         Batch { reader: Reader::new(bytes) }
     }
+
+    /// The next effect with the bytes that it came from.
+    #[inline]
+    pub fn next_decoded(&mut self) -> Option<Result<(Decoded<'a>, &'a [u8]), DecodeError>> {
+        if self.reader.is_empty() {
+            return None;
+        }
+        let bytes = self.reader.rest();
+        let inside = self.reader.u32().and_then(|len| self.reader.take(len as usize));
+        let decoded = match inside {
+            Ok(inside) => read(inside),
+            Err(error) => Err(error.into()),
+        };
+        if matches!(decoded, Err(DecodeError::Malformed(_))) {
+            self.reader = Reader::new(&[]);
+        }
+        Some(decoded.map(|decoded| (decoded, &bytes[..bytes.len() - self.reader.rest().len()])))
+    }
 }
 
 impl<'a> Iterator for Batch<'a> {
@@ -50,19 +69,8 @@ impl<'a> Iterator for Batch<'a> {
     type Item = Result<(Effect<'a>, &'a [u8]), DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.reader.is_empty() {
-            return None;
-        }
-        let bytes = self.reader.rest();
-        let inside = self.reader.u32().and_then(|len| self.reader.take(len as usize));
-        let effect = match inside {
-            Ok(inside) => Effect::read(inside),
-            Err(error) => Err(error.into()),
-        };
-        if matches!(effect, Err(DecodeError::Malformed(_))) {
-            self.reader = Reader::new(&[]);
-        }
-        Some(effect.map(|effect| (effect, &bytes[..bytes.len() - self.reader.rest().len()])))
+        let decoded = self.next_decoded()?;
+        Some(decoded.map(|(decoded, bytes)| (decoded.into_effect(), bytes)))
     }
 }
 
@@ -74,45 +82,55 @@ impl<'a> Effect<'a> {
             None => Err(Malformed::Value("empty effect").into()),
         }
     }
+}
 
-    fn read(bytes: &'a [u8]) -> Result<Effect<'a>, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        let format = reader.u8()?;
-        let slot = Slot::new(reader.u16()?).ok_or(Malformed::Value("slot"))?;
-        if format != FORMAT {
-            return Err(DecodeError::Unsupported { slot, kind: 0, version: format });
-        }
-        let version = Version::from_bits(reader.u64()?);
-        let previous = match reader.varint()? {
-            0 => Version::ZERO,
-            distance if distance <= version.get() >> 12 => {
-                Version::from_bits(version.get() - (distance << 12))
-            }
-            _ => return Err(Malformed::Value("previous version").into()),
-        };
-        if version.is_zero() {
-            return Err(Malformed::Value("version").into());
-        }
-        if let Some(put) = lone_put(reader.rest()) {
-            let deps = Vector::new();
-            return Ok(Effect { slot, previous, version, deps, first: Some(put), others: &[] });
-        }
-        let deps = Vector::decode(&mut reader)?;
-        let next = |reader: &mut Reader<'a>| -> Result<Option<Op<'a>>, DecodeError> {
-            while !reader.is_empty() {
-                if let Some(op) = read_op(reader, slot)? {
-                    check(&op, version)?;
-                    return Ok(Some(op));
-                }
-            }
-            Ok(None)
-        };
-        let first = next(&mut reader)?;
-        let others = reader.rest();
-        // All are read once now, so that an effect is either whole or refused before any of it is applied.
-        while next(&mut reader)?.is_some() {}
-        Ok(Effect { slot, previous, version, deps, first, others })
+#[inline]
+fn read(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let format = reader.u8()?;
+    let slot = Slot::new(reader.u16()?).ok_or(Malformed::Value("slot"))?;
+    if format != FORMAT {
+        return Err(DecodeError::Unsupported { slot, kind: 0, version: format });
     }
+    let version = Version::from_bits(reader.u64()?);
+    let previous = match reader.varint()? {
+        0 => Version::ZERO,
+        distance if distance <= version.get() >> 12 => {
+            Version::from_bits(version.get() - (distance << 12))
+        }
+        _ => return Err(Malformed::Value("previous version").into()),
+    };
+    if version.is_zero() {
+        return Err(Malformed::Value("version").into());
+    }
+    if let Some((db, key, bytes)) = lone_put(reader.rest()) {
+        return Ok(Decoded::LonePut(LonePut { slot, previous, version, db, key, bytes }));
+    }
+    let effect = read_operations(reader, slot, (previous, version))?;
+    Ok(Decoded::Effect(Box::new(effect)))
+}
+
+#[inline(never)]
+fn read_operations<'a>(
+    mut reader: Reader<'a>,
+    slot: Slot,
+    (previous, version): (Version, Version),
+) -> Result<Effect<'a>, DecodeError> {
+    let deps = Vector::decode(&mut reader)?;
+    let next = |reader: &mut Reader<'a>| -> Result<Option<Op<'a>>, DecodeError> {
+        while !reader.is_empty() {
+            if let Some(op) = read_op(reader, slot)? {
+                check(&op, version)?;
+                return Ok(Some(op));
+            }
+        }
+        Ok(None)
+    };
+    let first = next(&mut reader)?;
+    let others = reader.rest();
+    // All are read once now, so that an effect is either whole or refused before any of it is applied.
+    while next(&mut reader)?.is_some() {}
+    Ok(Effect { slot, previous, version, deps, first, others })
 }
 
 /// An effect's operations.
@@ -183,10 +201,9 @@ fn check(op: &Op<'_>, version: Version) -> Result<(), Malformed> {
     }
 }
 
-/// What the rest of most effects by far is: nothing new that their origin had seen, and one PUT that says no more than a key and its bytes. Of anything else nothing is said; it is
-/// read field by field.
+/// What the rest of a [`LonePut`] says: database, key and bytes. Of anything else nothing is said; it is read field by field.
 #[inline]
-fn lone_put(bytes: &[u8]) -> Option<Op<'_>> {
+fn lone_put(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [0, kind::PUT, FIELDS_MAX, rest @ ..] = bytes else { return None };
     let (length, fields) = short_varint(rest)?;
     let [flag::FORM_BYTES, db, rest @ ..] = fields else { return None };
@@ -194,14 +211,7 @@ fn lone_put(bytes: &[u8]) -> Option<Op<'_>> {
     let (key, rest) = rest.split_at_checked(key_bytes)?;
     let (value_bytes, value) = short_varint(rest)?;
     let is_whole = length == fields.len() && value_bytes == value.len();
-    (is_whole && usize::from(*db) < DATABASE_COUNT).then_some(Op::Put {
-        db: *db,
-        key,
-        value: ValueRef::Bytes { bytes: value, raw: false },
-        value_version: None,
-        deadline: None,
-        deadline_version: None,
-    })
+    (is_whole && usize::from(*db) < DATABASE_COUNT).then_some((*db, key, value))
 }
 
 /// A varint of one or two bytes in its shortest form, and what follows it.

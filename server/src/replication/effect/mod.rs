@@ -69,6 +69,56 @@ impl<'a> Effect<'a> {
     }
 }
 
+/// What most effects by far are: a PUT of plain bytes without a deadline, of which its origin has nothing else to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LonePut<'a> {
+    /// As [`Effect::slot`].
+    pub slot: Slot,
+    /// As [`Effect::previous`].
+    pub previous: Version,
+    /// As [`Effect::version`].
+    pub version: Version,
+    /// Database.
+    pub db: u8,
+    /// Key.
+    pub key: &'a [u8],
+    /// Its value.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> From<LonePut<'a>> for Effect<'a> {
+    fn from(LonePut { slot, previous, version, db, key, bytes }: LonePut<'a>) -> Effect<'a> {
+        let first = Some(Op::Put {
+            db,
+            key,
+            value: ValueRef::Bytes { bytes, raw: false },
+            value_version: None,
+            deadline: None,
+            deadline_version: None,
+        });
+        Effect { slot, previous, version, deps: Vector::new(), first, others: &[] }
+    }
+}
+
+/// An effect as a batch gives it: one of the commonest is not made an [`Effect`] of unless somebody asks for that.
+#[derive(Debug, Clone)]
+pub enum Decoded<'a> {
+    /// One of the commonest.
+    LonePut(LonePut<'a>),
+    /// Any other; elsewhere, so that the commonest are not moved about as if they were as large.
+    Effect(Box<Effect<'a>>),
+}
+
+impl<'a> Decoded<'a> {
+    /// As an effect.
+    pub fn into_effect(self) -> Effect<'a> {
+        match self {
+            Decoded::LonePut(put) => put.into(),
+            Decoded::Effect(effect) => *effect,
+        }
+    }
+}
+
 /// What became of a key. Unless it says otherwise, an operation also removes what its origin had seen of the key before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op<'a> {
