@@ -3,6 +3,9 @@
 //! Most operations meet a key that is absent or plain and known to their origin; they are done without looking at the value. The rest goes by the key's whole
 //! state, as [`super::merge`] defines it.
 
+#[cfg(test)]
+mod tests;
+
 use super::chain::{Chain, Offer};
 use super::effect::{Batch, DecodeError, Decoded, Effect, LonePut, Op};
 use super::merge::{BaseMissing, Context, ElementId};
