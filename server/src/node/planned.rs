@@ -81,7 +81,7 @@ impl Planned {
     }
 
     /// Looks up where its first key lives, if it has one.
-    #[inline]
+    #[inline(always)]
     pub fn find_place(&mut self, args: &Args<'_>, store: &Store) {
         if let Some(spec) = self.spec
             && let Some(index) = spec.first_key(args)
