@@ -44,7 +44,7 @@ def rss_bytes(several):
 
 
 def one(name, server, **more):
-    return Target(name, [server], server.port, "memcache_text" if name == "memcached" else "redis", **more)
+    return Target(name, [server], server.port, "memcache_text" if name.startswith("memcached") else "redis", **more)
 
 
 class Fleet:
@@ -55,7 +55,7 @@ class Fleet:
         self.folder = tempfile.TemporaryDirectory()
         self.filled = {}  # by target: its servers, and their resident bytes while empty
         self.rss_bytes_per_key = {}
-        self.floor = None
+        self.floors = []
 
     def __enter__(self):
         try:
@@ -80,15 +80,12 @@ class Fleet:
         """Of the keys of the data set."""
         return range(self.generator.first_key, self.generator.first_key + self.data.keys)
 
-    def start(self, name, *words):
-        return Server([*COMMANDS[name], *words], self.folder.name, str(self.options.server_core))
-
-    def two_workers(self):
-        """On the server's core and another one: the load's too, if the machine has no third."""
+    def start(self, name, *words, threads=1):
+        """One of two threads has the server's core and another one: the load's too, if the machine has no third."""
         free = servers.CORES - {self.options.server_core, self.options.load_core}
         second = min(free, default=self.options.load_core)
-        command = [*COMMANDS["torc"][:-1], "2"]
-        return Server(command, self.folder.name, f"{self.options.server_core},{second}")
+        cores = str(self.options.server_core) if threads == 1 else f"{self.options.server_core},{second}"
+        return Server([*COMMANDS[name], *words], self.folder.name, cores, threads)
 
     def fill(self, target):
         self.filled[target.name] = target.servers, rss_bytes(target.servers)
@@ -116,12 +113,14 @@ class Fleet:
                 servers.wait_for(lambda: int(resp.ask(server.port, "DBSIZE")[1:]) >= self.data.keys, f"the copies of {target.name}")
 
     def start_workers(self):
-        self.targets = [one("1 worker", self.start("torc")), one("2 workers", self.two_workers())]
+        """One and two of Torc's, and each peer with as many threads."""
+        self.targets = [one("1 worker", self.start("torc")), one("2 workers", self.start("torc", threads=2))]
+        self.targets += [one(workloads.of_two(name), self.start(name, threads=2)) for name in self.options.peers]
         for target in self.targets:
             self.fill(target)
 
     def start_hot(self):
-        server = self.two_workers()
+        server = self.start("torc", threads=2)
         self.targets = [self.fill(one("uniform", server)), one("hot", server, commands=workloads.HOT_MIX)]
 
     def start_ring(self):
@@ -177,10 +176,10 @@ class Fleet:
             target for target in self.targets
             if self.generator.can(workload, target) and (target.protocol == "redis" or workload.is_plain) and not (is_read and target.name.endswith("W=2")) and (is_read or not target.reads_only)
         ]  # fmt: skip
-        if self.data.servers == "peers" and self.options.floor:
-            if self.floor:
-                self.floor.stop()
+        while self.floors:
+            self.floors.pop().stop()
+        for threads in workloads.FLOORS.get(self.data.servers, ()) if self.options.floor else ():
             reply = [] if workload.reply_bytes is None else [str(workload.reply_bytes)]
-            self.floor = self.start("floor", *reply)
-            targets.append(one("floor", self.floor))
+            self.floors.append(self.start("floor", *reply, threads=threads))
+            targets.append(one("floor" if threads == 1 else workloads.of_two("floor"), self.floors[-1]))
         return targets

@@ -25,7 +25,7 @@ def head(session):
         f"* Machine: {machine()}.",
         f"* Commit: {commit()}. `{options.command_line}`.",
         f"* Servers: {versions(options.peers)}. Not taking part: {', '.join(missing) or 'none'}.",
-        f"* Method: each server has one thread that serves and is pinned to core {options.server_core}, {generator.name} to core {options.load_core}, with {CONNECTIONS} connections, each"
+        f"* Method: each server has one thread that serves, unless it says otherwise, and is pinned to core {options.server_core}, {generator.name} to core {options.load_core}, with {CONNECTIONS} connections, each"
         " of which sends as soon as it was answered (latencies are those of full load, the load generator's own part included), but in workloads called load, which offer operations at a"
         " given rate. All servers of a workload hold the same keys at the"
         f" same time; {options.rounds} rounds of {options.seconds} s each, every round begins with another server.",
@@ -36,7 +36,7 @@ def head(session):
         f"* Workloads: the base is values of 100 B, 1 M keys of {KEY_BYTES} B, all as likely, SET:GET 1:10, at pipelines of 1, 16 and 64; each other workload changes one thing at a time, at"
         " the pipeline that its name ends with. It is no full cross product. memcached takes part where its protocol has the workload. Values of 16 KiB have 65,536 keys, for the sake of memory;"
         " keys of hashes, sorted sets and lists are fewer too.",
-        f"* Two workers have core {options.server_core} and another one, which on a machine of two cores is the load's as well.",
+        f"* Two workers, or two threads, have core {options.server_core} and another one, which on a machine of two cores is the load's as well.",
         "* A ring is three nodes of Torc on the same core, three copies of each key; its CPU is that of all nodes together, without what they take idle. Keys of one slot are served by a node that is known, so that"
         " requests are local or forwarded as their row says. Beside the ring there is a peer's cluster of three nodes, of one copy: on one core three processes wake up more often than one, whoever they are.",
     ]  # fmt: skip
@@ -100,7 +100,7 @@ def goals_table(session):
 
 
 def kind(target, first):
-    return "lifted" if target == first else "back" if target == "floor" else "bar"
+    return "lifted" if target == first else "back" if target.startswith("floor") else "bar"
 
 
 def panels(session, value):

@@ -18,14 +18,14 @@ from measure import resp
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TORC = ROOT / "target/release/torc"
 FLOOR = ROOT / "target/release/echo"
-REDIS_LIKE = ["--port", "{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-# What `Server` may be asked to run, by the name that results give it. All have one thread that serves.
+REDIS_LIKE = ["--port", "{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--io-threads", "{threads}", "--io-threads-do-reads", "yes"]
+# What `Server` may be asked to run, by the name that results give it.
 COMMANDS = {
-    "torc": [str(TORC), "server", "--port", "{port}", "--workers", "1"],
+    "torc": [str(TORC), "server", "--port", "{port}", "--workers", "{threads}"],
     "redis": ["redis-server", *REDIS_LIKE],
     "valkey": ["valkey-server", *REDIS_LIKE],
-    "memcached": ["memcached", "-u", "nobody", "-t", "1", "-m", "16384", "-c", "2000", "-l", "127.0.0.1", "-p", "{port}"],
-    "floor": [str(FLOOR), "{port}"],
+    "memcached": ["memcached", "-u", "nobody", "-t", "{threads}", "-m", "16384", "-c", "2000", "-l", "127.0.0.1", "-p", "{port}"],
+    "floor": [str(FLOOR), "{port}", "{threads}"],
 }
 CORES = os.sched_getaffinity(0)  # before this process takes one of them
 RUNNING = []
@@ -57,11 +57,11 @@ def wait_for(condition, what, seconds=30):
 
 
 class Server:
-    """A process that serves. In `command`, {port}, {peer_port}, {cluster_port} and {folder} stand for what is its own."""
+    """A process that serves, with so many `threads`. In `command`, {port}, {peer_port}, {cluster_port}, {threads} and {folder} stand for what is its own."""
 
-    def __init__(self, command, folder=None, cores=None):
+    def __init__(self, command, folder=None, cores=None, threads=1):
         self.port, self.peer_port, self.cluster_port = free_ports(3)
-        values = {**vars(self), "folder": folder}
+        values = {**vars(self), "folder": folder, "threads": threads}
         words = [word.format(**values) for word in command]
         pinned = words if cores is None else ["taskset", "-c", cores, *words]
         self.process = subprocess.Popen(pinned, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)

@@ -70,6 +70,8 @@ class Session:
         """How many servers of a data set are filled."""
         if data.servers == "replicated":
             return 2 * (1 + sum(name != "memcached" for name in self.options.peers))
+        if data.servers == "workers":
+            return 2 + len(self.options.peers)
         if data.servers != "peers":
             return 2
         return 1 + sum(data.plain or name != "memcached" for name in self.options.peers)
@@ -81,8 +83,10 @@ class Session:
         return 1 + SETTLE_SECONDS + self.holders(data) * max(commands / FILL_COMMANDS_A_SECOND, value_bytes / FILL_BYTES_A_SECOND) * slow
 
     def round_seconds(self, workload):
-        targets = {"peers": self.holders(workload.data) + self.options.floor, "workers": 2, "hot": 2, "ring": 5, "slot": 5}[workload.data.servers]
-        idle = {"ring": 4, "slot": 2}.get(workload.data.servers, 0)
+        who = workload.data.servers
+        floors = len(workloads.FLOORS.get(who, ())) * self.options.floor
+        targets = {"hot": 2, "ring": 5, "slot": 5}.get(who) or self.holders(workload.data) + floors
+        idle = {"ring": 4, "slot": 2}.get(who, 0)
         return targets * (self.options.seconds + workload.settle_seconds + OVERHEAD_SECONDS) + idle
 
     def expected_seconds(self):

@@ -12,7 +12,13 @@ FIRST_KEY = 10**11  # numbers of 12 digits, so that `key:` and the number have 1
 
 READ, WRITE = ("GET", KEY), ("SET", KEY, DATA)
 MIX = ((1, WRITE), (10, READ))
+FLOORS = {"peers": (1,), "workers": (1, 2)}  # by who holds the data, where peers do: how many threads each floor has that takes part
 FIELDS = range(10)
+
+
+def of_two(name):
+    """The target's name where a server that has one thread elsewhere has two."""
+    return f"{name}, 2 threads"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Workload:
     @property
     def is_plain(self):
         """Whether memcached has it too: SET and GET, and an expiry."""
-        return self.data.plain and self.data.servers == "peers" and all(c[0] in ("SET", "GET") for _, c in self.commands)
+        return self.data.plain and self.data.servers in FLOORS and all(c[0] in ("SET", "GET") for _, c in self.commands)
 
     @property
     def reply_bytes(self):
@@ -112,7 +118,7 @@ WORKLOADS = [
     Workload("load-expiring-16", f"SETEX 1:GET 1:1, so that keys expire, {OFFERED:,} operations a second offered", EXPIRING, ((1, (*WRITE, "EX", "1")), (1, READ)), 16, offered=OFFERED),
     Workload("load-evicting-16", f"SET:GET 1:1, each SET evicts, {OFFERED:,} operations a second offered", EVICTING, ((1, WRITE), (1, READ)), 16, alone=False, offered=OFFERED, range_keys=10_000_000),
     Workload("load-growing-16", f"SET:GET 1:1 of ever more keys, {OFFERED:,} operations a second offered", GROWING, ((1, WRITE), (1, READ)), 16, alone=False, offered=OFFERED, range_keys=10_000_000),
-    Workload("workers-16", "SET:GET 1:10, two workers on two cores", WORKERS, MIX, 16),
+    Workload("workers-16", "SET:GET 1:10, two workers on two cores, and peers with as many threads", WORKERS, MIX, 16),
     Workload("hot-16", "SET:GET 1:10, two workers, one key 1,000× hotter", HOT, (*MIX, (1, READ)), 16),
     *[Workload(f"ring-get-{p}", "GET by a ring, all keys", RING, ((1, READ),), p, settle_seconds=0.2) for p in (1, 16)],
     Workload("ring-mix-16", "SET:GET 1:10 by a ring, all keys", RING, MIX, 16, settle_seconds=0.2),

@@ -1,17 +1,20 @@
-//! The floor beneath every server on mio: it answers each request with the same reply and does nothing else. `echo PORT [BYTES]` answers a string of so many bytes, or
-//! else `+OK`.
+//! The floor beneath every server on mio: it answers each request with the same reply and does nothing else. `echo PORT THREADS [BYTES]` answers a string of so many
+//! bytes, or else `+OK`; connections go to its threads in turn.
 //!
-//! Its turns are those of Torc's workers: one thread and one poll, readiness reported at its edges, reads into one buffer of the same size, and one write for all that
+//! Its turns are those of Torc's workers: a thread has one poll, readiness reported at its edges, reads into one buffer of the same size, and one write for all that
 //! a readable socket brought. Of a request it finds the end, and no more; replies lie ready. So what another server takes beyond it is the price of what that one does.
 
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::HashMap;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 use torc_server::base::limits::READ_BUFFER_BYTES;
 
 const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
 const EVENTS_MAX: usize = 1024;
 /// Replies that one write can hold, at least: those of the longest pipeline that is measured.
 const REPLIES_MIN: usize = 64;
@@ -135,22 +138,23 @@ fn header(bytes: &[u8], mark: u8) -> Result<Option<(usize, usize)>, Malformed> {
     Ok(None)
 }
 
-fn serve(address: SocketAddr, replies: &Replies) -> io::Result<()> {
-    let mut poll = Poll::new()?;
-    let mut listener = TcpListener::bind(address)?;
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+/// Where a thread's connections come from.
+struct Intake {
+    streams: Sender<TcpStream>,
+    waker: Waker,
+}
+
+/// Serves what arrives, for ever.
+fn serve(mut poll: Poll, arrived: &Receiver<TcpStream>, replies: &Replies) -> io::Result<()> {
     let mut events = Events::with_capacity(EVENTS_MAX);
     let mut buffer = vec![0; READ_BUFFER_BYTES];
     let mut clients = HashMap::new();
     let mut next = 0;
     loop {
-        match poll.poll(&mut events, None) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
+        wait(&mut poll, &mut events)?;
         for event in &events {
-            if event.token() == LISTENER {
-                while let Ok((mut stream, _)) = listener.accept() {
+            if event.token() == WAKER {
+                for mut stream in arrived.try_iter() {
                     stream.set_nodelay(true)?;
                     let both = Interest::READABLE | Interest::WRITABLE;
                     poll.registry().register(&mut stream, Token(next), both)?;
@@ -167,16 +171,49 @@ fn serve(address: SocketAddr, replies: &Replies) -> io::Result<()> {
     }
 }
 
+/// Hands connections to the threads in turn, for ever.
+fn accept(address: SocketAddr, threads: &[Intake]) -> io::Result<()> {
+    let mut poll = Poll::new()?;
+    let mut listener = TcpListener::bind(address)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    let mut events = Events::with_capacity(EVENTS_MAX);
+    let mut turns = threads.iter().cycle();
+    loop {
+        wait(&mut poll, &mut events)?;
+        while let Ok((stream, _)) = listener.accept() {
+            let Some(thread) = turns.next() else { return Ok(()) };
+            thread.streams.send(stream).map_err(io::Error::other)?;
+            thread.waker.wake()?;
+        }
+    }
+}
+
+fn wait(poll: &mut Poll, events: &mut Events) -> io::Result<()> {
+    match poll.poll(events, None) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn main() -> io::Result<()> {
     let numbers: Vec<usize> =
         std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
-    let reply = match numbers[..] {
-        [_] => String::from("+OK\r\n"),
-        [_, bytes] => format!("${bytes}\r\n{}\r\n", "v".repeat(bytes)),
-        _ => return Err(io::Error::other("echo PORT [BYTES]")),
+    let (port, threads, reply) = match numbers[..] {
+        [port, threads] => (port, threads, String::from("+OK\r\n")),
+        [port, threads, bytes] => (port, threads, format!("${bytes}\r\n{}\r\n", "v".repeat(bytes))),
+        _ => return Err(io::Error::other("echo PORT THREADS [BYTES]")),
     };
-    let port = u16::try_from(numbers[0]).map_err(io::Error::other)?;
-    serve(SocketAddr::from(([127, 0, 0, 1], port)), &Replies::new(reply.as_bytes()))
+    let port = u16::try_from(port).map_err(io::Error::other)?;
+    let start = |_| {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let (streams, arrived) = channel();
+        let replies = Replies::new(reply.as_bytes());
+        thread::spawn(move || serve(poll, &arrived, &replies));
+        Ok(Intake { streams, waker })
+    };
+    let threads: Vec<Intake> = (0..threads).map(start).collect::<io::Result<_>>()?;
+    accept(SocketAddr::from(([127, 0, 0, 1], port)), &threads)
 }
 
 #[cfg(test)]
