@@ -4,6 +4,8 @@
 
 #[path = "robustness/blocking.rs"]
 mod blocking;
+#[path = "robustness/numbers.rs"]
+mod numbers;
 #[path = "robustness/streams.rs"]
 mod streams;
 
@@ -117,7 +119,7 @@ fn the_output_limit_closes_a_client_that_never_reads() {
     let mut deaf = server.connect();
     deaf.send(&encode(&["GET", "big"])).unwrap();
     wait::until("it is closed", LIMIT, || clients_connected(&server) <= 2);
-    assert!(deaf.read_to_end().unwrap_or_default().len() < len, "the whole reply came");
+    assert!(deaf.read_to_end().unwrap_or_default().is_empty(), "some of the reply came");
 }
 
 /// A subscriber that does not read is cut at the limit of its class; those who read miss nothing.

@@ -162,3 +162,6 @@ pub const ACL_LOG_CLIENT_BYTES_MAX: usize = 1024;
 
 /// Users of other nodes that a worker remembers, by their rules: more than are active at once.
 pub const GUESTS_MAX: usize = 64;
+
+/// Bytes that random elements take in the reply of a command of EXEC or of a script, which is written at once: a million of ordinary ones.
+pub const STEP_REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -329,7 +329,7 @@ settings! {
     /// Bytes of unfinished requests that a client may have waiting.
     client_query_buffer_limit "client-query-buffer-limit": live (memory MIB, LONG as u64) = "1073741824", "To bound what one client can take.";
 
-    /// Bytes of replies that a client may leave unread, for each class of clients: hard limit, soft limit, seconds over the soft limit. Clients with subscriptions are of the class `pubsub`; there are none of the class `replica`.
+    /// Bytes of replies that may wait for a client, for each class of clients: hard limit, soft limit, seconds over the soft limit. A reply over the hard limit is not sent at all, unless it is written in pieces. Clients with subscriptions are of the class `pubsub`; there are none of the class `replica`.
     client_output_buffer_limit "client-output-buffer-limit": live (special output_limits, "`class hard soft seconds`, repeated; classes normal, replica, pubsub") = "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60", "Clients that stop reading must not take memory: `normal 256mb 64mb 60`.";
 
     // Scripts.

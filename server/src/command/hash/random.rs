@@ -1,6 +1,7 @@
 //! HRANDFIELD.
 
 use crate::command::collection::{random_count, random_places, write_item};
+use crate::command::long_reply::{self, Said};
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::Kind;
 use torc_protocol::{Args, Protocol, Reply, WireError};
@@ -32,7 +33,11 @@ pub(crate) fn hrandfield(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_
         }
         return Ok(Flow::Next);
     };
-    let places = random_places(rng, hash.len(), count);
+    if count < 0 && !hash.is_empty() {
+        let said = if with_values { Said::Couples } else { Said::Fields };
+        return long_reply::answer_random(ctx, found, said, count.unsigned_abs(), reply);
+    }
+    let places = random_places(rng, hash.len(), count.unsigned_abs());
     let pairs = with_values && reply.protocol() == Protocol::Resp3;
     reply.array(if with_values && !pairs { 2 * places.len() } else { places.len() });
     for known in places.iter().filter_map(|&place| hash.at(place)) {

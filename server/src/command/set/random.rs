@@ -2,6 +2,7 @@
 
 use crate::admin::pubsub::notify::Events;
 use crate::command::collection::{notify_removed, random_count, random_places, write_item};
+use crate::command::long_reply::{self, Said};
 use crate::command::value::integer;
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::{Edit, Kind};
@@ -24,7 +25,7 @@ pub(crate) fn spop(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     let mut popped: Vec<Vec<u8>> = Vec::new();
     let emptied = ctx.keyspace().edit(&args[1], |set: &mut Edit<'_, Set>| {
         let len = set.view().len();
-        let places = random_places(&mut rng, len, count.unwrap_or(1).min(len) as i64);
+        let places = random_places(&mut rng, len, count.unwrap_or(1));
         let members = places.iter().filter_map(|&place| set.view().at(place));
         popped = members.map(|known| known.member.to_vec()).collect();
         popped.iter().for_each(|member| {
@@ -72,7 +73,11 @@ pub(crate) fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'
         }
         return Ok(Flow::Next);
     };
-    let places = random_places(rng, set.len(), count);
+    if count < 0 && !set.is_empty() {
+        let count = count.unsigned_abs();
+        return long_reply::answer_random(ctx, found, Said::Members, count, reply);
+    }
+    let places = random_places(rng, set.len(), count.unsigned_abs());
     reply.array(places.len());
     let members = places.iter().filter_map(|&place| set.at(place));
     members.for_each(|known| write_item(reply, known.member));

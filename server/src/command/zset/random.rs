@@ -2,6 +2,7 @@
 
 use super::write_members;
 use crate::command::collection::{random_count, random_places, write_item};
+use crate::command::long_reply::{self, Said};
 use crate::command::{Ctx, Flow, Outcome};
 use crate::store::Kind;
 use crate::types::collection::Scored;
@@ -33,7 +34,11 @@ pub(crate) fn zrandmember(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'
         }
         return Ok(Flow::Next);
     };
-    let places = random_places(rng, zset.len(), count);
+    if count < 0 && !zset.is_empty() {
+        let said = if with_scores { Said::Scored } else { Said::Ranked };
+        return long_reply::answer_random(ctx, found, said, count.unsigned_abs(), reply);
+    }
+    let places = random_places(rng, zset.len(), count.unsigned_abs());
     let members: Vec<Scored<'_>> = places.iter().filter_map(|&place| zset.at(place)).collect();
     write_members(reply, members.into_iter(), with_scores);
     Ok(Flow::Next)

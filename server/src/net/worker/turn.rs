@@ -197,7 +197,7 @@ fn read_and_run(
     Ok(Some(progress))
 }
 
-/// What the connection may leave unread.
+/// How much output of the connection may wait.
 pub(super) fn output_limit(connection: &Connection, instance: &Instance) -> OutputLimit {
     if connection.client.session.is_subscribed() {
         instance.settings.output_limit_pubsub()
@@ -206,13 +206,24 @@ pub(super) fn output_limit(connection: &Connection, instance: &Instance) -> Outp
     }
 }
 
-/// Sends what a connection has to say, and enforces what it may leave unread.
+/// Replies up to so many bytes are sent before they count, as Redis does not count its 16 KiB for small replies.
+const REPLY_BYTES_UNCOUNTED: usize = 16 * 1024;
+
+/// Sends what a connection has to say, and enforces how much of it may wait.
 pub(super) fn send(
     connection: &mut Connection,
     output: &mut Vec<u8>,
     instance: &Instance,
     worker: usize,
 ) -> Result<(), End> {
+    if output.len() > REPLY_BYTES_UNCOUNTED {
+        let hard = output_limit(connection, instance).hard_bytes;
+        if hard != 0 && (connection.output_bytes() + output.len()) as u64 >= hard {
+            connection.drop_output(output);
+            instance.stats.output_limit_closed();
+            return Err(End::Limit);
+        }
+    }
     let sent = connection.send(output).map_err(|_| End::Gone)?;
     if sent > 0 {
         instance.stats.worker(worker).net_out(sent as u64);
