@@ -21,12 +21,28 @@ pub enum Protocol {
 pub struct Reply<'o> {
     out: &'o mut Vec<u8>,
     protocol: Protocol,
+    /// How long the buffer may become by bulk strings; [`CUT`] once one of them did not fit.
+    most: usize,
 }
+
+/// See [`Reply::is_cut`].
+const CUT: usize = 0;
 
 impl<'o> Reply<'o> {
     /// A writer that appends to `out`.
     pub fn new(out: &'o mut Vec<u8>, protocol: Protocol) -> Self {
-        Reply { out, protocol }
+        Reply { out, protocol, most: usize::MAX }
+    }
+
+    /// The same, that makes `out` no longer than about twice `most` bytes, however much is written: bulk strings for which it would have to grow beyond `most` are left out.
+    pub fn bounded(out: &'o mut Vec<u8>, protocol: Protocol, most: usize) -> Self {
+        Reply { out, protocol, most: most.max(1) }
+    }
+
+    /// Whether a bulk string was left out, so that this is no reply any more.
+    #[inline]
+    pub fn is_cut(&self) -> bool {
+        self.most == CUT
     }
 
     /// The version that this writer speaks.
@@ -80,7 +96,10 @@ impl<'o> Reply<'o> {
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
         // Once for all its parts: a length takes at most twenty digits.
-        self.out.reserve(bytes.len() + 25);
+        let room = bytes.len() + 25;
+        if self.out.capacity() - self.out.len() < room && !self.grow(room) {
+            return;
+        }
         self.header(b'$', bytes.len());
         self.out.extend_from_slice(bytes);
         self.out.extend_from_slice(b"\r\n");
@@ -175,6 +194,17 @@ impl<'o> Reply<'o> {
         }
     }
 
+    /// Makes `room` for a bulk string; whether there may be as much.
+    #[cold]
+    fn grow(&mut self, room: usize) -> bool {
+        if self.out.len().saturating_add(room) > self.most {
+            self.most = CUT;
+            return false;
+        }
+        self.out.reserve(room);
+        true
+    }
+
     fn line(&mut self, kind: u8, text: &[u8]) {
         self.out.push(kind);
         self.out.extend_from_slice(text);
@@ -251,6 +281,22 @@ mod tests {
         check(|reply| reply.double(-0.25), "$5\r\n-0.25\r\n", ",-0.25\r\n");
         check(|reply| reply.double(f64::INFINITY), "$3\r\ninf\r\n", ",inf\r\n");
         check(|reply| reply.verbatim(*b"txt", b"a"), "$1\r\na\r\n", "=5\r\ntxt:a\r\n");
+    }
+
+    #[test]
+    fn bulk_strings_beyond_the_bound_are_left_out() {
+        let mut out = Vec::new();
+        let mut reply = Reply::bounded(&mut out, Protocol::Resp2, 10_000);
+        (0..50).for_each(|_| reply.bulk(&[b'x'; 100]));
+        assert!(!reply.is_cut());
+        (0..500_000).for_each(|_| reply.bulk(&[b'x'; 100]));
+        assert!(reply.is_cut());
+        assert!((9_000..20_000).contains(&out.len()), "{}", out.len());
+        let mut reply = Reply::bounded(&mut out, Protocol::Resp2, 10_000);
+        reply.rewind(0);
+        reply.ok();
+        assert!(!reply.is_cut());
+        assert_eq!(out, b"+OK\r\n");
     }
 
     #[test]

@@ -120,6 +120,25 @@ fn the_output_limit_closes_a_client_that_never_reads() {
     deaf.send(&encode(&["GET", "big"])).unwrap();
     wait::until("it is closed", LIMIT, || clients_connected(&server) <= 2);
     assert!(deaf.read_to_end().unwrap_or_default().is_empty(), "some of the reply came");
+    // Many replies in one, the whole of which would be 64 GiB: in one command, and in a transaction, which runs to its end.
+    let before = server.rss_bytes();
+    for transaction in [false, true] {
+        let mut client = server.connect();
+        let requests = match transaction {
+            false => encode(&[vec!["MGET"], vec!["big"; 1024]].concat()),
+            true => {
+                let gets = encode(&["GET", "big"]).repeat(1024);
+                [encode(&["MULTI"]), gets, encode(&["SET", "done", "1"]), encode(&["EXEC"])]
+                    .concat()
+            }
+        };
+        client.send(&requests).unwrap();
+        wait::until("it is closed", LIMIT, || clients_connected(&server) <= 2);
+        let grown = server.rss_bytes().saturating_sub(before) / MIB;
+        assert!(grown < 50, "a reply that is not sent takes {grown} MiB");
+        drop(client);
+    }
+    assert_eq!(admin.run("GET done").text(), "1");
 }
 
 /// A subscriber that does not read is cut at the limit of its class; those who read miss nothing.

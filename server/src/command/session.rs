@@ -99,6 +99,8 @@ pub struct Session {
     pub alone: bool,
     /// While such a command runs: who answers the other clients of its worker, if anybody does.
     pub attendant: Option<LentAttendant>,
+    /// Whether a reply became so long that it was left unfinished: nothing more may be sent.
+    pub is_cut: bool,
     /// What is left of its command's reply; see [`super::long_reply`].
     pub long_reply: Option<Box<LongReply>>,
     /// Its public record.
@@ -146,6 +148,7 @@ impl Session {
             waits: None,
             alone: false,
             attendant: None,
+            is_cut: false,
             long_reply: None,
             info,
             monitoring: false,

@@ -63,7 +63,7 @@ pub(super) fn execute(
     instance: &Instance,
     timing: &mut Timing<'_>,
 ) -> Ran {
-    let WorkerState { index, local, spans, batch, feed, plane, waits, .. } = worker;
+    let WorkerState { index, local, spans, batch, feed, plane, waits, reply_end, .. } = worker;
     if batch.is_empty() {
         return Ran::Whole;
     }
@@ -102,6 +102,7 @@ pub(super) fn execute(
         None => None,
     };
     let routed = ring.is_some() || demands_more(client, instance);
+    let client_is_near = client.visitor.is_none();
     let mut run = Run {
         instance,
         worker: *index,
@@ -113,6 +114,8 @@ pub(super) fn execute(
         feed,
         ring,
         waits,
+        // What another node answers its client, that node bounds.
+        reply_end: if client_is_near { *reply_end } else { usize::MAX },
     };
     let mut ran = Ran::Whole;
     for planned in batch.iter() {
@@ -221,6 +224,8 @@ pub(super) struct Run<'r, 't> {
     pub feed: &'r mut Vec<u8>,
     pub ring: Option<Ring<'r>>,
     pub waits: &'r mut Waits,
+    /// How long the output may become.
+    pub reply_end: usize,
 }
 
 impl Run<'_, '_> {
@@ -357,7 +362,7 @@ impl Run<'_, '_> {
     ) -> Step {
         let alone = self.timing.begin(spec, args);
         self.client.session.command = Some(spec.id);
-        let mut reply = Reply::new(out, self.client.session.protocol);
+        let mut reply = Reply::bounded(out, self.client.session.protocol, self.reply_end);
         let position = reply.position();
         let mut ctx = Ctx {
             instance: self.instance,
@@ -372,6 +377,8 @@ impl Run<'_, '_> {
         if let Err(error) = &outcome {
             reply.rewind(position);
             self.fail(spec, error, out);
+        } else if reply.is_cut() {
+            self.client.session.is_cut = true;
         }
         if !alone {
             self.timing.share(spec.id);

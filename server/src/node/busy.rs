@@ -40,7 +40,7 @@ pub(super) fn refuse_all(
     instance: &Instance,
     timing: &mut Timing<'_>,
 ) -> Ran {
-    let WorkerState { index, local, spans, batch, feed, waits, .. } = worker;
+    let WorkerState { index, local, spans, batch, feed, waits, reply_end, .. } = worker;
     // For the handlers' sake; they read nothing under it.
     let guard = local.pin_outside();
     let now = timing.now();
@@ -59,6 +59,7 @@ pub(super) fn refuse_all(
         feed,
         ring: None,
         waits,
+        reply_end: *reply_end,
     };
     for planned in batch.iter() {
         let args = planned.args(input, spans);

@@ -68,6 +68,8 @@ pub struct WorkerState {
     /// The bytes of an inline request as they came; see [`plan`].
     original: Vec<u8>,
     timeline: Timeline,
+    /// How long a client's output may become by what its commands answer, as the hard limit of `client-output-buffer-limit` was at the last tick.
+    pub(super) reply_end: usize,
     /// Its clients that wait in blocking commands.
     pub(super) waits: Waits,
     /// Its part in the ring, if the node is part of one.
@@ -88,6 +90,7 @@ impl WorkerState {
             feed: Vec::new(),
             original: Vec::new(),
             timeline: Timeline::default(),
+            reply_end: usize::MAX,
             waits: Waits::default(),
             plane: None,
         };
@@ -96,8 +99,10 @@ impl WorkerState {
         state
     }
 
-    /// Compares the clocks. To be called about every 100 ms; returns wall time.
+    /// Compares the clocks, and looks how long outputs may become. To be called about every 100 ms; returns wall time.
     pub fn tick(&mut self, instance: &Instance) -> UnixMs {
+        let hard = instance.settings.output_limit_normal().hard_bytes;
+        self.reply_end = usize::try_from(hard).ok().filter(|&hard| hard != 0).unwrap_or(usize::MAX);
         self.timeline.anchor(&instance.clock)
     }
 }

@@ -216,9 +216,10 @@ pub(super) fn send(
     instance: &Instance,
     worker: usize,
 ) -> Result<(), End> {
-    if output.len() > REPLY_BYTES_UNCOUNTED {
+    if output.len() > REPLY_BYTES_UNCOUNTED || connection.client.session.is_cut {
         let hard = output_limit(connection, instance).hard_bytes;
-        if hard != 0 && (connection.output_bytes() + output.len()) as u64 >= hard {
+        let beyond = hard != 0 && (connection.output_bytes() + output.len()) as u64 >= hard;
+        if beyond || connection.client.session.is_cut {
             connection.drop_output(output);
             instance.stats.output_limit_closed();
             return Err(End::Limit);
