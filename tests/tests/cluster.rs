@@ -11,6 +11,8 @@ mod collections;
 mod functions;
 #[path = "cluster/links.rs"]
 mod links;
+#[path = "cluster/long_replies.rs"]
+mod long_replies;
 #[path = "cluster/publishing.rs"]
 mod publishing;
 #[path = "cluster/scripts.rs"]

@@ -141,6 +141,8 @@ kinds! {
     TracksHeard = 40, Publish;
     /// Keys that the sender has changed, for the receiver's clients that track.
     Changed = 41, Publish;
+    /// How much of a long response was taken, or that nobody wants the rest.
+    Taken = 42, Request;
     /// A batch of effects.
     Effects = 48, Effect;
     /// Which effects were applied.

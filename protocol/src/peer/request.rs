@@ -3,6 +3,7 @@
 //! ```text
 //!   Request:   [ section: the client's session, what differs from the default ][ commands in RESP, as the client sent them ]
 //!   Response:  [ section: what the origin must know                           ][ replies in RESP, for the client as they are ]
+//!   Taken:     [ section: how much of a long response its reader has taken    ]
 //! ```
 //!
 //! **Invariant.** The commands and replies are opaque here: they are neither parsed nor copied. A field at its default takes no bytes, so
@@ -83,6 +84,8 @@ pub struct Request<'a> {
     pub rules: &'a [u8],
     /// The client, if it tracks: what it changes itself it may not want to hear of.
     pub author: Option<Author>,
+    /// How many bytes of replies may be on their way in several frames before [`Taken`] says that they were taken; 0 for any number.
+    pub window: u64,
     /// The commands in RESP.
     pub commands: &'a [u8],
 }
@@ -101,10 +104,14 @@ mod tag {
     pub const USER: u8 = 11;
     pub const AUTHOR: u8 = 12;
     pub const RULES: u8 = 13;
+    pub const WINDOW: u8 = 14;
 
     pub const WRITTEN: u8 = 1;
     pub const OWNER: u8 = 2;
     pub const VERSIONS: u8 = 3;
+
+    pub const BYTES: u8 = 1;
+    pub const UNWANTED: u8 = 2;
 }
 
 impl<'a> Request<'a> {
@@ -124,6 +131,7 @@ impl<'a> Request<'a> {
             user: b"",
             rules: b"",
             author: None,
+            window: 0,
             commands,
         }
     }
@@ -158,6 +166,7 @@ impl<'a> Request<'a> {
         number(tag::DEADLINE, self.deadline_ms, 0);
         number(tag::HOPS, self.hops.into(), 0);
         number(tag::FLAGS, self.flags.0.into(), 0);
+        number(tag::WINDOW, self.window, 0);
         let texts = [
             (tag::CLIENT_NAME, self.client_name),
             (tag::TOKEN, self.token),
@@ -217,6 +226,7 @@ impl<'a> Request<'a> {
             tag::USER => self.user = whole(&mut value, CLIENT_NAME_BYTES_MAX, "user")?,
             tag::RULES => self.rules = whole(&mut value, RULES_BYTES_MAX, "rules")?,
             tag::AUTHOR => self.author = Some(Author::read(&mut value)?),
+            tag::WINDOW => self.window = value.varint()?,
             _ => return Ok(()),
         }
         value.end()
@@ -338,5 +348,41 @@ impl<'a> Response<'a> {
             value.end()?;
         }
         Ok(response)
+    }
+}
+
+/// How a long response fares at the node that asked for it. Its frame has the request's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Bytes of replies that were taken, of all that came in frames with [`response_flags::MORE`]. A sum, so that later ones make up for lost ones.
+    pub bytes: u64,
+    /// Whether nobody wants the rest.
+    pub unwanted: bool,
+}
+
+impl Taken {
+    /// Appends it as a payload.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), TooLong> {
+        put_section(out, VERSION, |out| {
+            put_field_varint(out, tag::BYTES, self.bytes);
+            if self.unwanted {
+                put_field_varint(out, tag::UNWANTED, 1);
+            }
+        })
+    }
+
+    /// Reads a payload.
+    pub fn decode(payload: &[u8]) -> Result<Taken, Malformed> {
+        let mut fields = Reader::new(payload).section(VERSION)?;
+        let mut taken = Taken { bytes: 0, unwanted: false };
+        while let Some((tag, mut value)) = fields.next_field()? {
+            match tag {
+                tag::BYTES => taken.bytes = value.varint()?,
+                tag::UNWANTED => taken.unwanted = value.varint()? != 0,
+                _ => continue,
+            }
+            value.end()?;
+        }
+        Ok(taken)
     }
 }

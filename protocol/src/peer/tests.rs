@@ -2,7 +2,7 @@ use super::changes::Author;
 use super::frame::{self, Class, Decoded, FrameError, HEADER_BYTES, Head, Kind, Limits};
 use super::hello::{self, Hello, Reason, Refuse, Revisions, Role};
 use super::message::{Ack, Credit, Ping, decode_acks, decode_heard, encode_acks, encode_heard};
-use super::request::{ReadLevel, Request, Response, SessionFlags, WriteLevel};
+use super::request::{ReadLevel, Request, Response, SessionFlags, Taken, WriteLevel};
 use super::wire::{
     Malformed, Reader, TooLong, put_bytes, put_field, put_section, put_varint, varint_bytes,
 };
@@ -313,6 +313,7 @@ fn requests_carry_what_differs_from_the_default() {
         user: b"svc",
         rules: b"~a* resetchannels -@all +get",
         author: Some(Author { node: 1 << 40, client: 9 }),
+        window: 1 << 23,
         commands: get,
     };
     let bytes = payload(|out| full.encode(out));
@@ -367,6 +368,15 @@ fn responses_survive_the_wire() {
         let response = Response { written, versions: b"0123456789", owner, replies: b"+OK\r\n" };
         assert_eq!(Response::decode(&payload(|out| response.encode(out))), Ok(response));
     }
+}
+
+#[test]
+fn what_was_taken_of_a_response_survives_the_wire() {
+    for (bytes, unwanted) in [(0, false), (u64::MAX, true)] {
+        let taken = Taken { bytes, unwanted };
+        assert_eq!(Taken::decode(&payload(|out| taken.encode(out))), Ok(taken));
+    }
+    assert!(Taken::decode(b"").is_err());
 }
 
 #[test]

@@ -126,6 +126,13 @@ impl LongReply {
     }
 }
 
+impl LongReply {
+    /// Leaves out what is not written yet, for nobody reads it.
+    pub fn leave_out(&mut self) {
+        self.left = Left::Stretch(Stretch::whole(0));
+    }
+}
+
 /// Answers with a stretch of `found`.
 pub fn answer(
     ctx: &mut Ctx<'_>,

@@ -48,7 +48,7 @@ pub(super) struct Connection {
     /// Bytes of `output` that have gone out.
     sent: usize,
     /// Whether `output` was filled anew behind what the socket took whole, so that no event will tell that it may be sent.
-    refilled: bool,
+    pub refilled: bool,
 }
 
 impl Connection {
@@ -259,6 +259,10 @@ impl Connection {
     /// Takes over a reply that came later; what may go out now is appended to what waits to be sent.
     pub fn answer(&mut self, answer: Answer) {
         self.client.answer(answer, &mut self.output);
+        if self.client.is_broken() {
+            self.closing = true;
+            self.keep_input(&[]);
+        }
         let is_free = match self.parked {
             Some(Park::Replies) => true,
             Some(Park::Blocked) => !self.client.is_blocked(),

@@ -322,9 +322,13 @@ impl Worker {
         while let Some(answer) = self.state.next_answer() {
             let (slot, client) = (answer.place, answer.client);
             // A client that is gone is owed nothing.
-            let Some(connection) = self.slots.get_if(slot, client) else { continue };
+            let Some(connection) = self.slots.get_if(slot, client) else {
+                self.state.undelivered(&answer);
+                continue;
+            };
             let was_blocked = connection.parked == Some(Park::Blocked);
             connection.answer(answer);
+            self.state.note_taken(&mut connection.client);
             if was_blocked && connection.parked.is_none() {
                 self.instance.clients.count_blocked(false);
                 self.state.end_wait(&self.instance, client);
@@ -464,7 +468,7 @@ impl Worker {
         if connection.is_held() {
             clients.count_blocked(false);
         }
-        self.state.forget_wait(&self.instance, &mut connection.client);
+        self.state.forget(&self.instance, &mut connection.client);
         if connection.stream.is_handshaking() {
             self.instance.stats.handshake_failed();
         }
@@ -486,7 +490,7 @@ impl Worker {
             let waiting = self.slots.select(|connection| connection.output_bytes() > 0);
             for &slot in &waiting {
                 let Some(connection) = self.slots.get(slot) else { continue };
-                let sent = send(connection, &mut self.output, &self.instance, self.state.index);
+                let sent = send(connection, &mut self.output, &self.instance, &mut self.state);
                 if sent.is_err() || connection.output_bytes() == 0 {
                     self.close(slot, End::Stop);
                 }

@@ -290,8 +290,9 @@ impl WorkerState {
         }
     }
 
-    /// Forgets the wait of a client that goes.
-    pub fn forget_wait(&mut self, instance: &Instance, client: &mut super::Client) {
+    /// Ends what a client that goes waits for, and what flows to it.
+    pub fn forget(&mut self, instance: &Instance, client: &mut super::Client) {
+        self.stop_flows(client);
         let key = client.key();
         let Some(blocked) = client.blocked.take() else { return };
         if let Some(waiter) = &blocked.waiter {

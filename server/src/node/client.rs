@@ -123,6 +123,11 @@ impl Client {
         self.blocked.is_some()
     }
 
+    /// Whether a reply was cut off in the middle: nothing can be said behind it, so the client is to be closed.
+    pub fn is_broken(&self) -> bool {
+        self.replies.is_broken()
+    }
+
     /// Bytes of replies that wait for one before them. Limits on unsent output count them.
     pub fn owed_bytes(&self) -> usize {
         self.replies.bytes()

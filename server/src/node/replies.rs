@@ -8,7 +8,8 @@
 //! A **hole** is reserved for the reply of a command that runs elsewhere. **Held** replies are written already, and go out when enough replicas have
 //! the writes that they tell of, or give way to errors. What is ready at the front leaves at once; so the front is always a hole or held.
 //!
-//! A long reply that came in **pieces** leaves in pieces: the output is given some of them, and the next ones once those were sent ([`Replies::refill`]).
+//! A long reply that came in **pieces** leaves in pieces: the output is given some of them, and the next ones once those were sent ([`Replies::refill`]). One that
+//! **flows** does so before its end is there. Who writes it is to learn how much of it was taken; if its end will not come, nothing can follow.
 //!
 //! **Invariant.** While no hole is open and no pieces are left the queue is empty, and the output is written as if there were none. Every hole is filled once; a
 //! second time finds no hole and does nothing. **Does not know** what a reply is waited for: whoever reserved the hole does.
@@ -36,6 +37,17 @@ impl HoleId {
     }
 }
 
+/// The next part of a reply that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// Names the response that it is of.
+    pub ticket: u64,
+    /// None of them empty.
+    pub pieces: VecDeque<Vec<u8>>,
+    /// Whether the reply ends with it.
+    pub is_last: bool,
+}
+
 /// What takes the place of a hole or of a held reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fill {
@@ -43,6 +55,10 @@ pub enum Fill {
     Bytes(Vec<u8>),
     /// These bytes, one piece after the other, none of them empty.
     Pieces(VecDeque<Vec<u8>>),
+    /// The next part of the reply. Its end fills the hole.
+    Flow(Box<Stretch>),
+    /// What the reply still lacks will not come.
+    Broken,
     /// The replies that were held, as they are.
     Release,
     /// The replies that were held, with these bytes in place of those that stand there. In the order of the places, which do not overlap.
@@ -63,7 +79,10 @@ impl Fill {
         match self {
             Fill::Bytes(bytes) => out.extend_from_slice(bytes),
             Fill::Pieces(pieces) => pieces.iter().for_each(|piece| out.extend_from_slice(piece)),
-            Fill::Release | Fill::Edited(_) => {}
+            Fill::Flow(stretch) => {
+                stretch.pieces.iter().for_each(|piece| out.extend_from_slice(piece));
+            }
+            Fill::Broken | Fill::Release | Fill::Edited(_) => {}
         }
     }
 }
@@ -85,6 +104,8 @@ fn edited(held: &[u8], edits: &[(Range<usize>, Vec<u8>)]) -> Vec<u8> {
 enum Part {
     Ready(Vec<u8>),
     Pieces(VecDeque<Vec<u8>>),
+    /// What is there of a reply that goes on, or went on until its end was there.
+    Flow(Box<Stretch>),
     Hole,
     Held(Vec<u8>),
 }
@@ -97,6 +118,10 @@ pub struct Replies {
     first: u64,
     open: usize,
     bytes: usize,
+    /// Bytes that went to the output of replies that go on, by their responses.
+    taken: Vec<(u64, u64)>,
+    /// Whether what a reply lacks will not come, so that nothing can follow.
+    is_broken: bool,
 }
 
 impl Replies {
@@ -115,6 +140,24 @@ impl Replies {
     #[cfg(test)]
     pub fn open(&self) -> usize {
         self.open
+    }
+
+    /// Whether nothing more can be said.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// Bytes that went to the output, since this was asked last, of responses whose replies go on.
+    pub fn take_taken(&mut self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut self.taken)
+    }
+
+    /// The responses of which there are such replies.
+    pub fn flows(&self) -> impl Iterator<Item = u64> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Flow(stretch) => Some(stretch.ticket),
+            _ => None,
+        })
     }
 
     /// Bytes that wait behind a hole.
@@ -199,13 +242,17 @@ impl Replies {
     pub fn fill(&mut self, hole: HoleId, fill: Fill, out: &mut Vec<u8>) -> bool {
         let part = hole.0.checked_sub(self.first).and_then(|index| usize::try_from(index).ok());
         let Some(part) = part.and_then(|index| self.parts.get_mut(index)) else { return false };
-        let held = match part {
-            Part::Ready(_) | Part::Pieces(_) => return false,
-            Part::Hole => Vec::new(),
-            Part::Held(bytes) => std::mem::take(bytes),
+        let held = match (&mut *part, &fill) {
+            (Part::Flow(_), _) | (_, Fill::Flow(_) | Fill::Broken) => {
+                return self.flow(hole, fill, out);
+            }
+            (Part::Ready(_) | Part::Pieces(_), _) => return false,
+            (Part::Hole, _) => Vec::new(),
+            (Part::Held(bytes), _) => std::mem::take(bytes),
         };
         self.bytes -= held.len();
         let filled = match fill {
+            Fill::Flow(_) | Fill::Broken => unreachable!("they were looked after"),
             Fill::Bytes(bytes) => Part::Ready(bytes),
             Fill::Pieces(pieces) => Part::Pieces(pieces),
             Fill::Release => Part::Ready(held),
@@ -214,10 +261,38 @@ impl Replies {
         self.bytes += match &filled {
             Part::Pieces(pieces) => pieces.iter().map(Vec::len).sum(),
             Part::Ready(bytes) => bytes.len(),
-            Part::Hole | Part::Held(_) => 0,
+            Part::Hole | Part::Held(_) | Part::Flow(_) => 0,
         };
         *part = filled;
         self.open -= 1;
+        self.refill(out);
+        true
+    }
+
+    /// Gives the reply in `hole` its next part, or ends it. Returns whether it lacked that.
+    fn flow(&mut self, hole: HoleId, fill: Fill, out: &mut Vec<u8>) -> bool {
+        let Some(part) = self.parts.get_mut((hole.0 - self.first) as usize) else { return false };
+        match (part, fill) {
+            (Part::Flow(flow), Fill::Flow(next)) if !flow.is_last => {
+                self.bytes += next.pieces.iter().map(Vec::len).sum::<usize>();
+                self.open -= usize::from(next.is_last);
+                flow.is_last = next.is_last;
+                flow.pieces.extend(next.pieces);
+            }
+            (part @ Part::Hole, Fill::Flow(first)) => {
+                self.bytes += first.pieces.iter().map(Vec::len).sum::<usize>();
+                self.open -= usize::from(first.is_last);
+                *part = Part::Flow(first);
+            }
+            (Part::Flow(flow), Fill::Broken) if !flow.is_last => {
+                // What came before it may go out; what comes after would be taken for the rest of it.
+                self.first += self.parts.len() as u64;
+                self.parts.clear();
+                (self.open, self.bytes, self.is_broken) = (0, 0, true);
+                return true;
+            }
+            _ => return false,
+        }
         self.refill(out);
         true
     }
@@ -239,6 +314,23 @@ impl Replies {
                         out.extend_from_slice(&piece);
                     }
                     if !pieces.is_empty() {
+                        break;
+                    }
+                }
+                Part::Flow(flow) => {
+                    while out.len() < REPLY_BYTES_GATHERED
+                        && let Some(piece) = flow.pieces.pop_front()
+                    {
+                        self.bytes -= piece.len();
+                        match self.taken.last_mut() {
+                            Some((ticket, bytes)) if *ticket == flow.ticket => {
+                                *bytes += piece.len() as u64;
+                            }
+                            _ => self.taken.push((flow.ticket, piece.len() as u64)),
+                        }
+                        out.extend_from_slice(&piece);
+                    }
+                    if !flow.pieces.is_empty() || !flow.is_last {
                         break;
                     }
                 }

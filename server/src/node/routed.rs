@@ -8,8 +8,8 @@ use super::client::Client;
 use super::multi::Expected;
 use super::pipeline::{Park, Verdict};
 use super::plane::{
-    About, Begin, ClientKey, Counted, Gathering, Held, Plane, Sink, Snapshot, Target, Trouble,
-    Unit, Wide, no_quorum_read, push_command, tracked_slots,
+    About, Begin, ClientKey, Counted, Gathering, Held, Pace, Plane, Sink, Snapshot, Target,
+    Trouble, Unit, Wide, no_quorum_read, push_command, tracked_slots,
 };
 use super::planned::Planned;
 use super::replies::HoleId;
@@ -240,7 +240,8 @@ impl Run<'_, '_> {
         let instance = self.instance;
         let Client { session, replies, mark, .. } = &mut *self.client;
         let Some(Ring { plane, .. }) = &mut self.ring else { return Step::Done };
-        let joined = plane.extend(key, slot, session, |unit| {
+        let pace = Pace::of(spec, key);
+        let joined = plane.extend(key, slot, session, pace, |unit| {
             if let Sink::Client(_, holes) = &mut unit.sink {
                 holes.push((!muted).then(|| replies.reserve(out, mark)));
             }
@@ -281,6 +282,7 @@ impl Run<'_, '_> {
             redirects: self.client.session.redirects(),
             session,
             refreshed: false,
+            pace: Pace::of(spec, key),
             deadline: self.deadline(),
             attempts: 0,
             trouble: Trouble::None,
@@ -617,12 +619,12 @@ impl Run<'_, '_> {
                 Some(self.answer_error(spec, &error, out))
             }
             Held::Later { waiter, wanted } => {
-                let hole = self.hole(out);
+                let (key, hole) = (self.client.key(), self.hole(out));
                 let mut commands = Vec::new();
                 push_command(args.iter(), &mut commands);
                 let unit = Unit {
                     target: Target::Slot(slot),
-                    sink: Sink::Client(self.client.key(), vec![hole]),
+                    sink: Sink::Client(key, vec![hole]),
                     commands,
                     count: 1,
                     writes: false,
@@ -631,6 +633,7 @@ impl Run<'_, '_> {
                     redirects: None,
                     session: self.snapshot(),
                     refreshed: false,
+                    pace: Pace::of(spec, key),
                     deadline: self.deadline(),
                     attempts: 0,
                     trouble: Trouble::None,

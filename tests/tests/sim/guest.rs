@@ -351,6 +351,9 @@ impl World {
             return;
         }
         client.answer(answer, &mut it.out);
+        if let Some(node) = &mut self.seats[node].node {
+            node.worker.note_taken(client);
+        }
         it.parked = false;
         self.guest_run(place);
     }

@@ -113,6 +113,13 @@ impl World {
                     self.drain(to);
                 }
             }
+            Kind::Taken => {
+                if let Some(node) = self.node(to) {
+                    let (link, id) = (from as u64, header.id);
+                    assert!(node.worker.on_taken(&node.instance, link, id, payload));
+                    self.drain(to);
+                }
+            }
             Kind::Question | Kind::Standing => self.standing(line, (from, to), header, payload),
             Kind::Effects => self.effects(line, payload, true),
             Kind::Ack => {

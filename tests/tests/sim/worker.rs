@@ -7,7 +7,7 @@ use std::time::Duration;
 use torc_protocol::peer::request::response_flags;
 use torc_protocol::peer::{Head, Kind};
 use torc_server::node::core::Input;
-use torc_server::node::plane::Failure;
+use torc_server::node::plane::{Failure, Taking};
 
 impl World {
     /// Carries out what a node's worker wants done.
@@ -47,6 +47,17 @@ impl World {
                     node.worker.on_room(response.link);
                 }
                 self.post(line, number, head, &response.payload);
+            } else if let Some(Taking { to, ticket, taken }) = node.worker.next_taking() {
+                let line = Line { dialler: number, other: number_of(to), control: false };
+                let asked = &mut self.link(line).asked[0];
+                let id = asked.iter().find(|(_, of)| **of == ticket).map(|(&id, _)| id);
+                let Some(id) = id else { continue };
+                if taken.unwanted {
+                    asked.remove(&id);
+                }
+                let mut payload = Vec::new();
+                taken.encode(&mut payload).unwrap();
+                self.post(line, number, Head { id, ..Head::of(Kind::Taken) }, &payload);
             } else {
                 break;
             }

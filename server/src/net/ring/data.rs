@@ -218,6 +218,7 @@ impl DataLinks {
     pub fn carry(&mut self, desk: &mut Desk<'_>) -> bool {
         let asked = self.carry_requests(desk);
         let responded = self.carry_responses(desk);
+        self.carry_takings(desk);
         asked || responded
     }
 

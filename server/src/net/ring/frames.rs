@@ -72,6 +72,7 @@ pub(super) fn on_peers_frame(
             }
         }
         Some(Kind::Request) => state.on_request(instance, key, header.id, header.slot, payload),
+        Some(Kind::Taken) => return state.on_taken(instance, key, header.id, payload),
         Some(Kind::Effects) => {
             let Some((local, replicator)) = replication(state) else { return true };
             let mut acks = Vec::new();

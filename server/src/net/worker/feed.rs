@@ -117,7 +117,7 @@ impl Worker {
             connection.pushed_bytes += push.bytes();
             if connection.pushed_bytes >= PUSH_BYTES_GATHERED && !connection.is_asleep() {
                 connection.pushed_bytes = 0;
-                if let Err(end) = send(connection, output, instance, state.index) {
+                if let Err(end) = send(connection, output, instance, state) {
                     ended.push((slot, id, end));
                 }
             }
@@ -145,7 +145,7 @@ impl Worker {
         connection.pushed_bytes += bytes.len();
         if connection.pushed_bytes >= PUSH_BYTES_GATHERED && !connection.is_asleep() {
             connection.pushed_bytes = 0;
-            if let Err(end) = send(connection, output, instance, state.index) {
+            if let Err(end) = send(connection, output, instance, state) {
                 self.close(slot, end);
             }
         }

@@ -47,7 +47,7 @@ impl Worker {
         let Worker { slots, state, instance, buffer, output, backlog_max, alone, .. } = self;
         let Some(connection) = slots.get(slot) else { return Ok(()) };
         if connection.output_bytes() > 0 && !matches!(connection.parked, Some(Park::Sleep(_))) {
-            send(connection, output, instance, state.index)?;
+            send(connection, output, instance, state)?;
         }
         if connection.reads_ahead(*backlog_max) {
             let read = connection.read_ahead(buffer).map_err(|_| End::Gone)?;
@@ -106,7 +106,7 @@ impl Worker {
                         instance.clients.count_blocked(true);
                         if connection.ended {
                             // Nobody is left to be answered; what came before goes out.
-                            send(connection, output, instance, state.index)?;
+                            send(connection, output, instance, state)?;
                             return Err(End::Gone);
                         }
                     }
@@ -131,7 +131,7 @@ impl Worker {
         let Worker { slots, instance, output, state, .. } = self;
         let Some(connection) = slots.get(slot) else { return Ok(()) };
         if !matches!(connection.parked, Some(Park::Sleep(_))) {
-            send(connection, output, instance, state.index)?;
+            send(connection, output, instance, state)?;
         }
         if output.capacity() > SHARED_BUFFER_BYTES_KEPT || output.capacity() == 0 {
             *output = Vec::with_capacity(READ_BUFFER_BYTES);
@@ -214,7 +214,7 @@ pub(super) fn send(
     connection: &mut Connection,
     output: &mut Vec<u8>,
     instance: &Instance,
-    worker: usize,
+    state: &mut WorkerState,
 ) -> Result<(), End> {
     if output.len() > REPLY_BYTES_UNCOUNTED || connection.client.session.is_cut {
         let hard = output_limit(connection, instance).hard_bytes;
@@ -227,7 +227,10 @@ pub(super) fn send(
     }
     let sent = connection.send(output).map_err(|_| End::Gone)?;
     if sent > 0 {
-        instance.stats.worker(worker).net_out(sent as u64);
+        instance.stats.worker(state.index).net_out(sent as u64);
+    }
+    if connection.refilled {
+        state.note_taken(&mut connection.client);
     }
     let waiting = connection.unread_bytes();
     if waiting == 0 {

@@ -33,7 +33,7 @@ use std::time::Duration;
 use torc_protocol::peer::frame::CLASS_COUNT;
 use torc_protocol::peer::hello::{Reason, Refuse, Role};
 use torc_protocol::peer::message::{Credit, Ping};
-use torc_protocol::peer::request::{Response, response_flags};
+use torc_protocol::peer::request::{Response, Taken, response_flags};
 use torc_protocol::peer::{Class, Decoded, Frame, FrameError, Head, Kind, Limits, TooLong, frame};
 use torc_protocol::slot::Slot;
 
@@ -511,6 +511,22 @@ impl Link {
         if self.requests.abandon(id) {
             self.breaker.released(id);
         }
+    }
+
+    /// Tells the peer how much was taken of its long response to our request `id`. From now on it is waited for until it ends or the connection does, or, if it is unwanted, by nobody. There
+    /// is room for it, as for every answer.
+    pub fn taken(&mut self, id: u32, taken: Taken) -> Result<(), SendError> {
+        if !self.is_open() {
+            return Err(SendError::NotOpen);
+        }
+        if taken.unwanted {
+            self.abandon(id);
+        } else {
+            self.requests.linger(id);
+        }
+        let head = Head { id, ..Head::of(Kind::Taken) };
+        let payload = |out: &mut Vec<u8>| taken.encode(out);
+        self.outbound.push(head, &self.config, payload).map_err(|_| SendError::TooLong)
     }
 
     /// Answers the peer's request `id`. There is room for every answer: what bounds them is that a peer that takes none may not ask.

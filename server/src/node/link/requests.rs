@@ -168,6 +168,13 @@ impl Requests {
         }
     }
 
+    /// The rest of a response to `id` is waited for as long as it takes.
+    pub fn linger(&mut self, id: u32) {
+        if let Some(State::Waiting { blocking, sent: true, .. }) = self.state(id) {
+            self.set(id, State::Waiting { deadline: None, blocking, sent: true });
+        }
+    }
+
     /// A response to `id` came.
     pub fn complete(&mut self, id: u32) -> Matched {
         match self.state(id) {

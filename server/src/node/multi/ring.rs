@@ -13,7 +13,9 @@ use crate::command::Session;
 use crate::command::transaction::{Multi, TOO_MANY, Watching};
 use crate::node::batch::{Run, Step};
 use crate::node::pipeline::Park;
-use crate::node::plane::{Sink, Target, Trouble, Unit, array_elements, bulk_text, push_command};
+use crate::node::plane::{
+    Pace, Sink, Target, Trouble, Unit, array_elements, bulk_text, push_command,
+};
 use crate::node::replies::{Fill, HoleId};
 use crate::node::routed::{FULL, ROUND, Ring};
 use crate::store::Stamp;
@@ -229,6 +231,7 @@ impl Run<'_, '_> {
             redirects: self.client.session.redirects(),
             session: self.snapshot(),
             refreshed: false,
+            pace: Pace::Whole,
             deadline: self.deadline(),
             attempts: 0,
             trouble: Trouble::None,
@@ -277,6 +280,7 @@ impl Run<'_, '_> {
             redirects: self.client.session.redirects(),
             session: self.snapshot(),
             refreshed: false,
+            pace: Pace::Whole,
             deadline: self.deadline(),
             attempts: 0,
             trouble: Trouble::None,

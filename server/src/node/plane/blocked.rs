@@ -123,6 +123,7 @@ impl Plane {
             user: b"",
             rules: b"",
             author: None,
+            window: 0,
             commands: TAKE_BACK,
         };
         if request.encode(&mut payload).is_ok() {

@@ -12,9 +12,10 @@
 //!
 //! What surely was not run is never answered with an error before its deadline: somebody will serve its slot.
 
+use super::flow::Flow;
 use super::guests::{GOES_BY_RULES, told};
 use super::pieces::Parts;
-use super::unit::{Sink, Snapshot, Target, Trouble, Unit};
+use super::unit::{Pace, Sink, Snapshot, Target, Trouble, Unit};
 use super::{Answer, Plane, Timer, error_bytes, member_name, resp};
 use crate::admin::Instance;
 use crate::base::limits::{FORWARD_BACKOFF_MAX_MS, FORWARD_BACKOFF_MS, FORWARD_HOPS_MAX};
@@ -68,6 +69,16 @@ pub enum Failure {
     TimedOut,
 }
 
+impl Failure {
+    /// What the node did, for people.
+    fn what(self) -> &'static str {
+        match self {
+            Failure::TimedOut => "did not answer in time",
+            _ => "broke the connection",
+        }
+    }
+}
+
 impl From<Why> for Failure {
     fn from(why: Why) -> Self {
         match why {
@@ -104,12 +115,16 @@ pub(super) struct Building {
 #[derive(Debug)]
 pub(super) struct Ticket {
     pub(super) to: MemberIndex,
+    /// The same as a node; none if it is this one.
+    pub(super) node: Option<NodeId>,
     pub(super) units: Vec<Unit>,
     pub(super) deadline: Duration,
     /// Where a ticket for this node itself keeps its payload until it runs.
     pub(super) payload: Option<Vec<u8>>,
     /// What came of its response so far, if that comes in several frames.
     pub(super) parts: Option<Box<Parts>>,
+    /// How far its clients were given of that, if they do not wait for the end.
+    pub(super) flow: Option<Box<Flow>>,
 }
 
 impl Plane {
@@ -119,6 +134,7 @@ impl Plane {
         key: super::ClientKey,
         slot: Slot,
         session: &crate::command::Session,
+        pace: Pace,
         add: impl FnOnce(&mut Unit),
     ) -> bool {
         let mut units = self.building.iter_mut().flat_map(|building| &mut building.units);
@@ -127,6 +143,8 @@ impl Plane {
             is_of && unit.target == Target::Slot(slot) && unit.session.is_of(session)
         });
         let Some(unit) = same.filter(|unit| unit.count < COMMANDS_MAX) else { return false };
+        let Some(pace) = unit.pace.joined(pace) else { return false };
+        unit.pace = pace;
         let before = unit.commands.len();
         add(unit);
         self.unit_bytes += unit.commands.len() - before;
@@ -211,6 +229,9 @@ impl Plane {
                 && first.blocked.is_none()
                 && unit.blocked.is_none()
                 && first.refreshed == unit.refreshed
+                // A client that takes its time keeps nobody else waiting.
+                && first.pace == unit.pace
+                && (unit.pace != Pace::Taken || first.is_for_client_of(&unit))
                 // They share a deadline, so that one that waited long is not to go with those that did not.
                 && first.deadline.abs_diff(unit.deadline) <= TOGETHER
                 && building.units.iter().map(|unit| unit.count).sum::<u32>() + unit.count
@@ -241,15 +262,16 @@ impl Plane {
             let slot = only_slot(&units);
             let blocking = units.iter().any(|unit| unit.blocking);
             let commands: u32 = units.iter().map(|unit| unit.count).sum();
-            let mut ticket = Ticket { to, units, deadline, payload: None, parts: None };
+            let node = view.member(to).filter(|_| to != view.me()).map(|member| member.id);
+            let mut ticket =
+                Ticket { to, node, units, deadline, payload: None, parts: None, flow: None };
             self.timers.insert((deadline, Timer::Ticket(number)));
             if to == view.me() {
                 ticket.payload = Some(payload);
                 self.own.push_back(number);
-            } else if let Some(member) = view.member(to) {
+            } else if let Some(to) = node {
                 self.stats.messages_sent += 1;
                 self.stats.commands_forwarded += u64::from(commands);
-                let to = member.id;
                 self.sends.push_back(Send {
                     to,
                     ticket: number,
@@ -264,7 +286,7 @@ impl Plane {
     }
 
     fn encode(&self, units: &[Unit], deadline: Duration, own: bool) -> Option<Vec<u8>> {
-        let &Unit { ref session, refreshed, .. } = units.first()?;
+        let &Unit { ref session, refreshed, pace, .. } = units.first()?;
         let bytes: usize = units.iter().map(|unit| unit.commands.len()).sum();
         let mut commands = Vec::new();
         let commands = match units {
@@ -294,6 +316,7 @@ impl Plane {
             user,
             rules: &rules,
             author: session.author,
+            window: if pace == Pace::Taken { self.window } else { 0 },
             commands,
         };
         request.encode(&mut payload).ok().map(|()| payload)
@@ -311,6 +334,9 @@ impl Plane {
         let Some(view) = instance.cluster.view() else { return };
         let Some(mut ticket) = self.take_ticket(number) else { return };
         self.reopen(instance, &view, ticket.to);
+        if ticket.flow.is_some() {
+            return self.end_flow(&view, number, ticket, flags, payload);
+        }
         let Ok(response) = Response::decode(payload) else {
             return self.may_have_run(&view, ticket, "sent a malformed response", Trouble::Lost);
         };
@@ -328,11 +354,7 @@ impl Plane {
             }
             return;
         }
-        let slot = only_slot(&ticket.units);
-        let mut versions = decode_versions(response.versions);
-        if let (Some(slot), true) = (slot, response.written != 0) {
-            versions.push((slot.index() as u16, response.written));
-        }
+        let versions = versions_in(&ticket.units, &response);
         let mut in_parts = ticket.parts.take().map(|mut parts| {
             parts.take(response.replies.to_vec());
             parts.into_replies()
@@ -350,11 +372,7 @@ impl Plane {
                 let ticket = Ticket { units, ..ticket };
                 return self.may_have_run(&view, ticket, "sent too few replies", Trouble::Lost);
             }
-            let of_unit = |slot: u16| match unit.target {
-                Target::Slot(own) => own.index() == usize::from(slot),
-                Target::Node(_) => true,
-            };
-            let versions = versions.iter().copied().filter(|(slot, _)| of_unit(*slot)).collect();
+            let versions = versions_of(&unit, &versions);
             self.deliver(unit, own, versions);
         }
     }
@@ -363,6 +381,9 @@ impl Plane {
     pub(super) fn failed(&mut self, instance: &Instance, number: u64, failure: Failure) {
         let Some(view) = instance.cluster.view() else { return };
         let Some(mut ticket) = self.take_ticket(number) else { return };
+        if ticket.flow.is_some() {
+            return self.break_flow(&view, ticket, failure.what());
+        }
         // Whoever took it back is answered, and whoever has no time left.
         ticket.units = ticket.units.into_iter().filter_map(|unit| self.renew(unit)).collect();
         match failure {
@@ -390,9 +411,7 @@ impl Plane {
                 let error = WireError::fixed("ERR request is too long to be forwarded");
                 ticket.units.into_iter().for_each(|unit| self.fail(unit, &error));
             }
-            Failure::Lost => {
-                self.may_have_run(&view, ticket, "broke the connection", Trouble::Lost)
-            }
+            Failure::Lost => self.may_have_run(&view, ticket, failure.what(), Trouble::Lost),
             Failure::TimedOut => self.timed_out(&view, ticket),
         }
     }
@@ -407,7 +426,7 @@ impl Plane {
     fn timed_out(&mut self, view: &View, ticket: Ticket) {
         let name = member_name(view, ticket.to);
         for unit in ticket.units {
-            let error = too_late(&name, "did not answer in time", unit.writes);
+            let error = too_late(&name, Failure::TimedOut.what(), unit.writes);
             self.fail(unit, &error);
         }
     }
@@ -528,7 +547,7 @@ impl Plane {
         }
     }
 
-    fn answer_all(
+    pub(super) fn answer_all(
         &mut self,
         key: super::ClientKey,
         target: Target,
@@ -549,14 +568,14 @@ impl Plane {
         }
     }
 
-    fn take_ticket(&mut self, number: u64) -> Option<Ticket> {
+    pub(super) fn take_ticket(&mut self, number: u64) -> Option<Ticket> {
         let ticket = self.tickets.remove(&number)?;
         self.timers.remove(&(ticket.deadline, Timer::Ticket(number)));
         Some(ticket)
     }
 }
 
-fn too_late(name: &str, what: &str, writes: bool) -> WireError {
+pub(super) fn too_late(name: &str, what: &str, writes: bool) -> WireError {
     let outcome = if writes { "the write may have been applied" } else { "nothing was changed" };
     WireError::Line(format!("TIMEOUT Node {name} {what}; {outcome}").into())
 }
@@ -571,6 +590,24 @@ pub(super) fn unreachable(name: &str) -> WireError {
 fn only_slot(units: &[Unit]) -> Option<Slot> {
     let Target::Slot(first) = units.first()?.target else { return None };
     units.iter().all(|unit| unit.target == Target::Slot(first)).then_some(first)
+}
+
+/// What the writes of `units` took, as the response says.
+pub(super) fn versions_in(units: &[Unit], response: &Response<'_>) -> Vec<(u16, u64)> {
+    let mut versions = decode_versions(response.versions);
+    if let (Some(slot), true) = (only_slot(units), response.written != 0) {
+        versions.push((slot.index() as u16, response.written));
+    }
+    versions
+}
+
+/// Those of `versions` that `unit` took.
+pub(super) fn versions_of(unit: &Unit, versions: &[(u16, u64)]) -> Vec<(u16, u64)> {
+    let is_its = |slot: u16| match unit.target {
+        Target::Slot(own) => own.index() == usize::from(slot),
+        Target::Node(_) => true,
+    };
+    versions.iter().copied().filter(|(slot, _)| is_its(*slot)).collect()
 }
 
 fn decode_versions(bytes: &[u8]) -> Vec<(u16, u64)> {

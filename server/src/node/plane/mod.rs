@@ -10,7 +10,7 @@
 //!   link ─▶ response, failure ───────▶┘
 //!      └──▶ request ─▶ Visitor: a client without a socket, through the same pipeline ─▶ PeerResponse
 //!
-//!   out of it: Answer (to clients), Send and PeerResponse (to links)
+//!   out of it: Answer (to clients), Send, PeerResponse and Taking (to links)
 //! ```
 //!
 //! Sans-IO: [`WorkerState`] is called with what happened, and afterwards drained of what is to be done. Time is the instance's clock.
@@ -23,6 +23,7 @@
 //! **Invariant.** Every unit ends in an answer, at its deadline at the latest. **Does not know** sockets, links' states, or what replication does.
 
 pub(super) mod blocked;
+mod flow;
 mod forward;
 mod gather;
 mod guests;
@@ -38,6 +39,7 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
+pub use flow::Taking;
 pub use forward::{Failure, Send};
 pub(super) use gather::{Begin, Gathering, Wide, tracked_slots};
 pub use guests::GOES_BY_RULES;
@@ -45,7 +47,7 @@ pub use replication::{Held, Lone, Replication, Short, Waiter};
 pub(super) use resp::{bulk as bulk_text, elements as array_elements, push_command};
 pub(super) use told::About;
 pub use unit::ClientKey;
-pub(super) use unit::{BlockedUnit, Sink, Snapshot, Target, Trouble, Unit};
+pub(super) use unit::{BlockedUnit, Pace, Sink, Snapshot, Target, Trouble, Unit};
 pub use visit::PeerResponse;
 
 use super::client::Client;
@@ -53,7 +55,7 @@ use super::held::{HeldWrites, Spare};
 use super::pipeline::WorkerState;
 use super::replies::{Fill, HoleId};
 use crate::admin::Instance;
-use crate::base::limits::FORWARD_BYTES_MAX;
+use crate::base::limits::{FORWARD_BYTES_MAX, RESPONSE_WINDOW_BYTES};
 use crate::base::rng::Rng;
 use crate::base::version::Version;
 use crate::cluster::View;
@@ -207,6 +209,9 @@ pub struct Plane {
     visitor_answers: VecDeque<Answer>,
     sends: VecDeque<Send>,
     responses: VecDeque<PeerResponse>,
+    takings: VecDeque<Taking>,
+    /// How much of a long response may be on its way.
+    window: u64,
     /// Whether visitors are being run, so that their own batches do not begin it again.
     pumping: bool,
     guests: guests::Guests,
@@ -252,6 +257,8 @@ impl Plane {
             visitor_answers: VecDeque::new(),
             sends: VecDeque::new(),
             responses: VecDeque::new(),
+            takings: VecDeque::new(),
+            window: RESPONSE_WINDOW_BYTES,
             pumping: false,
             guests: guests::Guests::default(),
             peer_info: None,
@@ -285,6 +292,7 @@ impl Plane {
             && self.visitor_answers.is_empty()
             && self.sends.is_empty()
             && self.responses.is_empty()
+            && self.takings.is_empty()
     }
 
     /// Reads the clock. To be called at the beginning of whatever happens.
@@ -427,7 +435,11 @@ impl Plane {
 
     /// When [`WorkerState::on_time`] has something to do.
     fn next_wake(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || !self.own.is_empty() {
+        let is_idle = self.ready.is_empty()
+            && self.own.is_empty()
+            && self.answers.is_empty()
+            && self.takings.is_empty();
+        if !is_idle {
             return Some(Duration::ZERO);
         }
         let timer = self.timers.first().map(|(time, _)| *time);
@@ -558,6 +570,11 @@ impl WorkerState {
     /// The next response for another node.
     pub fn next_response(&mut self) -> Option<PeerResponse> {
         self.plane.as_mut()?.responses.pop_front()
+    }
+
+    /// The next word of how much of a long response was taken.
+    pub fn next_taking(&mut self) -> Option<Taking> {
+        self.plane.as_mut()?.takings.pop_front()
     }
 
     /// The next reply for a client.

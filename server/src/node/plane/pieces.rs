@@ -7,13 +7,12 @@
 //! ```
 //!
 //! The origin has a response whole before anybody is answered, so that one whose link is lost in the middle ends like any other: with an error, or by
-//! another try. What came is not copied, and leaves piece by piece ([`super::super::replies`]).
+//! another try. What came is not copied, and leaves piece by piece ([`super::super::replies`]). What is too long to be kept flows ([`super::flow`]).
 //!
-//! **Invariant.** Of one visitor at most one piece waits to be taken by its link. **Does not bound** what an origin puts together: as in Redis a client that asks for a
-//! large reply gets it.
+//! **Invariant.** Of one visitor at most one piece waits to be taken by its link.
 
 use super::visit::{Origin, Visitor};
-use super::{PeerResponse, Plane, Timer, resp};
+use super::{Failure, PeerResponse, Plane, Timer, resp};
 use crate::admin::Instance;
 use crate::base::limits::RESPONSE_PART_TIMEOUT;
 use crate::node::pipeline::WorkerState;
@@ -30,14 +29,39 @@ pub(super) struct Parts {
     replies: Vec<VecDeque<Vec<u8>>>,
     /// Values that the last of them still lacks.
     left: u64,
+    /// Bytes of them all.
+    bytes: u64,
 }
 
 impl Parts {
-    /// Takes what one frame brought. Bytes that do not end behind a value spoil all: then there are no replies, as if none had come.
-    pub fn take(&mut self, bytes: Vec<u8>) {
-        if self.add(bytes).is_none() {
-            *self = Parts { replies: Vec::new(), left: u64::MAX };
+    /// Takes what one frame brought. Bytes that do not end behind a value spoil all: then there are no replies, as if none had come, and this is false.
+    pub fn take(&mut self, bytes: Vec<u8>) -> bool {
+        self.bytes += bytes.len() as u64;
+        let is_sound = self.add(bytes).is_some();
+        if !is_sound {
+            *self = Parts { replies: Vec::new(), left: u64::MAX, bytes: 0 };
         }
+        is_sound
+    }
+
+    /// Bytes that are here.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes what is here, reply by reply, each with whether it is all of it, or its end. What comes next goes on with the last one.
+    pub fn drain(&mut self) -> impl Iterator<Item = (VecDeque<Vec<u8>>, bool)> {
+        self.bytes = 0;
+        let replies = std::mem::take(&mut self.replies);
+        let is_cut = self.left > 0 && !replies.is_empty();
+        if is_cut {
+            self.replies.push(VecDeque::new());
+        }
+        let whole = replies.len() - usize::from(is_cut);
+        let replies = replies.into_iter().enumerate();
+        replies
+            .map(move |(at, pieces)| (pieces, at < whole))
+            .filter(|(pieces, _)| !pieces.is_empty())
     }
 
     fn add(&mut self, bytes: Vec<u8>) -> Option<()> {
@@ -80,11 +104,15 @@ impl Plane {
         }
         match visitor.origin {
             // Nobody takes it any more.
-            Origin::Link { .. } if visitor.is_forsaken => {
+            _ if visitor.is_forsaken => {
                 visitor.out.clear();
+                if let Some(rest) = &mut visitor.client.session.long_reply {
+                    rest.leave_out();
+                }
                 true
             }
             Origin::Link { link, id, slot } => {
+                visitor.sent += visitor.out.len() as u64;
                 let mut payload = Vec::with_capacity(visitor.out.len() + 8);
                 // Without fields nothing of it can be too long.
                 if Response::plain(&visitor.out).encode(&mut payload).is_ok() {
@@ -97,16 +125,22 @@ impl Plane {
             }
             Origin::Ticket(number) => {
                 let bytes = std::mem::take(&mut visitor.out);
+                visitor.sent += bytes.len() as u64;
                 self.add_part(number, bytes);
-                true
+                self.note_own(visitor, number);
+                visitor.may_go_on()
             }
         }
     }
 
-    /// Part of a response came.
-    pub(super) fn add_part(&mut self, number: u64, bytes: Vec<u8>) {
-        let Some(ticket) = self.tickets.get_mut(&number) else { return };
-        ticket.parts.get_or_insert_default().take(bytes);
+    /// Part of a response came. Returns whether it fits what came before.
+    pub(super) fn add_part(&mut self, number: u64, bytes: Vec<u8>) -> bool {
+        let Some(ticket) = self.tickets.get_mut(&number) else { return true };
+        let is_sound = ticket.parts.get_or_insert_default().take(bytes);
+        if ticket.flow.is_some() || ticket.is_to_flow(self.window) {
+            self.flow(number);
+            return is_sound;
+        }
         let until = self.now + RESPONSE_PART_TIMEOUT;
         if ticket.deadline < until {
             self.timers.remove(&(ticket.deadline, Timer::Ticket(number)));
@@ -114,6 +148,7 @@ impl Plane {
             ticket.deadline = until + RESPONSE_PART_TIMEOUT;
             self.timers.insert((ticket.deadline, Timer::Ticket(number)));
         }
+        true
     }
 }
 
@@ -124,7 +159,9 @@ impl WorkerState {
         plane.begin(instance);
         // A malformed one lacks values, which is found out at the end.
         let replies = Response::decode(payload).map_or(&b""[..], |response| response.replies);
-        plane.add_part(ticket, replies.to_vec());
+        if !plane.add_part(ticket, replies.to_vec()) {
+            plane.failed(instance, ticket, Failure::Lost);
+        }
     }
 
     /// `link` has room for more of the responses that [`response_flags::MORE`] said will go on. To be called after each of them, at once or later.
@@ -137,8 +174,11 @@ impl WorkerState {
         let Some(plane) = &mut self.plane else { return };
         for (&number, visitor) in &mut plane.visitors {
             if matches!(visitor.origin, Origin::Link { link: of, .. } if of == link) {
-                visitor.is_forsaken |= is_gone;
-                if std::mem::take(&mut visitor.waits_for_room) {
+                let goes_on = visitor.lets_go(|it| {
+                    it.is_forsaken |= is_gone;
+                    it.waits_for_room = false;
+                });
+                if goes_on {
                     plane.ready.push_back(number);
                 }
             }
@@ -152,7 +192,9 @@ mod tests {
 
     fn put_together(frames: &[&[u8]]) -> Vec<Vec<u8>> {
         let mut parts = Parts::default();
-        frames.iter().for_each(|frame| parts.take(frame.to_vec()));
+        for frame in frames {
+            parts.take(frame.to_vec());
+        }
         let bytes = |fill: Fill| {
             let mut out = Vec::new();
             fill.append_to(&mut out);

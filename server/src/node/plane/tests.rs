@@ -5,6 +5,7 @@
 
 mod blocking;
 mod copies;
+mod flow;
 mod gathered;
 mod lossy;
 mod pieces;

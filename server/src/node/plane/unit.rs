@@ -8,6 +8,7 @@ use crate::node::replies::HoleId;
 use std::sync::Arc;
 use std::time::Duration;
 use torc_protocol::Protocol;
+use torc_protocol::command::{CommandSpec, Flags};
 use torc_protocol::peer::changes::Author;
 use torc_protocol::peer::request::{ReadLevel, SessionFlags, WriteLevel};
 use torc_protocol::slot::Slot;
@@ -123,6 +124,38 @@ pub(in crate::node) enum Trouble {
     Unreachable(MemberIndex),
 }
 
+/// How its replies come to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::node) enum Pace {
+    /// Whole, for this node reads them first, or puts them together.
+    Whole,
+    /// Whole, for they are short.
+    Short,
+    /// Whole while they are short, else as the client takes them ([`super::flow`]).
+    Taken,
+}
+
+impl Pace {
+    /// That of a client's command.
+    pub fn of(spec: &CommandSpec, key: ClientKey) -> Pace {
+        // Those who tell whole collections only read, and do not count as fast.
+        let may_be_long = spec.flags.contains(Flags::READONLY) && !spec.flags.contains(Flags::FAST);
+        match key {
+            ClientKey::Client { .. } if may_be_long => Pace::Taken,
+            ClientKey::Client { .. } => Pace::Short,
+            ClientKey::Visitor(_) => Pace::Whole,
+        }
+    }
+
+    /// That of commands that go together; none if they may not.
+    pub fn joined(self, other: Pace) -> Option<Pace> {
+        match (self, other) {
+            (Pace::Whole, Pace::Taken) | (Pace::Taken, Pace::Whole) => None,
+            (Pace::Short, pace) | (pace, _) => Some(pace),
+        }
+    }
+}
+
 /// A blocking command, which goes alone.
 #[derive(Debug, Clone)]
 pub(in crate::node) struct BlockedUnit {
@@ -157,6 +190,8 @@ pub(in crate::node) struct Unit {
     pub session: Arc<Snapshot>,
     /// Whether this node has what a majority knows of its keys (R=quorum), so that it need not ask again if it runs here.
     pub refreshed: bool,
+    /// How its replies come to the client.
+    pub pace: Pace,
     /// In monotonic time.
     pub deadline: Duration,
     pub attempts: u32,
@@ -183,9 +218,18 @@ impl Unit {
             redirects,
             session,
             refreshed: false,
+            pace: Pace::Whole,
             deadline,
             attempts: 0,
             trouble: Trouble::None,
+        }
+    }
+
+    /// Whether both are commands of the same client.
+    pub fn is_for_client_of(&self, other: &Unit) -> bool {
+        match (&self.sink, &other.sink) {
+            (Sink::Client(key, _), Sink::Client(other, _)) => key == other,
+            _ => false,
         }
     }
 

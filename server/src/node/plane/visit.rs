@@ -66,8 +66,30 @@ pub(super) struct Visitor {
     timer: Option<Duration>,
     /// Whether it goes on once its link took a piece of the response.
     pub(super) waits_for_room: bool,
-    /// Whether its link was lost.
+    /// How many bytes of the response may be on their way; 0 for any number.
+    window: u64,
+    /// Bytes that were sent in pieces, and how many of these were taken.
+    pub(super) sent: u64,
+    pub(super) taken: u64,
+    /// Whether nobody wants its response any more.
     pub(super) is_forsaken: bool,
+}
+
+impl Visitor {
+    /// Whether what it writes may be sent on.
+    pub(super) fn may_go_on(&self) -> bool {
+        let is_ahead = self.window > 0
+            && self.sent.saturating_sub(self.taken) >= self.window
+            && !self.is_forsaken;
+        !self.waits_for_room && !is_ahead
+    }
+
+    /// Makes a change, and returns whether it may go on by that where it could not before.
+    pub(super) fn lets_go(&mut self, change: impl FnOnce(&mut Visitor)) -> bool {
+        let waited = !self.may_go_on();
+        change(self);
+        waited && self.may_go_on()
+    }
 }
 
 /// What is known of a request's slots.
@@ -289,6 +311,9 @@ impl Plane {
             admitted: false,
             timer: None,
             waits_for_room: false,
+            window: request.window,
+            sent: 0,
+            taken: 0,
             is_forsaken: false,
         };
         self.visitors.insert(number, visitor);
@@ -357,7 +382,7 @@ impl Plane {
         let Some(visitor) = self.visitors.get_mut(&number) else { return };
         let answer = Answer { fill: answer.fill.into_whole(), ..answer };
         visitor.client.answer(answer, &mut visitor.out);
-        if visitor.timer.is_none() && !visitor.waits_for_room && !self.ready.contains(&number) {
+        if visitor.timer.is_none() && visitor.may_go_on() && !self.ready.contains(&number) {
             self.ready.push_back(number);
         }
     }

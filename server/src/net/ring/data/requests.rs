@@ -2,7 +2,7 @@
 
 use super::{DataLinks, Desk, PLACE_BITS};
 use crate::node::link::{Ask, Failed};
-use crate::node::plane::Failure;
+use crate::node::plane::{Failure, Taking};
 use torc_protocol::peer::request::response_flags;
 
 impl DataLinks {
@@ -58,6 +58,24 @@ impl DataLinks {
             self.mark(at);
         }
         any
+    }
+
+    /// Tells nodes how far clients have taken the long responses that they write.
+    pub(super) fn carry_takings(&mut self, desk: &mut Desk<'_>) {
+        while let Some(Taking { to, ticket, taken }) = desk.state.next_taking() {
+            let Some(&at) = self.own.get(&to) else { continue };
+            let Some(link) = &mut self.links[at] else { continue };
+            let id = link.tickets.iter().find(|(_, of)| **of == ticket).map(|(&id, _)| id);
+            // Of one whose link is lost the plane knows.
+            let Some(id) = id else { continue };
+            if taken.unwanted {
+                link.tickets.remove(&id);
+            }
+            if let Err(error) = link.conn.link.taken(id, taken) {
+                tracing::debug!(node = %link.node, ?error, "word of what was taken is lost");
+            }
+            self.mark(at);
+        }
     }
 
     /// Tells the plane of requests that ended without a response.

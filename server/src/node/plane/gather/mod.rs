@@ -19,7 +19,7 @@ mod pure;
 mod together;
 mod wide;
 
-use super::unit::{Sink, Snapshot, Target, Trouble, Unit};
+use super::unit::{Pace, Sink, Snapshot, Target, Trouble, Unit};
 use super::{ClientKey, Counted, Plane};
 use crate::base::limits::GATHER_SLOTS_TRACKED_MAX;
 use crate::command::consistency::Seen;
@@ -234,6 +234,7 @@ fn new_unit(
         redirects: None,
         session: begin.session.clone(),
         refreshed: false,
+        pace: Pace::Whole,
         deadline: begin.deadline,
         attempts: 0,
         trouble: Trouble::None,

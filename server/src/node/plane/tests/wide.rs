@@ -217,7 +217,7 @@ struct Promises {
 }
 
 #[derive(Clone, Default)]
-struct Fake(Arc<Mutex<Promises>>, u64);
+pub(super) struct Fake(Arc<Mutex<Promises>>, u64);
 
 impl Replication for Fake {
     fn take_written(&mut self, _: &mut Local, writes: &mut Vec<(Slot, Version)>) {
@@ -280,13 +280,13 @@ impl Replication for Fake {
     }
 }
 
-fn fake_world(seed: u64) -> (World, Vec<Fake>) {
+pub(super) fn fake_world(seed: u64) -> (World, Vec<Fake>) {
     let fakes: Vec<Fake> = (0..3).map(|node| Fake(Arc::default(), node)).collect();
     let world = World::with(seed, &[], |node| Box::new(fakes[node].clone()));
     (world, fakes)
 }
 
-fn promise(fake: &Fake) -> Waiter {
+pub(super) fn promise(fake: &Fake) -> Waiter {
     fake.0.lock().made.remove(0).0
 }
 

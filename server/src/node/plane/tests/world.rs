@@ -10,7 +10,7 @@ use crate::cluster::route::{Port, Route};
 use crate::cluster::{NodeId, View};
 use crate::command::Session;
 use crate::config::Settings;
-use crate::node::plane::{Failure, Lone, Plane, Replication};
+use crate::node::plane::{Failure, Lone, Plane, Replication, Taking};
 use crate::node::{Client, Park, Verdict, WorkerState, run};
 use crate::replication::journal::WorkerJournal;
 use crate::store::{Edit, Expiry, Kind as StoreKind, NewValue, WrongType};
@@ -207,12 +207,48 @@ impl World {
         out.escape_ascii().to_string()
     }
 
+    /// What the client's socket is given to send, which sends it.
+    pub fn read(&mut self, client: usize) -> Vec<u8> {
+        let peer = &mut self.peers[client];
+        let out = std::mem::take(&mut peer.out);
+        peer.parked &= !peer.client.refill(&mut peer.out);
+        let node = peer.node;
+        self.nodes[node].worker.note_taken(&mut peer.client);
+        self.turn(client);
+        out
+    }
+
+    /// Lets the client read until nothing more comes.
+    pub fn read_all(&mut self, client: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        loop {
+            self.settle();
+            let read = self.read(client);
+            if read.is_empty() {
+                return all;
+            }
+            all.extend(read);
+        }
+    }
+
+    /// Bytes that wait for a client.
+    pub fn waiting_bytes(&self, client: usize) -> usize {
+        self.peers[client].out.len() + self.peers[client].client.owed_bytes()
+    }
+
+    /// How many bytes of a long reply may wait for a client.
+    pub fn set_window(&mut self, bytes: u64) {
+        for node in &mut self.nodes {
+            node.worker.plane().unwrap().set_window(bytes);
+        }
+    }
+
     /// A client goes away, whatever it is owed.
     pub fn hang_up(&mut self, client: usize) {
         let fresh = self.nodes[self.peers[client].node].client();
         let peer = &mut self.peers[client];
         let Node { instance, worker } = &mut self.nodes[peer.node];
-        worker.forget_wait(instance, &mut peer.client);
+        worker.forget(instance, &mut peer.client);
         peer.client = fresh;
         peer.input.clear();
         peer.out.clear();
@@ -298,9 +334,26 @@ impl World {
                     && peer.node == node
                 {
                     peer.client.answer(answer, &mut peer.out);
+                    worker.note_taken(&mut peer.client);
+                    peer.closed |= peer.client.is_broken();
                     peer.parked = peer.client.is_blocked();
                     self.turn(place);
+                } else {
+                    worker.undelivered(&answer);
                 }
+            } else if let Some(Taking { to, ticket, taken }) = worker.next_taking() {
+                let to = to.0 as usize - 1;
+                let is_its =
+                    |(from, by, _): (usize, usize, u32), of| (from, by, of) == (node, to, ticket);
+                let asked = self.tickets.iter().find(|(asked, of)| is_its(**asked, **of));
+                let Some((&(_, _, id), _)) = asked else { continue };
+                if taken.unwanted {
+                    self.tickets.remove(&(node, to, id));
+                }
+                let head = Head { id, ..Head::of(Kind::Taken) };
+                let mut payload = Vec::new();
+                taken.encode(&mut payload).unwrap();
+                self.post(node, to, head, &payload);
             } else if let Some(send) = worker.next_send() {
                 let to = send.to.0 as usize - 1;
                 if self.down_until.get(&pair(node, to)).is_some_and(|until| *until > self.now_us) {
@@ -546,6 +599,9 @@ impl World {
         match header.kind {
             Some(Kind::Request) => {
                 worker.on_request(instance, from as u64, header.id, header.slot, payload);
+            }
+            Some(Kind::Taken) => {
+                assert!(worker.on_taken(instance, from as u64, header.id, payload));
             }
             _ if header.flags & response_flags::MORE != 0 => {
                 self.parts += 1;
