@@ -438,3 +438,24 @@ fn command_info_agrees_with_the_reference() {
     }
     assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// As of Redis 7.2, which is newer than the reference.
+#[test]
+fn time_stands_still_in_a_script_and_in_a_transaction() {
+    let node = start_node!(&[]);
+    let mut client = node.connect();
+    let script = "local a = redis.call('time') for i = 1, 1e5 do redis.sha1hex('x') end \
+                  local b = redis.call('time') return {a[1], a[2], b[1], b[2]}";
+    let told = client.call(&["EVAL", script, "0"]).unwrap();
+    let words: Vec<String> = told.items().iter().map(Value::text).collect();
+    assert!(words.len() == 4 && words[..2] == words[2..], "{words:?}");
+    let again = client.call(&["EVAL", script, "0"]).unwrap();
+    assert_ne!(again.items()[..2], told.items()[..2], "the next one has its own");
+    client.run("MULTI");
+    client.run("TIME");
+    client.call(&["EVAL", "for i = 1, 1e5 do redis.sha1hex('x') end", "0"]).unwrap();
+    client.run("TIME");
+    let told = client.run("EXEC");
+    assert_eq!(told.items()[0], told.items()[2]);
+    assert_ne!(client.run("TIME"), told.items()[0]);
+}

@@ -65,6 +65,8 @@ pub struct Instance {
     history: [AtomicU64; 3],
     /// Whether expired keys are swept in the background (DEBUG SET-ACTIVE-EXPIRE).
     active_expire: AtomicBool,
+    /// Whether scripts may look into the node as test suites do (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    debug_in_scripts: AtomicBool,
     /// Bytes the allocator had given out when the node was ready.
     memory_startup_bytes: u64,
     shutdown: AtomicBool,
@@ -115,6 +117,7 @@ impl Instance {
             started: clock.monotonic(),
             history: [rng.bits(), rng.bits(), rng.bits()].map(AtomicU64::new),
             active_expire: AtomicBool::new(true),
+            debug_in_scripts: AtomicBool::new(false),
             memory_startup_bytes: memory::allocated_bytes().unwrap_or(0),
             shutdown: AtomicBool::new(false),
             shutdown_waker: OnceLock::new(),
@@ -275,6 +278,16 @@ impl Instance {
     /// Lets the sweeper of expired keys run, or not.
     pub fn set_active_expire(&self, on: bool) {
         self.active_expire.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether scripts may call DEBUG and CLIENT LIST.
+    pub fn is_debug_in_scripts(&self) -> bool {
+        self.debug_in_scripts.load(Ordering::Relaxed)
+    }
+
+    /// Lets scripts call DEBUG and CLIENT LIST, or not.
+    pub fn set_debug_in_scripts(&self, on: bool) {
+        self.debug_in_scripts.store(on, Ordering::Relaxed);
     }
 
     /// Registers what wakes the node up when a shutdown is asked for. Only the first registration counts.

@@ -29,6 +29,9 @@ pub fn debug(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outcom
             // As C's atoi: what is no number is 0.
             ctx.instance.set_active_expire(parse_i64(&args[2]).unwrap_or(0) != 0);
         }
+        ("set-disable-deny-scripts", 3) => {
+            ctx.instance.set_debug_in_scripts(parse_i64(&args[2]).unwrap_or(0) != 0);
+        }
         ("quicklist-packed-threshold", 3) => check_packed_threshold(&args[2])?,
         ("change-repl-id", 2) => ctx.instance.change_replication_id(),
         ("config-rewrite-force-all", 2) => {
@@ -315,6 +318,8 @@ const HELP: &[&str] = &[
     "    Lengths of a key and its string.",
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Stop or restart the sweeper of expired keys.",
+    "SET-DISABLE-DENY-SCRIPTS <0|1>",
+    "    Let scripts call DEBUG and CLIENT LIST, or not. A SLEEP there takes no time.",
     "SLEEP <seconds>",
     "    Answer this client later. Others are not held up.",
     "HELP",

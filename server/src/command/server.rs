@@ -141,9 +141,13 @@ pub fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Outco
     Ok(Flow::Next)
 }
 
-/// `TIME`
+/// `TIME`: within a transaction or a script always the same, as of Redis 7.2, unless it takes so long that the node is busy with it.
 pub fn time(ctx: &mut Ctx<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> Outcome {
-    let now_us = ctx.instance.clock.unix_us();
+    let clock = &ctx.instance.clock;
+    let now_us = match ctx.session.in_step {
+        true => *ctx.session.step_us.get_or_insert_with(|| clock.unix_us()),
+        false => clock.unix_us(),
+    };
     reply.array(2);
     reply.bulk_integer((now_us / 1_000_000) as i64);
     reply.bulk_integer((now_us % 1_000_000) as i64);

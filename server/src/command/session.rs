@@ -85,6 +85,8 @@ pub struct Session {
     pub watching: Option<Box<Watching>>,
     /// Whether its command runs as part of a step (EXEC), so that it must not wait for anything.
     pub in_step: bool,
+    /// What TIME has told in the step, in microseconds since the Unix epoch: it stands still there.
+    pub step_us: Option<u64>,
     /// Whether its command is a script's.
     pub in_script: bool,
     /// While a script runs, whose replies have a protocol of their own: the client's, for what is pushed to it.
@@ -113,6 +115,14 @@ pub struct Session {
 }
 
 impl Session {
+    /// A step is over, unless it is part of another one.
+    pub fn end_step(&mut self, was_in_step: bool) {
+        self.in_step = was_in_step;
+        if !was_in_step {
+            self.step_us = None;
+        }
+    }
+
     /// The state of a client that has just connected.
     pub fn new(info: Arc<ClientInfo>, authenticated: bool) -> Self {
         Session {
@@ -141,6 +151,7 @@ impl Session {
             queued: None,
             watching: None,
             in_step: false,
+            step_us: None,
             in_script: false,
             protocol_outside: None,
             called: Vec::new(),

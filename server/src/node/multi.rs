@@ -312,7 +312,7 @@ impl Run<'_, '_> {
         let step = if unchanged {
             self.client.session.in_step = true;
             let step = self.run_queued(multi, out);
-            self.client.session.in_step = false;
+            self.client.session.end_step(false);
             step
         } else {
             Reply::new(out, self.client.session.protocol).null_array();

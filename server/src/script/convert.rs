@@ -8,6 +8,8 @@
 //! | status, error | table of `ok`, `err` | | the same | the same |
 //! | null | `false`; in RESP3 `nil` | | `false`, `true` | null, 1; after `setresp(3)` booleans |
 //! | map, set, double, … | table of `map`, `set`, `double`, … | | the same | the same, as the client's protocol has it |
+//! | attribute | nothing | | | |
+//! | push | `nil` | | | |
 
 use super::number::push_general;
 use mlua::{Lua, Table, Value};
@@ -88,7 +90,7 @@ impl<'a> Reader<'a> {
             },
             b'+' => self.field("ok", string(text)?)?,
             b'-' => failed(self.lua, text)?,
-            b'*' | b'>' => match number()? {
+            b'*' => match number()? {
                 -1 => Value::Boolean(false),
                 count => self.array(count, depth)?,
             },
@@ -115,8 +117,22 @@ impl<'a> Reader<'a> {
                 }
                 self.field("set", Value::Table(set))?
             }
+            // No reply of its own: it says something of the one behind it.
+            b'|' => {
+                self.pass(2 * number()?, depth)?;
+                self.value(depth + 1)?
+            }
+            // Scripts have no use for them.
+            b'>' => {
+                self.pass(number()?, depth)?;
+                Value::Nil
+            }
             _ => return Err(malformed()),
         })
+    }
+
+    fn pass(&mut self, count: i64, depth: usize) -> mlua::Result<()> {
+        (0..count).try_for_each(|_| self.value(depth + 1).map(drop))
     }
 
     fn array(&mut self, count: i64, depth: usize) -> mlua::Result<Value> {

@@ -111,7 +111,7 @@ impl Run<'_, '_> {
         }
         self.client.session.in_step = true;
         let step = self.step_routed(&Planned::apart(spec), args, b"", out);
-        self.client.session.in_step = false;
+        self.client.session.end_step(false);
         step
     }
 }
